@@ -1,0 +1,41 @@
+# make quickstart   set up, run a small sweep on real ratings, say where the report is
+# make test         set up, then formatting, lint, types, import contracts and all tests
+# make lock         resolve requirements.lock anew (needs uv)
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& command -v $$p && break; done)
+
+.PHONY: quickstart test setup lock clean
+
+quickstart: $(READY)
+	@$(BIN)/recsweep run quickstart
+
+test: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "recsweep needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@echo "Setting up $(VENV) with $(PYTHON): about 3 GB, one to five minutes"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+# The lock holds the build backend too: an editable install without build isolation needs it.
+lock:
+	printf 'hatchling>=1.27\neditables>=0.5\n' | uv pip compile --universal --upgrade --generate-hashes \
+		--no-annotate --no-header --no-emit-index-url --python-version 3.11 \
+		--extra data --extra test pyproject.toml - -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

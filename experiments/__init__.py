@@ -1,0 +1,1 @@
+"""Many trials: sweeps, their workers and their record."""

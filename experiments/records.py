@@ -1,0 +1,233 @@
+"""What a study folder holds, as frozen values: the one thing that reports read.
+
+Standard library only, so that `recsweep show` and the reports need neither Ray nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+Value = bool | int | float | str
+
+
+class TrialState(StrEnum):
+    """Optuna's names with Optuna's meaning."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    FAIL = "FAIL"
+
+    @property
+    def is_finished(self) -> bool:
+        return self in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+class StopReason(StrEnum):
+    """Why a trial (or an attempt at one) ended."""
+
+    MAX_EPOCHS = "max_epochs"
+    PATIENCE = "patience"
+    PRUNER = "pruner"
+    DIVERGED = "diverged"
+    ERROR = "error"
+    OUT_OF_MEMORY = "out_of_memory"
+    WORKER_LOST = "worker_lost"
+    STALLED = "stalled"
+    TRIAL_TIMEOUT = "trial_timeout"
+    INTERRUPTED = "interrupted"
+    """The attempt ended, the trial did not: it goes on from its last checkpoint."""
+    RECYCLED = "recycled"
+    """The worker left to give memory back; the trial goes on at once on a fresh one."""
+
+    @property
+    def state(self) -> TrialState:
+        """The state of a trial whose last attempt ended for this reason."""
+        return _STATE_OF_REASON[self]
+
+
+_STATE_OF_REASON = {
+    StopReason.MAX_EPOCHS: TrialState.COMPLETE,
+    StopReason.PATIENCE: TrialState.COMPLETE,
+    StopReason.PRUNER: TrialState.PRUNED,
+    # FAIL would drive TPE back to the same region, so a diverged trial is PRUNED for the sampler.
+    StopReason.DIVERGED: TrialState.PRUNED,
+    StopReason.ERROR: TrialState.FAIL,
+    StopReason.OUT_OF_MEMORY: TrialState.FAIL,
+    StopReason.WORKER_LOST: TrialState.FAIL,
+    StopReason.STALLED: TrialState.FAIL,
+    StopReason.TRIAL_TIMEOUT: TrialState.FAIL,
+    StopReason.INTERRUPTED: TrialState.RUNNING,
+    StopReason.RECYCLED: TrialState.RUNNING,
+}
+
+
+class Purpose(StrEnum):
+    """Why a trial was trained. Only `search` counts, is told to the sampler and ranked."""
+
+    SEARCH = "search"
+    REPLICATE = "replicate"
+    VERDICT = "verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch of one trial, as the last attempt that ran it journalled it."""
+
+    epoch: int
+    """From 1."""
+    val_rmse: float
+    """Over all validation rows, in stars, predictions unclipped. NaN or inf when diverged."""
+    train_rmse: float
+    """Over at most 100,000 fixed train rows, without dropout."""
+    n_updates: int
+    """Optimizer steps since the trial began, this epoch included."""
+    seconds: float
+    """Training and evaluation time of this epoch, monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One go of a trial on one worker."""
+
+    attempt: int
+    """From 1."""
+    worker: str
+    started_at: float
+    """Wall clock, seconds since 1970."""
+    ended_at: float | None
+    first_epoch: int | None
+    """The first epoch that this attempt trained; above 1 when it began from a checkpoint."""
+    stop_reason: StopReason | None
+    """None while it runs, and after a driver died without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """One set of values and what became of it."""
+
+    number: int
+    name: str
+    """`0007`, or `0007-r2` for the second replicate; also its folder and its TensorBoard run."""
+    purpose: Purpose
+    arm: str | None
+    """The choice of the compared dimension, or None where nothing is compared."""
+    arm_number: int
+    """Its number within its arm, from 0."""
+    values: Mapping[str, Value]
+    """Active dimensions only, by column name (`layer_size_0`)."""
+    seed: int
+    is_default: bool
+    """The default configuration, projected onto the space."""
+    state: TrialState
+    stop_reason: StopReason | None
+    error: str | None
+    epochs: tuple[EpochRecord, ...] = ()
+    """In order of epoch, one each."""
+    attempts: tuple[AttemptRecord, ...] = ()
+    n_parameters: int | None = None
+    best_epoch: int | None = None
+    """The epoch with the lowest finite `val_rmse`."""
+    best_rmse: float | None = None
+    """`val_rmse` at the best epoch: the objective. Ranked only where the state is COMPLETE."""
+    asked_at: float = 0.0
+    ended_at: float | None = None
+    pruner_state: Mapping[str, Any] = field(default_factory=dict)
+    """Optuna's `system_attrs` of the trial by epoch: {"3": {...}}; needed to resume."""
+
+    @property
+    def is_ranked(self) -> bool:
+        return self.state is TrialState.COMPLETE and self.purpose is Purpose.SEARCH
+
+    @property
+    def is_diverged(self) -> bool:
+        return self.stop_reason is StopReason.DIVERGED
+
+    @property
+    def seconds(self) -> float:
+        """Training seconds over all epochs."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRecord:
+    """A model without a neural network, on the same rows."""
+
+    name: str
+    """`train_mean`, `item_mean`, `bias`, `matrix_factorisation`."""
+    label: str
+    val_rmse: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImportanceRecord:
+    """How much of the spread of the objective a dimension explains (PED-ANOVA)."""
+
+    arm: str | None
+    dimension: str
+    importance: float
+    """0 to 1; sums to 1 within an arm."""
+    n_trials: int
+    """COMPLETE trials it was computed from."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRecord:
+    """One dimension as table column: the union of its cases."""
+
+    name: str
+    kind: str
+    """`float`, `int` or `choice`."""
+    low: float | None
+    high: float | None
+    log: bool
+    choices: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """A study folder, read whole."""
+
+    folder: Path
+    name: str
+    sweep: Mapping[str, Any]
+    """The resolved sweep.toml."""
+    provenance: Mapping[str, Any]
+    """provenance.json: versions, git, seed, machine, dataset and split with fingerprints."""
+    columns: tuple[ColumnRecord, ...]
+    """The union of the space, in its order."""
+    baselines: tuple[BaselineRecord, ...]
+    importance: tuple[ImportanceRecord, ...]
+    trials: tuple[TrialRecord, ...]
+    """In order of number; purposes other than search last."""
+    state: str
+    """`running`, `finished` or `interrupted` (nobody runs it and trials are left)."""
+    n_trials_asked_for: int
+    note: str = ""
+
+    @property
+    def search_trials(self) -> tuple[TrialRecord, ...]:
+        return tuple(trial for trial in self.trials if trial.purpose is Purpose.SEARCH)
+
+    @property
+    def ranked(self) -> tuple[TrialRecord, ...]:
+        """COMPLETE search trials by best RMSE; ties by number."""
+        ranked = [t for t in self.trials if t.is_ranked and t.best_rmse is not None]
+        return tuple(sorted(ranked, key=lambda t: (t.best_rmse, t.number)))
+
+    @property
+    def compared_dimension(self) -> str | None:
+        compare = self.sweep.get("compare") or {}
+        return compare.get("dimension")
+
+    def count(self, state: TrialState) -> int:
+        return sum(trial.state is state for trial in self.search_trials)
+
+    def baseline(self, name: str) -> BaselineRecord | None:
+        return next((b for b in self.baselines if b.name == name), None)

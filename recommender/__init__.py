@@ -1,0 +1,1 @@
+"""One ranking model, one training run: data, baselines, architectures, training, export."""

@@ -1,0 +1,172 @@
+"""The hyperparameters of one ranking model: names, defaults, limits.
+
+Standard library only: the driver and the sweep-file checks read this without TensorFlow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+from recommender.errors import ModelError
+
+Value = bool | int | float | str
+
+ARCHITECTURES = ("plain", "dcn")
+OPTIMIZERS = ("adam", "adamw", "nadam", "adagrad", "sgd", "rmsprop")
+ACTIVATIONS = ("relu", "gelu", "elu", "selu", "swish", "tanh")
+
+
+def _limits(default: Any, *, low: float | None = None, high: float | None = None,
+            above: float | None = None, choices: tuple[str, ...] = ()) -> Any:  # fmt: skip
+    """A field with what its values must keep to: [low, high], or above an open end."""
+    return field(
+        default=default, metadata={"low": low, "high": high, "above": above, "choices": choices}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RankingConfig:
+    """One ranking model and how it is trained, but for epochs, patience and seed."""
+
+    architecture: str = _limits("plain", choices=ARCHITECTURES)
+    """`plain`: embeddings and a dense stack; `dcn`: the same with a cross network (DCN v2)."""
+    embedding_size: int = _limits(16, low=1, high=1024)
+    """Width of every embedding: users, items and categorical side features."""
+    n_layers: int = _limits(2, low=0, high=8)
+    """Dense layers before the linear output."""
+    layer_sizes: tuple[int, ...] = (64, 32)
+    """Width of each dense layer; written `layer_size` (one for all) or `layer_size_0`, ..."""
+    activation: str = _limits("relu", choices=ACTIVATIONS)
+    """Of the dense layers; it brings its initialiser (He for ReLU kin, Glorot for tanh)."""
+    dropout: float = _limits(0.3, low=0.0, high=0.95)
+    """Share of a dense layer's outputs dropped while training."""
+    input_dropout: float = _limits(0.1, low=0.0, high=0.95)
+    """Share of the concatenated input features dropped while training."""
+    embedding_l2: float = _limits(1e-4, low=0.0, high=10.0)
+    """L2 penalty on the embedding rows of the batch (mean over rows of the squared norm)."""
+    dense_l2: float = _limits(1e-4, low=0.0, high=10.0)
+    """L2 penalty on dense and cross kernels (sum of squares)."""
+    user_oov_rate: float = _limits(0.3, low=0.0, high=0.95)
+    """Share of users replaced by the out-of-vocabulary user while training."""
+    item_oov_rate: float = _limits(0.02, low=0.0, high=0.95)
+    """Share of items replaced by the out-of-vocabulary item while training."""
+    biases: bool = True
+    """Additive user and item biases beside the network."""
+    side_features: bool = True
+    """Whether the data set's side features (genres, year, hour, weekday) enter the model."""
+    cross_layers: int = _limits(1, low=1, high=8)
+    """Cross layers; only under `dcn`."""
+    cross_rank: int = _limits(0, low=0, high=1024)
+    """Rank of each cross kernel; 0 is full. Only under `dcn`."""
+    cross_placement: str = _limits("stacked", choices=("stacked", "parallel"))
+    """`stacked`: cross, then dense; `parallel`: side by side, concatenated. Only under `dcn`."""
+    optimizer: str = _limits("adam", choices=OPTIMIZERS)
+    """`sgd` has momentum .9."""
+    learning_rate: float = _limits(1e-3, above=0.0, high=1e3)
+    weight_decay: float = _limits(0.004, low=0.0, high=1.0)
+    """Decoupled weight decay; only under `adamw`."""
+    batch_size: int = _limits(1024, low=1, high=1 << 20)
+
+    def __post_init__(self) -> None:
+        problems = [
+            problem
+            for f in fields(self)
+            if f.metadata and (problem := problem_with(f.name, getattr(self, f.name)))
+        ]
+        if len(self.layer_sizes) != self.n_layers:
+            problems.append(
+                f"layer_sizes has {len(self.layer_sizes)} entries for n_layers={self.n_layers}; "
+                "give one width a layer"
+            )
+        problems += [
+            f"layer_size must be a whole number from 1 to 65,536, got {size!r}"
+            for size in self.layer_sizes
+            if not _is_whole(size) or not 1 <= size <= 1 << 16
+        ]
+        if problems:
+            raise ModelError("; ".join(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How long one model is trained."""
+
+    max_epochs: int = 30
+    patience: int = 4
+    """Epochs without a better `val_rmse` before training stops; 0 never stops early."""
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        if self.max_epochs < 1:
+            raise ModelError(f"max_epochs must be at least 1, got {self.max_epochs}")
+        if self.patience < 0:
+            raise ModelError(f"patience must be at least 0 (0: never), got {self.patience}")
+
+
+HYPERPARAMETERS: dict[str, Any] = {
+    f.name: f.default for f in fields(RankingConfig) if f.name != "layer_sizes"
+} | {"layer_size": 64}
+"""Every name that a space or a `[model]` table may use, with its default."""
+
+_LAYER_SIZE = re.compile(r"layer_size_(\d+)")
+
+
+def problem_with(name: str, value: object) -> str | None:
+    """What is wrong with one hyperparameter's value, or None.
+
+    The name must be known (see `HYPERPARAMETERS`); `layer_size` is a width of 1 to 65,536.
+    """
+    if name == "layer_size" or _LAYER_SIZE.fullmatch(name):
+        if _is_whole(value) and 1 <= value <= 1 << 16:  # type: ignore[operator]  # _is_whole narrows
+            return None
+        return f"{name} must be a whole number from 1 to 65,536, got {value!r}"
+    spec = next(f for f in fields(RankingConfig) if f.name == name)
+    assert spec.default is not MISSING
+    if isinstance(spec.default, bool):
+        return None if isinstance(value, bool) else f"{name} must be true or false, got {value!r}"
+    if isinstance(spec.default, str):
+        choices = spec.metadata["choices"]
+        return None if value in choices else f"{name} must be one of {', '.join(choices)}, got {value!r}"  # fmt: skip
+    if isinstance(spec.default, int) and not _is_whole(value):
+        return f"{name} must be a whole number, got {value!r}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"{name} must be a number, got {value!r}"
+    low, high, above = (spec.metadata.get(key) for key in ("low", "high", "above"))
+    if above is not None and not value > above:
+        return f"{name} must be above {above:g}, got {value!r}"
+    if low is not None and not value >= low:
+        return f"{name} must be at least {low:g}, got {value!r}"
+    if high is not None and not value <= high:
+        return f"{name} must be at most {high:g}, got {value!r}"
+    return None
+
+
+def ranking_config(values: Mapping[str, Value]) -> RankingConfig:
+    """The model that a trial's values describe; what they leave out takes its default.
+
+    Dense layers: `layer_size_0`, `layer_size_1`, ... for each of `n_layers`, else `layer_size`
+    for all, else the default widths, halving after the second (64, 32, 16, ...).
+
+    Raises:
+        ModelError: an unknown name, or a value outside its limits; all problems in one message.
+    """
+    unknown = [n for n in values if n not in HYPERPARAMETERS and not _LAYER_SIZE.fullmatch(n)]
+    if unknown:
+        raise ModelError(
+            f"unknown hyperparameter {', '.join(map(repr, unknown))}; "
+            f"known: {', '.join(sorted(HYPERPARAMETERS))}"
+        )
+    plain = {n: v for n, v in values.items() if n in HYPERPARAMETERS and n != "layer_size"}
+    n_layers = values.get("n_layers", HYPERPARAMETERS["n_layers"])
+    sizes = tuple(
+        values.get(f"layer_size_{i}", values.get("layer_size", max(1, 64 >> i)))
+        for i in range(int(n_layers))
+    )
+    return RankingConfig(**plain, layer_sizes=sizes)  # type: ignore[arg-type]  # checked inside
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

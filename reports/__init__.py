@@ -1,0 +1,1 @@
+"""What was learned: reports read from study folders."""
