@@ -15,3 +15,7 @@ class DataError(Exception):
 
 class ModelError(ValueError):
     """A model configuration breaks a rule; the message names the key, the value and the rule."""
+
+
+class Interrupted(Exception):
+    """Training was asked to stop in the middle of an epoch; that epoch counts for nothing."""
