@@ -1,0 +1,1 @@
+"""Ratings in, encoded arrays out: sources, cleaning, splits, features."""

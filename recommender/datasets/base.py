@@ -1,0 +1,276 @@
+"""The borders of the data: what is asked for, what the model gets, what the report tells.
+
+Plain NumPy: loading data imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+Strings = npt.NDArray[np.str_]
+
+SplitMethod = Literal["time-range", "time-fraction", "random", "files"]
+SPLIT_METHODS: tuple[SplitMethod, ...] = ("time-range", "time-fraction", "random", "files")
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsConfig:
+    """A table with a row an item, and which of its columns are features."""
+
+    path: Path
+    key: str
+    """The column that holds the item id."""
+    category: tuple[str, ...] = ()
+    """Columns with one word each."""
+    list: tuple[str, ...] = ()
+    """Columns with several words each, separated by `|` (Parquet: lists too)."""
+    number: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return (*self.category, *self.list, *self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetConfig:
+    """The `[dataset]` table: a shipped data set by name, or a table of one's own by path."""
+
+    name: str | None = None
+    path: Path | None = None
+    """The folder of a shipped data set, or the file of one's own table."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Only for a table: which column is `user`, `item`, `rating` and, if any, `time`."""
+    rating_range: tuple[float, float] | None = None
+    """None: the shipped data set's own, or the lowest and highest rating outside the test part."""
+    items: ItemsConfig | None = None
+    """Only for a table."""
+    features: tuple[str, ...] = ()
+    """What the model sees; empty: all that the data set has."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitConfig:
+    """The `[split]` table: which rows train, which choose, which are sealed."""
+
+    method: SplitMethod = "time-range"
+    train: float = 0.6
+    """Share of the time range (`time-range`) or of the rows (`time-fraction`, `random`)."""
+    validation: float = 0.2
+    """The same; the rest is the test."""
+    seed: int = 0
+    """Only for `random`."""
+    train_path: Path | None = None
+    """Only for `files`, as are the two below."""
+    test_path: Path | None = None
+    validation_path: Path | None = None
+    """None: the last tenth of the train file by time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rated pairs of one part, encoded. All arrays have one entry a row."""
+
+    user: Ints
+    """0: unseen in train; i: `user_vocabulary[i - 1]`."""
+    item: Ints
+    """0: unseen in train; i: `item_vocabulary[i - 1]`."""
+    catalog: Ints
+    """Row of the item in the item tables; i: `catalog[i - 1]`."""
+    context: Floats
+    """Shape (n_rows, len(context_columns))."""
+    rating: Floats
+    """In stars."""
+
+    def __post_init__(self) -> None:
+        n_rows = len(self.rating)
+        for name in ("user", "item", "catalog"):
+            _require(name, getattr(self, name), np.int32, (n_rows,))
+        _require("rating", self.rating, np.float32, (n_rows,))
+        _require("context", self.context, np.float32, (n_rows, self.context.shape[-1]))
+
+    def __len__(self) -> int:
+        return len(self.rating)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemTable:
+    """One side feature of the items: a row an item of the catalog, row 0 zeros."""
+
+    kind: Literal["list", "category", "number"]
+    columns: tuple[str, ...]
+    """The words (`list`, `category`: those of train items) or the feature's name (`number`)."""
+    matrix: Floats
+    """Shape (n_catalog + 1, len(columns)). 0 or 1 for words; numbers are standardised over the
+    train rows, unknown ones 0."""
+
+    def __post_init__(self) -> None:
+        _require("matrix", self.matrix, np.float32, (len(self.matrix), len(self.columns)))
+        if self.matrix[0].any():
+            raise ValueError("row 0 of an item table, the unknown item, must be zeros")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedDataset:
+    """All that a model is trained and validated on. It holds no test row and no test label."""
+
+    train: Rows
+    validation: Rows
+    user_vocabulary: Strings
+    """Ids of the users of train rows, sorted."""
+    item_vocabulary: Strings
+    """Ids of the items of train rows, sorted."""
+    catalog: Strings
+    """Ids of all items whose side features are known or that any part rates, sorted."""
+    catalog_item: Ints
+    """Shape (n_catalog + 1,): `item` index of each catalog row; 0: unseen in train, and row 0."""
+    item_tables: Mapping[str, ItemTable]
+    """By feature, in the order asked for; empty without side features."""
+    context_columns: tuple[str, ...]
+    """`hour_of_day_sin`, `hour_of_day_cos`, `day_of_week_sin`, `day_of_week_cos`, or fewer."""
+    rating_range: tuple[float, float]
+    """Lowest and highest rating there is; for clipping what is served."""
+    train_mean: float
+
+    def __post_init__(self) -> None:
+        limits = {
+            "user": len(self.user_vocabulary),
+            "item": len(self.item_vocabulary),
+            "catalog": len(self.catalog),
+        }
+        for part in (self.train, self.validation):
+            if not len(part):
+                raise ValueError("train and validation must hold at least one row each")
+            _require("context", part.context, np.float32, (len(part), len(self.context_columns)))
+            for name, limit in limits.items():
+                array = getattr(part, name)
+                if array.min() < 0 or array.max() > limit:
+                    raise ValueError(f"{name} must lie in 0 to {limit}")
+        n_catalog_rows = len(self.catalog) + 1
+        _require("catalog_item", self.catalog_item, np.int32, (n_catalog_rows,))
+        for name, table in self.item_tables.items():
+            _require(name, table.matrix, np.float32, (n_catalog_rows, len(table.columns)))
+        if not self.rating_range[0] < self.rating_range[1]:
+            raise ValueError(f"rating_range must go up, got {self.rating_range}")
+
+    @property
+    def n_users(self) -> int:
+        return len(self.user_vocabulary)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.item_vocabulary)
+
+
+@dataclass(frozen=True, slots=True)
+class PartDescription:
+    """One part of the split, told without the ratings of the test part."""
+
+    n_rows: int
+    n_users: int
+    n_items: int
+    unseen_users: float
+    """Share of its rows whose user is in no train row; 0 for train."""
+    unseen_items: float
+    both_seen: float
+    """Share of its rows whose user and item are both in train."""
+    first_time: int | None
+    """Seconds since 1970; None where the data has no times."""
+    last_time: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LongTail:
+    """How unevenly the ratings (of all parts) fall on users or items."""
+
+    minimum: int
+    median: float
+    maximum: int
+    top_tenth_share: float
+    """Share of the ratings that the busiest tenth has."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetDescription:
+    """What a study records about its data; all of it can be written as JSON."""
+
+    name: str
+    n_ratings: int
+    n_users: int
+    n_items: int
+    """Items with at least one rating."""
+    rating_range: tuple[float, float]
+    step: float | None
+    """Distance of neighbouring ratings where they are regular: 1.0 for whole stars."""
+    split: Mapping[str, Any]
+    """The method and what it was given."""
+    train: PartDescription
+    validation: PartDescription
+    test: PartDescription
+    rating_counts: tuple[tuple[float, int], ...]
+    """Rating and how often it is given, in train and validation together; more than 20 different
+    ratings are counted in ten equal bins, told by their lower ends."""
+    user_tail: LongTail
+    item_tail: LongTail
+    features: tuple[str, ...]
+    fingerprint: str
+    """SHA-256 of all rows, whatever their order in the file."""
+    items_fingerprint: str
+    """SHA-256 of the side features in use."""
+    split_fingerprint: str
+    """SHA-256 of which row went where."""
+    notes: tuple[str, ...] = ()
+    """What cleaning did, a sentence each."""
+
+    @property
+    def parts(self) -> dict[str, PartDescription]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @property
+    def density(self) -> float:
+        """Share of all user-item pairs that are rated."""
+        return self.n_ratings / (self.n_users * self.n_items)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields under their names; only dicts, lists, strings, numbers and None."""
+        plain = asdict(self)
+        for name in ("rating_range", "features", "notes"):
+            plain[name] = list(plain[name])
+        return plain | {"rating_counts": [list(pair) for pair in self.rating_counts]}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+        low, high = plain["rating_range"]
+        return cls(
+            **dict(plain)
+            | {part: PartDescription(**plain[part]) for part in PARTS}
+            | {tail: LongTail(**plain[tail]) for tail in ("user_tail", "item_tail")}
+            | {name: tuple(plain[name]) for name in ("features", "notes")}
+            | {
+                "rating_range": (low, high),
+                "rating_counts": tuple((rating, count) for rating, count in plain["rating_counts"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedDataset:
+    """A data set, ready to train on, and what to tell about it."""
+
+    encoded: EncodedDataset
+    description: DatasetDescription
+
+
+def _require(name: str, array: npt.NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(
+            f"{name} must be {dtype.__name__} of shape {shape}, got {array.dtype} {array.shape}"
+        )
