@@ -1,0 +1,1 @@
+"""The ranking models: one module an architecture, all in `registry.ARCHITECTURES`."""

@@ -1,0 +1,226 @@
+"""What the architectures share: embeddings, side features, biases, noise, penalties, the loss.
+
+All that is random while training is drawn statelessly from `inputs["key"]`, a tensor, so that one
+traced graph serves every seed. All numeric hyperparameters are variables, so that it serves every
+learning rate, dropout and penalty too.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+
+from recommender.config import RankingConfig
+from recommender.datasets.base import EncodedDataset, ItemTable
+from recommender.runtime import tf, tfrs
+
+Tensor = Any
+Layer = Any
+Inputs = Mapping[str, Tensor]
+"""`user`, `item`, `catalog` (n_rows,), `context` (n_rows, n_context), for the loss `rating`
+(n_rows,), and while training `key`: (trial seed, step), two int32."""
+
+NUMERIC = (
+    "learning_rate",
+    "weight_decay",
+    "dropout",
+    "input_dropout",
+    "embedding_l2",
+    "dense_l2",
+    "user_oov_rate",
+    "item_oov_rate",
+)
+"""The hyperparameters that a traced graph reads from variables."""
+
+_INITIALISERS = {"tanh": "glorot_uniform", "selu": "lecun_normal"}
+_USER_OOV, _ITEM_OOV, _INPUT_DROPOUT, _DROPOUT = 1, 2, 3, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """The part of a configuration that shapes the graph; equal structures share one."""
+
+    architecture: str
+    embedding_size: int
+    layer_sizes: tuple[int, ...]
+    activation: str
+    biases: bool
+    side_features: bool
+    optimizer: str
+    cross_layers: int
+    cross_rank: int
+    cross_placement: str
+
+    @classmethod
+    def of(cls, config: RankingConfig) -> Self:
+        values = {field.name: getattr(config, field.name) for field in fields(cls)}
+        if config.architecture != "dcn":
+            values |= {"cross_layers": 0, "cross_rank": 0, "cross_placement": "stacked"}
+        return cls(**values)
+
+
+class Knobs:
+    """The numeric hyperparameters as variables; no Keras object, so that none tracks them."""
+
+    def __init__(self) -> None:
+        for name in NUMERIC:
+            setattr(self, name, tf.Variable(0.0, trainable=False, name=name))
+
+    def set(self, config: RankingConfig) -> None:
+        for name in NUMERIC:
+            getattr(self, name).assign(getattr(config, name))
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"no numeric hyperparameter {name!r}")
+
+
+class RankingModel(tfrs.Model, abc.ABC):
+    """Predicts a rating in stars from a user, an item and what is known about both.
+
+    Subclasses say what lies between the concatenated features and the linear output.
+    """
+
+    def __init__(self, structure: Structure, dataset: EncodedDataset, knobs: Knobs) -> None:
+        super().__init__()
+        self._knobs = knobs
+        size = structure.embedding_size
+        self.task = tfrs.tasks.Ranking(
+            loss=tf.keras.losses.MeanSquaredError(),
+            metrics=[tf.keras.metrics.RootMeanSquaredError()],
+        )
+        self.user_embedding = tf.keras.layers.Embedding(dataset.n_users + 1, size)
+        self.item_embedding = tf.keras.layers.Embedding(dataset.n_items + 1, size)
+        self.side_features = SideFeatures(dataset, size) if structure.side_features else None
+        self.biases = (
+            [
+                tf.keras.layers.Embedding(n + 1, 1, embeddings_initializer="zeros")
+                for n in (dataset.n_users, dataset.n_items)
+            ]
+            if structure.biases
+            else []
+        )
+        self.output_layer = tf.keras.layers.Dense(
+            1, bias_initializer=tf.keras.initializers.Constant(dataset.train_mean)
+        )
+
+    @abc.abstractmethod
+    def network(self, features: Tensor, key: Tensor | None) -> Tensor:
+        """From (n_rows, width) to what the linear output sees; with noise where `key` is given."""
+
+    @abc.abstractmethod
+    def kernels(self) -> Sequence[Tensor]:
+        """The kernels that `dense_l2` penalises."""
+
+    def call(self, inputs: Inputs, training: bool = False) -> Tensor:
+        """Ratings in stars, not clipped, shape (n_rows,)."""
+        return self._forward(inputs, training)[0]
+
+    def compute_loss(self, inputs: Inputs, training: bool = False) -> Tensor:
+        """Mean squared error; while training, with the penalties."""
+        ratings, looked_up = self._forward(inputs, training)
+        loss = self.task(inputs["rating"], ratings, compute_metrics=not training)
+        if not training:
+            return loss
+        embedding_penalty = tf.add_n([tf.nn.l2_loss(rows) for rows in looked_up])
+        loss += 2.0 * self._knobs.embedding_l2 * embedding_penalty
+        if kernels := self.kernels():
+            dense_penalty = tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+            loss += 2.0 * self._knobs.dense_l2 * dense_penalty
+        return loss
+
+    def _forward(self, inputs: Inputs, training: bool) -> tuple[Tensor, list[Tensor]]:
+        """The ratings, and the embedding rows that went into them."""
+        key = inputs["key"] if training else None
+        user = self._some_unknown(inputs["user"], self._knobs.user_oov_rate, key, _USER_OOV)
+        item = self._some_unknown(inputs["item"], self._knobs.item_oov_rate, key, _ITEM_OOV)
+        looked_up = [self.user_embedding(user), self.item_embedding(item)]
+        features = list(looked_up)
+        if self.side_features is not None:
+            embedded, plain = self.side_features(inputs)
+            looked_up += embedded
+            features += [*embedded, *plain]
+        concatenated = dropped(
+            tf.concat(features, axis=1), self._knobs.input_dropout, key, _INPUT_DROPOUT
+        )
+        ratings = self.output_layer(self.network(concatenated, key))
+        for bias, ids in zip(self.biases, (user, item), strict=False):
+            looked_up.append(bias(ids))
+            ratings += looked_up[-1]
+        return tf.squeeze(ratings, axis=1), looked_up
+
+    @staticmethod
+    def _some_unknown(ids: Tensor, rate: Tensor, key: Tensor | None, purpose: int) -> Tensor:
+        """Trains the row of unknown ids: a share of the ids is replaced by it."""
+        if key is None:
+            return ids
+        draws = tf.random.stateless_uniform(tf.shape(ids), key_for(key, purpose))
+        return tf.where(draws < rate, tf.zeros_like(ids), ids)
+
+
+class SideFeatures(tf.keras.layers.Layer):
+    """Features of the item and of the moment; known for items whose ratings are not."""
+
+    def __init__(self, dataset: EncodedDataset, embedding_size: int) -> None:
+        super().__init__()
+        tables = dataset.item_tables.values()
+        self._words = [tf.constant(_mean_of_words(t)) for t in tables if t.kind != "number"]
+        self._numbers = [tf.constant(t.matrix) for t in tables if t.kind == "number"]
+        self._has_context = bool(dataset.context_columns)
+        self._embeddings = [
+            tf.keras.layers.Dense(embedding_size, use_bias=False, kernel_initializer="uniform")
+            for _ in self._words
+        ]
+
+    def call(self, inputs: Inputs) -> tuple[list[Tensor], list[Tensor]]:
+        """Embedded features (the mean over an item's words), and those taken as they are."""
+        catalog = inputs["catalog"]
+        embedded = [
+            embedding(tf.gather(words, catalog))
+            for words, embedding in zip(self._words, self._embeddings, strict=True)
+        ]
+        plain = [tf.gather(numbers, catalog) for numbers in self._numbers]
+        return embedded, [*plain, inputs["context"]] if self._has_context else plain
+
+
+class DenseStack(tf.keras.layers.Layer):
+    """Dense layers with one activation, each followed by dropout."""
+
+    def __init__(self, structure: Structure, knobs: Knobs) -> None:
+        super().__init__()
+        self._knobs = knobs
+        self.layers = [
+            tf.keras.layers.Dense(
+                size,
+                activation=structure.activation,
+                kernel_initializer=_INITIALISERS.get(structure.activation, "he_uniform"),
+            )
+            for size in structure.layer_sizes
+        ]
+
+    def call(self, features: Tensor, key: Tensor | None = None) -> Tensor:
+        for i, layer in enumerate(self.layers):
+            features = dropped(layer(features), self._knobs.dropout, key, _DROPOUT + i)
+        return features
+
+    def kernels(self) -> list[Tensor]:
+        return [layer.kernel for layer in self.layers]
+
+
+def key_for(key: Tensor, purpose: int) -> Tensor:
+    """A key of its own for each purpose within a step."""
+    return key + tf.constant([purpose, 0])
+
+
+def dropped(features: Tensor, rate: Tensor, key: Tensor | None, purpose: int) -> Tensor:
+    """Dropout; the features as they are where there is no key."""
+    if key is None:
+        return features
+    return tf.nn.experimental.stateless_dropout(features, rate, key_for(key, purpose))
+
+
+def _mean_of_words(table: ItemTable) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return table.matrix / np.maximum(table.matrix.sum(axis=1, keepdims=True), 1)

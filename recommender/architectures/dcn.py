@@ -1,0 +1,34 @@
+"""Deep & Cross Network, version 2 (Wang et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recommender.architectures.blocks import DenseStack, Knobs, RankingModel, Structure, Tensor
+from recommender.datasets.base import EncodedDataset
+from recommender.runtime import tf, tfrs
+
+
+class DcnRanking(RankingModel):
+    """Cross layers (eq. 1; with a rank, eq. 2) before or beside the dense stack (figure 1)."""
+
+    def __init__(self, structure: Structure, dataset: EncodedDataset, knobs: Knobs) -> None:
+        super().__init__(structure, dataset, knobs)
+        self._is_stacked = structure.cross_placement == "stacked"
+        self.cross = [
+            tfrs.layers.dcn.Cross(projection_dim=structure.cross_rank or None)
+            for _ in range(structure.cross_layers)
+        ]
+        self.stack = DenseStack(structure, knobs)
+
+    def network(self, features: Tensor, key: Tensor | None) -> Tensor:
+        crossed = features
+        for layer in self.cross:
+            crossed = layer(features, crossed)
+        if self._is_stacked:
+            return self.stack(crossed, key=key)
+        return tf.concat([crossed, self.stack(features, key=key)], axis=1)
+
+    def kernels(self) -> Sequence[Tensor]:
+        crosses = [w for layer in self.cross for w in layer.trainable_weights if len(w.shape) > 1]
+        return [*crosses, *self.stack.kernels()]

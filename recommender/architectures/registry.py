@@ -1,0 +1,15 @@
+"""The architectures that we ship, by the name a sweep gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from recommender.architectures.blocks import Knobs, RankingModel, Structure
+from recommender.architectures.dcn import DcnRanking
+from recommender.architectures.plain import PlainRanking
+from recommender.datasets.base import EncodedDataset
+
+ARCHITECTURES: dict[str, Callable[[Structure, EncodedDataset, Knobs], RankingModel]] = {
+    "plain": PlainRanking,
+    "dcn": DcnRanking,
+}

@@ -1,0 +1,198 @@
+"""One model with its optimizer and traced functions, reset and reused from trial to trial.
+
+Building and tracing cost more than several epochs of a small model. What shapes the graph is its
+`Structure`; everything else (rates, penalties, seed, batch size) reaches it as a variable or an
+argument. A fresh graph goes through the same reset as a reused one, so both train alike to the bit.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import hashlib
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.architectures.blocks import Knobs, RankingModel, Structure
+from recommender.architectures.registry import ARCHITECTURES
+from recommender.config import RankingConfig
+from recommender.datasets.base import EncodedDataset
+from recommender.device import DeviceData, Tensors
+from recommender.optimizers import Optimizer
+from recommender.runtime import tf
+
+Array = npt.NDArray[Any]
+Initialiser = Any
+Variable = Any
+
+MAX_GRAPHS = 8
+"""Graphs kept for one data set; the one longest unused goes first."""
+
+
+class RankingGraph:
+    """A model and its optimizer, traced once."""
+
+    def __init__(self, structure: Structure, data: DeviceData) -> None:
+        self._data = data
+        self._knobs = Knobs()
+        self.model, self._initialisers = build_model(structure, data.dataset, self._knobs)
+        self.weights: list[Variable] = self.model.trainable_variables
+        self._optimizer = Optimizer(
+            structure.optimizer, self.weights, self._knobs.learning_rate, self._knobs.weight_decay
+        )
+        int32 = tf.TensorSpec([], tf.int32)
+        self._train = tf.function(
+            functools.partial(_train, self.model, self._optimizer, data.train),
+            input_signature=[tf.TensorSpec([None], tf.int64), int32, int32, int32],
+            autograph=False,
+        )
+        self._predict = tf.function(
+            functools.partial(_predict, self.model),
+            input_signature=[data.signature],
+            autograph=False,
+        )
+        self.borrower: weakref.ref[object] | None = None
+
+    @property
+    def state(self) -> list[Variable]:
+        """All that training changes: the weights, then the optimizer's variables."""
+        return [*self.weights, *self._optimizer.variables]
+
+    @property
+    def is_free(self) -> bool:
+        return self.borrower is None or self.borrower() is None
+
+    def reset(self, config: RankingConfig, seed: int) -> None:
+        """Fresh weights of this seed, a fresh optimizer, and the configuration's numbers."""
+        self._knobs.set(config)
+        for i, (weight, initialiser) in enumerate(
+            zip(self.weights, self._initialisers, strict=True)
+        ):
+            reseeded = _reseeded(initialiser, derive_seed(seed, "weights", i))
+            weight.assign(reseeded(weight.shape, dtype=weight.dtype))
+        self._optimizer.reset()
+
+    def train(self, order: Array, seed: int, first_step: int, batch_size: int) -> float:
+        """One step a batch over the train rows in this order; the sum of the batches' losses."""
+        loss = self._train(
+            tf.constant(order, tf.int64),
+            tf.constant(derive_seed(seed, "steps"), tf.int32),
+            tf.constant(first_step, tf.int32),
+            tf.constant(batch_size, tf.int32),
+        )
+        return float(loss)
+
+    def predict(self, batches: Sequence[Tensors]) -> npt.NDArray[np.float32]:
+        """Ratings in stars, not clipped."""
+        names = self._data.signature
+        return np.concatenate(
+            [self._predict({name: batch[name] for name in names}).numpy() for batch in batches]
+        )
+
+    def keras_rmse(self, batches: Sequence[Tensors]) -> float:
+        """The RMSE that the ranking task's Keras metric computes."""
+        (metric,) = self.model.task.metrics
+        metric.reset_state()
+        for batch in batches:
+            self.model.compute_loss(batch)
+        return float(metric.result())
+
+
+def borrow_graph(structure: Structure, data: DeviceData, borrower: object) -> RankingGraph:
+    """A graph for `borrower` alone, for as long as that object lives.
+
+    It comes from the graphs kept with the data where one of this structure is free.
+    """
+    graph = data.graphs.pop(structure, None)
+    if graph is None or not graph.is_free:
+        graph = RankingGraph(structure, data)
+    graph.borrower = weakref.ref(borrower)
+    data.graphs[structure] = graph
+    if len(data.graphs) > MAX_GRAPHS:
+        data.graphs.popitem(last=False)
+        gc.collect()  # A traced function and its graph refer to each other.
+    return graph
+
+
+def build_model(
+    structure: Structure, dataset: EncodedDataset, knobs: Knobs
+) -> tuple[RankingModel, list[Initialiser]]:
+    """An architecture with all its variables, and the initialiser of each trainable one.
+
+    The weights hold zeros until they are assigned.
+    """
+    model = ARCHITECTURES[structure.architecture](structure, dataset, knobs)
+    with _recorded_initialisers() as initialisers:
+        model(
+            {
+                "user": tf.zeros([1], tf.int32),
+                "item": tf.zeros([1], tf.int32),
+                "catalog": tf.zeros([1], tf.int32),
+                "context": tf.zeros([1, len(dataset.context_columns)]),
+            }
+        )
+    return model, [initialisers[weight.ref()] for weight in model.trainable_variables]
+
+
+def derive_seed(seed: int, *purpose: object) -> int:
+    """A seed of 31 bits for one purpose of a trial."""
+    digest = hashlib.blake2b(repr((seed, *purpose)).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def _train(
+    model: RankingModel,
+    optimizer: Optimizer,
+    rows: Tensors,
+    order: Any,
+    seed: Any,
+    first_step: Any,
+    batch_size: Any,
+) -> Any:
+    weights = model.trainable_variables
+    shuffled = {name: tf.gather(tensor, order) for name, tensor in rows.items()}
+    n_rows = tf.size(order)
+
+    def one_step(i: Any, total: Any) -> tuple[Any, Any]:
+        start = i * batch_size
+        batch = {name: tensor[start : start + batch_size] for name, tensor in shuffled.items()}
+        batch["key"] = tf.stack([seed, first_step + i])
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(batch, training=True)
+        optimizer.apply(tape.gradient(loss, weights))
+        return i + 1, total + loss
+
+    return tf.while_loop(
+        lambda i, _: i * batch_size < n_rows, one_step, (0, 0.0), parallel_iterations=1
+    )[1]
+
+
+def _predict(model: RankingModel, inputs: Tensors) -> Any:
+    return model(inputs)
+
+
+@contextmanager
+def _recorded_initialisers() -> Iterator[dict[Any, Initialiser]]:
+    """Creates variables as zeros and keeps, for each, what Keras would have drawn it from."""
+    recorded: dict[Any, Initialiser] = {}
+
+    def create(next_creator: Any, **kwargs: Any) -> Variable:
+        draw = kwargs["initial_value"]
+        initialiser, (shape,), dtype = draw.func, draw.args, draw.keywords["dtype"]
+        kwargs["initial_value"] = lambda: tf.zeros(shape, dtype)
+        variable = next_creator(**kwargs)
+        recorded[variable.ref()] = initialiser
+        return variable
+
+    with tf.variable_creator_scope(create):
+        yield recorded
+
+
+def _reseeded(initialiser: Initialiser, seed: int) -> Initialiser:
+    config = initialiser.get_config()
+    return type(initialiser).from_config(config | {"seed": seed} if "seed" in config else config)

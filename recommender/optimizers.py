@@ -1,0 +1,154 @@
+"""The optimizers, each as one TensorFlow kernel a variable.
+
+Keras builds an optimizer from hundreds of small operations, which is most of the time it takes to
+trace a model. These compute the same updates (a test holds each against Keras's) and keep all
+their state in variables that can be reset, saved and restored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recommender.runtime import tf
+
+Tensor = Any
+Variable = Any
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
+MOMENTUM = 0.9
+RHO = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one update needs beside the variable."""
+
+    number: Tensor
+    """Float, from 1."""
+    learning_rate: Tensor
+    weight_decay: Tensor
+
+
+Update = Callable[[Variable, Sequence[Variable], Tensor, Step], None]
+"""Moves a variable, given its slots, its gradient (maybe `IndexedSlices`) and the step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    slots: Mapping[str, float]
+    """Name of each slot, and the value it starts at."""
+    update: Update
+
+
+class Optimizer:
+    """Applies one of `RULES`; all of its state is in `variables`: steps done, then the slots."""
+
+    def __init__(self, name: str, weights: Sequence[Variable], learning_rate: Variable,
+                 weight_decay: Variable) -> None:  # fmt: skip
+        self._rule = RULES[name]
+        self._weights = list(weights)
+        self._learning_rate, self._weight_decay = learning_rate, weight_decay
+        self._n_steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="n_steps")
+        self._slots = [
+            [
+                tf.Variable(tf.fill(w.shape, start), trainable=False, name=slot)
+                for slot, start in self._rule.slots.items()
+            ]
+            for w in self._weights
+        ]
+
+    @property
+    def variables(self) -> list[Variable]:
+        return [self._n_steps, *(slot for slots in self._slots for slot in slots)]
+
+    def reset(self) -> None:
+        """Back to the state before the first step."""
+        self._n_steps.assign(0)
+        for slots in self._slots:
+            for slot, start in zip(slots, self._rule.slots.values(), strict=True):
+                slot.assign(tf.fill(slot.shape, start))
+
+    def apply(self, gradients: Sequence[Tensor | None]) -> None:
+        """One step; a weight whose gradient is None stays."""
+        self._n_steps.assign_add(1)
+        step = Step(
+            tf.cast(self._n_steps, tf.float32),
+            self._learning_rate.read_value(),
+            self._weight_decay.read_value(),
+        )
+        for weight, slots, gradient in zip(self._weights, self._slots, gradients, strict=True):
+            if gradient is not None:
+                self._rule.update(weight, slots, gradient, step)
+
+
+def _adam(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step, *,
+          use_nesterov: bool = False) -> None:  # fmt: skip
+    """Kingma & Ba 2014, algorithm 1 with the epsilon of section 2; rows without a gradient move too.
+
+    With `use_nesterov` it is Nadam (Dozat 2016) with a constant momentum.
+    """
+    mean, variance = slots
+    tf.raw_ops.ResourceApplyAdam(
+        var=weight.handle, m=mean.handle, v=variance.handle,
+        beta1_power=tf.pow(BETA_1, step.number), beta2_power=tf.pow(BETA_2, step.number),
+        lr=step.learning_rate, beta1=BETA_1, beta2=BETA_2, epsilon=EPSILON,
+        grad=tf.convert_to_tensor(gradient), use_nesterov=use_nesterov,
+    )  # fmt: skip
+
+
+def _nadam(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step) -> None:
+    _adam(weight, slots, gradient, step, use_nesterov=True)
+
+
+def _adamw(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step) -> None:
+    """Loshchilov & Hutter 2019: decay beside the gradient. Dense biases do not decay."""
+    if len(weight.shape) > 1:
+        weight.assign_sub(weight * (step.weight_decay * step.learning_rate))
+    _adam(weight, slots, gradient, step)
+
+
+def _adagrad(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step) -> None:
+    """Duchi et al. 2011. Rows without a gradient do not move, so they are not touched."""
+    (accumulator,) = slots
+    if isinstance(gradient, tf.IndexedSlices):
+        rows, places = tf.unique(gradient.indices)
+        tf.raw_ops.ResourceSparseApplyAdagradV2(
+            var=weight.handle, accum=accumulator.handle, lr=step.learning_rate, epsilon=EPSILON,
+            grad=tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows)),
+            indices=rows,
+        )  # fmt: skip
+    else:
+        tf.raw_ops.ResourceApplyAdagradV2(
+            var=weight.handle, accum=accumulator.handle, lr=step.learning_rate, epsilon=EPSILON,
+            grad=gradient,
+        )  # fmt: skip
+
+
+def _sgd(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step) -> None:
+    (velocity,) = slots
+    tf.raw_ops.ResourceApplyKerasMomentum(
+        var=weight.handle, accum=velocity.handle, lr=step.learning_rate, momentum=MOMENTUM,
+        grad=tf.convert_to_tensor(gradient),
+    )  # fmt: skip
+
+
+def _rmsprop(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step) -> None:
+    mean_square, momentum = slots
+    tf.raw_ops.ResourceApplyRMSProp(
+        var=weight.handle, ms=mean_square.handle, mom=momentum.handle, lr=step.learning_rate,
+        rho=RHO, momentum=0.0, epsilon=EPSILON, grad=tf.convert_to_tensor(gradient),
+    )  # fmt: skip
+
+
+_MOMENTS = {"mean": 0.0, "variance": 0.0}
+
+RULES: dict[str, Rule] = {
+    "adam": Rule(_MOMENTS, _adam),
+    "adamw": Rule(_MOMENTS, _adamw),
+    "nadam": Rule(_MOMENTS, _nadam),
+    "adagrad": Rule({"accumulator": 0.1}, _adagrad),
+    "sgd": Rule({"velocity": 0.0}, _sgd),
+    "rmsprop": Rule({"mean_square": 0.0, "momentum": 0.0}, _rmsprop),
+}

@@ -1,0 +1,49 @@
+"""TensorFlow as this project uses it: with Keras 2, and devices set before anything touches them.
+
+Every module that needs TensorFlow imports it from here. TensorFlow Recommenders works with Keras 2
+(`tf_keras`) only, and TensorFlow chooses its Keras once, when it is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
+    raise ImportError(
+        "TensorFlow was imported with Keras 3, and TensorFlow Recommenders needs Keras 2: "
+        "set the environment variable TF_USE_LEGACY_KERAS=1 before the first `import tensorflow`, "
+        "or import recsweep first"
+    )
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+__all__ = ["configure_devices", "tf", "tfrs"]
+
+
+def configure_devices(gpu: bool, threads: int, memory_limit_mb: int | None = None) -> None:
+    """Settles for the life of the process which devices TensorFlow uses, and how much of them.
+
+    Args:
+        gpu: False hides all GPUs. True takes GPU memory as it is needed, not all at once.
+        threads: of one operation on the CPU. Operations run one after another: with one thread a
+            run repeats to the bit.
+        memory_limit_mb: an upper bound on each GPU's memory, taken as it is.
+
+    Raises:
+        RuntimeError: TensorFlow has already used a device.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    if not gpu:
+        tf.config.set_visible_devices([], "GPU")
+        return
+    for device in tf.config.list_physical_devices("GPU"):
+        if memory_limit_mb is None:
+            tf.config.experimental.set_memory_growth(device, True)
+        else:
+            limit = tf.config.LogicalDeviceConfiguration(memory_limit=memory_limit_mb)
+            tf.config.set_logical_device_configuration(device, [limit])

@@ -1,0 +1,267 @@
+"""Trains one ranking model: the same code for a notebook, a worker and a test.
+
+    result = train_ranking(RankingConfig(), TrainingConfig(), dataset)
+    result.best_rmse
+
+`TrainingRun` is the same, an epoch at a time, and can be saved and restored between epochs.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.architectures.blocks import Structure
+from recommender.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from recommender.config import RankingConfig, TrainingConfig
+from recommender.datasets.base import EncodedDataset, Rows
+from recommender.device import DeviceData
+from recommender.errors import Interrupted
+from recommender.graph import borrow_graph, derive_seed
+from recommender.metrics import rmse
+
+StopReason = Literal["max_epochs", "patience", "diverged"]
+Floats = npt.NDArray[np.float32]
+
+CHUNK_ROWS = 2_000_000
+"""Train rows between two looks at `keep_going`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """What one epoch came to."""
+
+    epoch: int
+    """From 1."""
+    val_rmse: float
+    """Over all validation rows, predictions not clipped; NaN or infinite when diverged."""
+    train_rmse: float
+    """Over at most 100,000 fixed train rows, without dropout."""
+    n_updates: int
+    """Optimizer steps since the run began."""
+    seconds: float
+    """Training and evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What a whole training came to."""
+
+    best_rmse: float | None
+    """Validation RMSE of the best epoch; None where the first epoch diverged."""
+    best_epoch: int | None
+    epochs: tuple[EpochResult, ...]
+    stop_reason: StopReason
+    n_parameters: int
+    run: TrainingRun
+    """With the best epoch's weights."""
+
+
+def train_ranking(
+    config: RankingConfig,
+    training: TrainingConfig,
+    dataset: EncodedDataset | DeviceData,
+    on_epoch: Callable[[EpochResult], None] | None = None,
+) -> TrainingResult:
+    """Trains until the epochs or the patience are over, or a value is not finite."""
+    data = dataset if isinstance(dataset, DeviceData) else DeviceData(dataset)
+    run = TrainingRun(config, training, data)
+    epochs = []
+    while run.stop_reason is None:
+        epochs.append(run.step())
+        if on_epoch is not None:
+            on_epoch(epochs[-1])
+    if run.best_epoch is not None:
+        run.load_best()
+    return TrainingResult(
+        best_rmse=run.best_rmse,
+        best_epoch=run.best_epoch,
+        epochs=tuple(epochs),
+        stop_reason=run.stop_reason,
+        n_parameters=run.n_parameters,
+        run=run,
+    )
+
+
+class TrainingRun:
+    """One model in training. Runs of one process on the same data share traced graphs.
+
+    Everything random follows from `training.seed` and the number of the epoch or step, so a run
+    that was saved and restored ends where an uninterrupted one does, to the bit.
+    """
+
+    def __init__(self, config: RankingConfig, training: TrainingConfig, data: DeviceData) -> None:
+        self.config = config
+        self.training = training
+        self.epoch = 0
+        self.n_updates = 0
+        self.best_epoch: int | None = None
+        self.best_rmse: float | None = None
+        self._best_weights: list[npt.NDArray[Any]] = []
+        self._is_diverged = False
+        self._is_torn = False
+        self._data = data
+        self._graph = borrow_graph(Structure.of(config), data, borrower=self)
+        self._graph.reset(config, training.seed)
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(math.prod(weight.shape) for weight in self._graph.weights)
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why there is no further epoch; None while there is one."""
+        if self._is_diverged:
+            return "diverged"
+        if self.epoch >= self.training.max_epochs:
+            return "max_epochs"
+        patience = self.training.patience
+        if patience and self.epoch - (self.best_epoch or 0) >= patience:
+            return "patience"
+        return None
+
+    def step(self, keep_going: Callable[[], bool] | None = None) -> EpochResult:
+        """Trains and evaluates one epoch.
+
+        Args:
+            keep_going: asked between chunks of 2 million rows.
+
+        Raises:
+            Interrupted: `keep_going` said no; the run is good for `restore` only.
+        """
+        self._refuse_torn()
+        assert self.stop_reason is None, f"the run is over: {self.stop_reason}"
+        started = time.monotonic()
+        self._is_torn = True
+        is_finite = self._train_epoch(keep_going)
+        self.epoch += 1
+        self._is_torn = False
+        val_rmse = _rmse(self.predict_validation(), self._data.dataset.validation.rating)
+        train_rmse = _rmse(
+            self._graph.predict(self._data.train_sample), self._data.train_sample_ratings
+        )
+        self._is_diverged = not (is_finite and math.isfinite(val_rmse + train_rmse))
+        if not self._is_diverged and (self.best_rmse is None or val_rmse < self.best_rmse):
+            self.best_epoch, self.best_rmse = self.epoch, val_rmse
+            self._best_weights = [weight.numpy() for weight in self._graph.weights]
+        seconds = time.monotonic() - started
+        return EpochResult(self.epoch, val_rmse, train_rmse, self.n_updates, seconds)
+
+    def predict_validation(self) -> Floats:
+        """Ratings of all validation rows under the current weights, not clipped."""
+        return self._graph.predict(self._data.validation)
+
+    def predict(self, rows: Rows) -> Floats:
+        """Ratings of any encoded rows under the current weights, not clipped."""
+        return self._graph.predict(self._data.batches(rows))
+
+    def keras_rmse(self) -> float:
+        """What Keras's metric makes of the validation rows, for comparison with our own."""
+        return self._graph.keras_rmse(self._data.validation)
+
+    def load_best(self) -> None:
+        """Gives the model the weights of its best epoch; training cannot go on after that."""
+        assert self.best_epoch is not None, "no epoch was finite"
+        _assign(self._graph.weights, self._best_weights)
+        self._is_torn = True
+
+    def save_best(self, folder: Path, extra: Mapping[str, Any]) -> None:
+        """Writes the weights of the best epoch, with `extra` (JSON) in the metadata."""
+        assert self.best_epoch is not None, "no epoch was finite"
+        metadata = {
+            **extra,
+            "config": asdict(self.config),
+            "seed": self.training.seed,
+            "epoch": self.best_epoch,
+            "val_rmse": self.best_rmse,
+            "n_parameters": self.n_parameters,
+        }
+        write_checkpoint(folder, _named("weight", self._best_weights), metadata)
+
+    def save(self, folder: Path) -> None:
+        """Writes all that the run needs to go on; whole or not at all.
+
+        Raises:
+            OSError: the folder keeps what it held.
+        """
+        self._refuse_torn()
+        state = [variable.numpy() for variable in self._graph.state]
+        arrays = _named("state", state) | _named("best", self._best_weights)
+        metadata = {
+            "config": asdict(self.config),
+            "seed": self.training.seed,
+            "epoch": self.epoch,
+            "n_updates": self.n_updates,
+            "best_epoch": self.best_epoch,
+            "best_rmse": self.best_rmse,
+            "is_diverged": self._is_diverged,
+        }
+        write_checkpoint(folder, arrays, metadata)
+
+    def restore(self, folder: Path) -> None:
+        """Takes on the state that `save` wrote; epochs and patience are this run's own.
+
+        Raises:
+            CheckpointError: nothing is there, it is damaged, or it is of another model or seed.
+        """
+        arrays, metadata = read_checkpoint(folder)
+        here = {"config": _plain(self.config), "seed": self.training.seed}
+        if differing := [name for name, value in here.items() if metadata.get(name) != value]:
+            raise CheckpointError(f"{folder}: a checkpoint of another {' and '.join(differing)}")
+        state, best = _numbered("state", arrays), _numbered("best", arrays)
+        for variables, values in ((self._graph.state, state), (self._graph.weights, best or None)):
+            if values is not None and [v.shape for v in values] != [v.shape for v in variables]:
+                raise CheckpointError(f"{folder}: a checkpoint of a model on other data")
+        _assign(self._graph.state, state)
+        self._best_weights = best
+        self.epoch, self.n_updates = metadata["epoch"], metadata["n_updates"]
+        self.best_epoch, self.best_rmse = metadata["best_epoch"], metadata["best_rmse"]
+        self._is_diverged, self._is_torn = metadata["is_diverged"], False
+
+    def _train_epoch(self, keep_going: Callable[[], bool] | None) -> bool:
+        """Whether the losses stayed finite."""
+        seed, batch_size = self.training.seed, self.config.batch_size
+        key = derive_seed(seed, "order", self.epoch)
+        order = np.random.default_rng(key).permutation(len(self._data.dataset.train))
+        chunk_rows = max(1, CHUNK_ROWS // batch_size) * batch_size
+        for start in range(0, len(order), chunk_rows):
+            if start and keep_going is not None and not keep_going():
+                raise Interrupted
+            chunk = order[start : start + chunk_rows]
+            loss = self._graph.train(chunk, seed, self.n_updates, batch_size)
+            self.n_updates += -(-len(chunk) // batch_size)
+            if not math.isfinite(loss):
+                return False
+        return True
+
+    def _refuse_torn(self) -> None:
+        assert not self._is_torn, "the weights are not those of the last epoch: restore the run"
+
+
+def _rmse(predicted: Floats, actual: Floats) -> float:
+    return rmse(predicted, actual) if np.isfinite(predicted).all() else math.nan
+
+
+def _assign(variables: Sequence[Any], values: Sequence[npt.NDArray[Any]]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _named(prefix: str, values: Sequence[npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    return {f"{prefix}_{i:03}": value for i, value in enumerate(values)}
+
+
+def _numbered(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    return [arrays[name] for name in sorted(arrays) if name.startswith(f"{prefix}_")]
+
+
+def _plain(config: RankingConfig) -> dict[str, Any]:
+    """As JSON gives it back."""
+    return {n: list(v) if isinstance(v, tuple) else v for n, v in asdict(config).items()}
