@@ -1,0 +1,55 @@
+"""Whoever looks on while a study runs: the terminal, a test, or nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from experiments.records import EpochRecord, StudyRecord, TrialRecord
+
+
+class StudyWatcher(Protocol):
+    """What the study flow tells, in this order; it changes nothing and is never asked anything."""
+
+    def planned(self, lines: Sequence[str]) -> None:
+        """What `run --plan` says, instead of a study."""
+
+    def started(self, study: StudyRecord, estimate_s: float | None = None) -> None:
+        """Trials are about to run; of a resumed study the record holds the earlier ones.
+
+        Args:
+            estimate_s: wall seconds that the trials still to come may take.
+        """
+
+    def trial_started(self, trial: TrialRecord) -> None:
+        """A trial begins, or goes on after an interruption."""
+
+    def epoch(self, trial: TrialRecord, epoch: EpochRecord) -> None:
+        """One more epoch of a running trial."""
+
+    def trial_ended(self, trial: TrialRecord) -> None:
+        """A trial is COMPLETE, PRUNED or FAIL."""
+
+    def message(self, text: str) -> None:
+        """Something a user should read now, one line."""
+
+    def finished(self, study: StudyRecord) -> None:
+        """This run of the driver is over, whatever ended it; the last call."""
+
+
+class Silent:
+    """Watches without a word, for use from Python."""
+
+    def planned(self, lines: Sequence[str]) -> None: ...
+
+    def started(self, study: StudyRecord, estimate_s: float | None = None) -> None: ...
+
+    def trial_started(self, trial: TrialRecord) -> None: ...
+
+    def epoch(self, trial: TrialRecord, epoch: EpochRecord) -> None: ...
+
+    def trial_ended(self, trial: TrialRecord) -> None: ...
+
+    def message(self, text: str) -> None: ...
+
+    def finished(self, study: StudyRecord) -> None: ...
