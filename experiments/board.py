@@ -240,8 +240,7 @@ def _python_value(value: Any) -> Value:
 
 
 def _column_problems(board: _Board, columns: Sequence[ColumnRecord]) -> list[str]:
-    own = [n for n in hparams.OWN_COLUMNS if n != "layers" or hparams.has_layers(columns)]
-    expected = [column.name for column in columns] + own
+    expected = [*(column.name for column in columns), *hparams.own_columns(columns)]
     problems = [f"column {name} is missing" for name in expected if name not in board.columns]
     problems += [f"column {n} is not in the space" for n in board.columns if n not in expected]
     for column in columns:
@@ -271,7 +270,7 @@ def _column_problems(board: _Board, columns: Sequence[ColumnRecord]) -> list[str
 def _row_problems(row: _Row, trial: TrialRecord, study: StudyRecord) -> list[str]:
     as_text = {column.name for column in study.columns if hparams.is_text(column)}
     values = {n: str(v) if n in as_text else v for n, v in trial.values.items()}
-    if hparams.has_layers(study.columns) and (layers := layers_text(trial.values)):
+    if "layers" in hparams.own_columns(study.columns) and (layers := layers_text(trial.values)):
         values["layers"] = layers
     shown = dict(row.values)
     if row.is_alone:

@@ -36,8 +36,8 @@ METRICS: dict[str, str] = {
 }
 """The metric columns of the table, in its order: the last value of each tag is what it shows."""
 
-OWN_COLUMNS = ("layers", "state", "stop_reason")
-"""Columns beside the dimensions; `layers` only where the space has one width a layer."""
+N_SHOWN = 5
+"""Hyperparameters that TensorBoard shows before the user ticks more."""
 
 
 class BoardWriter:
@@ -86,8 +86,13 @@ class BoardWriter:
 def write_root(folder: Path, columns: Sequence[ColumnRecord]) -> None:
     """Write the one run that declares the table's columns and metrics."""
     declared = [_declared(column) for column in columns]
-    own = [name for name in OWN_COLUMNS if name != "layers" or has_layers(columns)]
-    declared += [_own_column(name) for name in own]
+    declared += [_own_column(name) for name in own_columns(columns)]
+    # TensorBoard shows five columns until asked for more: those that "differ", by name.
+    first = [c.name for c in columns if not is_layer_size(c.name) and c.name != "n_layers"]
+    shown = [name for name in own_columns(columns) if name != "stop_reason"]
+    shown += first[: N_SHOWN - len(shown)]
+    for info in declared:
+        info.differs = info.name in shown
     summary = summary_v2.hparams_config_pb(
         hparams=[], metrics=[summary_v2.Metric(tag, description=d) for tag, d in METRICS.items()]
     )
@@ -121,9 +126,10 @@ def _api_type(value: Value) -> int:
     return int(api_pb2.DATA_TYPE_STRING if isinstance(value, str) else api_pb2.DATA_TYPE_FLOAT64)
 
 
-def has_layers(columns: Sequence[ColumnRecord]) -> bool:
-    """Whether the table has the column `layers`: some dimension is one layer's width."""
-    return any(is_layer_size(column.name) for column in columns)
+def own_columns(columns: Sequence[ColumnRecord]) -> tuple[str, ...]:
+    """The columns beside the dimensions; `layers` where some dimension is one layer's width."""
+    own = ("state", "stop_reason")
+    return ("layers", *own) if any(is_layer_size(c.name) for c in columns) else own
 
 
 def _declared(column: ColumnRecord) -> api_pb2.HParamInfo:
@@ -152,7 +158,7 @@ def _hparams(trial: TrialRecord, columns: Sequence[ColumnRecord]) -> dict[str, V
     as_text = {column.name for column in columns if is_text(column)}
     # What a trial does not have is left out: the table keeps its row all the same.
     hparams = {n: str(v) if n in as_text else v for n, v in trial.values.items()}
-    if has_layers(columns) and (layers := layers_text(trial.values)) is not None:
+    if "layers" in own_columns(columns) and (layers := layers_text(trial.values)) is not None:
         hparams["layers"] = layers
     hparams["state"] = trial.state.value
     if trial.state.is_finished and trial.stop_reason is not None:
