@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 
 class DataError(Exception):
@@ -19,3 +20,11 @@ class ModelError(ValueError):
 
 class Interrupted(Exception):
     """Training was asked to stop in the middle of an epoch; that epoch counts for nothing."""
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> str:
+    """`unknown data set 'ml-10k'; did you mean 'ml-100k'? Known: ...`."""
+    names = sorted(known)
+    close = difflib.get_close_matches(str(name), names, n=1)
+    guess = f"; did you mean {close[0]!r}? Known: " if close else "; known: "
+    return f"unknown {kind} {name!r}{guess}{', '.join(names)}"

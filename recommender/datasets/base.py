@@ -19,6 +19,7 @@ Strings = npt.NDArray[np.str_]
 
 SplitMethod = Literal["time-range", "time-fraction", "random", "files"]
 SPLIT_METHODS: tuple[SplitMethod, ...] = ("time-range", "time-fraction", "random", "files")
+FeatureKind = Literal["list", "category", "number"]
 PARTS = ("train", "validation", "test")
 
 
@@ -74,6 +75,19 @@ class SplitConfig:
     validation_path: Path | None = None
     """None: the last tenth of the train file by time."""
 
+    @property
+    def needs_time(self) -> bool:
+        """Whether the data must have times to be split this way."""
+        if self.method == "files":
+            return self.validation_path is None
+        return self.method != "random"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Train, test and, where given, validation; empty for methods other than `files`."""
+        paths = (self.train_path, self.test_path, self.validation_path)
+        return tuple(p for p in paths if p is not None) if self.method == "files" else ()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
@@ -105,7 +119,7 @@ class Rows:
 class ItemTable:
     """One side feature of the items: a row an item of the catalog, row 0 zeros."""
 
-    kind: Literal["list", "category", "number"]
+    kind: FeatureKind
     columns: tuple[str, ...]
     """The words (`list`, `category`: those of train items) or the feature's name (`number`)."""
     matrix: Floats

@@ -1,0 +1,132 @@
+"""Side features as numbers: genres and the like for each item, hour and weekday for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recommender.datasets.base import FeatureKind, Floats, Ints, ItemTable, Strings
+from recommender.datasets.cleaning import numbers
+from recommender.datasets.findings import Findings, example
+from recommender.datasets.identifiers import identifiers
+from recommender.datasets.sources import TIME_FEATURES, RawItems
+from recommender.errors import DataError
+
+MAX_MATRIX_BYTES = 1 << 30
+
+
+def context_columns(features: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        f"{feature}_{function}"
+        for feature in TIME_FEATURES
+        if feature in features
+        for function in ("sin", "cos")
+    )
+
+
+def context(time: npt.NDArray[np.int64] | None, n_rows: int, features: Sequence[str]) -> Floats:
+    """Hour (0 to 23) and weekday (Monday 0) of each row in UTC, as points on a circle.
+
+    sin and cos of 2 pi hour / 24 with hour = time // 3600 % 24, and of 2 pi weekday / 7 with
+    weekday = (time // 86400 + 3) % 7: 1970 began on a Thursday. Columns as `context_columns`.
+    """
+    columns = []
+    if time is not None:
+        turns = {"hour_of_day": time // 3600 % 24 / 24, "day_of_week": (time // 86_400 + 3) % 7 / 7}
+        for feature in TIME_FEATURES:
+            if feature in features:
+                angle = 2 * np.pi * turns[feature]
+                columns += [np.sin(angle), np.cos(angle)]
+    return np.array(columns, np.float32).reshape(-1, n_rows).T.copy()
+
+
+def item_features(items: RawItems, features: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The features asked for, a row an item id, and notes.
+
+    Raises:
+        DataError: an id is missing or appears twice, or a number is none.
+    """
+    found = Findings(items.table)
+    frame = items.table.frame
+    codes, ids = identifiers(frame["item"], "item", found)
+    is_again = pd.Series(codes).duplicated().to_numpy() & (codes >= 0)
+    found.refuse(is_again, "item ids appear a second time", "keep one row an item")
+    columns = [name for name in features if name in items.kinds]
+    for name in columns:
+        if items.kinds[name] == "number":
+            is_bad = ~np.isfinite(numbers(frame[name])) & frame[name].notna().to_numpy()
+            shown = example(frame[name], is_bad)
+            found.refuse(is_bad, f"values of {name} are no numbers, such as {shown}")
+    if found.problems:
+        raise DataError(found.problems)
+    return frame[columns].set_axis([ids[code] for code in codes], axis=0), found.notes
+
+
+def item_tables(
+    frame: pd.DataFrame,
+    kinds: Mapping[str, FeatureKind],
+    catalog: Strings,
+    train_catalog: Ints,
+) -> dict[str, ItemTable]:
+    """Each feature of each catalog item as numbers, what train does not show left out.
+
+    Args:
+        frame: features by item id, as `item_features` gives them.
+        train_catalog: the catalog row (from 1) of each train row.
+    """
+    by_row = frame.reindex(catalog)
+    return {
+        str(name): _number_table(str(name), column, train_catalog)
+        if kinds[str(name)] == "number"
+        else _word_table(str(name), kinds[str(name)], column, train_catalog)
+        for name, column in by_row.items()
+    }
+
+
+def _number_table(name: str, column: pd.Series[Any], train_catalog: Ints) -> ItemTable:
+    values = np.concatenate([[np.nan], numbers(column)])
+    seen = values[train_catalog]
+    seen = seen[np.isfinite(seen)]
+    mean = seen.mean() if len(seen) else 0.0
+    spread = (seen.std() if len(seen) else 0.0) or 1.0
+    # A missing number counts as the mean.
+    standardised = np.nan_to_num((values - mean) / spread, nan=0.0)
+    return ItemTable("number", (name,), standardised.astype(np.float32)[:, None])
+
+
+def _word_table(
+    name: str, kind: FeatureKind, column: pd.Series[Any], train_catalog: Ints
+) -> ItemTable:
+    words_of = [_words(value, kind) for value in column]
+    seen = np.unique(train_catalog) - 1
+    columns = sorted({word for row in seen for word in words_of[row]})
+    n_bytes = 4 * (len(column) + 1) * len(columns)
+    if n_bytes > MAX_MATRIX_BYTES:
+        raise DataError(
+            [
+                f"feature {name} has {len(columns):,} different values for {len(column):,} items, "
+                f"{n_bytes / (1 << 30):.1f} GiB as a table; group rare values, or leave it out"
+            ]
+        )
+    number_of = {word: number for number, word in enumerate(columns)}
+    matrix = np.zeros((len(column) + 1, len(columns)), np.float32)
+    for row, words in enumerate(words_of, start=1):
+        for word in words:
+            if word in number_of:
+                matrix[row, number_of[word]] = 1
+    return ItemTable(kind, tuple(columns), matrix)
+
+
+def _words(value: Any, kind: FeatureKind) -> list[str]:
+    """`Action|Comedy` as two words (`list`), other values as one; nothing as none."""
+    if isinstance(value, list | tuple | np.ndarray):
+        parts = [str(part) for part in value]
+    elif pd.isna(value):
+        parts = []
+    else:
+        parts = str(value).split("|") if kind == "list" else [str(value)]
+    return [word for part in parts if (word := part.strip())]

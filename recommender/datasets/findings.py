@@ -1,0 +1,47 @@
+"""What is found wrong or odd in a table, with counts and places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recommender.datasets.sources import RawTable
+
+N_PLACES_SHOWN = 5
+
+Mask = npt.NDArray[np.bool_]
+
+
+class Findings:
+    """Problems and notes about one table, each said with count and first lines."""
+
+    def __init__(self, table: RawTable) -> None:
+        self.table = table
+        self.problems: list[str] = []
+        self.notes: list[str] = list(table.notes)
+
+    def refuse(self, is_bad: Mask, what: str, cure: str = "mend or remove them") -> None:
+        """Note the rows of a mask as a problem, if there are any. `what` follows the count."""
+        n_bad = int(is_bad.sum())
+        if n_bad:
+            self.refuse_table(f"{n_bad:,} {what} ({self.places(is_bad)}); {cure}")
+
+    def refuse_table(self, what: str) -> None:
+        self.problems.append(f"{self.table.name}: {what}")
+
+    def note(self, what: str) -> None:
+        self.notes.append(f"{self.table.name}: {what}")
+
+    def places(self, is_bad: Mask) -> str:
+        """`lines 3, 17`, or `first of them: lines ...` where there are more than are shown."""
+        rows = self.table.frame.index.to_numpy()[is_bad] + self.table.first
+        shown = ", ".join(str(row) for row in rows[:N_PLACES_SHOWN])
+        unit = self.table.unit + ("s" if len(rows) > 1 else "")
+        return f"{'first of them: ' if len(rows) > N_PLACES_SHOWN else ''}{unit} {shown}"
+
+
+def example(column: pd.Series[Any], is_bad: Mask) -> str:
+    return repr(column[is_bad].iloc[0]) if is_bad.any() else ""

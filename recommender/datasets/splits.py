@@ -1,0 +1,75 @@
+"""Which rating trains, which chooses, which is sealed."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.datasets.base import PARTS, SplitConfig
+from recommender.datasets.cleaning import Ratings
+from recommender.errors import DataError
+
+TRAIN, VALIDATION, TEST = range(len(PARTS))
+
+Parts = npt.NDArray[np.int8]
+"""For each rating TRAIN, VALIDATION or TEST."""
+
+Times = npt.NDArray[np.int64]
+
+LAST_OF_TRAIN = 0.1
+"""What `files` without a validation file takes from the end of the train file."""
+
+
+def split_ratings(ratings: Ratings, split: SplitConfig) -> Parts:
+    """The part of each rating; the same rows whatever their order in the file.
+
+    Raises:
+        DataError: a part would be empty.
+    """
+    assert ratings.time is not None or not split.needs_time, "checked before reading"
+    time = ratings.time if ratings.time is not None else np.zeros(len(ratings), np.int64)
+    if split.method == "time-range":
+        parts = _by_time_range(time, split.train, split.validation)
+    elif split.method == "time-fraction":
+        parts = _by_rank(np.argsort(time, kind="stable"), split.train, split.validation)
+    elif split.method == "random":
+        shuffled = np.random.default_rng(split.seed).permutation(len(ratings))
+        parts = _by_rank(shuffled, split.train, split.validation)
+    else:
+        parts = _by_file(ratings.file, time, has_validation=split.validation_path is not None)
+    empty = [PARTS[part] for part in (TRAIN, VALIDATION, TEST) if not (parts == part).any()]
+    if empty:
+        raise DataError(
+            [
+                f"split {split.method} leaves no row for {' and '.join(empty)} "
+                f"out of {len(ratings):,} ratings; change split.train and split.validation, "
+                "or the method"
+            ]
+        )
+    return parts
+
+
+def _by_time_range(time: Times, train: float, validation: float) -> Parts:
+    """Cut the span from the first to the last time, not the rows: bounds belong to the earlier."""
+    first, last = int(time.min()), int(time.max())
+    bounds = [first + share * (last - first) for share in (train, train + validation)]
+    return np.searchsorted(bounds, time, side="left").astype(np.int8)
+
+
+def _by_rank(order: npt.NDArray[np.intp], train: float, validation: float) -> Parts:
+    """Cut rows in the given order; shares are rounded to whole rows."""
+    n_rows = len(order)
+    ends = [round(share * n_rows) for share in (train, train + validation)]
+    parts = np.empty(n_rows, np.int8)
+    parts[order] = np.searchsorted(ends, np.arange(n_rows), side="right")
+    return parts
+
+
+def _by_file(file: npt.NDArray[np.int8], time: Times, *, has_validation: bool) -> Parts:
+    """Files in the order train, test, validation; without the last, the latest train rows."""
+    parts = np.array([TRAIN, TEST, VALIDATION], np.int8)[file]
+    if not has_validation:
+        rows = np.flatnonzero(parts == TRAIN)
+        by_time = rows[np.argsort(time[rows], kind="stable")]
+        parts[by_time[len(rows) - round(LAST_OF_TRAIN * len(rows)) :]] = VALIDATION
+    return parts

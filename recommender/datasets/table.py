@@ -1,0 +1,269 @@
+"""One's own ratings: a CSV, TSV or Parquet table with named columns."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from recommender.datasets.base import DatasetConfig, FeatureKind
+from recommender.datasets.sources import TIME_FEATURES, Problem, RawItems, RawTable, Source
+from recommender.errors import DataError, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("user", "item", "rating", "time")
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+SEPARATORS = (",", "\t", ";", "|")
+
+
+def column_names(path: Path, wanted: Sequence[str] = ()) -> list[str]:
+    """The columns of a table; of a text file those of its first line.
+
+    Raises:
+        DataError: the file is not there, of no known kind, or cannot be read.
+    """
+    _check_file(path)
+    if _is_parquet(path):
+        return _parquet_columns(path)
+    return _read_header(path, wanted)[0]
+
+
+def read_table(path: Path, columns: Sequence[str], text: Sequence[str]) -> RawTable:
+    """Some columns of a table; those of `text` as they are written (`007` stays `007`).
+
+    Raises:
+        DataError: the file cannot be read, or a column is missing.
+    """
+    known = column_names(path, columns)
+    problems = [
+        f"{path.name}: {unknown('column', name, known)}" for name in columns if name not in known
+    ]
+    problems += [
+        f"{path.name}: column {name!r} appears {known.count(name)} times; rename one"
+        for name in dict.fromkeys(columns)
+        if known.count(name) > 1
+    ]
+    if problems:
+        raise DataError(problems)
+    if _is_parquet(path):
+        import pandas as pd
+
+        return RawTable(pd.read_parquet(path, columns=list(columns)), path.name, "row", 1)
+    return _read_text(path, columns, text)
+
+
+def _read_text(path: Path, columns: Sequence[str], text: Sequence[str]) -> RawTable:
+    names, separator, encoding = _read_header(path, columns)
+    notes: tuple[str, ...] = ()
+    try:
+        frame = _parse(path, names, separator, encoding, columns, text)
+    except UnicodeDecodeError:
+        frame = _parse(path, names, separator, "latin-1", columns, text)
+        notes = (f"{path.name} is not UTF-8 and was read as Latin-1",)
+    return RawTable(frame, path.name, "line", 2, notes)
+
+
+def _parse(
+    path: Path,
+    names: Sequence[str],
+    separator: str,
+    encoding: str,
+    columns: Sequence[str],
+    text: Sequence[str],
+) -> pd.DataFrame:
+    import pandas as pd
+
+    # A column beyond the header catches lines that are too long, which pandas would cut silently:
+    # `a,b,3,5` with a decimal comma is not a 3.
+    surplus = "\n"
+    try:
+        frame = pd.read_csv(
+            path,
+            sep=separator,
+            encoding=encoding,
+            header=None,
+            skiprows=1,
+            names=[*names, surplus],
+            usecols=[*columns, surplus],
+            index_col=False,
+            dtype=dict.fromkeys((*text, surplus), str),
+            keep_default_na=False,
+            na_values=[""],
+            # Blank lines are kept and dropped below, so that the index still tells the line.
+            skip_blank_lines=False,
+            skipinitialspace=True,
+            low_memory=False,
+        )
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame({name: pd.Series(dtype=str) for name in columns})
+    except (pd.errors.ParserError, OSError, EOFError) as error:
+        raise DataError([f"{path.name}: cannot be read as a table: {error}"]) from error
+    frame = frame[frame.notna().any(axis=1)]
+    too_long = frame.index[frame[surplus].notna()]
+    if len(too_long):
+        lines = ", ".join(str(row + 2) for row in too_long[:5])
+        raise DataError(
+            [
+                f"{path.name}: {len(too_long):,} lines have more fields than the header (first "
+                f"lines {lines}); quote fields that hold the separator {separator!r}"
+            ]
+        )
+    return frame[list(columns)]
+
+
+def _read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]:
+    """Column names, separator and encoding as the first line of a text file tells them.
+
+    The separator is the one under which most wanted columns are found; among equals, the one that
+    gives most columns.
+    """
+    try:
+        with _open(path) as file:
+            first_line = file.readline(1 << 20)
+    except (OSError, EOFError) as error:
+        raise DataError([f"{path.name}: cannot be read: {error}"]) from error
+    if first_line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError([f"{path.name}: is UTF-16; save it as UTF-8"])
+    encoding = "utf-8-sig"
+    try:
+        header = first_line.decode(encoding)
+    except UnicodeDecodeError:
+        encoding = "latin-1"
+        header = first_line.decode(encoding)
+    header = header.rstrip("\r\n")
+    if not header.strip():
+        raise DataError([f"{path.name}: the first line is empty; it must name the columns"])
+
+    def names(separator: str) -> list[str]:
+        reader = csv.reader([header], delimiter=separator, skipinitialspace=True)
+        return [name.strip() for name in next(reader)]
+
+    separator = max(SEPARATORS, key=lambda s: (len({*wanted} & {*names(s)}), len(names(s))))
+    return names(separator), separator, encoding
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.name.endswith(PARQUET_SUFFIXES)
+
+
+def _parquet_columns(path: Path) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError([f"{path.name}: is no Parquet file: {error}"]) from error
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise DataError([f"{path} is a folder; name a file"])
+    if not path.is_file():
+        raise DataError([f"{path} is not there"])
+    known = (*TEXT_SUFFIXES, *PARQUET_SUFFIXES)
+    if not path.name.endswith(known):
+        raise DataError([f"{path.name}: unknown kind of file; known endings: {', '.join(known)}"])
+
+
+def _problems(dataset: DatasetConfig, files: tuple[Path, ...]) -> list[Problem]:
+    problems: list[Problem] = [
+        ("dataset.columns", unknown("column role", role, COLUMNS))
+        for role in dataset.columns
+        if role not in COLUMNS
+    ]
+    problems += [
+        ("dataset.columns", f"which column holds the {role}? columns = {{ {role} = ... }}")
+        for role in COLUMNS[:3]
+        if role not in dataset.columns
+    ]
+    if files and dataset.path is not None:
+        problems.append(
+            ("dataset.path", "the files of the split hold the ratings; leave dataset.path out")
+        )
+    wanted = [column for role, column in dataset.columns.items() if role in COLUMNS]
+    for path in files:
+        problems += _column_problems("split", path, wanted)
+    if dataset.path is not None and not files:
+        problems += _column_problems("dataset.path", dataset.path, wanted)
+    if dataset.items is not None:
+        problems += _column_problems(
+            "dataset.items", dataset.items.path, (dataset.items.key, *dataset.items.features)
+        )
+        taken = ("user_id", "item_id", *TIME_FEATURES)
+        names = dataset.items.features
+        problems += [
+            ("dataset.items", f"the feature name {name!r} is taken; rename the column")
+            for name in names
+            if name in taken
+        ] + [
+            ("dataset.items", f"column {name!r} is named more than once")
+            for name in dict.fromkeys(names)
+            if names.count(name) > 1 or name == dataset.items.key
+        ]
+    return problems
+
+
+def _column_problems(key: str, path: Path, wanted: Sequence[str]) -> list[Problem]:
+    try:
+        known = column_names(path, wanted)
+    except DataError as error:
+        return [(key, problem) for problem in error.problems]
+    return [
+        (key, f"{path.name}: {unknown('column', name, known)}")
+        for name in wanted
+        if name not in known
+    ]
+
+
+def _features(dataset: DatasetConfig) -> tuple[str, ...]:
+    items = dataset.items.features if dataset.items else ()
+    return ("user_id", "item_id", *items, *(TIME_FEATURES if "time" in dataset.columns else ()))
+
+
+def _read_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
+    path = path or dataset.path
+    assert path is not None
+    columns = {role: dataset.columns[role] for role in COLUMNS if role in dataset.columns}
+    raw = read_table(
+        path, tuple(dict.fromkeys(columns.values())), (columns["user"], columns["item"])
+    )
+    return replace(raw, frame=_renamed(raw.frame, columns))
+
+
+def _read_items(dataset: DatasetConfig) -> RawItems | None:
+    items = dataset.items
+    if items is None:
+        return None
+    raw = read_table(
+        items.path, (items.key, *items.features), (items.key, *items.category, *items.list)
+    )
+    columns = {"item": items.key} | {name: name for name in items.features}
+    kinds: dict[str, FeatureKind] = {}
+    kinds |= dict.fromkeys(items.category, "category")
+    kinds |= dict.fromkeys(items.list, "list")
+    kinds |= dict.fromkeys(items.number, "number")
+    return RawItems(replace(raw, frame=_renamed(raw.frame, columns)), kinds)
+
+
+def _renamed(frame: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
+    return frame[list(columns.values())].set_axis(list(columns), axis=1)
+
+
+TABLE = Source(
+    rating_range=None,
+    features=_features,
+    problems=_problems,
+    read_ratings=_read_ratings,
+    read_items=_read_items,
+)
