@@ -5,13 +5,31 @@ Standard library only, so that `recsweep show` and the reports need neither Ray 
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from experiments.errors import StateError
+from experiments.files import read_json
+from experiments.lock import holder_of
 
 Value = bool | int | float | str
+
+SWEEP_NAME = "sweep.toml"
+PROVENANCE_NAME = "provenance.json"
+BASELINES_NAME = "baselines.json"
+IMPORTANCE_NAME = "importance.json"
+COLUMNS_NAME = "columns.json"
+LEDGER_NAME = "study.db"
+JOURNAL_NAME = "journal"
+"""The folder of the journals."""
+
+
+class StudyError(StateError):
+    """A folder is no study, or one that cannot be read."""
 
 
 class TrialState(StrEnum):
@@ -226,8 +244,114 @@ class StudyRecord:
         compare = self.sweep.get("compare") or {}
         return compare.get("dimension")
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether all trials that were asked for are done, also while its driver still runs."""
+        has_all = len(self.search_trials) >= self.n_trials_asked_for
+        return self.state == "finished" or (
+            has_all and all(t.state.is_finished for t in self.trials)
+        )
+
+    def trial(self, number: int) -> TrialRecord | None:
+        return next((trial for trial in self.trials if trial.number == number), None)
+
     def count(self, state: TrialState) -> int:
         return sum(trial.state is state for trial in self.search_trials)
 
     def baseline(self, name: str) -> BaselineRecord | None:
         return next((b for b in self.baselines if b.name == name), None)
+
+
+def study_folders(root: Path) -> tuple[Path, ...]:
+    """The study folders directly under a folder, by name; none where it does not exist."""
+    if not root.is_dir():
+        return ()
+    return tuple(sorted(folder for folder in root.iterdir() if _is_study(folder)))
+
+
+def find_studies(root: Path) -> tuple[StudyRecord, ...]:
+    """The studies directly under a folder, by name.
+
+    Raises:
+        StudyError: one of them cannot be read; names the file.
+    """
+    return tuple(read_study(folder) for folder in study_folders(root))
+
+
+def read_study(folder: Path) -> StudyRecord:
+    """A study folder, read whole as it stands now, also while a driver runs it.
+
+    Raises:
+        StudyError: it is no study, or a file in it is missing or damaged; names the file.
+    """
+    # The ledger's own module is made of the records above.
+    from experiments.ledger import Ledger
+
+    if not _is_study(folder):
+        raise StudyError(
+            f"{folder}: this is no study (a study's folder holds {SWEEP_NAME} and "
+            f"{PROVENANCE_NAME})",
+            exit_code=2,
+        )
+    sweep = _read_sweep(folder / SWEEP_NAME)
+    # Asked before the ledger is read: a driver that ends in between left nothing out.
+    is_running = holder_of(folder) is not None
+    trials: tuple[TrialRecord, ...] = ()
+    n_asked_for: int | None = None
+    is_said_to_be_finished = False
+    if (folder / LEDGER_NAME).exists():
+        with Ledger.reading(folder / LEDGER_NAME) as ledger:
+            trials = ledger.trials()
+            n_asked_for = ledger.n_trials_asked_for
+            is_said_to_be_finished = ledger.is_said_to_be_finished
+    elif any((folder / JOURNAL_NAME).glob("*.jsonl")) and not is_running:
+        raise StudyError(
+            f"{folder / LEDGER_NAME}: the ledger is missing; "
+            f"`recsweep resume {folder.name}` rebuilds it from {JOURNAL_NAME}/"
+        )
+    n_search = sum(trial.purpose is Purpose.SEARCH for trial in trials)
+    if n_asked_for is None:
+        n_asked_for = sweep.get("search", {}).get("trials", n_search)
+    has_all = is_said_to_be_finished or n_search >= n_asked_for
+    is_finished = has_all and all(trial.state.is_finished for trial in trials)
+    return StudyRecord(
+        folder=folder,
+        name=folder.resolve().name,
+        sweep=sweep,
+        provenance=read_json(folder / PROVENANCE_NAME),
+        columns=_read_records(folder / COLUMNS_NAME, ColumnRecord),
+        baselines=_read_records(folder / BASELINES_NAME, BaselineRecord),
+        importance=_read_records(folder / IMPORTANCE_NAME, ImportanceRecord),
+        trials=trials,
+        state="running" if is_running else "finished" if is_finished else "interrupted",
+        n_trials_asked_for=n_asked_for,
+        note=sweep.get("note", ""),
+    )
+
+
+def _is_study(folder: Path) -> bool:
+    return (folder / SWEEP_NAME).is_file() and (folder / PROVENANCE_NAME).is_file()
+
+
+def _read_sweep(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StudyError(f"{path}: cannot be read as TOML: {error}") from error
+
+
+_RecordT = TypeVar("_RecordT", ColumnRecord, BaselineRecord, ImportanceRecord)
+
+
+def _read_records(path: Path, kind: type[_RecordT]) -> tuple[_RecordT, ...]:
+    """The records in a JSON file; none where it has not been written yet."""
+    if not path.exists():
+        return ()
+    try:
+        return tuple(kind(**_frozen(row)) for row in read_json(path))
+    except (TypeError, AttributeError) as error:
+        raise StudyError(f"{path}: not the records that belong there: {error}") from error
+
+
+def _frozen(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}

@@ -1,0 +1,124 @@
+"""Small files of a study folder: written whole or not at all, and read with a clear complaint."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import DiskError, StateError
+
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}
+_NETWORK_FILE_SYSTEMS = (
+    "nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "9p", "afs", "glusterfs",
+    "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "virtiofs", "panfs", "orangefs",
+)  # fmt: skip
+
+
+def atomic_write(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all: temporary file beside it, fsync, rename.
+
+    Raises:
+        DiskError: the disk is full, read-only or failing; a file that was there before still is.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented standard JSON, whole or not at all.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    atomic_write(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        StateError: the file is missing, unreadable or no JSON; the message names it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StateError(f"{path}: cannot be read as JSON: {error}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, not only the files behind them."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError that means a full or failing disk into a DiskError naming path and space."""
+    try:
+        yield
+    except OSError as error:
+        if not is_disk_error(error):
+            raise
+        raise disk_error(path, error) from error
+
+
+def is_disk_error(error: OSError) -> bool:
+    """Whether an error means that the disk is full, read-only or failing."""
+    return error.errno in _DISK_ERRORS
+
+
+def disk_error(path: Path, error: Exception) -> DiskError:
+    """The DiskError for a write that failed: what, where, and how much room is left there."""
+    there = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
+    free_mb = shutil.disk_usage(there).free / 1e6
+    reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    return DiskError(
+        f"{path}: cannot be written: {reason} ({free_mb:,.0f} MB free there). "
+        "What was finished is safe; make room and resume the study"
+    )
+
+
+def is_on_network(path: Path) -> bool:
+    """Whether a path lies on a network file system, where SQLite's WAL mode does not work."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    resolved = path.resolve()
+    longest, kind = "", ""
+    for line in mounts.splitlines():
+        _, mount, file_system, *_ = line.split(" ")
+        mount = mount.encode().decode("unicode_escape")
+        if resolved.is_relative_to(mount) and len(mount) >= len(longest):
+            longest, kind = mount, file_system
+    return kind.startswith(_NETWORK_FILE_SYSTEMS)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

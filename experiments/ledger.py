@@ -1,0 +1,425 @@
+"""The ledger: every fact of the journals in one SQLite file, for everybody to read.
+
+One writer, the driver, under the study's lock. It holds facts and no conclusions (those are drawn
+in `outcomes`), so that bringing in the same journal twice, or the journals in another order,
+changes nothing: `catch_up` on an empty ledger is the repair of a lost one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from experiments.files import disk_error, is_on_network
+from experiments.journal import Event, JournalError, journal_files, read_journal
+from experiments.outcomes import Ask, End, Epoch, Facts, PrunerState, Start, trial_record
+from experiments.records import Purpose, StudyError, TrialRecord
+
+SCHEMA_VERSION = 1
+COMMIT_EVERY_S = 0.25
+"""Epochs wait at most this long, until the next `catch_up`, to be committed together."""
+
+_AT_ONCE = frozenset({"ask", "end", "attempt_end", "extend", "session", "session_end"})
+_BUSY_S = 30.0
+_APPLICATION_ID = 0x52435357  # "RCSW"
+_SCHEMA = """
+CREATE TABLE asks (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL, purpose TEXT NOT NULL, arm TEXT,
+    arm_number INTEGER NOT NULL, "values" TEXT NOT NULL, seed INTEGER NOT NULL,
+    is_default INTEGER NOT NULL, at REAL NOT NULL);
+CREATE TABLE starts (
+    number INTEGER NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL,
+    first_epoch INTEGER NOT NULL, n_parameters INTEGER, at REAL NOT NULL,
+    PRIMARY KEY (number, attempt)) WITHOUT ROWID;
+CREATE TABLE epochs (
+    number INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    val_rmse REAL, train_rmse REAL, n_updates INTEGER NOT NULL, seconds REAL NOT NULL,
+    at REAL NOT NULL, PRIMARY KEY (number, attempt, epoch)) WITHOUT ROWID;
+CREATE TABLE checkpoints (
+    number INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    PRIMARY KEY (number, attempt, epoch)) WITHOUT ROWID;
+CREATE TABLE ends (
+    number INTEGER NOT NULL, attempt INTEGER NOT NULL, stop_reason TEXT NOT NULL,
+    ends_trial INTEGER NOT NULL, error TEXT, at REAL NOT NULL,
+    PRIMARY KEY (number, attempt, stop_reason, ends_trial)) WITHOUT ROWID;
+CREATE TABLE pruner_states (
+    number INTEGER NOT NULL, epoch INTEGER NOT NULL, attrs TEXT NOT NULL,
+    PRIMARY KEY (number, epoch)) WITHOUT ROWID;
+CREATE TABLE sessions (
+    at REAL NOT NULL, pid INTEGER NOT NULL, host TEXT NOT NULL, PRIMARY KEY (at, pid, host)
+    ) WITHOUT ROWID;
+CREATE TABLE session_ends (at REAL PRIMARY KEY, state TEXT NOT NULL);
+CREATE TABLE extensions (at REAL PRIMARY KEY, trials INTEGER NOT NULL);
+CREATE TABLE journals (name TEXT PRIMARY KEY, "offset" INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class LedgerError(StudyError):
+    """The ledger is missing, damaged, or another version's."""
+
+
+class Ledger:
+    """A study's ledger, open for its only writer; `Ledger.reading` opens one for anybody else.
+
+    Raises:
+        LedgerError: the file is damaged, no ledger, or written by a newer recsweep.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._translated():
+            self._connection = _connect(f"file:{quote(str(path))}")
+            self._prepare()
+            self._offsets: dict[str, int] = dict(
+                self._connection.execute('SELECT name, "offset" FROM journals')
+            )
+        self._committed_at = time.monotonic()
+        self._is_closed = False
+
+    @classmethod
+    @contextlib.contextmanager
+    def reading(cls, path: Path) -> Iterator[Ledger]:
+        """The ledger as it stands now, one snapshot for the whole block, without writing to it.
+
+        Raises:
+            LedgerError: as above, or there is no such file.
+        """
+        if not path.is_file():
+            raise LedgerError(f"{path}: there is no ledger")
+        ledger = cls.__new__(cls)
+        ledger.path = path
+        with ledger._translated():
+            ledger._connection = _connect(f"file:{quote(str(path))}?mode=ro")
+            try:
+                ledger._connection.execute("BEGIN")
+                ledger._check_version()
+                yield ledger
+            finally:
+                ledger._connection.close()
+
+    # Writing
+
+    def catch_up(self, journal_folder: Path) -> list[Event]:
+        """Bring in what the journals gained since the last call, and return it.
+
+        An ask or an end is committed at once with all that is pending; epochs wait for the next
+        one of those, or up to `COMMIT_EVERY_S`.
+
+        Raises:
+            JournalError: a journal is damaged before its last line.
+        """
+        return self._catch_up(journal_files(journal_folder))
+
+    def catch_up_file(self, journal: Path) -> list[Event]:
+        """As `catch_up`, for one journal: the driver's own lines, without news of the workers."""
+        return self._catch_up([journal])
+
+    def _catch_up(self, journals: Iterable[Path]) -> list[Event]:
+        news: list[Event] = []
+        with self._translated():
+            for path in journals:
+                offset = self._offsets.get(path.name, 0)
+                size = path.stat().st_size
+                if size == offset:
+                    continue
+                # Shorter than what was read: the machine lost power before the journal's last
+                # lines were on disk. They are in here already, and to read one twice is harmless.
+                events, end = read_journal(path, offset if size > offset else 0)
+                for event in events:
+                    self.apply(event)
+                if end != offset:
+                    self._begin()
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO journals VALUES (?, ?)", (path.name, end)
+                    )
+                    self._offsets[path.name] = end
+                news += events
+            is_due = time.monotonic() - self._committed_at >= COMMIT_EVERY_S
+            if is_due or any(event["kind"] in _AT_ONCE for event in news):
+                self.commit()
+        return news
+
+    def apply(self, event: Event) -> None:
+        """Bring in one event; again, or in another order, gives the same ledger.
+
+        Raises:
+            JournalError: the event is of no known kind or lacks a field.
+        """
+        try:
+            statement, row = _row_of(event)
+        except (KeyError, TypeError, ValueError) as error:
+            raise JournalError(
+                f"{self.path}: cannot bring in {event!r} ({type(error).__name__}: {error}); "
+                "was it written by a newer recsweep?"
+            ) from error
+        self._begin()
+        self._connection.execute(statement, row)
+
+    def commit(self) -> None:
+        """Make all that was brought in durable."""
+        if self._connection.in_transaction:
+            with self._translated():
+                self._connection.execute("COMMIT")
+        self._committed_at = time.monotonic()
+
+    def close(self) -> None:
+        """Commit, and leave one file that opens read-only; closing twice does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        with self._translated(), contextlib.closing(self._connection):
+            self.commit()
+            # Stays WAL where somebody reads for longer than we wait; the next close mends it.
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._connection.execute("PRAGMA journal_mode = DELETE")
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Reading
+
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """All trials in order of number; those for other purposes than search last."""
+        with self._translated():
+            trials = [trial_record(facts) for facts in self._facts("")]
+        return tuple(sorted(trials, key=lambda t: (t.purpose is not Purpose.SEARCH, t.number)))
+
+    def trial(self, number: int) -> TrialRecord:
+        """One trial.
+
+        Raises:
+            LedgerError: nobody asked for a trial of that number.
+        """
+        with self._translated():
+            for facts in self._facts("WHERE number = ?", number):
+                return trial_record(facts)
+        raise LedgerError(f"{self.path}: there is no trial {number}")
+
+    @property
+    def n_trials_asked_for(self) -> int | None:
+        """How many trials the last extension asked for in all; None without one."""
+        with self._translated():
+            last = self._connection.execute(
+                "SELECT trials FROM extensions ORDER BY at DESC LIMIT 1"
+            ).fetchone()
+        return None if last is None else int(last[0])
+
+    @property
+    def is_said_to_be_finished(self) -> bool:
+        """Whether the last driver left with the word `finished`, and nothing came after."""
+        with self._translated():
+            last = self._connection.execute(_LAST_WORD).fetchone()
+        return bool(last == ("finished",))
+
+    def elapsed_s(self) -> float:
+        """Wall seconds of all drivers' runs; of one that was killed, until its last sign."""
+        with self._translated():
+            starts = [at for (at,) in self._connection.execute("SELECT at FROM sessions")]
+            total = 0.0
+            for start, following in itertools.pairwise([*sorted(starts), float("inf")]):
+                (last,) = self._connection.execute(_LAST_SIGN, (start, following)).fetchone()
+                total += max(0.0, (last or start) - start)
+        return total
+
+    def _facts(self, where: str, *parameters: int) -> Iterator[Facts]:
+        """The facts of each trial that was asked for, in order of number."""
+
+        def rows(table: str, kind: type[_RowT], order: str) -> Iterator[_RowT]:
+            # Names of our own, never a caller's.
+            columns = ", ".join(f'"{name}"' for name in kind._fields)
+            query = f"SELECT {columns} FROM {table} {where} ORDER BY {order}"  # noqa: S608
+            return itertools.starmap(kind, self._connection.execute(query, parameters))
+
+        starts = _Grouped(rows("starts", Start, "number, attempt"))
+        epochs = _Grouped(rows("epochs", Epoch, "number, attempt, epoch"))
+        ends = _Grouped(rows("ends", End, "number, attempt, stop_reason, ends_trial"))
+        pruner_states = _Grouped(rows("pruner_states", PrunerState, "number, epoch"))
+        for ask in rows("asks", Ask, "number"):
+            yield Facts(
+                ask=ask,
+                starts=starts.of(ask.number),
+                epochs=epochs.of(ask.number),
+                ends=ends.of(ask.number),
+                pruner_states=pruner_states.of(ask.number),
+            )
+
+    # Underneath
+
+    def _prepare(self) -> None:
+        """Create the tables of a new ledger, or check those of an old one."""
+        mode = "DELETE" if is_on_network(self.path) else "WAL"
+        (n_tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if n_tables:
+            self._check_version()
+            (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
+        self._connection.execute(f"PRAGMA journal_mode = {mode}")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        if not n_tables:
+            self._connection.executescript(
+                f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID}; "
+                f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+
+    def _check_version(self) -> None:
+        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if application != _APPLICATION_ID:
+            raise LedgerError(f"{self.path}: this is no ledger of a study")
+        if version != SCHEMA_VERSION:
+            raise LedgerError(
+                f"{self.path}: written by another version of recsweep (its tables are version "
+                f"{version}, this one reads {SCHEMA_VERSION}); use that version to go on"
+            )
+
+    def _begin(self) -> None:
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Say what SQLite's errors mean for the study."""
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise  # a slip of ours
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
+                raise disk_error(self.path, error) from error
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN):
+                raise LedgerError(f"{self.path}: cannot be opened: {error}") from error
+            raise LedgerError(
+                f"{self.path}: the ledger is damaged ({error}). Nothing is lost: move it away, "
+                f"and `recsweep resume {self.path.parent.name}` rebuilds it from journal/"
+            ) from error
+
+
+_RowT = TypeVar("_RowT", Ask, Start, Epoch, End, PrunerState)
+_NumberedT = TypeVar("_NumberedT", Start, Epoch, End, PrunerState)
+
+_LAST_WORD = """
+SELECT state FROM (
+    SELECT at, state FROM session_ends UNION ALL SELECT at, 'running' FROM sessions
+    UNION ALL SELECT at, 'extended' FROM extensions
+) ORDER BY at DESC LIMIT 1
+"""
+_LAST_SIGN = """
+SELECT max(at) FROM (
+    SELECT at FROM asks UNION ALL SELECT at FROM starts UNION ALL SELECT at FROM epochs
+    UNION ALL SELECT at FROM ends UNION ALL SELECT at FROM session_ends
+) WHERE at >= ? AND at < ?
+"""
+
+
+_INSERT_END = """
+INSERT INTO ends VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET error = excluded.error, at = excluded.at WHERE excluded.at < ends.at
+"""
+
+
+class _Grouped(Generic[_NumberedT]):
+    """Rows in order of number, handed out a number at a time."""
+
+    def __init__(self, rows: Iterator[_NumberedT]) -> None:
+        self._groups: Iterator[tuple[int, Iterator[_NumberedT]]] = itertools.groupby(
+            rows, key=lambda row: row.number
+        )
+        self._number = -1
+        self._rows: list[_NumberedT] = []
+
+    def of(self, number: int) -> list[_NumberedT]:
+        """The rows of this number; to be asked for in rising order."""
+        while self._number < number:
+            self._number, rows = next(self._groups, (sys.maxsize, iter(())))
+            self._rows = list(rows)
+        return self._rows if self._number == number else []
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    # We begin transactions; the driver writes from one thread at a time, not always the same.
+    return sqlite3.connect(
+        uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+    )
+
+
+def _row_of(event: Event) -> tuple[str, tuple[Any, ...]]:
+    """The statement and the row that bring an event in."""
+    kind = event["kind"]
+    if kind == "epoch":
+        return "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (
+            event["number"],
+            event["attempt"],
+            event["epoch"],
+            float(event["val_rmse"]),
+            float(event["train_rmse"]),
+            event["n_updates"],
+            event["seconds"],
+            event["at"],
+        )
+    if kind == "pruner":
+        return "INSERT OR REPLACE INTO pruner_states VALUES (?, ?, ?)", (
+            event["number"],
+            event["epoch"],
+            json.dumps(event["attrs"]),
+        )
+    if kind == "checkpoint":
+        return "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", (
+            event["number"],
+            event["attempt"],
+            event["epoch"],
+        )
+    if kind == "ask":
+        return "INSERT OR REPLACE INTO asks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (
+            event["number"],
+            event["name"],
+            event["purpose"],
+            event["arm"],
+            event["arm_number"],
+            json.dumps(event["values"]),
+            event["seed"],
+            event["is_default"],
+            event["at"],
+        )
+    if kind == "start":
+        return "INSERT OR REPLACE INTO starts VALUES (?, ?, ?, ?, ?, ?)", (
+            event["number"],
+            event["attempt"],
+            event["worker"],
+            event["first_epoch"],
+            event["n_parameters"],
+            event["at"],
+        )
+    if kind in ("end", "attempt_end"):
+        # Driver and worker may both say that an attempt was interrupted: the first word stands.
+        return _INSERT_END, (
+            event["number"],
+            event["attempt"],
+            event["stop_reason"],
+            kind == "end",
+            event["error"],
+            event["at"],
+        )
+    if kind == "session":
+        return "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?)", (
+            event["at"],
+            event["pid"],
+            event["host"],
+        )
+    if kind == "session_end":
+        return "INSERT OR REPLACE INTO session_ends VALUES (?, ?)", (event["at"], event["state"])
+    if kind == "extend":
+        return "INSERT OR REPLACE INTO extensions VALUES (?, ?)", (event["at"], event["trials"])
+    raise ValueError(f"unknown kind {kind!r}")
