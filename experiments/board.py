@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from experiments import hparams
-from experiments.errors import PortError, StateError
+from experiments.errors import PortError, RequestError, StateError
 from experiments.records import ColumnRecord, StudyRecord, TrialRecord, TrialState, Value
 from experiments.values import layers_text
 
@@ -39,9 +39,13 @@ def check_board(study: StudyRecord) -> list[str]:
     if not folder.is_dir():
         return [f"there are no TensorBoard events: {folder} does not exist"]
     board = _read_board(folder)
-    expected = {t.name: t for t in study.trials if t.state is not TrialState.WAITING}
+    expected = {trial.name: trial for trial in study.trials}
     problems = _column_problems(board, study.columns)
-    problems += [f"trial {name} is not on the board" for name in expected if name not in board.rows]
+    problems += [
+        f"trial {trial.name} is not on the board"
+        for trial in study.trials
+        if trial.name not in board.rows and trial.state is not TrialState.WAITING
+    ]
     for name, row in sorted(board.rows.items()):
         if name in expected:
             found = _row_problems(row, expected[name], study)
@@ -68,10 +72,14 @@ def serve_board(
 
     Raises:
         PortError: the port is taken, or may not be opened.
+        RequestError: two studies have one name.
         StateError: a study has no event files yet.
     """
     from tensorboard import default, program
 
+    names = [study.folder.name for study in studies]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise RequestError(f"two studies are named {', '.join(twice)}; show them one at a time")
     for study in studies:
         if not (study.folder / hparams.FOLDER).is_dir():
             raise StateError(
@@ -120,7 +128,7 @@ def _log_folder(studies: Sequence[StudyRecord], scratch: Path) -> Path:
     # TensorBoard takes the columns from the first run that declares any: the root's.
     hparams.write_root(scratch, _union(column for study in studies for column in study.columns))
     for study in studies:
-        (scratch / study.name).symlink_to((study.folder / hparams.FOLDER).resolve())
+        (scratch / study.folder.name).symlink_to((study.folder / hparams.FOLDER).resolve())
     return scratch
 
 
@@ -165,7 +173,12 @@ class _Board:
 
 _CURVES = ("val_rmse", "train_rmse")
 _SORTED_BY = next(iter(hparams.METRICS))
-_STATUS = {TrialState.FAIL: "STATUS_FAILURE", TrialState.RUNNING: "STATUS_UNKNOWN"}
+_STATUS = {
+    TrialState.RUNNING: "STATUS_UNKNOWN",
+    TrialState.COMPLETE: "STATUS_SUCCESS",
+    TrialState.PRUNED: "STATUS_SUCCESS",
+    TrialState.FAIL: "STATUS_FAILURE",
+}
 
 
 def _read_board(folder: Path) -> _Board:
@@ -274,7 +287,7 @@ def _row_problems(row: _Row, trial: TrialRecord, study: StudyRecord) -> list[str
         values["layers"] = layers
     shown = dict(row.values)
     if row.is_alone:
-        values["state"] = trial.state.value
+        values["state"] = hparams.shown_state(trial).value
         if trial.state.is_finished and trial.stop_reason is not None:
             values["stop_reason"] = trial.stop_reason.value
     else:  # whose state the group shows is up to TensorBoard
@@ -294,7 +307,7 @@ def _row_problems(row: _Row, trial: TrialRecord, study: StudyRecord) -> list[str
             metrics["final/val_rmse"] = trial.best_rmse
     problems += _differences(row.metrics, metrics)
 
-    status = _STATUS.get(trial.state, "STATUS_SUCCESS")
+    status = _STATUS[hparams.shown_state(trial)]
     if row.status != status:
         problems.append(f"its status is {row.status}, not {status}")
     group = hparams.group_name(study.folder.name, trial.name)

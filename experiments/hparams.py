@@ -21,7 +21,14 @@ from tensorboard.plugins.scalar import metadata as scalar_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
 
-from experiments.records import ColumnRecord, EpochRecord, TrialRecord, TrialState, Value
+from experiments.records import (
+    ColumnRecord,
+    EpochRecord,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+    Value,
+)
 from experiments.values import is_layer_size, layers_text
 
 FOLDER = "tensorboard"
@@ -73,7 +80,10 @@ class BoardWriter:
             _append(path, [_epoch_event(trial, epochs)])
 
     def end(self, trial: TrialRecord) -> None:
-        """Write the trial's run anew from its record: state, reason, status, final metric."""
+        """Write the trial's run anew from its record: state, reason, status, final metric.
+
+        One that is not finished, but interrupted, is written as running.
+        """
         self._rewrite(trial, list(trial.epochs))
         if trial.state.is_finished:
             del self._runs[trial.name]
@@ -81,6 +91,19 @@ class BoardWriter:
     def _rewrite(self, trial: TrialRecord, epochs: list[EpochRecord]) -> None:
         events = _run_events(trial, epochs, self._columns, study=self._folder.parent.name)
         self._runs[trial.name] = (_replace(self._folder / trial.name, events), epochs)
+
+
+def write_board(study: StudyRecord) -> None:
+    """Write all event files of a study anew, as its record has them.
+
+    For a study whose driver was killed: the ledger may know more than it could write.
+    """
+    folder = study.folder / FOLDER
+    write_root(folder, study.columns)
+    writer = BoardWriter(folder, study.columns)
+    for trial in study.trials:
+        if trial.state is not TrialState.WAITING:
+            writer.end(trial)
 
 
 def write_root(folder: Path, columns: Sequence[ColumnRecord]) -> None:
@@ -107,6 +130,11 @@ def write_root(folder: Path, columns: Sequence[ColumnRecord]) -> None:
 def group_name(study: str, trial: str) -> str:
     """The session group of a trial: its replicates (`0007-r2`) share it, other studies do not."""
     return f"{study}:{trial.partition('-')[0]}"
+
+
+def shown_state(trial: TrialRecord) -> TrialState:
+    """The state as the board has it: a trial comes onto it when it is handed to a worker."""
+    return trial.state if trial.state.is_finished else TrialState.RUNNING
 
 
 def is_text(column: ColumnRecord) -> bool:
@@ -160,7 +188,7 @@ def _hparams(trial: TrialRecord, columns: Sequence[ColumnRecord]) -> dict[str, V
     hparams = {n: str(v) if n in as_text else v for n, v in trial.values.items()}
     if "layers" in own_columns(columns) and (layers := layers_text(trial.values)) is not None:
         hparams["layers"] = layers
-    hparams["state"] = trial.state.value
+    hparams["state"] = shown_state(trial).value
     if trial.state.is_finished and trial.stop_reason is not None:
         hparams["stop_reason"] = trial.stop_reason.value
     return hparams

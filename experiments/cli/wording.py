@@ -1,0 +1,185 @@
+"""What a study looks like in words: the lines that the terminal and `show` have in common.
+
+Standard library only, so that `show` and `ls` answer at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.durations import format_duration
+from experiments.records import BaselineRecord, StudyRecord, TrialRecord, TrialState
+from experiments.values import values_text
+
+
+def rmse_text(rmse: float | None) -> str:
+    """Four decimals, no more; `-` where there is none."""
+    return "-" if rmse is None else f"{rmse:.4f}"
+
+
+def gap_text(rmse: float, reference: float) -> str:
+    """`.0102 under`, `.0031 over`: where a validation RMSE lies beside another."""
+    side = "under" if rmse < reference else "over"
+    return f"{short(abs(rmse - reference))} {side}"
+
+
+def short(number: float) -> str:
+    """Four decimals without the zero in front: `.0102`, `-.0004`, `1.0210`."""
+    text = f"{number:.4f}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def clock(seconds: float) -> str:
+    """`1:52`, `2:07:30`."""
+    minutes, left = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def outcome_text(trial: TrialRecord) -> str:
+    """`complete`, `pruned`, `diverged`, `failed`, `running`, `waiting`."""
+    if trial.is_diverged:
+        return "diverged"
+    return "failed" if trial.state is TrialState.FAIL else trial.state.value.lower()
+
+
+OUTCOMES = ("complete", "pruned", "diverged", "failed", "running", "waiting")
+
+
+def counts_text(trials: Iterable[TrialRecord]) -> str:
+    """`11 complete 14 pruned 1 diverged 1 failed`, without those that there are none of."""
+    counts = Counter(outcome_text(trial) for trial in trials)
+    return " ".join(f"{counts[word]} {word}" for word in OUTCOMES if counts[word])
+
+
+def best_text(trial: TrialRecord, bias: BaselineRecord | None, compared: str | None) -> str:
+    """`#19 dcn    1.0298   .0102 under bias    adam 1.1e-3, 64-32, 1 cross layer, epoch 7`."""
+    assert trial.best_rmse is not None
+    name = f"#{trial.number} {trial.arm}" if trial.arm else f"#{trial.number}"
+    parts = [name, rmse_text(trial.best_rmse)]
+    if bias is not None:
+        parts.append(f"{gap_text(trial.best_rmse, bias.val_rmse)} bias")
+    described = [values_text(trial.values, without=compared), f"epoch {trial.best_epoch}"]
+    return "    ".join([*parts, ", ".join(part for part in described if part)])
+
+
+def arms_text(trials: Iterable[TrialRecord], arms: Sequence[str]) -> str:
+    """`dcn 1.0298 (6 complete)     plain 1.0306 (5 complete)      .0008 apart: not decided`.
+
+    The best arm comes first. One seed each decides nothing, so no winner is named.
+    """
+    finals: dict[str, list[float]] = {arm: [] for arm in arms}
+    for trial in trials:
+        if trial.is_ranked and trial.arm is not None and trial.best_rmse is not None:
+            finals.setdefault(trial.arm, []).append(trial.best_rmse)
+    best = sorted((min(f, default=math.inf), arm) for arm, f in finals.items())
+    parts = [
+        f"{arm} {rmse_text(rmse if finals[arm] else None)} ({len(finals[arm])} complete)"
+        for rmse, arm in best
+    ]
+    if len(best) > 1 and math.isfinite(best[1][0]):
+        parts.append(f" {short(best[1][0] - best[0][0])} apart: not decided")
+    return "     ".join(parts)
+
+
+def arms_of(study: StudyRecord) -> tuple[str, ...]:
+    """The compared choices, in the order of the space; empty where nothing is compared."""
+    compared = study.compared_dimension
+    column = next((column for column in study.columns if column.name == compared), None)
+    return tuple(str(choice) for choice in column.choices) if column else ()
+
+
+def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[str]:
+    """What is about to happen, before the first trial: data, split, what is to be beaten, ..."""
+    version = ".".join(str(study.provenance.get("recsweep", "")).split(".")[:2])
+    lines = [f"{f'recsweep {version}'.strip()} · {study.name} → {shown_path(study.folder)}"]
+    lines += data_lines(study.provenance.get("dataset") or {})
+    if study.baselines:
+        lines.append(f"to beat  {to_beat_text(study.baselines)}      validation RMSE")
+    lines.append(f"search   {search_text(study)}")
+    machine = study.provenance.get("machine") or {}
+    parts = [machine_text(machine)] if machine else []
+    if n_workers := study.provenance.get("n_workers"):
+        parts.append(plural(n_workers, "worker"))
+    if estimate_s is not None:
+        parts.append(f"about {format_duration(estimate_s)}")
+    if parts:
+        lines.append(f"machine  {' · '.join(parts)}")
+    lines.append(
+        f"watch    recsweep board {study.name}        stop  Ctrl-C        "
+        f"go on  recsweep resume {study.name}"
+    )
+    return lines
+
+
+def data_lines(dataset: Mapping[str, Any]) -> list[str]:
+    """The data set and its split, from its description in the provenance."""
+    if not dataset:
+        return []
+    low, high = dataset["rating_range"]
+    lines = [
+        f"data     {dataset['name']}: {plural(dataset['n_ratings'], 'rating')}, "
+        f"{plural(dataset['n_users'], 'user')}, {plural(dataset['n_items'], 'item')}, "
+        f"stars {low:g} to {high:g}"
+    ]
+    rows = " · ".join(f"{part} {dataset[part]['n_rows']:,}" for part in _PARTS)
+    lines.append(f"split    {dataset['split']['method']}: {rows} (sealed)")
+    unseen = dataset["test"]["unseen_users"]
+    if unseen >= 0.005:
+        lines.append(
+            f"         {unseen:.0%} of the test rows belong to users never seen in training"
+        )
+    return lines
+
+
+_PARTS = ("train", "validation", "test")
+
+
+def to_beat_text(baselines: Sequence[BaselineRecord]) -> str:
+    """`bias 1.0400 · matrix factorisation 1.0384 · train mean 1.1374`, the bias first."""
+    ordered = sorted(baselines, key=lambda b: (b.name != "bias", b.val_rmse))
+    return " · ".join(f"{b.name.replace('_', ' ')} {rmse_text(b.val_rmse)}" for b in ordered)
+
+
+def search_text(study: StudyRecord) -> str:
+    """`60 trials · architecture: 30 plain, 30 dcn · tpe, median · up to 30 epochs · seed 42`."""
+    search = study.sweep.get("search") or {}
+    parts = [plural(study.n_trials_asked_for, "trial")]
+    if arms := arms_of(study):
+        n, k = study.n_trials_asked_for, len(arms)
+        shares = ", ".join(f"{(n + k - 1 - i) // k} {arm}" for i, arm in enumerate(arms))
+        parts.append(f"{study.compared_dimension}: {shares}")
+    methods = [_method_name(search.get(key)) for key in ("sampler", "pruner")]
+    if named := [name for name in methods if name and name != "none"]:
+        parts.append(", ".join(named))
+    if "max_epochs" in search:
+        parts.append(f"up to {plural(search['max_epochs'], 'epoch')}")
+    parts.append(f"seed {study.sweep.get('seed', '-')}")
+    return " · ".join(parts)
+
+
+def machine_text(machine: Mapping[str, Any]) -> str:
+    """`2 cores, no GPU`, `16 cores, 2 × NVIDIA H100`."""
+    gpus = Counter(gpu["name"] for gpu in machine.get("gpus") or ())
+    names = [f"{n} × {name}" if n > 1 else name for name, n in sorted(gpus.items())]
+    return ", ".join([plural(machine["cpu_count"], "core"), *(names or ["no GPU"])])
+
+
+def shown_path(path: Path) -> str:
+    """A path as short as it can be typed from the current folder."""
+    here = Path.cwd()
+    path = path.absolute()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _method_name(method: Any) -> str | None:
+    name = method.get("name") if isinstance(method, Mapping) else method
+    return None if name is None else str(name)
