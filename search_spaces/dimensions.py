@@ -1,0 +1,107 @@
+"""Named knobs, the slots a sampler fills for them, and the columns a table shows of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from search_spaces.cases import Case, Conditions, spell_conditions
+from search_spaces.distributions import Choice, Distribution
+from search_spaces.values import Value, is_among
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """A named knob: a distribution, or one per case of other dimensions."""
+
+    name: str
+    cases: tuple[Case, ...]
+    """At most one of them holds at a time."""
+
+    @property
+    def each(self) -> str | int | None:
+        """One value per layer (`layer_size_0`, ...): who says how many; None for a single value."""
+        return self.cases[0].count
+
+    @property
+    def parents(self) -> frozenset[str]:
+        """The dimensions that this one depends on."""
+        counts = {case.count for case in self.cases if isinstance(case.count, str)}
+        return frozenset(counts.union(*(case.when for case in self.cases)))
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One value to draw: one case of a dimension, for one layer where it has several."""
+
+    key: str
+    """Unique in the space: `learning_rate[optimizer=adam|adamw]`, or the name where there is one
+    case. A sampler's name for it."""
+    name: str
+    """The column: `learning_rate`, `layer_size_0`. A trial has at most one value of a name."""
+    distribution: Distribution
+    when: Conditions
+    """All that must hold; for `layer_size_1` that includes `n_layers` being 2 or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a table, a chart or TensorBoard shows for one name: the union of its cases."""
+
+    name: str
+    kind: Literal["float", "int", "choice"]
+    low: float | None
+    """None for choices, as is `high`."""
+    high: float | None
+    log: bool
+    """Some case is logarithmic and all values are above 0."""
+    choices: tuple[Value, ...]
+    """Empty for ranges."""
+
+
+def slots_of(dimension: Dimension, counts: tuple[int, ...]) -> tuple[Slot, ...]:
+    """The slots of a dimension, cases within layers.
+
+    Args:
+        dimension: the dimension.
+        counts: the values that the dimension named by `each` can have; unused without `each`.
+    """
+    each = dimension.each
+    if each is None:
+        return tuple(
+            _slot(dimension, case, dimension.name, dict(case.when)) for case in dimension.cases
+        )
+    slots = []
+    for layer in range(each if isinstance(each, int) else max(counts, default=0)):
+        for case in dimension.cases:
+            when = dict(case.when)
+            if isinstance(each, str):
+                enough = tuple(count for count in counts if count > layer)
+                when[each] = tuple(n for n in enough if each not in when or n in when[each])
+                if not when[each]:
+                    continue
+            slots.append(_slot(dimension, case, f"{dimension.name}_{layer}", when))
+    return tuple(slots)
+
+
+def column_of(slots: tuple[Slot, ...]) -> Column:
+    """The union of slots of one name, which are all of one kind."""
+    name, kind = slots[0].name, slots[0].distribution.kind
+    distributions = [slot.distribution for slot in slots]
+    choices: list[Value] = []
+    low = high = None
+    log = False
+    for distribution in distributions:
+        if isinstance(distribution, Choice):
+            choices += [c for c in distribution.choices if not is_among(c, choices)]
+        else:
+            low = distribution.low if low is None else min(low, distribution.low)
+            high = distribution.high if high is None else max(high, distribution.high)
+            log = log or distribution.log
+    return Column(name, kind, low, high, log and low is not None and low > 0, tuple(choices))
+
+
+def _slot(dimension: Dimension, case: Case, name: str, when: Conditions) -> Slot:
+    has_one_case = len(dimension.cases) == 1
+    key = name if has_one_case else f"{name}[{spell_conditions(case.when)}]"
+    return Slot(key, name, case.distribution, when)

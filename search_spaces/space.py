@@ -1,0 +1,256 @@
+"""What may vary: an ordered set of dimensions whose conditions form a tree."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from search_spaces.cases import Case, holds
+from search_spaces.checks import check, drafts_of, n_layers_at_most
+from search_spaces.dimensions import Column, Dimension, Slot, column_of, slots_of
+from search_spaces.distributions import Choice, Distribution
+from search_spaces.narrowing import dimensions_of, narrow
+from search_spaces.problems import Problem, SpaceError, unknown
+from search_spaces.tree import dependency_order, situations
+from search_spaces.values import Value, spell
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Dimensions, some of them active only under conditions on others.
+
+    Raises:
+        SpaceError: a rule is broken; all problems at once. Cases that leave a hole are allowed
+            here (the dimension is absent there); `parse_space` asks for a fixed value.
+    """
+
+    dimensions: tuple[Dimension, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dimensions", tuple(self.dimensions))
+        problems = [] if self.dimensions else [Problem("", "a space needs a dimension")]
+        names = [dimension.name for dimension in self.dimensions]
+        problems += [
+            Problem(name, f"{name!r} is there twice")
+            for i, name in enumerate(names)
+            if name in names[:i]
+        ]
+        problems += check(drafts_of(self.dimensions)).problems
+        if problems:
+            raise SpaceError(problems)
+
+    @classmethod
+    def of(cls, **dimensions: Distribution | Case | Sequence[Distribution | Case]) -> SearchSpace:
+        """A space from named distributions, cases, or lists of cases.
+
+        SearchSpace.of(
+            architecture=Choice(["plain", "dcn"]),
+            optimizer=Choice(["adam", "adagrad"]),
+            learning_rate=[
+                Float(3e-4, 5e-3, log=True).when(optimizer="adam"),
+                Float(0.03, 0.3, log=True).when(optimizer="adagrad"),
+            ],
+            cross_layers=Int(1, 3).when(architecture="dcn"),
+            n_layers=Int(1, 3),
+            layer_size=Choice([32, 64, 128]).each("n_layers"),
+        )
+        """
+        return cls(tuple(Dimension(n, _cases_of(n, given)) for n, given in dimensions.items()))
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """Every value that some trial needs, in the order of the space."""
+        return tuple(slot for slots in self._slots.values() for slot in slots)
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """One per name, in the order of the space."""
+        by_name: dict[str, list[Slot]] = {}
+        for slot in self.slots:
+            by_name.setdefault(slot.name, []).append(slot)
+        return tuple(column_of(tuple(slots)) for slots in by_name.values())
+
+    def walk(self, draw: Callable[[Slot], Value]) -> dict[str, Value]:
+        """One point of the space: a value for each active slot, parents before children."""
+        values: dict[str, Value] = {}
+        for slot in self._ordered_slots:
+            if holds(slot.when, values):
+                values[slot.name] = draw(slot)
+        return values
+
+    def active(self, values: Mapping[str, Value]) -> tuple[tuple[Slot, Value], ...]:
+        """The slots that `values` fills, parents first.
+
+        Raises:
+            SpaceError: `values` is no point of the space.
+        """
+        if problems := self.problems(values):
+            raise SpaceError([Problem("", problem) for problem in problems])
+        return tuple((s, values[s.name]) for s in self._ordered_slots if holds(s.when, values))
+
+    def project(self, defaults: Mapping[str, Value]) -> dict[str, Value]:
+        """The point nearest to `defaults`: clipped to ranges, the first choice where theirs is not.
+
+        Where `defaults` has no name, the first choice or the low end; `layer_size_0` takes that of
+        `layer_size`.
+        """
+        name_of = {slot.key: name for name, slots in self._slots.items() for slot in slots}
+        return self.walk(
+            lambda slot: slot.distribution.clip(
+                defaults.get(slot.name, defaults.get(name_of[slot.key]))
+            )
+        )
+
+    def problems(self, values: Mapping[str, Value]) -> list[str]:
+        """Why `values` is no point of the space: names too many, names missing, wrong values."""
+        found = []
+        active = {slot.name: slot for slot in self._ordered_slots if holds(slot.when, values)}
+        names = {slot.name for slot in self.slots}
+        for name, value in values.items():
+            if name not in names:
+                found.append(unknown("dimension", name, names))
+            elif name not in active:
+                found.append(f"{name} is not active here, got {spell(value)}")
+            elif not active[name].distribution.contains(value):
+                found.append(f"{name} must be {active[name].distribution}, got {spell(value)}")
+        return found + [f"{name} is missing" for name in active if name not in values]
+
+    def restrict(self, name: str, value: Value) -> SearchSpace:
+        """The space of one arm: the choice `name` narrowed to one value.
+
+        What can only be active under its other values is left out.
+
+        Raises:
+            SpaceError: `name` is no unconditional choice of this space, or `value` none of its.
+        """
+        dimension = next((d for d in self.dimensions if d.name == name), None)
+        if dimension is None:
+            known = [dimension.name for dimension in self.dimensions]
+            raise SpaceError([Problem(name, unknown("dimension", name, known))])
+        case = dimension.cases[0]
+        if not isinstance(case.distribution, Choice) or case.when or dimension.each is not None:
+            raise SpaceError([Problem(name, "arms need choices that are always active")])
+        if not case.distribution.contains(value):
+            message = f"must be {case.distribution}, got {spell(value)}"
+            raise SpaceError([Problem(name, message)])
+        narrowed = Dimension(name, (Case(Choice((case.distribution.clip(value),))),))
+        dimensions = [narrowed if d is dimension else d for d in self.dimensions]
+        return SearchSpace(dimensions_of(narrow(drafts_of(dimensions, is_inherited=True))))
+
+    def count(self) -> int:
+        """How many points the grid has.
+
+        Raises:
+            SpaceError: a dimension has no finite grid; all that have none.
+        """
+        self._refuse_continua()
+        parents = {above for dimension in self.dimensions for above in dimension.parents}
+        order = [name for name in self._order if name in parents]
+        others = [name for name in self._order if name not in parents]
+        asked = [slot.when for slot in self.slots]
+        total = 0
+        for values, n_alike in situations(order, self._slots, asked):
+            sizes = (
+                slot.distribution.size or 0
+                for name in others
+                for slot in self._slots[name]
+                if holds(slot.when, values)
+            )
+            total += n_alike * math.prod(sizes)
+        return total
+
+    def points(self) -> Iterator[dict[str, Value]]:
+        """The grid: every point once, the last dimensions changing fastest.
+
+        Raises:
+            SpaceError: a dimension has no finite grid; all that have none.
+        """
+        self._refuse_continua()
+        return self._grow({}, 0)
+
+    def to_table(self) -> dict[str, Any]:
+        """The `[space]` table of a sweep file; `parse_space` makes this space of it again."""
+        table: dict[str, Any] = {}
+        for dimension in self.dimensions:
+            cases = [_table_of(case) for case in dimension.cases]
+            table[dimension.name] = cases[0] if len(cases) == 1 else cases
+        return table
+
+    @cached_property
+    def _order(self) -> tuple[str, ...]:
+        return dependency_order({d.name: d.parents for d in self.dimensions})[0]
+
+    @cached_property
+    def _slots(self) -> dict[str, tuple[Slot, ...]]:
+        drafts = drafts_of(self.dimensions)
+        return {
+            d.name: slots_of(d, n_layers_at_most(drafts[d.each]) if isinstance(d.each, str) else ())
+            for d in self.dimensions
+        }
+
+    @cached_property
+    def _ordered_slots(self) -> tuple[Slot, ...]:
+        return tuple(slot for name in self._order for slot in self._slots[name])
+
+    def _grow(self, values: dict[str, Value], depth: int) -> Iterator[dict[str, Value]]:
+        if depth == len(self._order):
+            yield values
+            return
+        slots = [s for s in self._slots[self._order[depth]] if holds(s.when, values)]
+        for drawn in itertools.product(*(slot.distribution.grid() for slot in slots)):
+            names = (slot.name for slot in slots)
+            yield from self._grow({**values, **dict(zip(names, drawn, strict=True))}, depth + 1)
+
+    def _refuse_continua(self) -> None:
+        continua = dict.fromkeys(slot.key for slot in self.slots if slot.distribution.size is None)
+        if continua:
+            raise SpaceError(
+                [
+                    Problem(key, "a grid needs choices, whole numbers, or a range with a step")
+                    for key in continua
+                ]
+            )
+
+
+def space(**dimensions: Distribution | Case | Sequence[Distribution | Case]) -> SearchSpace:
+    """A space from named distributions, cases, or lists of cases: see `SearchSpace.of`."""
+    return SearchSpace.of(**dimensions)
+
+
+def _cases_of(
+    name: str, given: Distribution | Case | Sequence[Distribution | Case]
+) -> tuple[Case, ...]:
+    parts = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    cases = []
+    for part in parts:
+        if not isinstance(part, Distribution | Case):
+            message = f"must be a Float, Int or Choice, or a list of cases, got {spell(part)}"
+            raise SpaceError([Problem(name, message)])
+        cases.append(part if isinstance(part, Case) else Case(part))
+    if not cases:
+        raise SpaceError([Problem(name, "a dimension needs at least one case")])
+    return tuple(cases)
+
+
+def _table_of(case: Case) -> dict[str, Any]:
+    distribution = case.distribution
+    table: dict[str, Any]
+    if isinstance(distribution, Choice):
+        table = {"choices": list(distribution.choices)}
+    else:
+        table = {"low": distribution.low, "high": distribution.high}
+        if distribution.log:
+            table["log"] = True
+        if distribution.step is not None and not (
+            distribution.kind == "int" and distribution.step == 1
+        ):
+            table["step"] = distribution.step
+    if case.when:
+        table["when"] = {n: v[0] if len(v) == 1 else list(v) for n, v in case.when.items()}
+    if case.count is not None:
+        table["each"] = case.count
+    return table
