@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from experiments.errors import RequestError
+
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+")
@@ -14,12 +16,13 @@ def parse_duration(value: str | float) -> float:
     """Seconds of `2h`, `90m`, `11h30m`, `1d`, or of a plain number of seconds.
 
     Raises:
-        ValueError: it is neither, is not above 0, or is not finite.
+        RequestError: it is neither, is not above 0, or is not finite.
     """
     seconds = _seconds(value)
     if not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(
-            f"must be a time above 0 such as '2h', '90m', '11h30m' or 45 (seconds), got {value!r}"
+        raise RequestError(
+            "a time must be above 0 and written like '2h', '90m', '11h30m' or 45 (seconds), "
+            f"got {value!r}"
         )
     return seconds
 

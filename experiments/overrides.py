@@ -1,6 +1,6 @@
 """`--set key.path=value` and `RECSWEEP_SEARCH__TRIALS=100`: changes to a sweep from outside.
 
-Standard library only. The command line goes before the environment, the environment before the
+The command line goes before the environment, the environment before the
 file.
 """
 
@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+
+from recommender.errors import unknown
 
 KeyPath = tuple[str | int, ...]
 
@@ -98,9 +100,7 @@ def read_environment(
             except OverrideError as error:
                 problems.append(f"{name}={text}: {error}")
         elif len(path) > 1 or get_close_matches(path[0], top_level_keys, cutoff=0.75):
-            problems.append(
-                f"{name}={text}: names no key of a sweep{guess(path[0], top_level_keys)}"
-            )
+            problems.append(f"{name}={text}: {unknown('key', path[0], top_level_keys)}")
     return overrides, problems
 
 
@@ -128,14 +128,6 @@ def apply_override(table: dict[str, Any], override: Override) -> None:
             place = place.setdefault(part, {})
         else:
             place = place[part]
-
-
-def guess(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'? known: x, y` to end a message about an unknown name."""
-    names = sorted(known)
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
-    meant = f"did you mean {close[0]!r}? " if close else ""
-    return f"; {meant}known: {', '.join(names)}"
 
 
 def _parse_value(text: str) -> Any:

@@ -1,6 +1,6 @@
 """A sweep file as a plain table, with the overrides in it and the place of every key.
 
-Standard library only. What the table means is `experiments.sweep_tables`' business.
+What the table means is the business of `experiments.sweep_checks`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from experiments.overrides import (
     Override,
     OverrideError,
     apply_override,
-    guess,
     parse_key,
     parse_set,
     read_environment,
 )
+from recommender.errors import unknown
 
 SWEEPS: dict[str, Path] = {
     path.stem: path for path in sorted((Path(__file__).parent / "sweeps").glob("*.toml"))
@@ -186,9 +186,11 @@ def _find(source: str | Path) -> Path:
     path = Path(source).expanduser()
     if path.is_file():
         return path
-    known = guess(Path(source).stem, SWEEPS).removeprefix("; ").replace("known:", "shipped sweeps:")
-    what = "is a folder, not a sweep file" if path.is_dir() else "there is no such file"
-    raise SweepFileError([SweepProblem("", f"{what}; {known}", str(source))])
+    if path.is_dir():
+        message = "is a folder, not a sweep file"
+    else:
+        message = f"no such file, and {unknown('shipped sweep', path.stem, SWEEPS)}"
+    raise SweepFileError([SweepProblem("", message, str(source))])
 
 
 def _syntax_problem(origin: str, text: str, error: tomllib.TOMLDecodeError) -> SweepProblem:

@@ -1,0 +1,157 @@
+"""Sweeps in and out: from a file or from Python to a `SweepConfig`, and back to TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from experiments.errors import SweepProblem
+from experiments.sweep import SearchConfig as SearchConfig
+from experiments.sweep import SweepConfig as SweepConfig
+from experiments.sweep import default_values as default_values
+from experiments.sweep import ranking_values as ranking_values
+from experiments.sweep_checks import SPLIT_KEYS, build_sweep
+from experiments.sweep_file import SWEEPS as SWEEPS
+from experiments.sweep_file import SweepSource, read_sweep_file
+from recommender.config import Value
+from search_spaces import SearchSpace
+
+
+def load_sweep(
+    source: str | Path,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    *,
+    also: Sequence[SweepProblem] = (),
+) -> SweepConfig:
+    """A sweep file, or a shipped sweep by name, checked and resolved.
+
+    Args:
+        overrides: `key.path=TOML value` each, as `--set` takes them; they go before the
+            environment.
+        environ: `RECSWEEP_SEARCH__TRIALS=100` and the like; None: nothing from the environment.
+        also: mistakes found elsewhere (the options of a command), told together with the sweep's.
+
+    Raises:
+        SweepFileError: with every mistake, each by file, line and key.
+    """
+    return build_sweep(read_sweep_file(source, overrides, environ), also)
+
+
+def sweep_to_toml(config: SweepConfig) -> str:
+    """The resolved sweep; read again it gives an equal one. Paths in it are absolute."""
+    head = "# A resolved sweep: nothing in it depends on the environment or on other files.\n"
+    return head + tomli_w.dumps(sweep_to_table(config))
+
+
+def sweep_to_table(config: SweepConfig) -> dict[str, Any]:
+    """The resolved sweep as plain tables, in the order of a sweep file."""
+    dataset, split, search = config.dataset, config.split, config.search
+    tables: dict[str, Any] = {
+        "name": config.name,
+        "seed": config.seed,
+        "note": config.note,
+        "dataset": {
+            "name": dataset.name,
+            "path": dataset.path,
+            "rating_range": dataset.rating_range,
+            "features": dataset.features,
+            "columns": dict(dataset.columns) or None,
+        },
+        "split": {key: getattr(split, key) for key in ("method", *SPLIT_KEYS[split.method])},
+    }
+    if dataset.items is not None:
+        tables["dataset"]["items"] = {
+            key: getattr(dataset.items, key)
+            for key in ("path", "key", "category", "list", "number")
+        }
+    if config.compare is not None:
+        tables["compare"] = {"dimension": config.compare}
+    if config.space is not None:
+        tables["space"] = config.space.to_table()
+    if config.model:
+        tables["model"] = dict(config.model)
+    if search is None:
+        tables["training"] = {
+            "max_epochs": config.training.max_epochs,
+            "patience": config.training.patience,
+        }
+    else:
+        tables["search"] = {
+            "trials": search.trials,
+            "max_epochs": search.max_epochs,
+            "patience": search.patience,
+            "sampler": _named(search.sampler, search.sampler_args),
+            "pruner": _named(search.pruner, search.pruner_args),
+            "timeout": search.timeout_s,
+        }
+    return {key: _plain(table) for key, table in tables.items()}
+
+
+def Sweep(  # noqa: N802  # it reads as the thing it makes
+    name: str,
+    *,
+    dataset: str | Mapping[str, Any] = "movielens-small",
+    split: str | Mapping[str, Any] = "time-range",
+    space: SearchSpace | str | Mapping[str, Any] | None = None,
+    compare: str | None = None,
+    model: Mapping[str, Value] | None = None,
+    trials: int | None = None,
+    max_epochs: int = 30,
+    patience: int = 4,
+    sampler: str | Mapping[str, Any] = "tpe",
+    pruner: str | Mapping[str, Any] = "median",
+    timeout: str | float | None = None,
+    seed: int = 42,
+    note: str = "",
+) -> SweepConfig:
+    """A sweep written in Python: the same tables as a sweep file's, the same checks.
+
+    Args:
+        dataset: a shipped data set by name, or the `[dataset]` table.
+        split: a method by name, or the `[split]` table.
+        space: a space, a shipped one by name, or the `[space]` table; None: one model, for
+            `train`.
+        trials: None only for the whole of a grid, or without a space.
+
+    Raises:
+        SweepFileError: with every mistake, each by its key.
+    """
+    tables: dict[str, Any] = {
+        "name": name,
+        "seed": seed,
+        "note": note,
+        "dataset": {"name": dataset} if isinstance(dataset, str) else dataset,
+        "split": {"method": split} if isinstance(split, str) else split,
+        "model": model or {},
+    }
+    length: dict[str, Any] = {"max_epochs": max_epochs, "patience": patience}
+    if space is None and trials is None:
+        tables["training"] = length
+    else:
+        tables["search"] = length | {"sampler": sampler, "pruner": pruner}
+        optional = {"trials": trials, "timeout": timeout}
+        tables["search"] |= {key: value for key, value in optional.items() if value is not None}
+    if isinstance(space, SearchSpace):
+        tables["space"] = space.to_table()
+    elif space is not None:
+        tables["space"] = {"use": space} if isinstance(space, str) else space
+    if compare is not None:
+        tables["compare"] = {"dimension": compare}
+    return build_sweep(SweepSource(_plain(tables), "Sweep(...)"))
+
+
+def _named(name: str, args: Mapping[str, Any]) -> str | dict[str, Any]:
+    return {"name": name, **args} if args else name
+
+
+def _plain(value: Any) -> Any:
+    """As TOML has it: dicts, lists and text for mappings, tuples and paths; no None."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items() if entry is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,144 @@
+"""What a sweep will take, told before it starts: trials, epochs, and a first guess at the time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+
+from experiments.config import SweepConfig, default_values
+from experiments.durations import format_duration
+from recommender.config import Value, ranking_config
+from recommender.datasets.base import DatasetDescription
+from search_spaces import Choice, Float, SearchSpace, Slot
+
+_START_S = 40.0
+"""Until the first trial trains: Ray, and TensorFlow in the first worker."""
+_BUILD_S = 1.2
+"""A trial's model built, traced and warmed up."""
+_UPDATE_S = 1.6e-3
+"""An optimizer step, whatever its size, on one core."""
+_FLOPS = 60e9
+"""Of one core in the dense layers. All four were measured on 2 cores without a GPU."""
+
+_USUAL_BEST_EPOCH = 8
+_SHARE_OF_EPOCHS = {"none": 1.0, "median": 0.5, "hyperband": 0.33, "successive-halving": 0.25}
+"""Of the epochs asked for, what 60 trials of at most 50 spent under each pruner."""
+_N_DRAWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Counts that are certain, and a time that is a guess."""
+
+    trials_by_arm: Mapping[str, int]
+    """Empty where nothing is compared."""
+    n_trials: int
+    max_epochs: int
+    """Of one trial."""
+    expected_epochs: int
+    """Of all trials together, after pruning and early stopping."""
+    n_grid_points: int | None
+    """How many points the space has; None where it has a continuous range."""
+    n_workers: int
+    seconds: float
+    assumptions: tuple[str, ...]
+    """What the time rests on, a sentence each."""
+
+    @property
+    def most_epochs(self) -> int:
+        """Of all trials together, if none stops early."""
+        return self.n_trials * self.max_epochs
+
+    @property
+    def time(self) -> str:
+        """`about 4 min`."""
+        return f"about {format_duration(self.seconds)}"
+
+
+def plan_sweep(
+    config: SweepConfig, dataset: DatasetDescription, *, n_workers: int, n_gpus: int = 0
+) -> Plan:
+    """Counts trials and epochs, and guesses the time from what was measured elsewhere.
+
+    Args:
+        config: a sweep, with space and search.
+        n_workers: trials that run at once.
+        n_gpus: 0: the trials train on cores.
+    """
+    assert config.space is not None and config.search is not None
+    search = config.search
+    epochs = _expected_epochs(search.max_epochs, search.patience, search.pruner)
+    epoch_s = _mean_epoch_s(config, dataset.train.n_rows)
+    rounds = -(-search.trials // n_workers)
+    assumptions = [
+        f"{_START_S:.0f} s to start, {_BUILD_S:g} s to build a model and {epoch_s:.2g} s an epoch: "
+        "measured on one core of a small machine, for this many rows and the space's mean size",
+        f"{epochs} of {search.max_epochs} epochs a trial under pruner {search.pruner} and "
+        + (f"patience {search.patience}" if search.patience else "no early stopping"),
+        f"{n_workers} trial{'s' if n_workers > 1 else ''} at once that do not slow each other",
+    ]
+    if n_gpus:
+        assumptions.append("on a GPU nothing was measured: the time is that of cores")
+    return Plan(
+        trials_by_arm=_trials_by_arm(config.arms, search.trials),
+        n_trials=search.trials,
+        max_epochs=search.max_epochs,
+        expected_epochs=epochs * search.trials,
+        n_grid_points=_n_points(config.space),
+        n_workers=n_workers,
+        seconds=_START_S + rounds * (_BUILD_S + epochs * epoch_s),
+        assumptions=tuple(assumptions),
+    )
+
+
+def _trials_by_arm(arms: tuple[str, ...], n_trials: int) -> dict[str, int]:
+    """Arms take turns, so of a grid cut short the first ones may have one more."""
+    return {arm: len(range(i, n_trials, len(arms))) for i, arm in enumerate(arms)}
+
+
+def _expected_epochs(max_epochs: int, patience: int, pruner: str) -> int:
+    by_patience = _USUAL_BEST_EPOCH + patience if patience else max_epochs
+    by_pruner = round(max_epochs * _SHARE_OF_EPOCHS.get(pruner, 1.0))
+    return max(1, min(max_epochs, by_patience, by_pruner))
+
+
+def _mean_epoch_s(config: SweepConfig, n_rows: int) -> float:
+    """Seconds of an epoch on one core, over configurations drawn from the space."""
+    assert config.space is not None
+    dice = random.Random(config.seed)
+    defaults = default_values(config)
+    draws = (config.space.walk(lambda slot: _draw(slot, dice)) for _ in range(_N_DRAWS))
+    return fmean(_epoch_s({**defaults, **values}, n_rows) for values in draws)
+
+
+def _epoch_s(values: Mapping[str, Value], n_rows: int) -> float:
+    model = ranking_config(values)
+    # User, item and, with side features, about one more embedding and a few numbers.
+    width = model.embedding_size * (3 if model.side_features else 2)
+    widths = (width, *model.layer_sizes, 1)
+    weights = sum(a * b for a, b in pairwise(widths))
+    if model.architecture == "dcn":
+        weights += model.cross_layers * width * (2 * model.cross_rank or width)
+    # Two operations a weight forward, four backward.
+    return n_rows / model.batch_size * _UPDATE_S + n_rows * weights * 6 / _FLOPS
+
+
+def _draw(slot: Slot, dice: random.Random) -> Value:
+    """A value of about the right size; the sampler's own draws are another matter."""
+    distribution = slot.distribution
+    if isinstance(distribution, Choice):
+        return dice.choice(list(distribution.choices))
+    low, high = distribution.low, distribution.high
+    share = dice.random()
+    value = low * (high / low) ** share if distribution.log else low + share * (high - low)
+    return distribution.clip(value if isinstance(distribution, Float) else round(value))
+
+
+def _n_points(space: SearchSpace) -> int | None:
+    try:
+        return space.count()
+    except ValueError:
+        return None

@@ -1,0 +1,108 @@
+"""A sweep: what is asked for, checked and resolved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from experiments.arms import arms_of
+from recommender.config import HYPERPARAMETERS, TrainingConfig, Value
+from recommender.datasets.base import DatasetConfig, SplitConfig
+from search_spaces import SearchSpace
+
+_NAME = re.compile(r"(?![.-])[A-Za-z0-9._-]{1,64}")
+
+_MOST_LAYERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SearchConfig:
+    """How a space is searched."""
+
+    trials: int
+    """In all arms together; the replicates of a verdict do not count."""
+    max_epochs: int = 30
+    patience: int = 4
+    """Epochs without a better `val_rmse` before a trial ends; 0 never."""
+    sampler: str = "tpe"
+    sampler_args: Mapping[str, Value] = field(default_factory=dict)
+    """Only what the sweep says; the rest are the sampler's defaults."""
+    pruner: str = "median"
+    pruner_args: Mapping[str, Value] = field(default_factory=dict)
+    timeout_s: float | None = None
+    """Wall time over all runs of the study; None: no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepConfig:
+    """The request. Two sweeps that differ only in the file they come from are equal."""
+
+    name: str
+    dataset: DatasetConfig
+    split: SplitConfig
+    training: TrainingConfig
+    """Of every trial; in a sweep its epochs and patience are those of `search`."""
+    seed: int = 42
+    note: str = ""
+    compare: str | None = None
+    """The dimension whose choices are the arms."""
+    space: SearchSpace | None = None
+    """None, together with `search`: one model, for `train`."""
+    model: Mapping[str, Value] = field(default_factory=dict)
+    """What the space does not vary; what neither says takes the model's default."""
+    search: SearchConfig | None = None
+    source: Path | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if problem := name_problem(self.name):
+            raise ValueError(f"name {problem}")
+        if (self.space is None) != (self.search is None):
+            raise ValueError("space and search go together: a sweep has both, one model neither")
+        if self.compare is not None:
+            if self.space is None:
+                raise ValueError(f"compare = {self.compare!r} needs a space")
+            arms_of(self.space, self.compare)
+
+    @property
+    def is_sweep(self) -> bool:
+        return self.search is not None
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The choices of the compared dimension; empty where nothing is compared."""
+        if self.space is None or self.compare is None:
+            return ()
+        return tuple(arms_of(self.space, self.compare))
+
+
+def name_problem(name: str) -> str | None:
+    """What keeps a name from being a folder's, or None."""
+    if _NAME.fullmatch(name):
+        return None
+    return (
+        "must be 1 to 64 of A-Z a-z 0-9 . _ - and not begin with . or -, "
+        f"got {name if len(name) <= 80 else name[:80] + '…'!r}"
+    )
+
+
+def default_values(config: SweepConfig) -> dict[str, Value]:
+    """The default configuration, with what `[model]` fixes: project it onto a space."""
+    return defaults_with(config.model)
+
+
+def defaults_with(model: Mapping[str, Value]) -> dict[str, Value]:
+    """The recommender's defaults under a `[model]` table.
+
+    Layer widths are there one by one (`layer_size_0`, ...), since the default ones differ.
+    """
+    values = dict(HYPERPARAMETERS)
+    if "layer_size" not in model:
+        values |= {f"layer_size_{i}": max(1, 64 >> i) for i in range(_MOST_LAYERS)}
+    return values | dict(model)
+
+
+def ranking_values(config: SweepConfig, values: Mapping[str, Value]) -> dict[str, Value]:
+    """All that describes a trial's model: `[model]` and over it the trial's own values."""
+    return {**config.model, **values}

@@ -1,0 +1,308 @@
+"""From a sweep file's tables to a `SweepConfig`, with every mistake found on the way.
+
+Imports neither pandas nor TensorFlow, Ray or Optuna: a sweep is checked before anything starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from experiments.arms import arms_of
+from experiments.durations import parse_duration
+from experiments.errors import RequestError, SweepFileError, SweepProblem
+from experiments.grid import check_grid, n_grid_trials
+from experiments.pruners import check_pruner
+from experiments.samplers import check_sampler
+from experiments.space_checks import check_model, read_space
+from experiments.sweep import SearchConfig, SweepConfig, defaults_with, name_problem
+from experiments.sweep_file import TOP_LEVEL_KEYS, SweepSource
+from experiments.sweep_tables import (
+    ColumnsTable,
+    CompareTable,
+    DatasetTable,
+    HeadTable,
+    ItemsTable,
+    Report,
+    SearchTable,
+    SplitTable,
+    TrainingTable,
+    read_table,
+)
+from recommender.config import TrainingConfig, Value
+from recommender.datasets.base import DatasetConfig, ItemsConfig, SplitConfig, SplitMethod
+from recommender.datasets.registry import problems_with
+from recommender.errors import unknown
+from search_spaces import Choice, Problem, SearchSpace
+
+SPLIT_KEYS: dict[SplitMethod, tuple[str, ...]] = {
+    "time-range": ("train", "validation"),
+    "time-fraction": ("train", "validation"),
+    "random": ("train", "validation", "seed"),
+    "files": ("train_path", "test_path", "validation_path"),
+}
+"""What `[split]` may say beside its method."""
+
+
+def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> SweepConfig:
+    """The sweep that a source asks for.
+
+    Args:
+        also: mistakes found elsewhere, told together with the sweep's.
+
+    Raises:
+        SweepFileError: with every mistake in the source, and `also`.
+    """
+    problems = [*source.override_problems]
+
+    def report(key: str, message: str) -> None:
+        problems.append(source.problem(key, message))
+
+    table = source.table
+    _check_top_level(table, report)
+    head = _read_head(table, source, report)
+    dataset = _read_dataset(table, source, report)
+    split = _read_split(table.get("split", {}), source, report)
+    if dataset is not None and split is not None:
+        for key, message in problems_with(dataset, split):
+            report(key, message)
+    model = check_model(table.get("model", {}), report)
+    space = read_space(table["space"], model, report) if "space" in table else None
+    compare = _read_compare(table, space, report)
+    search = _read_search(table, space, compare, model, report)
+    length = search if "search" in table else _read_training(table, report)
+    if problems or also:
+        raise SweepFileError([*problems, *also])
+    assert head and head.name and dataset and split and length, "a mistake was not reported"
+    return SweepConfig(
+        name=head.name,
+        seed=head.seed,
+        note=head.note,
+        dataset=dataset,
+        split=split,
+        compare=compare,
+        space=space,
+        model=model,
+        search=search,
+        training=TrainingConfig(length.max_epochs, length.patience, head.seed),
+        source=source.path,
+    )
+
+
+def _check_top_level(table: Mapping[str, Any], report: Report) -> None:
+    for key in table:
+        if key == "resources":
+            report(key, "a machine's resources are no part of a sweep; give them as options of run")
+        elif key not in TOP_LEVEL_KEYS:
+            report(key, unknown("key", key, TOP_LEVEL_KEYS))
+
+
+def _read_head(table: Mapping[str, Any], source: SweepSource, report: Report) -> HeadTable | None:
+    head = {key: table[key] for key in HeadTable.model_fields if key in table}
+    if source.path is not None:
+        head.setdefault("name", source.path.stem)
+    read = read_table(HeadTable, head, "", report)
+    if read is None:
+        return None
+    if read.name is None:
+        report("name", "is missing; it names the study's folder")
+    elif problem := name_problem(read.name):
+        report("name", problem)
+    return read
+
+
+def _read_dataset(
+    table: Mapping[str, Any], source: SweepSource, report: Report
+) -> DatasetConfig | None:
+    raw = table.get("dataset")
+    if raw is None:
+        report("dataset", 'is missing; write [dataset] and name = "movielens-small" below')
+        return None
+    inner = {"columns": None, "items": None}
+    if isinstance(raw, dict):
+        inner |= {key: raw[key] for key in inner if key in raw}
+        raw = {key: value for key, value in raw.items() if key not in inner}
+    read = read_table(DatasetTable, raw, "dataset", report, also_known=tuple(inner))
+    columns = items = None
+    if inner["columns"] is not None:
+        columns = read_table(ColumnsTable, inner["columns"], "dataset.columns", report)
+    if inner["items"] is not None:
+        items = read_table(ItemsTable, inner["items"], "dataset.items", report)
+    # With a mistake in any of the three, the data is not looked at.
+    lacks = (inner["columns"] and columns is None) or (inner["items"] and items is None)
+    if read is None or lacks:
+        return None
+    return DatasetConfig(
+        name=read.name,
+        path=source.resolve("dataset.path", read.path) if read.path is not None else None,
+        columns=columns.model_dump(exclude_none=True) if columns else {},
+        rating_range=(read.rating_range[0], read.rating_range[1]) if read.rating_range else None,
+        items=items
+        and ItemsConfig(
+            path=source.resolve("dataset.items.path", items.path),
+            key=items.key,
+            category=tuple(items.category),
+            list=tuple(items.list),
+            number=tuple(items.number),
+        ),
+        features=tuple(read.features),
+    )
+
+
+def _read_split(raw: object, source: SweepSource, report: Report) -> SplitConfig | None:
+    read = read_table(SplitTable, raw, "split", report)
+    if read is None:
+        return None
+    # A path without method "files" is told by the data's own checks.
+    for key in ("train", "validation", "seed"):
+        if key in read.model_fields_set and key not in SPLIT_KEYS[read.method]:
+            report(f"split.{key}", f"means nothing to method {read.method!r}; leave it out")
+    paths = {
+        key: source.resolve(f"split.{key}", getattr(read, key))
+        for key in SPLIT_KEYS["files"]
+        if getattr(read, key) is not None
+    }
+    return SplitConfig(
+        method=read.method,
+        train=read.train,
+        validation=read.validation,
+        seed=read.seed or 0,
+        **paths,
+    )
+
+
+def _read_compare(
+    table: Mapping[str, Any], space: SearchSpace | None, report: Report
+) -> str | None:
+    if "compare" not in table:
+        return None
+    read = read_table(CompareTable, table["compare"], "compare", report)
+    if "space" not in table:
+        report("compare", "there is no [space] whose choices could be compared")
+    if read is None or space is None:
+        return None
+    try:
+        arms_of(space, read.dimension)
+    except ValueError:
+        known = [
+            d.name
+            for d in space.dimensions
+            if len(d.cases) == 1
+            and not d.cases[0].when
+            and not d.each
+            and isinstance(d.cases[0].distribution, Choice)
+        ]
+        report(
+            "compare.dimension",
+            "must be a choice that every trial makes: " + unknown("one", read.dimension, known),
+        )
+        return None
+    return read.dimension
+
+
+def _read_search(
+    table: Mapping[str, Any],
+    space: SearchSpace | None,
+    compare: str | None,
+    model: Mapping[str, Value],
+    report: Report,
+) -> SearchConfig | None:
+    if "search" not in table:
+        if "space" in table:
+            report("search", "is missing; write [search] and trials = 60 below")
+        return None
+    if "space" not in table:
+        report(
+            "search",
+            'there is no [space] to search; write [space] and use = "ranking" below, or for one '
+            "model [training] in its place",
+        )
+    if "training" in table:
+        report("training", "a sweep says max_epochs and patience in [search]; leave [training] out")
+    read = read_table(SearchTable, table["search"], "search", report)
+    if read is None:
+        return None
+    sampler, sampler_args = _read_named("sampler", read.sampler, check_sampler, report)
+    pruner, pruner_args = _read_named("pruner", read.pruner, check_pruner, report)
+    return SearchConfig(
+        trials=_count_trials(read.trials, sampler, space, compare, model, report),
+        max_epochs=read.max_epochs,
+        patience=read.patience,
+        sampler=sampler,
+        sampler_args=sampler_args,
+        pruner=pruner,
+        pruner_args=pruner_args,
+        timeout_s=_read_timeout(read.timeout, report),
+    )
+
+
+def _read_named(
+    role: str,
+    raw: object,
+    check: Callable[[str, Mapping[str, Any]], list[Problem]],
+    report: Report,
+) -> tuple[str, dict[str, Any]]:
+    """Name and arguments of `"tpe"` or `{ name = "tpe", n_startup_trials = 20 }`."""
+    args = dict(raw) if isinstance(raw, dict) else {}
+    name = args.pop("name", None) if isinstance(raw, dict) else raw
+    if not isinstance(name, str):
+        example = f'{role} = "..." or {role} = {{ name = "...", ... }}'
+        report(
+            f"search.{role}", f"must be a name or a table with one, got {raw!r}; write {example}"
+        )
+        return "", {}
+    for problem in check(name, args):
+        report(problem.key, problem.message)
+    return name, args
+
+
+def _count_trials(
+    asked: int | None,
+    sampler: str,
+    space: SearchSpace | None,
+    compare: str | None,
+    model: Mapping[str, Value],
+    report: Report,
+) -> int:
+    """How many trials: those asked for; of a grid all its points where nothing is said."""
+    if sampler == "grid":
+        if space is None:
+            return 0
+        problems = check_grid(space)
+        for problem in problems:
+            report(problem.key, problem.message)
+        if problems:
+            return 0
+        n_all = n_grid_trials(space, compare, defaults_with(model))
+        if asked is not None and asked > n_all:
+            report(
+                "search.trials",
+                f"the grid has {n_all} points, got {asked}; leave trials out to take them all",
+            )
+        return asked or n_all
+    if asked is None:
+        report("search.trials", f"is missing; sampler {sampler!r} needs a number of trials")
+        return 0
+    n_arms = len(arms_of(space, compare)) if space is not None and compare is not None else 1
+    if asked % n_arms:
+        fits = [n for n in (asked // n_arms * n_arms, (asked // n_arms + 1) * n_arms) if n]
+        report(
+            "search.trials",
+            f"{n_arms} arms get the same number of trials each, got {asked}; "
+            f"ask for {' or '.join(map(str, fits))}",
+        )
+    return asked
+
+
+def _read_timeout(raw: object, report: Report) -> float | None:
+    if raw is None:
+        return None
+    try:
+        return parse_duration(raw if isinstance(raw, str | int | float) else str(raw))
+    except RequestError as error:
+        report("search.timeout", error.message)
+        return None
+
+
+def _read_training(table: Mapping[str, Any], report: Report) -> TrainingTable | None:
+    return read_table(TrainingTable, table.get("training", {}), "training", report)

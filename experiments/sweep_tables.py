@@ -1,0 +1,155 @@
+"""The shape of a sweep file's tables: which keys there are and what type each has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar, get_args
+
+from annotated_types import Ge, Len, Lt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from experiments.overrides import format_key
+from recommender.datasets.base import SplitMethod
+from recommender.errors import unknown
+
+Report = Callable[[str, str], None]
+"""Takes a mistake's key and message."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Seed = Annotated[int, Ge(0), Lt(2**32)]
+Words = list[str]
+
+
+class Table(BaseModel):
+    """Values must have their types, and unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class HeadTable(Table):
+    """The keys above the first table."""
+
+    name: str | None = None
+    seed: Seed = 42
+    note: str = ""
+
+
+class DatasetTable(Table):
+    """`[dataset]`; `columns` and `items` are tables of their own."""
+
+    name: str | None = None
+    path: str | None = None
+    rating_range: Annotated[list[Finite], Len(2, 2)] | None = None
+    features: Words = []
+
+
+class ColumnsTable(Table):
+    """`[dataset.columns]`: what one's own table calls its columns."""
+
+    user: str
+    item: str
+    rating: str
+    time: str | None = None
+
+
+class ItemsTable(Table):
+    """`[dataset.items]`."""
+
+    path: str
+    key: str
+    category: Words = []
+    list: Words = []
+    number: Words = []
+
+
+class SplitTable(Table):
+    """`[split]`."""
+
+    method: SplitMethod = "time-range"
+    train: Finite = 0.6
+    validation: Finite = 0.2
+    seed: Seed | None = None
+    train_path: str | None = None
+    test_path: str | None = None
+    validation_path: str | None = None
+
+
+class CompareTable(Table):
+    """`[compare]`."""
+
+    dimension: str
+
+
+class SearchTable(Table):
+    """`[search]`; sampler and pruner are a name, or a table with a name and arguments."""
+
+    trials: Annotated[int, Ge(1)] | None = None
+    max_epochs: Annotated[int, Ge(1)] = 30
+    patience: Annotated[int, Ge(0)] = 4
+    sampler: Any = "tpe"
+    pruner: Any = "median"
+    timeout: Any = None
+
+
+class TrainingTable(Table):
+    """`[training]`: one model's epochs; a sweep says them in `[search]`."""
+
+    max_epochs: Annotated[int, Ge(1)] = 30
+    patience: Annotated[int, Ge(0)] = 4
+
+
+TableT = TypeVar("TableT", bound=Table)
+
+
+def read_table(
+    shape: type[TableT],
+    raw: object,
+    key: str,
+    report: Report,
+    *,
+    also_known: tuple[str, ...] = (),
+) -> TableT | None:
+    """The table with its types, or None after every mistake in it was reported under `key`.
+
+    Args:
+        also_known: keys that somebody else reads, for the guess at an unknown one.
+    """
+    if not isinstance(raw, dict):
+        report(key, f"must be a table, got {raw!r}; write [{key}] and its keys below")
+        return None
+    try:
+        return shape.model_validate(raw)
+    except ValidationError as error:
+        for mistake in error.errors(include_url=False):
+            place = format_key((key, *mistake["loc"]) if key else mistake["loc"])
+            report(place, _say([*shape.model_fields, *also_known], shape, dict(mistake)))
+        return None
+
+
+def _say(known: list[str], shape: type[Table], mistake: dict[str, Any]) -> str:
+    """Pydantic's finding in our words: the rule and the value."""
+    kind, value, limits = mistake["type"], mistake["input"], mistake.get("ctx", {})
+    name = str(mistake["loc"][-1])
+    if kind == "extra_forbidden":
+        return unknown("key", name, known)
+    if kind == "missing":
+        return "is missing"
+    if kind == "literal_error":
+        choices = get_args(shape.model_fields[name].annotation)
+        return unknown(name, value, choices)
+    if kind in ("too_long", "too_short"):
+        n_entries = limits.get("max_length", limits.get("min_length"))
+        return f"must have exactly {n_entries} entries, got {value!r}"
+    rule = _RULES.get(kind, mistake["msg"].replace("Input should", "must"))
+    return f"{rule.format(**limits)}, got {value!r}"
+
+
+_RULES = {
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be text",
+    "list_type": "must be a list",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be below {lt:,.12g}",
+}
