@@ -1,1 +1,1 @@
-"""What was learned: reports read from study folders."""
+"""What was learned: reports read from study folders, without Ray, Optuna or TensorFlow."""

@@ -1,0 +1,70 @@
+"""What the provenance says about data and split; None where it does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.records import StudyRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the split."""
+
+    n_rows: int | None
+    n_users: int | None
+    n_items: int | None
+    unseen_users: float | None
+    """Share of its rows whose user is in no train row."""
+    unseen_items: float | None
+    first_time: float | None
+    """Seconds since 1970."""
+    last_time: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The data set of a study."""
+
+    name: str | None
+    n_ratings: int | None
+    n_users: int | None
+    n_items: int | None
+    rating_range: tuple[float, float] | None
+    split: Mapping[str, Any]
+    """The method and what it was given."""
+    train: Part
+    validation: Part
+    test: Part
+    features: tuple[str, ...]
+    fingerprint: str | None
+    split_fingerprint: str | None
+    notes: tuple[str, ...]
+    """What cleaning did."""
+
+
+def described(study: StudyRecord) -> Described:
+    """Read leniently: a report tells what it can of a study folder that lacks the rest."""
+    data: Mapping[str, Any] = study.provenance.get("dataset") or {}
+    span = data.get("rating_range")
+    train, validation, test = (
+        Part(**{field: (data.get(part) or {}).get(field) for field in Part.__slots__})
+        for part in ("train", "validation", "test")
+    )
+    return Described(
+        name=data.get("name"),
+        n_ratings=data.get("n_ratings"),
+        n_users=data.get("n_users"),
+        n_items=data.get("n_items"),
+        rating_range=(float(span[0]), float(span[1])) if span else None,
+        split=data.get("split") or {},
+        train=train,
+        validation=validation,
+        test=test,
+        features=tuple(data.get("features") or ()),
+        fingerprint=data.get("fingerprint"),
+        split_fingerprint=data.get("split_fingerprint"),
+        notes=tuple(data.get("notes") or ()),
+    )

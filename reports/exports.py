@@ -1,0 +1,158 @@
+"""The trials as a table: a tidy data frame, CSV and Parquet with the same columns."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.records import ColumnRecord, StudyRecord, TrialRecord
+from reports import ranking
+
+
+def _epochs(trial: TrialRecord) -> int:
+    return len(trial.epochs)
+
+
+def _updates(trial: TrialRecord) -> int | None:
+    return trial.epochs[-1].n_updates if trial.epochs else None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+_FIXED: dict[str, tuple[str, str, Callable[[TrialRecord], Any]]] = {
+    "number": ("Int64", "Number in the study, from 0.", lambda t: t.number),
+    "name": ("string", "Folder and TensorBoard run; replicates carry a suffix.", lambda t: t.name),
+    "purpose": ("string", "Why it was trained; only search is ranked.", lambda t: _text(t.purpose)),
+    "arm": ("string", "Choice of the compared dimension; empty without one.", lambda t: t.arm),
+    "arm_number": ("Int64", "Number within its arm, from 0.", lambda t: t.arm_number),
+    "state": ("string", "COMPLETE, PRUNED, FAIL, RUNNING or WAITING.", lambda t: _text(t.state)),
+    "stop_reason": (
+        "string",
+        "max_epochs, patience, pruner, diverged, error, out_of_memory, worker_lost, stalled, "
+        "trial_timeout; interrupted or recycled while it is to go on.",
+        lambda t: _text(t.stop_reason),
+    ),
+    "is_default": ("boolean", "The default configuration.", lambda t: t.is_default),
+    "best_rmse": (
+        "Float64",
+        "Lowest validation RMSE of all epochs; a result only where state is COMPLETE.",
+        lambda t: t.best_rmse,
+    ),
+    "best_epoch": ("Int64", "The epoch of best_rmse.", lambda t: t.best_epoch),
+    "n_epochs": ("Int64", "Epochs trained.", _epochs),
+    "n_updates": ("Int64", "Optimizer steps over all epochs.", _updates),
+    "seconds": ("Float64", "Training and evaluation, all epochs.", lambda t: t.seconds),
+    "n_parameters": ("Int64", "Trainable numbers of the model.", lambda t: t.n_parameters),
+    "seed": ("Int64", "Seed of weights, shuffle and dropout.", lambda t: t.seed),
+    "attempts": ("Int64", "How often it was started or went on.", lambda t: len(t.attempts)),
+    "asked_at": ("time", "When its values were chosen (UTC).", lambda t: t.asked_at),
+    "ended_at": ("time", "When it ended (UTC); empty while it runs.", lambda t: t.ended_at),
+    "error": ("string", "Why it failed, as it was raised.", lambda t: t.error),
+}
+
+_RANKED = {
+    "rank": "Place among COMPLETE search trials by best_rmse; empty for others.",
+    "to_bias": "best_rmse minus the bias baseline's; COMPLETE only.",
+    "to_default": "best_rmse minus the default configuration's; COMPLETE only.",
+    "to_first": "best_rmse minus the best trial's; COMPLETE only.",
+}
+_REPRODUCE = "Trains it again: its values as a sweep file, then that file."
+
+
+def trials_frame(study: StudyRecord) -> pd.DataFrame:
+    """One row a trial of any purpose, in order of number; columns as `column_definitions` tells."""
+    trials = study.trials
+    frame = pd.DataFrame(index=range(len(trials)))
+    for name, (dtype, _, read) in _FIXED.items():
+        frame[name] = _series([read(trial) for trial in trials], dtype)
+    for name, values in _ranked_columns(study).items():
+        frame[name] = _series(values, "Int64" if name == "rank" else "Float64")
+    for column in study.columns:
+        values = [trial.values.get(column.name) for trial in trials]
+        frame[_column_name(column)] = _series(values, _dtype(column))
+    commands = [" && ".join(reproduce_commands(study, trial)) for trial in trials]
+    frame["reproduce"] = _series(commands, "string")
+    return frame
+
+
+def column_definitions(study: StudyRecord) -> dict[str, str]:
+    """Every column of `trials_frame`, in order, and what stands in it."""
+    values = {
+        _column_name(column): f"Dimension {column.name}; empty where it is not active."
+        for column in study.columns
+    }
+    fixed = {name: definition for name, (_, definition, _) in _FIXED.items()}
+    return fixed | _RANKED | values | {"reproduce": _REPRODUCE}
+
+
+def reproduce_commands(study: StudyRecord, trial: TrialRecord) -> tuple[str, str]:
+    """Two lines that train this trial again: its values as a sweep file, then that file."""
+    which = shlex.quote(f"{study.name}:{trial.number}")
+    toml = shlex.quote(f"{study.name}-{trial.number}.toml")
+    return f"recsweep best {which} > {toml}", f"recsweep train {toml}"
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Full precision; text that a spreadsheet would run as a formula is led by an apostrophe."""
+    safe = frame.copy()
+    for name in safe.columns:
+        if safe[name].dtype == "string":
+            safe[name] = safe[name].map(without_formula, na_action="ignore")
+    safe.columns = pd.Index([without_formula(name) for name in safe.columns])
+    safe.to_csv(path, index=False, lineterminator="\n", date_format="%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def without_formula(text: str) -> str:
+    """The text, with an apostrophe before it where a spreadsheet would run it."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+def _ranked_columns(study: StudyRecord) -> dict[str, list[float | None]]:
+    ranked = ranking.ranked_trials(study)
+    places = {trial.name: rank for rank, trial in enumerate(ranked, start=1)}
+    default = ranking.default_trial(study)
+    against = {
+        "to_bias": ranking.bias_rmse(study),
+        "to_default": default.best_rmse if default and default.name in places else None,
+        "to_first": ranking.objective(ranked[0]) if ranked else None,
+    }
+    columns: dict[str, list[float | None]] = {
+        "rank": [places.get(trial.name) for trial in study.trials]
+    }
+    for name, reference in against.items():
+        columns[name] = [
+            None
+            if reference is None or trial.name not in places
+            else ranking.objective(trial) - reference
+            for trial in study.trials
+        ]
+    return columns
+
+
+def _column_name(column: ColumnRecord) -> str:
+    taken = column.name in _FIXED or column.name in _RANKED or column.name == "reproduce"
+    return f"space.{column.name}" if taken else column.name
+
+
+def _dtype(column: ColumnRecord) -> str:
+    if column.kind != "choice":
+        return "Int64" if column.kind == "int" else "Float64"
+    if column.choices and all(isinstance(choice, bool) for choice in column.choices):
+        return "boolean"
+    if any(isinstance(choice, bool | str) for choice in column.choices):
+        return "string"
+    return "Int64" if all(isinstance(c, int) for c in column.choices) else "Float64"
+
+
+def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
+    if dtype == "time":
+        return pd.to_datetime(pd.Series([v or None for v in values], dtype="Float64"), unit="s", utc=True)  # fmt: skip
+    if dtype == "string":
+        values = [_text(value) for value in values]
+    return pd.Series(values, dtype=dtype)

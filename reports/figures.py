@@ -1,0 +1,351 @@
+"""Drawings as SVG text: matplotlib without pyplot, colours that follow the page's mode.
+
+Each picture is painted twice, for a desk and for a phone, and the page shows the one that fits.
+The same study gives the same bytes: a fixed hash salt and no dates.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from reports import numbers
+from reports.blocks import Picture
+
+WIDE, NARROW = 760, 350
+"""Widths in CSS pixels; a unit of the drawing is a pixel where it is shown in full."""
+
+COLOURS = {
+    "ink": "#1c2128",
+    "muted": "#5f6a76",
+    "rule": "#dfe3e8",
+    "ghost": "#b9c0c9",
+    "band": "#eef1f5",
+    "paper": "#fffffe",
+    "series-0": "#1b62b5",
+    "series-1": "#c2570c",
+    "series-2": "#1f7a4d",
+    "series-3": "#8a3fa0",
+    "series-4": "#9a6a00",
+}
+"""Light colours by name; the page has the dark ones under the same names (`--ink`, ...)."""
+
+SERIES = tuple(COLOURS[f"series-{i}"] for i in range(5))
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "recsweep",
+    "text.parse_math": False,  # an arm may have a dollar sign in its name
+    "font.family": ["DejaVu Sans"],
+    "font.size": 12.0,
+    "text.color": COLOURS["ink"],
+    "axes.edgecolor": COLOURS["ghost"],
+    "axes.labelcolor": COLOURS["muted"],
+    "axes.labelsize": 12.0,
+    "axes.linewidth": 1.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "xtick.color": COLOURS["ghost"],
+    "ytick.color": COLOURS["ghost"],
+    "xtick.labelcolor": COLOURS["muted"],
+    "ytick.labelcolor": COLOURS["ink"],
+    "xtick.labelsize": 11.0,
+    "ytick.labelsize": 12.0,
+    "grid.color": COLOURS["rule"],
+    "grid.linewidth": 1.0,
+    "path.simplify": True,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One row of the dot plot."""
+
+    label: str
+    rmse: float
+    colour: str
+    is_baseline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """`val_rmse` by epoch of one trial."""
+
+    label: str
+    epochs: tuple[int, ...]
+    rmse: tuple[float, ...]
+    colour: str | None
+    """None draws it grey, in the background."""
+    is_pruned: bool
+
+
+def picture(name: str, caption: str, alt: str, paint: Callable[[int], Figure]) -> Picture:
+    """A block of what `paint(width in pixels)` draws, at both widths."""
+    with matplotlib.rc_context(_STYLE):
+        wide, narrow = _svg(paint(WIDE)), _svg(paint(NARROW))
+    return Picture(
+        name=name,
+        caption=caption,
+        alt=alt,
+        wide=_inline(wide, f"{name}-w"),
+        narrow=_inline(narrow, f"{name}-n"),
+        file=wide,
+    )
+
+
+def dot_plot(dots: Sequence[Dot], *, tied_to: float | None, width: int) -> Figure:
+    """Rows from best to worst: hollow circles for one seed each, filled diamonds for baselines.
+
+    `tied_to`: right end of the band in which noise cannot tell a trial from the best. What lies
+    far to the right is drawn at the edge with an arrow; its number is beside every row anyway.
+    """
+    is_wide = width >= WIDE
+    figure = _figure(width, 54 + 24 * len(dots))
+    axes = figure.add_axes((0, 0, 1, 1))
+    label_px, number_px = (190, 70) if is_wide else (128, 60)
+    height = 54 + 24 * len(dots)
+    axes.set_position(
+        (label_px / width, 46 / height, (width - label_px - number_px) / width, 1 - 54 / height)
+    )
+    values = [dot.rmse for dot in dots]
+    low = min(values)
+    near = [dot.rmse for dot in dots if not dot.is_baseline] or values
+    # The train mean is far off on most data: it must not squeeze what is to be compared.
+    reach = max(max(near) - low, 0.004)
+    high = min(max(values), low + 2.6 * reach)
+    pad = 0.06 * (high - low) or 0.001
+    axes.set_xlim(low - pad, high + pad)
+    axes.set_ylim(len(dots) - 0.4, -0.6)
+    if tied_to is not None:
+        axes.axvspan(min(near), tied_to, color=COLOURS["band"], lw=0, zorder=0)
+    for y, dot in enumerate(dots):
+        axes.axhline(y, color=COLOURS["rule"], lw=1, zorder=1)
+        if dot.rmse > high:
+            _mark(axes, high + 0.4 * pad, y, ">", dot.colour, is_hollow=not dot.is_baseline)
+        else:
+            marker = "D" if dot.is_baseline else "o"
+            _mark(axes, dot.rmse, y, marker, dot.colour, is_hollow=not dot.is_baseline)
+        axes.text(
+            1.0, y, f"  {numbers.rmse(dot.rmse)}", transform=axes.get_yaxis_transform(),
+            va="center", ha="left", color=COLOURS["muted"] if dot.is_baseline else COLOURS["ink"],
+        )  # fmt: skip
+    axes.set_yticks(range(len(dots)), [dot.label for dot in dots])
+    for text, dot in zip(axes.get_yticklabels(), dots, strict=True):
+        text.set_color(COLOURS["muted"] if dot.is_baseline else COLOURS["ink"])
+    axes.tick_params(axis="y", length=0, pad=8)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(6 if is_wide else 3))
+    axes.set_xlabel("validation RMSE (lower is better)" if is_wide else "validation RMSE")
+    return figure
+
+
+def strip_plot(
+    arms: Mapping[str, Sequence[float]],
+    colours: Mapping[str, str],
+    lines: Sequence[tuple[str, float]],
+    *,
+    width: int,
+) -> Figure:
+    """A row an arm: each trial a dot, the best filled, the median a bar; baselines as lines."""
+    is_wide = width >= WIDE
+    height = 70 + 62 * len(arms)
+    figure = _figure(width, height)
+    label_px = 110 if is_wide else 84
+    axes = figure.add_axes(
+        (label_px / width, 46 / height, (width - label_px - 20) / width, 1 - 70 / height)
+    )
+    values = sorted(value for row in arms.values() for value in row)
+    low = min(values[0], *(value for _, value in lines)) if lines else values[0]
+    high = max(values[math.ceil(0.95 * len(values)) - 1], *(value for _, value in lines), low + 0.002)  # fmt: skip
+    pad = 0.05 * (high - low)
+    axes.set_xlim(low - pad, high + pad)
+    axes.set_ylim(len(arms) - 0.5, -0.5)
+    for name, value in lines:
+        axes.axvline(value, color=COLOURS["muted"], lw=1, ls=(0, (3, 3)), zorder=1)
+        axes.annotate(
+            name, (value, 1), xycoords=("data", "axes fraction"), xytext=(0, 5),
+            textcoords="offset points", ha="center", color=COLOURS["muted"], fontsize=11,
+        )  # fmt: skip
+    for y, (arm, row) in enumerate(arms.items()):
+        colour = colours[arm]
+        heights = [y + offset for offset in _spread(len(row))]
+        inside = [min(value, high + 0.6 * pad) for value in row]
+        axes.scatter(
+            inside, heights, s=34, facecolors="none", edgecolors=colour, linewidths=1.2, zorder=3
+        )
+        if row:
+            best = min(range(len(row)), key=lambda i: row[i])
+            axes.scatter([row[best]], [heights[best]], s=44, color=colour, zorder=4)
+            middle = sorted(row)[(len(row) - 1) // 2 : len(row) // 2 + 1]
+            median = sum(middle) / len(middle)
+            if median <= high:
+                axes.plot([median] * 2, [y - 0.36, y + 0.36], color=COLOURS["ink"], lw=2, zorder=5)
+    axes.set_yticks(range(len(arms)), list(arms))
+    axes.tick_params(axis="y", length=0, pad=8)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(7 if is_wide else 3))
+    axes.set_xlabel("validation RMSE (lower is better)" if is_wide else "validation RMSE")
+    return figure
+
+
+def learning_curves(
+    curves: Sequence[Curve], bias: float | None, *, width: int
+) -> Figure:
+    """`val_rmse` by epoch: the best in colour, named at their best epoch; a cross ends pruning."""
+    is_wide = width >= WIDE
+    height = 380 if is_wide else 320
+    figure = _figure(width, height)
+    axes = figure.add_axes(
+        (58 / width, 50 / height, (width - 58 - 20) / width, 1 - 70 / height)
+    )
+    finite = sorted(v for curve in curves for v in curve.rmse)
+    low = min(finite[0], bias) if bias is not None else finite[0]
+    # First epochs and diverging trials would flatten everything else: they leave at the top.
+    high = max(finite[math.ceil(0.9 * len(finite)) - 1], bias or low, low + 0.002)
+    pad = 0.06 * (high - low)
+    axes.set_ylim(low - pad, high + pad)
+    longest = max(curve.epochs[-1] for curve in curves)
+    axes.set_xlim(0.7, longest + max(0.3, 0.02 * longest))
+    axes.grid(axis="y")
+    if bias is not None:
+        axes.axhline(bias, color=COLOURS["muted"], lw=1.2, ls=(0, (3, 3)), zorder=4)
+        axes.annotate(
+            f"bias baseline {numbers.rmse(bias)}", (1, bias),
+            xycoords=("axes fraction", "data"), xytext=(-2, 4), textcoords="offset points",
+            ha="right", color=COLOURS["muted"], fontsize=11, zorder=6,
+        )  # fmt: skip
+    for curve in curves:
+        if curve.colour is None:
+            axes.plot(curve.epochs, curve.rmse, color=COLOURS["ghost"], lw=0.9, alpha=0.7, zorder=2)
+            if curve.is_pruned and curve.rmse[-1] < high:
+                axes.plot(
+                    curve.epochs[-1], curve.rmse[-1], "x", color=COLOURS["muted"], ms=5, mew=1.1,
+                    zorder=3,
+                )  # fmt: skip
+    for curve in curves:
+        if curve.colour is not None:
+            best = min(range(len(curve.rmse)), key=lambda i: curve.rmse[i])
+            axes.plot(
+                curve.epochs, curve.rmse, color=curve.colour, lw=2, zorder=5, label=curve.label
+            )
+            axes.plot(
+                curve.epochs[best], curve.rmse[best], "o", ms=7, color=COLOURS["paper"],
+                mec=curve.colour, mew=2, zorder=6,
+            )  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(10 if is_wide else 5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=11)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("validation RMSE" if is_wide else "")
+    if any(curve.colour for curve in curves):
+        axes.legend(
+            loc="upper right", frameon=False, fontsize=11, handlelength=1.4, borderaxespad=0.2
+        )
+    return figure
+
+
+def bars(shares: Mapping[str, Mapping[str, float]], colours: Sequence[str], *, width: int) -> Figure:  # fmt: skip
+    """A row a dimension, a bar a series, from the most to the least important."""
+    is_wide = width >= WIDE
+    names = list(dict.fromkeys(name for series in shares.values() for name in series))
+    names.sort(key=lambda name: -max(series.get(name, 0.0) for series in shares.values()))
+    row_px = 10 + 16 * len(shares)
+    height = 60 + row_px * len(names) + (22 if len(shares) > 1 else 0)
+    figure = _figure(width, height)
+    label_px = 150 if is_wide else 124
+    top = 8 + (22 if len(shares) > 1 else 0)
+    axes = figure.add_axes(
+        (label_px / width, 46 / height, (width - label_px - 56) / width, 1 - (46 + top) / height)
+    )
+    thick = 0.8 / len(shares)
+    for i, (series, by_name) in enumerate(shares.items()):
+        for y, name in enumerate(names):
+            if name not in by_name:
+                continue
+            at = y - 0.4 + thick * (i + 0.5)
+            axes.barh(
+                at, by_name[name], 0.86 * thick, color=colours[i], lw=0,
+                label=series if by_name and name == next(iter(by_name)) else None,
+            )  # fmt: skip
+            axes.annotate(
+                f"{by_name[name]:.2f}", (by_name[name], at), xytext=(5, 0), va="center",
+                textcoords="offset points", color=COLOURS["muted"], fontsize=11,
+            )  # fmt: skip
+    axes.set_xlim(0, max(max(series.values()) for series in shares.values()) * 1.02 or 1)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0, pad=8)
+    axes.xaxis.set_major_locator(MaxNLocator(5 if is_wide else 3))
+    axes.set_xlabel("share of the spread explained")
+    if len(shares) > 1:
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=len(shares), frameon=False, fontsize=11,
+            handlelength=1, borderaxespad=0.1,
+        )  # fmt: skip
+    return figure
+
+
+def _figure(width: int, height: int) -> Figure:
+    return Figure(figsize=(width / 72, height / 72), dpi=72)
+
+
+def _mark(axes: Axes, x: float, y: float, marker: str, colour: str, *, is_hollow: bool) -> None:
+    axes.plot(
+        x, y, marker, ms=8 if marker != "D" else 6.5, mew=1.8, color=colour,
+        mfc=COLOURS["paper"] if is_hollow else colour, zorder=4, clip_on=False,
+    )  # fmt: skip
+
+
+def _spread(n: int) -> list[float]:
+    """Heights of n dots around 0, so that equal values stay apart; the same for every run."""
+    golden = (math.sqrt(5) - 1) / 2
+    return [0.5 * ((i * golden) % 1 - 0.5) for i in range(n)]
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    no_metadata: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer, format="svg", metadata=no_metadata)
+    svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", buffer.getvalue())
+    svg = svg.replace("font-family: 'DejaVu Sans'", "font-family: 'DejaVu Sans', Arial, sans-serif")
+    return re.sub(r' (?:d|x|y)="[^"]*"', _two_decimals, svg)
+
+
+def _two_decimals(attribute: re.Match[str]) -> str:
+    return re.sub(r"(\.\d\d)\d+", r"\1", attribute[0])
+
+
+def _inline(svg: str, prefix: str) -> str:
+    """The drawing for inside the page: colours as variables, the page's font, ids its own."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>', _open_tag, svg, count=1)
+    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", svg)
+    svg = re.sub(r'(url\(#|href="#)([^")]+)', rf"\1{prefix}-\2", svg)
+    svg = svg.replace("xlink:href", "href")
+    svg = svg.replace("font-family: 'DejaVu Sans', Arial, sans-serif; ", "")
+    for name, colour in COLOURS.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    return re.sub(r"\n\s*", "\n", svg).strip()
+
+
+def _open_tag(match: re.Match[str]) -> str:
+    width = float(match[1].split()[2])
+    return (
+        f'<svg viewBox="{match[1]}" style="max-width: {width:.0f}px" aria-hidden="true" '
+        'focusable="false">'
+    )

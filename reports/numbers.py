@@ -1,0 +1,106 @@
+"""How numbers and values are written, once for all renderings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from experiments.records import Value
+
+NOTHING = "–"
+"""Stands where a value does not exist: an inactive dimension, a trial without epochs."""
+
+
+def rmse(value: float | None) -> str:
+    """Four decimals: `1.0298`."""
+    if value is None:
+        return NOTHING
+    return f"{value:.4f}" if math.isfinite(value) else "not finite"
+
+
+def gap(value: float | None) -> str:
+    """A signed difference with four decimals and a true minus: `−0.0102`; below is better."""
+    if value is None:
+        return NOTHING
+    rounded = round(value, 4)
+    return "0.0000" if rounded == 0 else f"{rounded:+.4f}".replace("-", "−")
+
+
+def count(value: int | None) -> str:
+    return NOTHING if value is None else f"{value:,}"
+
+
+def share(value: float | None) -> str:
+    """`90.3 %`, of a share from 0 to 1."""
+    return NOTHING if value is None else f"{100 * value:.1f} %"
+
+
+def seconds(value: float | None) -> str:
+    """`0.8 s`, `42 s`, `3 min 10 s`, `2 h 05 min`."""
+    if value is None:
+        return NOTHING
+    if value < 10:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(value: float | None) -> str:
+    """Seconds since 1970 as `2025-03-01 14:02:09 UTC`."""
+    if not value:
+        return NOTHING
+    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def day(value: float | None) -> str:
+    """Seconds since 1970 as `1998-03-14`."""
+    return NOTHING if value is None else f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d}"
+
+
+def value(value: Value | None) -> str:
+    """A hyperparameter to three significant digits: `0.00113`, `1.1e-6`, `adam`, `yes`."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        text = f"{value:.3g}"
+        mantissa, e, exponent = text.partition("e")
+        return f"{mantissa}e{int(exponent)}" if e else text
+    return str(value)
+
+
+def plural(n: int, noun: str) -> str:
+    """`1 trial`, `1,200 trials`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def layers(values: Mapping[str, Value]) -> str | None:
+    """The widths of the dense layers as one text, `256-64`; None where the space has none."""
+    sizes = []
+    while (size := values.get(f"layer_size_{len(sizes)}")) is not None:
+        sizes.append(str(size))
+    return "-".join(sizes) or None
+
+
+def summary(values: Mapping[str, Value], *, leave_out: str | None = None) -> str:
+    """A trial's values in a line: `adam 0.0011, 64-32, cross_layers 1, dropout 0.2`."""
+    rest = {
+        name: v
+        for name, v in values.items()
+        if name != leave_out and not name.startswith("layer_size_")
+    }
+    parts = []
+    if "optimizer" in rest and "learning_rate" in rest:
+        parts.append(f"{rest.pop('optimizer')} {value(rest.pop('learning_rate'))}")
+    if widths := layers(values):
+        rest.pop("n_layers", None)
+        parts.append(widths)
+    parts += [f"{name} {value(v)}" for name, v in rest.items()]
+    return ", ".join(parts) or "nothing varies"

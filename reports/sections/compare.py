@@ -1,0 +1,113 @@
+"""The arms of the compared dimension side by side."""
+
+from __future__ import annotations
+
+from experiments.records import StudyRecord
+from reports import numbers, ranking
+from reports.blocks import Block, Column, Row, Section, Table, Text
+from reports.figures import picture, strip_plot
+from reports.sections.summary import arm_colours
+
+N_DOTS = 400
+
+
+def compare(study: StudyRecord) -> Section | None:
+    """None where the sweep compares nothing."""
+    arms = ranking.arms(study)
+    if not arms:
+        return None
+    blocks: list[Block] = [Text(_verdict(study, arms)), _table(study, arms)]
+    with_complete = {arm.arm: arm for arm in arms if arm.ranked}
+    if with_complete:
+        colours = arm_colours(study)
+        dots = {name: _thinned(arm) for name, arm in with_complete.items()}
+        bias = ranking.bias_rmse(study)
+        lines = [] if bias is None else [("bias baseline", bias)]
+        thinned = any(len(dots[name]) < len(arm.ranked) for name, arm in with_complete.items())
+        blocks.append(
+            picture(
+                "arms",
+                "Every COMPLETE trial of each arm by its RMSE; filled: the arm's best; bar: its "
+                "median. Heights within a row mean nothing; the slowest twentieth may stand at "
+                "the right end."
+                + (f" Of each arm {N_DOTS} trials are drawn, evenly by rank." if thinned else ""),
+                "; ".join(
+                    f"{name}: best {numbers.rmse(ranking.objective(arm.ranked[0]))}, median "
+                    f"{numbers.rmse(arm.median_rmse)} of {len(arm.ranked)} complete trials"
+                    for name, arm in with_complete.items()
+                )
+                + ".",
+                lambda width: strip_plot(
+                    dots, {name: colours[name] for name in dots}, lines, width=width
+                ),
+            )
+        )
+    return Section(f"Arms compared: {study.compared_dimension}", tuple(blocks))
+
+
+def _verdict(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> str:
+    with_best = sorted(
+        (arm for arm in arms if arm.ranked), key=lambda arm: ranking.objective(arm.ranked[0])
+    )
+    if len(with_best) < 2:
+        return "Fewer than two arms have a complete trial: there is nothing to compare yet."
+    first, second = with_best[:2]
+    apart = ranking.objective(second.ranked[0]) - ranking.objective(first.ranked[0])
+    margin = ranking.margin(study)
+    side = "within" if apart <= margin.rmse else "beyond"
+    return (
+        f"{first.arm} {numbers.rmse(ranking.objective(first.ranked[0]))} (best of "
+        f"{len(first.ranked)} complete), {second.arm} "
+        f"{numbers.rmse(ranking.objective(second.ranked[0]))} (best of {len(second.ranked)}): "
+        f"{apart:.4f} apart, {side} the {margin.rmse:.2g} that noise alone explains. Not decided: "
+        "one seed each, and the best of many is chosen on the rows that it is judged on. Each arm "
+        "was given the same number of trials."
+    )
+
+
+def _table(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> Table:
+    rows = []
+    for arm in arms:
+        n = ranking.counts(arm.trials)
+        rows.append(
+            Row(
+                (
+                    arm.arm,
+                    numbers.rmse(arm.best.best_rmse if arm.best else None),
+                    f"#{arm.best.number}" if arm.best else numbers.NOTHING,
+                    numbers.rmse(arm.median_rmse),
+                    numbers.count(n.complete),
+                    numbers.count(n.pruned),
+                    numbers.count(n.diverged),
+                    numbers.count(n.failed),
+                    numbers.count(n.running + n.waiting),
+                    numbers.count(
+                        sum(trial.epochs[-1].n_updates for trial in arm.trials if trial.epochs)
+                    ),
+                    numbers.seconds(sum(trial.seconds for trial in arm.trials)),
+                )
+            )
+        )
+    return Table(
+        caption="The arms",
+        columns=(
+            Column("arm", f"Choice of {study.compared_dimension}."),
+            Column("best", f"{ranking.what_is_averaged(study)}, of the best trial.", True),
+            Column("trial", "The arm's best trial."),
+            Column("median", "RMSE of the median COMPLETE trial; pruning removes weak ones.", True),
+            Column("complete", "Trials trained to their end.", True),
+            Column("pruned", "Trials that the pruner stopped.", True),
+            Column("diverged", "Trials with a value that is not finite.", True),
+            Column("failed", "Trials that ended in an error.", True),
+            Column("open", "Trials that run or wait.", True),
+            Column("updates", "Optimizer steps of all its trials.", True),
+            Column("time", "Training and evaluation of all its trials.", True),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _thinned(arm: ranking.ArmSummary) -> list[float]:
+    """At most N_DOTS objectives, evenly by rank, the best among them."""
+    every = max(1, -(-len(arm.ranked) // N_DOTS))
+    return [ranking.objective(trial) for trial in arm.ranked[::every]]

@@ -1,0 +1,66 @@
+"""How validation RMSE went, epoch by epoch."""
+
+from __future__ import annotations
+
+import math
+
+from experiments.records import StudyRecord, TrialRecord, TrialState
+from reports import numbers, ranking
+from reports.blocks import Problem, Section
+from reports.figures import SERIES, Curve, learning_curves, picture
+
+N_GREY = 200
+
+
+def curves(study: StudyRecord) -> Section:
+    title = "Learning curves"
+    best = ranking.ranked_trials(study)[: len(SERIES)]
+    others = [trial for trial in study.search_trials if trial not in best]
+    drawn = [
+        *(_curve(trial, None) for trial in _evenly(others)),
+        *(_curve(trial, SERIES[i]) for i, trial in enumerate(best)),
+    ]
+    drawn = [curve for curve in drawn if curve.epochs]
+    if not drawn:
+        return Section(title, (Problem("No trial has finished an epoch yet."),))
+    n_grey = sum(curve.colour is None for curve in drawn)
+    which = f"The best {len(best)} in colour" if len(best) != 1 else "The best in colour"
+    grey = f"{n_grey} others in grey"
+    if len(others) > N_GREY:
+        grey = f"{n_grey} of {len(others):,} others, evenly by number, in grey"
+    bias = ranking.bias_rmse(study)
+    return Section(
+        title,
+        (
+            picture(
+                "curves",
+                f"Validation RMSE after each epoch. {which}, a ring at the best epoch; {grey}; a "
+                "cross where the pruner stopped one. The scale leaves out the highest tenth of "
+                "all values.",
+                "Validation RMSE by epoch. "
+                + "; ".join(
+                    f"{ranking.label(trial)}: best {numbers.rmse(trial.best_rmse)} at epoch "
+                    f"{trial.best_epoch} of {len(trial.epochs)}"
+                    for trial in best
+                )
+                + ".",
+                lambda width: learning_curves(drawn, bias, width=width),
+            ),
+        ),
+    )
+
+
+def _curve(trial: TrialRecord, colour: str | None) -> Curve:
+    finite = [epoch for epoch in trial.epochs if math.isfinite(epoch.val_rmse)]
+    return Curve(
+        label=f"{ranking.label(trial)}  {numbers.rmse(trial.best_rmse)}",
+        epochs=tuple(epoch.epoch for epoch in finite),
+        rmse=tuple(epoch.val_rmse for epoch in finite),
+        colour=colour,
+        is_pruned=trial.state is TrialState.PRUNED and not trial.is_diverged,
+    )
+
+
+def _evenly(trials: list[TrialRecord]) -> list[TrialRecord]:
+    every = max(1, -(-len(trials) // N_GREY))
+    return trials[::every]

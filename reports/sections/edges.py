@@ -1,0 +1,168 @@
+"""Whether the best values lie at the ends of their ranges: the optimum may be outside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.records import ColumnRecord, StudyRecord, TrialRecord, Value
+from reports import numbers, ranking
+from reports.blocks import Column, Row, Section, Table, Text
+
+EDGE = 0.05
+"""A value in the outer 5 % of a range (of its logarithm where the scale is) is on the edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    dimension: str
+    value: str
+    side: str
+    """`lower end` or `upper end`."""
+    span: str
+    n_tied: int
+    """Trials that noise cannot tell from the best with a value on the same edge, it included."""
+    n_tied_active: int
+    """Trials that noise cannot tell from the best in which the dimension is active."""
+
+
+def edges(study: StudyRecord) -> Section | None:
+    best = ranking.ranked_trials(study)[:1]
+    if not best:
+        return None
+    found = edges_of_best(study)
+    n = len(ranking.tied_trials(study))
+    how = (
+        "A value is on the edge in the outer 5 % of its range (on the scale it is drawn from), or "
+        "when it is the first or last of at least four numbers to choose from. An end at 0 is no "
+        "edge: nothing lies beyond."
+    )
+    if not found:
+        return Section(
+            "Edges of the ranges",
+            (Text(f"No value of the best trial lies on the edge of its range. {how}"),),
+        )
+    return Section(
+        "Edges of the ranges",
+        (
+            Text(
+                f"The best trial, {ranking.label(best[0])}, has values at the end of what was "
+                f"searched; a wider range may hold something better. {how}"
+            ),
+            Table(
+                caption="Values of the best trial on an edge",
+                columns=(
+                    Column("dimension", "As in the search space."),
+                    Column("best", "The best trial's value.", is_number=True),
+                    Column("range", "What the search could choose in that trial."),
+                    Column("side", "The end that the value is at."),
+                    Column(
+                        "also tied trials",
+                        f"Of the {n} trials that noise cannot tell from the best, the best "
+                        "included and the dimension active: how many lie on the same edge. The "
+                        "more, the likelier that the range is too narrow.",
+                        is_number=True,
+                    ),
+                ),
+                rows=tuple(
+                    Row((e.dimension, e.value, e.span, e.side, f"{e.n_tied} of {e.n_tied_active}"))
+                    for e in found
+                ),
+            ),
+        ),
+    )
+
+
+def edges_of_best(study: StudyRecord) -> tuple[Edge, ...]:
+    """The best trial's values on an edge, in the order of the space; empty without one."""
+    tied = ranking.tied_trials(study)
+    if not tied:
+        return ()
+    found = []
+    for column in study.columns:
+        side = _side(study, column, tied[0])
+        if side is None:
+            continue
+        active = [trial for trial in tied if column.name in trial.values]
+        found.append(
+            Edge(
+                dimension=column.name,
+                value=numbers.value(tied[0].values[column.name]),
+                side=side,
+                span=_span_text(study, column, tied[0]),
+                n_tied=sum(_side(study, column, trial) == side for trial in active),
+                n_tied_active=len(active),
+            )
+        )
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    low: float
+    high: float
+    is_log: bool
+    choices: tuple[float, ...] | None
+
+
+def _side(study: StudyRecord, column: ColumnRecord, trial: TrialRecord) -> str | None:
+    value = trial.values.get(column.name)
+    span = _span(study, column, trial)
+    if span is None or not _is_number(value):
+        return None
+    if span.choices is not None:
+        at = 0.0 if value == span.choices[0] else 1.0 if value == span.choices[-1] else 0.5
+    elif span.low == span.high:
+        return None
+    else:
+        low, high, x = span.low, span.high, float(value)  # type: ignore[arg-type]  # _is_number
+        if span.is_log and low > 0 and x > 0:
+            low, high, x = math.log(low), math.log(high), math.log(x)
+        at = (x - low) / (high - low)
+    if at <= EDGE and span.low > 0:
+        return "lower end"
+    return "upper end" if at >= 1 - EDGE else None
+
+
+def _span(study: StudyRecord, column: ColumnRecord, trial: TrialRecord) -> _Span | None:
+    """The range that held in this trial: of its case where the sweep states several."""
+    case = _case(study, column.name, trial)
+    choices = tuple(case.get("choices") or column.choices)
+    if choices:
+        if len(choices) < 4 or not all(map(_is_number, choices)):
+            return None
+        ordered = tuple(sorted(float(choice) for choice in choices))
+        return _Span(ordered[0], ordered[-1], False, ordered)
+    low, high = case.get("low", column.low), case.get("high", column.high)
+    if low is None or high is None:
+        return None
+    return _Span(float(low), float(high), bool(case.get("log", column.log)), None)
+
+
+def _case(study: StudyRecord, name: str, trial: TrialRecord) -> Mapping[str, Any]:
+    """The table of the sweep file that this trial's value was drawn from; empty if not stated."""
+    space: Mapping[str, Any] = study.sweep.get("space") or {}
+    stated = space.get(name) or space.get(name.rstrip("0123456789").rstrip("_")) or {}
+    for case in stated if isinstance(stated, list) else [stated]:
+        when: Mapping[str, Any] = case.get("when") or {}
+        if all(
+            trial.values.get(key) in (wanted if isinstance(wanted, list) else [wanted])
+            for key, wanted in when.items()
+        ):
+            return case  # type: ignore[no-any-return]  # parsed TOML
+    return {}
+
+
+def _span_text(study: StudyRecord, column: ColumnRecord, trial: TrialRecord) -> str:
+    span = _span(study, column, trial)
+    assert span is not None
+    if span.choices is not None:
+        return ", ".join(f"{choice:g}" for choice in span.choices)
+    log = ", log" if span.is_log else ""
+    return f"{numbers.value(span.low)} to {numbers.value(span.high)}{log}"
+
+
+def _is_number(value: Value | None) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,140 @@
+"""Trials without a rank: pruned, diverged and failed, each with its reason."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from experiments.records import StopReason, StudyRecord, TrialRecord, TrialState
+from reports import numbers, ranking
+from reports.blocks import Block, Column, Row, Section, Table, Text
+
+N_ROWS = 200
+REASONS = {
+    StopReason.PRUNER: "stopped by the pruner",
+    StopReason.DIVERGED: "a value that is not finite",
+    StopReason.ERROR: "an exception",
+    StopReason.OUT_OF_MEMORY: "out of memory",
+    StopReason.WORKER_LOST: "its worker was lost, also after retries",
+    StopReason.STALLED: "no sign of life",
+    StopReason.TRIAL_TIMEOUT: "took too long",
+}
+
+
+def failures(study: StudyRecord) -> Section:
+    trials = study.search_trials
+    failed = [trial for trial in trials if trial.state is TrialState.FAIL]
+    diverged = [trial for trial in trials if trial.is_diverged]
+    pruned = [t for t in trials if t.state is TrialState.PRUNED and not t.is_diverged]
+    resumed = [trial for trial in trials if len(trial.attempts) > 1]
+    if not (failed or diverged or pruned):
+        blocks: list[Block] = [Text("No trial was pruned, diverged or failed.")]
+    else:
+        n = len(failed) + len(diverged) + len(pruned)
+        reasons = Counter(trial.stop_reason for trial in (*failed, *diverged, *pruned))
+        said = ", ".join(
+            f"{k:,} {REASONS.get(reason, 'for an unknown reason') if reason else 'unknown'}"
+            for reason, k in reasons.most_common()
+        )
+        blocks = [Text(f"{numbers.plural(n, 'trial')} without a rank: {said}.")]
+    if failed:
+        blocks.append(_failed(failed))
+    if diverged:
+        blocks.append(_diverged(study, diverged))
+    if pruned:
+        blocks.append(_pruned(study, pruned))
+    if resumed:
+        blocks.append(
+            Text(
+                f"{numbers.plural(len(resumed), 'trial')} took more than one attempt (a worker or "
+                "the driver went away) and went on from a checkpoint."
+            )
+        )
+    return Section("Pruned, diverged, failed", tuple(blocks))
+
+
+def _failed(trials: Sequence[TrialRecord]) -> Table:
+    return _table(
+        "Failed",
+        trials,
+        (
+            Column("reason", "Why the last attempt ended."),
+            Column("attempts", "How often it was tried.", is_number=True),
+            Column("error", "The error as it was raised; the log is in the trial's folder.",
+                   is_wide=True),
+        ),
+        lambda trial: (
+            _reason(trial),
+            str(len(trial.attempts)),
+            trial.error or numbers.NOTHING,
+        ),
+    )  # fmt: skip
+
+
+def _diverged(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
+    def cells(trial: TrialRecord) -> tuple[str, ...]:
+        where = next((e.epoch for e in trial.epochs if not math.isfinite(e.val_rmse)), None)
+        epoch = where if where is not None else len(trial.epochs) + 1
+        values = numbers.summary(trial.values, leave_out=study.compared_dimension)
+        return (str(epoch), numbers.rmse(trial.best_rmse), values)
+
+    return _table(
+        "Diverged",
+        trials,
+        (
+            Column("epoch", "The epoch in which a value was not finite.", is_number=True),
+            Column("best before", "Lowest validation RMSE before; not ranked.", is_number=True),
+            Column("values", "What the search chose; active dimensions only.", is_wide=True),
+        ),
+        cells,
+    )
+
+
+def _pruned(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
+    def cells(trial: TrialRecord) -> tuple[str, ...]:
+        last = trial.epochs[-1] if trial.epochs else None
+        values = numbers.summary(trial.values, leave_out=study.compared_dimension)
+        return (
+            numbers.count(last.epoch if last else None),
+            numbers.rmse(last.val_rmse if last else None),
+            numbers.rmse(trial.best_rmse),
+            values,
+        )
+
+    return _table(
+        "Pruned",
+        trials,
+        (
+            Column("epoch", "The epoch after which the pruner stopped it.", is_number=True),
+            Column("last", "Validation RMSE at that epoch.", is_number=True),
+            Column("best", "Lowest validation RMSE up to it; not ranked.", is_number=True),
+            Column("values", "What the search chose; active dimensions only.", is_wide=True),
+        ),
+        cells,
+        is_collapsed=len(trials) > 12,
+    )
+
+
+def _table(
+    state: str,
+    trials: Sequence[TrialRecord],
+    columns: tuple[Column, ...],
+    cells: Callable[[TrialRecord], tuple[str, ...]],
+    *,
+    is_collapsed: bool = False,
+) -> Table:
+    left_out = len(trials) - N_ROWS
+    return Table(
+        caption=f"{state}: {numbers.plural(len(trials), 'trial')}",
+        columns=(Column("trial", "Number in the study, and its arm where arms are compared."), *columns),
+        rows=tuple(Row((ranking.label(trial), *cells(trial))) for trial in trials[:N_ROWS]),
+        note=f"The first {N_ROWS} by number; {left_out:,} more are in trials.csv."
+        if left_out > 0
+        else "",
+        is_collapsed=is_collapsed,
+    )
+
+
+def _reason(trial: TrialRecord) -> str:
+    return REASONS.get(trial.stop_reason, "unknown") if trial.stop_reason else "unknown"

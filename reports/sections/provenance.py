@@ -1,0 +1,138 @@
+"""Where the numbers come from and how each is made again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.records import StudyRecord, TrialRecord
+from reports import numbers, ranking
+from reports.blocks import Block, Column, Command, Facts, Note, Row, Section, Table
+from reports.described import described
+from reports.exports import column_definitions, reproduce_commands
+
+N_ROWS = 200
+
+
+def provenance(study: StudyRecord) -> Section:
+    name = shlex.quote(study.name)
+    ranked = ranking.ranked_trials(study)
+    blocks: list[Block] = [
+        Facts(_facts(study)),
+        Command(
+            "Run the same sweep again, into a new folder",
+            (f"recsweep run {shlex.quote(f'studies/{study.name}/sweep.toml')}",),
+        ),
+    ]
+    if ranked:
+        blocks += [
+            Command("The winner's values, and its model", (
+                f"recsweep best {name}", f"recsweep export {name}",
+            )),
+            Command("Every trial in TensorBoard's HParams", (f"recsweep board {name}",)),
+            _reproduction(study, ranked),
+        ]  # fmt: skip
+    blocks += [
+        Table(
+            caption="Columns of trials.csv and trials.parquet",
+            columns=(
+                Column("column", "As in the files; one row a trial, in order of number."),
+                Column("holds", "What stands in it.", is_wide=True),
+            ),
+            rows=tuple(Row(pair) for pair in column_definitions(study).items()),
+            is_collapsed=True,
+        ),
+        Note(
+            "Nothing in this report was drawn by chance: the same study folder gives the same "
+            "report, to the byte."
+            if study.state == "finished"
+            else "This report tells of a study that is not finished; its numbers will change."
+        ),
+    ]
+    return Section("Provenance", tuple(blocks))
+
+
+def _reproduction(study: StudyRecord, ranked: tuple[TrialRecord, ...]) -> Table:
+    left_out = len(ranked) - N_ROWS
+    return Table(
+        caption="The command that trains each row of the leaderboard again",
+        columns=(
+            Column("trial", "Number in the study, and its arm where arms are compared."),
+            Column("RMSE", f"{ranking.what_is_averaged(study)}.", is_number=True),
+            Column("seed", "The trial's seed; it is in the file that `best` writes.", True),
+            Column("command", "Writes the trial's values as a sweep file and trains that."),
+        ),
+        rows=tuple(
+            Row(
+                (
+                    ranking.label(trial),
+                    numbers.rmse(trial.best_rmse),
+                    str(trial.seed),
+                    " && ".join(reproduce_commands(study, trial)),
+                )
+            )
+            for trial in ranked[:N_ROWS]
+        ),
+        note=f"{left_out:,} more are in trials.csv." if left_out > 0 else "",
+        is_collapsed=True,
+    )
+
+
+def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
+    about = study.provenance
+    machine: Mapping[str, Any] = about.get("machine") or {}
+    git: Mapping[str, Any] = about.get("git") or {}
+    search: Mapping[str, Any] = study.sweep.get("search") or {}
+    commit = git.get("commit")
+    dirty = " with uncommitted changes" if git.get("dirty") else ""
+    data = described(study)
+    spent = sum(trial.seconds for trial in study.trials)
+    versions: Mapping[str, Any] = about.get("versions") or {}
+    facts = {
+        "study": f"{study.name} ({study.state})",
+        "note": study.note,
+        "started": _text(about.get("started_at")),
+        "command": _command(about.get("command")),
+        "sampler": _argued(search.get("sampler")),
+        "pruner": _argued(search.get("pruner")),
+        "epochs": f"up to {search['max_epochs']}" if "max_epochs" in search else "",
+        "seed": _text(about.get("seed", study.sweep.get("seed"))),
+        "training time": f"{numbers.seconds(spent)}, summed over trials",
+        "workers": _text(about.get("n_workers")),
+        "processor": _text(machine.get("cpu")),
+        "cores": _text(machine.get("cpu_count")),
+        "GPUs": _text(machine.get("gpus")) or ("none" if machine else ""),
+        "memory": f"{machine['memory_gb']:.3g} GB" if machine.get("memory_gb") else "",
+        "platform": _text(machine.get("platform")),
+        "recsweep": _text(about.get("recsweep")),
+        "commit": f"{commit}{dirty}" if commit else "",
+        "Python": _text(about.get("python")),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "data fingerprint": data.fingerprint or "",
+        "split fingerprint": data.split_fingerprint or "",
+    }
+    return tuple((name, text) for name, text in facts.items() if text)
+
+
+def _text(value: object) -> str:
+    if value is None or value == [] or value == {}:
+        return ""
+    if isinstance(value, float) and value > 1e8:
+        return numbers.moment(value)
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _command(value: object) -> str:
+    return shlex.join(map(str, value)) if isinstance(value, list) else _text(value)
+
+
+def _argued(value: object) -> str:
+    """A sampler or pruner with its arguments: `hyperband (reduction_factor 3)`."""
+    if not isinstance(value, Mapping):
+        return _text(value)
+    rest = ", ".join(f"{name} {_text(v)}" for name, v in value.items() if name != "name")
+    return f"{value.get('name', '')} ({rest})" if rest else str(value.get("name", ""))

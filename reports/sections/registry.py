@@ -1,0 +1,32 @@
+"""The sections of a report, in order: a new one is a file beside this one and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from experiments.records import StudyRecord
+from reports.blocks import Section
+from reports.sections.baselines import baselines
+from reports.sections.compare import compare
+from reports.sections.curves import curves
+from reports.sections.data import data
+from reports.sections.edges import edges
+from reports.sections.failures import failures
+from reports.sections.importance import importance
+from reports.sections.leaderboard import leaderboard
+from reports.sections.provenance import provenance
+from reports.sections.summary import summary
+
+SECTIONS: dict[str, Callable[[StudyRecord], Section | None]] = {
+    "summary": summary,
+    "leaderboard": leaderboard,
+    "compare": compare,
+    "curves": curves,
+    "importance": importance,
+    "edges": edges,
+    "failures": failures,
+    "baselines": baselines,
+    "data": data,
+    "provenance": provenance,
+}
+"""By anchor in the page; None leaves the section out of a study that it does not concern."""

@@ -1,0 +1,246 @@
+"""The first screen: the one sentence, two lines of numbers, a picture, what to watch, what next."""
+
+from __future__ import annotations
+
+import shlex
+
+from experiments.records import StudyRecord, TrialState
+from reports import numbers, ranking
+from reports.blocks import (
+    Block, Column, Command, Headline, Note, Numbers, Picture, Row, Section, Table, WatchOut,
+    WatchOuts,
+)  # fmt: skip
+from reports.described import described
+from reports.figures import COLOURS, SERIES, Dot, dot_plot, picture
+from reports.sections.edges import edges_of_best
+
+N_DOTS = 10
+N_ROWS = 10
+
+
+def summary(study: StudyRecord) -> Section:
+    blocks: list[Block | None] = [
+        headline(study),
+        _counts(study),
+        _best(study),
+        Note(f"{ranking.what_is_averaged(study)}; lower is better."),
+        _dots(study),
+        _watch_outs(study),
+        next_command(study),
+        _top(study),
+    ]
+    return Section("Summary", tuple(block for block in blocks if block is not None))
+
+
+def headline(study: StudyRecord) -> Headline:
+    """What may be said of one seed each: the first of three fixed sentences that is true."""
+    ranked = ranking.ranked_trials(study)
+    if not ranked:
+        return Headline("No trial finished", "There is nothing to rank yet.")
+    best = ranked[0]
+    bias = ranking.bias_rmse(study)
+    if bias is not None and ranking.objective(best) >= bias:
+        return Headline(
+            "No model beats the bias baseline",
+            f"The best trial, {ranking.label(best)}, has RMSE {numbers.rmse(best.best_rmse)}; "
+            f"a user and an item bias alone have {numbers.rmse(bias)}.",
+        )
+    return Headline("Not decided: one seed each", _what_is_open(study))
+
+
+def _what_is_open(study: StudyRecord) -> str:
+    with_best = [arm for arm in ranking.arms(study) if arm.best is not None]
+    if len(with_best) >= 2:
+        first, second = sorted(with_best, key=lambda arm: ranking.objective(arm.ranked[0]))[:2]
+        apart = ranking.objective(second.ranked[0]) - ranking.objective(first.ranked[0])
+        side = "less" if apart <= ranking.margin(study).rmse else "more"
+        return (
+            f"The best {first.arm} is {apart:.4f} RMSE ahead of the best {second.arm}, {side} "
+            f"than the {ranking.margin(study).rmse:.2g} that noise alone explains. "
+            "Every trial was trained under one seed."
+        )
+    n = len(ranking.tied_trials(study))
+    if n == 1:
+        return "One trial leads by more than the noise; it was trained under one seed."
+    return f"Noise cannot tell {n} trials apart. Every trial was trained under one seed."
+
+
+def _counts(study: StudyRecord) -> Numbers:
+    n = ranking.counts(study.search_trials)
+    asked = max(study.n_trials_asked_for, n.total)
+    trials = f"of {asked:,} trials finished" if n.finished < asked else "trials finished"
+    items = [(f"{n.finished:,}", trials)]
+    states = (
+        (n.complete, "complete"), (n.pruned, "pruned"), (n.diverged, "diverged"),
+        (n.failed, "failed"), (n.running, "running"), (n.waiting, "waiting"),
+    )  # fmt: skip
+    items += [(f"{k:,}", word) for k, word in states if k or word == "complete"]
+    return Numbers(tuple(items))
+
+
+def _best(study: StudyRecord) -> Numbers | None:
+    ranked = ranking.ranked_trials(study)
+    bias = ranking.bias_rmse(study)
+    if not ranked:
+        return None if bias is None else Numbers(((numbers.rmse(bias), "bias baseline, to beat"),))
+    best = ranked[0]
+    items = [(numbers.rmse(best.best_rmse), f"best validation RMSE, {ranking.label(best)}")]
+    if bias is not None:
+        gap = numbers.gap(ranking.objective(best) - bias)
+        items.append((gap, f"to the bias baseline, {numbers.rmse(bias)}"))
+    default = ranking.default_trial(study)
+    if default is None:
+        items.append((numbers.NOTHING, "no default configuration among the trials"))
+    elif default is best:
+        items.append((numbers.gap(0.0), "it is the default configuration"))
+    elif default.is_ranked and default.best_rmse is not None:
+        gap = numbers.gap(ranking.objective(best) - default.best_rmse)
+        name = f"#{default.number}"
+        items.append((gap, f"to the default, {name}, {numbers.rmse(default.best_rmse)}"))
+    else:
+        became = "diverged" if default.is_diverged else default.state.value
+        items.append((numbers.NOTHING, f"to the default: #{default.number} is {became}"))
+    return Numbers(tuple(items))
+
+
+def arm_colours(study: StudyRecord) -> dict[str | None, str]:
+    """One colour an arm, the same in every picture; the first for a study without arms."""
+    names = [arm.arm for arm in ranking.arms(study)]
+    return {None: SERIES[0]} | {name: SERIES[i % len(SERIES)] for i, name in enumerate(names)}
+
+
+def _dots(study: StudyRecord) -> Picture | None:
+    rows = ranking.standings(study)
+    shown = [row for row in rows if row.baseline or (row.rank and row.rank <= N_DOTS)]
+    default = ranking.default_trial(study)
+    shown += [row for row in rows if row.trial is default and default and row not in shown]
+    if not shown:
+        return None
+    colours = arm_colours(study)
+    dots = [
+        Dot(ranking.label(row.trial), row.rmse, colours[row.trial.arm], is_baseline=False)
+        if row.trial
+        else Dot(row.baseline.label, row.rmse, COLOURS["muted"], is_baseline=True)
+        for row in sorted(shown, key=lambda row: row.rmse)
+        if row.trial or row.baseline
+    ]
+    ranked = ranking.ranked_trials(study)
+    margin = ranking.margin(study)
+    tied_to = ranking.objective(ranked[0]) + margin.rmse if ranked else None
+    n = sum(not dot.is_baseline for dot in dots)
+    what = f"The best {numbers.plural(n, 'trial')}" if n != 1 else "The only complete trial"
+    if not n:
+        what = "No trial is complete; the"
+    band = (
+        f" Shaded: within {margin.rmse:.2g} of the first, where noise cannot tell trials apart."
+        if ranked
+        else ""
+    )
+    caption = f"{what} and the baselines. Hollow: one seed, no interval. Filled: no seed at all."
+    alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
+    return picture(
+        "best",
+        caption.replace("the and the", "the") + band,
+        f"Validation RMSE: {alt}.",
+        lambda width: dot_plot(dots, tied_to=tied_to, width=width),
+    )
+
+
+def _watch_outs(study: StudyRecord) -> WatchOuts | None:
+    items: list[WatchOut] = []
+    n = ranking.counts(study.search_trials)
+    data = described(study)
+    default = ranking.default_trial(study)
+    if edges := edges_of_best(study):
+        places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
+        items.append(
+            WatchOut(f"The best trial sits on the edge of its range: {places}.", "edges")
+        )
+    cold = data.validation.unseen_users
+    if cold is not None and cold >= 0.2:
+        items.append(
+            WatchOut(
+                f"{numbers.share(cold)} of the validation rows belong to users never seen in "
+                "training: this ranks models by how they treat strangers.",
+                "data",
+            )
+        )
+    for k, verb in ((n.failed, "failed"), (n.diverged, "diverged")):
+        if k:
+            items.append(WatchOut(f"{numbers.plural(k, 'trial')} {verb}.", "failures"))
+    if default is not None and default.state in (TrialState.PRUNED, TrialState.FAIL):
+        items.append(
+            WatchOut(
+                f"The default configuration (#{default.number}) did not complete, so the gap to "
+                "it is unknown.",
+                "failures",
+            )
+        )
+    for arm in ranking.arms(study):
+        if n.finished >= 10 and len(arm.ranked) < 5:
+            complete = numbers.plural(len(arm.ranked), "trial")
+            items.append(WatchOut(f"Arm {arm.arm} has only {complete} complete.", "compare"))
+    return WatchOuts(tuple(items)) if items else None
+
+
+def next_command(study: StudyRecord) -> Command:
+    """The one thing to do now."""
+    name = shlex.quote(study.name)
+    if study.state == "running":
+        return Command("Watch it run", (f"recsweep show {name} --watch",))
+    if study.state == "interrupted":
+        return Command("Go on where it stopped", (f"recsweep resume {name}",))
+    ranked = ranking.ranked_trials(study)
+    if not ranked:
+        return Command("See what became of the first trial", (f"recsweep show {name}:0",))
+    toml = shlex.quote(f"{study.name}-{ranked[0].number}.toml")
+    seed = ranked[0].seed + 1
+    return Command(
+        "Train the best one again under another seed, to see how far the number moves",
+        (f"recsweep best {name} > {toml}", f"recsweep train {toml} --set seed={seed}"),
+    )
+
+
+def _top(study: StudyRecord) -> Table | None:
+    ranked = ranking.ranked_trials(study)
+    if not ranked:
+        return None
+    rows = [row for row in ranking.standings(study) if row.trial][:N_ROWS]
+    margin = ranking.margin(study)
+    n_tied = len(ranking.tied_trials(study))
+    rule = f"noise cannot tell the trials above this line apart (within {margin.rmse:.2g} RMSE)"
+    table_rows = []
+    for i, row in enumerate(rows):
+        assert row.trial is not None
+        trial = row.trial
+        table_rows.append(
+            Row(
+                (
+                    str(row.rank),
+                    ranking.label(trial),
+                    numbers.rmse(row.rmse),
+                    numbers.gap(row.to_bias),
+                    numbers.count(trial.best_epoch),
+                    numbers.seconds(trial.seconds),
+                    numbers.summary(trial.values, leave_out=study.compared_dimension),
+                ),
+                look="best" if i == 0 else "plain",
+                rule=rule if i + 1 == n_tied else "",
+            )
+        )
+    more = f" {n_tied - len(rows):,} more are tied with them." if n_tied > len(rows) else ""
+    all_tied = f" Noise cannot tell any of these {len(rows)} apart.{more}" if more else ""
+    return Table(
+        caption=f"The best {len(rows)}" if len(rows) > 1 else "The only complete trial",
+        columns=(
+            Column("rank", "Place among COMPLETE trials, by RMSE.", is_number=True),
+            Column("trial", "Number in the study, and its arm where arms are compared."),
+            Column("RMSE", f"{ranking.what_is_averaged(study)}.", is_number=True),
+            Column("to bias", "RMSE minus the bias baseline's; below 0 is better.", is_number=True),
+            Column("epoch", "The epoch with the lowest validation RMSE.", is_number=True),
+            Column("time", "Training and evaluation, all epochs.", is_number=True),
+            Column("values", "What the search chose; active dimensions only.", is_wide=True),
+        ),
+        rows=tuple(table_rows),
+        note=f"{margin.source[0].upper()}{margin.source[1:]}.{all_tied}",
+    )
