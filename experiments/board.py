@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +28,7 @@ from experiments.values import layers_text
 sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
 
 LOOPBACK = "127.0.0.1"
+_print = partial(print, flush=True)
 
 
 def check_board(study: StudyRecord) -> list[str]:
@@ -60,12 +62,13 @@ def serve_board(
     *,
     port: int | None = None,
     host: str = LOOPBACK,
-    say: Callable[[str], None],
+    say: Callable[[str], None] = _print,
 ) -> None:
     """Run TensorBoard over these studies until Ctrl-C.
 
     Args:
-        studies: one is shown as it is; several share a table with the columns of all.
+        studies: one is shown as it is; several share a table with the columns of all. Those
+            without events are left out.
         port: None takes 6006 or the next free one.
         host: loopback unless the user asks for more: TensorBoard knows no password.
         say: takes the lines to print: the address, over ssh the tunnel.
@@ -73,18 +76,16 @@ def serve_board(
     Raises:
         PortError: the port is taken, or may not be opened.
         RequestError: two studies have one name.
-        StateError: a study has no event files yet.
+        StateError: none has event files yet.
     """
     from tensorboard import default, program
 
     names = [study.folder.name for study in studies]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RequestError(f"two studies are named {', '.join(twice)}; show them one at a time")
-    for study in studies:
-        if not (study.folder / hparams.FOLDER).is_dir():
-            raise StateError(
-                f"{study.name} has no TensorBoard events yet; they come with its first trial"
-            )
+    studies = [study for study in studies if (study.folder / hparams.FOLDER).is_dir()]
+    if not studies:
+        raise StateError("there are no TensorBoard events yet; they come with the first trial")
     logging.getLogger("tensorboard").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="recsweep-board-") as scratch:
         board = program.TensorBoard(plugins=default.get_static_plugins())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from experiments.records import EpochRecord, StudyRecord, TrialRecord
@@ -10,9 +9,6 @@ from experiments.records import EpochRecord, StudyRecord, TrialRecord
 
 class StudyWatcher(Protocol):
     """What the study flow tells, in this order; it changes nothing and is never asked anything."""
-
-    def planned(self, lines: Sequence[str]) -> None:
-        """What `run --plan` says, instead of a study."""
 
     def started(self, study: StudyRecord, estimate_s: float | None = None) -> None:
         """Trials are about to run; of a resumed study the record holds the earlier ones.
@@ -39,8 +35,6 @@ class StudyWatcher(Protocol):
 
 class Silent:
     """Watches without a word, for use from Python."""
-
-    def planned(self, lines: Sequence[str]) -> None: ...
 
     def started(self, study: StudyRecord, estimate_s: float | None = None) -> None: ...
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from experiments.durations import format_duration
 from experiments.records import BaselineRecord, StudyRecord, TrialRecord, TrialState
-from experiments.values import values_text
+from experiments.values import value_text, values_text
 
 
 def rmse_text(rmse: float | None) -> str:
@@ -94,7 +94,7 @@ def arms_of(study: StudyRecord) -> tuple[str, ...]:
     """The compared choices, in the order of the space; empty where nothing is compared."""
     compared = study.compared_dimension
     column = next((column for column in study.columns if column.name == compared), None)
-    return tuple(str(choice) for choice in column.choices) if column else ()
+    return tuple(value_text(choice) for choice in column.choices) if column else ()
 
 
 def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[str]:
