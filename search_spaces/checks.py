@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from search_spaces.cases import MOST_LAYERS, Case, Conditions, holds, spell_conditions
-from search_spaces.dimensions import Dimension
+from search_spaces.cases import MOST_LAYERS, Case
+from search_spaces.coverage import Activity, activity_of
+from search_spaces.dimensions import layer_counts
 from search_spaces.distributions import Choice, Distribution, Float
+from search_spaces.drafts import Draft, Drafts
 from search_spaces.problems import Problem, unknown
-from search_spaces.tree import Parents, ancestors, dependency_order, situations
+from search_spaces.tree import Parents, ancestors, dependency_order
 from search_spaces.values import Kind, Value, is_whole, spell
 
 RESERVED = ("use", "without")
@@ -20,50 +21,23 @@ RESERVED = ("use", "without")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(slots=True)
-class Draft:
-    """One case on its way into a space, with where it is written."""
-
-    key: str
-    distribution: Distribution | None
-    """None where it was written but cannot be used, which has been told already."""
-    when: dict[str, tuple[Value, ...]] = field(default_factory=dict)
-    count: str | int | None = None
-    is_inherited: bool = False
-    """From a shipped space: it gives way where the user's own tables leave it no room."""
-
-
-Drafts = dict[str, list[Draft]]
-"""By name of dimension, in the order of the space; no cases: a dimension that cannot be used."""
-
-
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What the check of a tree found."""
 
     problems: tuple[Problem, ...]
-    holes: Mapping[str, Problem]
-    """By dimension: its cases leave a hole, which only a fixed value could fill."""
-    idle: tuple[Draft, ...]
-    """Cases whose conditions cannot hold together: never active."""
-    sometimes_absent: frozenset[str]
-    """Dimensions that are not always active."""
+    activities: Mapping[str, Activity]
+    """Of each dimension whose own cases and those of its ancestors can be used."""
 
+    @property
+    def idle(self) -> tuple[Draft, ...]:
+        """Cases that are never active, since their conditions cannot hold together."""
+        return tuple(case for activity in self.activities.values() for case in activity.idle)
 
-def drafts_of(dimensions: Sequence[Dimension], *, is_inherited: bool = False) -> Drafts:
-    return {
-        dimension.name: [
-            Draft(
-                dimension.name if len(dimension.cases) == 1 else f"{dimension.name}[{i}]",
-                case.distribution,
-                dict(case.when),
-                case.count,
-                is_inherited,
-            )
-            for i, case in enumerate(dimension.cases)
-        ]
-        for dimension in dimensions
-    }
+    @property
+    def holes(self) -> dict[str, Problem]:
+        """By dimension: its cases leave a hole, which only a fixed value could fill."""
+        return {name: a.hole for name, a in self.activities.items() if a.hole}
 
 
 def check(drafts: Drafts, absent: Mapping[str, str] | None = None) -> Findings:
@@ -88,39 +62,18 @@ def check(drafts: Drafts, absent: Mapping[str, str] | None = None) -> Findings:
         problems += faults
         if faults or not cases or any(case.distribution is None for case in cases):
             unsound.add(name)
-    holes: dict[str, Problem] = {}
-    idle: list[Draft] = []
-    sometimes_absent: set[str] = set()
+    activities: dict[str, Activity] = {}
     for name in order:
         above = ancestors(name, parents)
-        if name in unsound or above & unsound:
-            continue
-        tree = {
-            n: [Case(case.distribution, case.when) for case in drafts[n] if case.distribution]
-            for n in order
-            if n in above
-        }
-        activity = _activity(drafts[name], tree)
-        problems += [
-            Problem(
-                drafts[name][j].key,
-                f"overlaps with {drafts[name][i].key}"
-                + _where(values, drafts[name][i].when, drafts[name][j].when),
-            )
-            for (i, j), values in activity.overlaps.items()
-        ]
-        if activity.holes:
-            holes[name] = _hole(name, activity.holes)
-        idle += [case for i, case in enumerate(drafts[name]) if i not in activity.used]
-        if activity.is_sometimes_absent:
-            sometimes_absent.add(name)
-    return Findings(tuple(problems), holes, tuple(idle), frozenset(sometimes_absent))
-
-
-def n_layers_at_most(cases: Sequence[Draft]) -> tuple[int, ...]:
-    """The whole numbers that a dimension which counts layers can be, ascending."""
-    counts = {n for case in cases if case.distribution for n in _wholes(case.distribution)}
-    return tuple(sorted(counts))
+        if name not in unsound and not above & unsound:
+            tree = {
+                n: [Case(case.distribution, case.when) for case in drafts[n] if case.distribution]
+                for n in order
+                if n in above
+            }
+            activities[name] = activity_of(name, drafts[name], tree)
+            problems += activities[name].overlaps
+    return Findings(tuple(dict.fromkeys(problems)), activities)
 
 
 def _parents(drafts: Drafts) -> Parents:
@@ -154,8 +107,10 @@ def _column_names(name: str, cases: Sequence[Draft], drafts: Drafts) -> list[str
     count = cases[0].count if cases else None
     if count is None:
         return [name]
-    counts = n_layers_at_most(drafts.get(count, [])) if isinstance(count, str) else (count,)
-    return [f"{name}_{i}" for i in range(min(max(counts, default=0), MOST_LAYERS))]
+    if isinstance(count, str):
+        distributions = [case.distribution for case in drafts.get(count, [])]
+        count = max(layer_counts(d for d in distributions if d), default=0)
+    return [f"{name}_{i}" for i in range(count)]
 
 
 def _problems_with_kinds(drafts: Drafts) -> Iterator[Problem]:
@@ -248,13 +203,6 @@ def _ends(distribution: Distribution) -> tuple[int | None, int | None]:
     return distribution.low, distribution.high
 
 
-def _wholes(distribution: Distribution) -> list[int]:
-    _, high = _ends(distribution)
-    if high is None or high > MOST_LAYERS:
-        return []
-    return [value for value in distribution.grid() if is_whole(value)]
-
-
 def _unknown(name: str, drafts: Drafts, absent: Mapping[str, str]) -> str:
     if name in absent:
         return absent[name]
@@ -264,67 +212,3 @@ def _unknown(name: str, drafts: Drafts, absent: Mapping[str, str]) -> str:
 def _never(name: str, value: Value, distributions: Sequence[Distribution | None]) -> str:
     can_be = ", or ".join(dict.fromkeys(str(distribution) for distribution in distributions))
     return f"{name!r} is never {spell(value)}; it is {can_be}"
-
-
-@dataclass(slots=True)
-class _Activity:
-    """Which cases of a dimension are active where."""
-
-    overlaps: dict[tuple[int, int], dict[str, Value]] = field(default_factory=dict)
-    """By pair of cases: a situation in which both hold."""
-    holes: list[str] = field(default_factory=list)
-    """Where a case is wanting."""
-    used: set[int] = field(default_factory=set)
-    """The cases that hold somewhere."""
-    is_sometimes_absent: bool = False
-
-
-def _activity(cases: Sequence[Draft], tree: Mapping[str, Sequence[Case]]) -> _Activity:
-    """Which cases are active in the situations that the dimensions above can be in.
-
-    Conditions that all cases share say when the dimension exists at all; the others must leave no
-    hole. Where a parent is absent there is nothing to decide, so that is none.
-    """
-    shared = {
-        n: allowed
-        for n, allowed in cases[0].when.items()
-        if all(set(case.when.get(n, ())) == set(allowed) for case in cases)
-    }
-    differing = {n: None for case in cases for n in case.when if n not in shared}
-    asked: list[Conditions] = [case.when for case in cases]
-    asked += [case.when for above in tree.values() for case in above]
-    # A hole is told choice by choice, also for those that no case mentions.
-    asked += [
-        {name: (choice,)}
-        for name in differing
-        for parent in tree[name]
-        if isinstance(parent.distribution, Choice)
-        for choice in parent.distribution.choices
-    ]
-    activity = _Activity()
-    for values, _ in situations(tuple(tree), tree, asked):
-        active = [i for i, case in enumerate(cases) if holds(case.when, values)]
-        activity.used.update(active)
-        for pair in itertools.pairwise(active):
-            activity.overlaps.setdefault(pair, values)
-        if not active:
-            activity.is_sometimes_absent = True
-            can_be_decided = any(case.when.keys() <= values.keys() for case in cases)
-            if can_be_decided and holds(shared, values):
-                activity.holes.append(_where(values, differing))
-    return activity
-
-
-def _hole(name: str, places: Sequence[str]) -> Problem:
-    distinct = list(dict.fromkeys(places))
-    more = f" and {len(distinct) - 5} more" if len(distinct) > 5 else ""
-    return Problem(
-        name,
-        f"no case{','.join(distinct[:5])}{more}; add one, or fix {name!r} in [model] for the rest",
-    )
-
-
-def _where(values: Mapping[str, Value], *conditions: Mapping[str, object]) -> str:
-    names = {n: None for condition in conditions for n in condition if n in values}
-    at = spell_conditions({n: (values[n],) for n in names})
-    return f" where {at}" if at else ""

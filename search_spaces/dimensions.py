@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from search_spaces.cases import Case, Conditions, spell_conditions
-from search_spaces.distributions import Choice, Distribution
-from search_spaces.values import Value, is_among
+from search_spaces.cases import MOST_LAYERS, Case, Conditions, spell_conditions
+from search_spaces.distributions import Choice, Distribution, Float
+from search_spaces.values import Value, is_among, is_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,18 @@ class Column:
     """Some case is logarithmic and all values are above 0."""
     choices: tuple[Value, ...]
     """Empty for ranges."""
+
+
+def layer_counts(distributions: Iterable[Distribution]) -> tuple[int, ...]:
+    """The numbers of layers that a dimension with these distributions can say, ascending.
+
+    Empty where it does not count: it is no whole number, or one too large for that.
+    """
+    counts: set[int] = set()
+    for distribution in distributions:
+        if not isinstance(distribution, Float) and distribution.size <= MOST_LAYERS + 1:
+            counts.update(v for v in distribution.grid() if is_whole(v) and 0 <= v <= MOST_LAYERS)
+    return tuple(sorted(counts))
 
 
 def slots_of(dimension: Dimension, counts: tuple[int, ...]) -> tuple[Slot, ...]:

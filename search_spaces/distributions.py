@@ -98,7 +98,7 @@ class Float(_Fluent):
 
     @property
     def _n_steps(self) -> int:
-        return round(_steps(self.low, self.high, self.step)) if self.step else 0
+        return int(_steps(self.low, self.high, self.step)) if self.step else 0
 
     def _at(self, k: int) -> float:
         # In decimals: the third step of .1 is .3, not .30000000000000004.
@@ -243,17 +243,13 @@ def _problems_with_range(
         problems.append(Problem("high", f"{low!r} to {high!r} is too wide a range"))
     elif step_is_sound and log is not True:
         steps = _steps(low, high, cast(float, step))
-        off = abs(steps - round(steps))
-        if off > (0 if kind == "whole" else Fraction(1, 10**9) * max(1, round(steps))):
-            reachable = float(_decimal(low) + int(steps) * _decimal(cast(float, step)))
-            problems.append(
-                Problem(
-                    "step",
-                    f"high must be a whole number of steps above low, "
-                    f"but steps of {step!r} from {low!r} miss {high!r}; the last one below it "
-                    f"is {int(reachable) if kind == 'whole' else reachable!r}",
-                )
+        if steps.denominator != 1:
+            last = float(_decimal(low) + int(steps) * _decimal(cast(float, step)))
+            message = (
+                f"steps of {step!r} from {low!r} miss {high!r}; "
+                f"the last one below it is {int(last) if kind == 'whole' else last!r}"
             )
+            problems.append(Problem("step", message))
     return problems
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from search_spaces.cases import Case
-from search_spaces.checks import Draft, Drafts, check
-from search_spaces.dimensions import Dimension
+from search_spaces.checks import check
+from search_spaces.drafts import Draft, Drafts
 from search_spaces.values import Value
 
 
@@ -40,21 +39,6 @@ def narrow(drafts: Drafts, gone: Collection[str] = ()) -> Drafts:
                 if (kept := [case for case in cases if id(case) not in idle]) or not cases
             }
         left = shrunk
-
-
-def dimensions_of(drafts: Drafts) -> tuple[Dimension, ...]:
-    """The dimensions that drafts without problems describe."""
-    return tuple(
-        Dimension(
-            name,
-            tuple(
-                Case(case.distribution, case.when, case.count)
-                for case in cases
-                if case.distribution
-            ),
-        )
-        for name, cases in drafts.items()
-    )
 
 
 def _narrowed(case: Draft, left: Drafts, gone: Collection[str]) -> Draft | None:

@@ -10,11 +10,13 @@ from functools import cached_property
 from typing import Any
 
 from search_spaces.cases import Case, holds
-from search_spaces.checks import check, drafts_of, n_layers_at_most
-from search_spaces.dimensions import Column, Dimension, Slot, column_of, slots_of
+from search_spaces.checks import check
+from search_spaces.dimensions import Column, Dimension, Slot, column_of, layer_counts, slots_of
 from search_spaces.distributions import Choice, Distribution
-from search_spaces.narrowing import dimensions_of, narrow
+from search_spaces.drafts import dimensions_of, drafts_of
+from search_spaces.narrowing import narrow
 from search_spaces.problems import Problem, SpaceError, unknown
+from search_spaces.tables import write_dimension
 from search_spaces.tree import dependency_order, situations
 from search_spaces.values import Value, spell
 
@@ -59,7 +61,11 @@ class SearchSpace:
             layer_size=Choice([32, 64, 128]).each("n_layers"),
         )
         """
-        return cls(tuple(Dimension(n, _cases_of(n, given)) for n, given in dimensions.items()))
+        problems: list[Problem] = []
+        cases = {name: _cases_of(name, given, problems) for name, given in dimensions.items()}
+        if problems:
+            raise SpaceError(problems)
+        return cls(tuple(Dimension(name, its) for name, its in cases.items()))
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
@@ -174,11 +180,7 @@ class SearchSpace:
 
     def to_table(self) -> dict[str, Any]:
         """The `[space]` table of a sweep file; `parse_space` makes this space of it again."""
-        table: dict[str, Any] = {}
-        for dimension in self.dimensions:
-            cases = [_table_of(case) for case in dimension.cases]
-            table[dimension.name] = cases[0] if len(cases) == 1 else cases
-        return table
+        return {dimension.name: write_dimension(dimension) for dimension in self.dimensions}
 
     @cached_property
     def _order(self) -> tuple[str, ...]:
@@ -186,9 +188,9 @@ class SearchSpace:
 
     @cached_property
     def _slots(self) -> dict[str, tuple[Slot, ...]]:
-        drafts = drafts_of(self.dimensions)
+        counts = {d.name: layer_counts(c.distribution for c in d.cases) for d in self.dimensions}
         return {
-            d.name: slots_of(d, n_layers_at_most(drafts[d.each]) if isinstance(d.each, str) else ())
+            d.name: slots_of(d, counts[d.each] if isinstance(d.each, str) else ())
             for d in self.dimensions
         }
 
@@ -221,36 +223,15 @@ def space(**dimensions: Distribution | Case | Sequence[Distribution | Case]) -> 
     return SearchSpace.of(**dimensions)
 
 
-def _cases_of(
-    name: str, given: Distribution | Case | Sequence[Distribution | Case]
-) -> tuple[Case, ...]:
-    parts = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+def _cases_of(name: str, given: object, problems: list[Problem]) -> tuple[Case, ...]:
+    parts = given if isinstance(given, list | tuple) else [given]
     cases = []
     for part in parts:
-        if not isinstance(part, Distribution | Case):
+        if isinstance(part, Distribution | Case):
+            cases.append(part if isinstance(part, Case) else Case(part))
+        else:
             message = f"must be a Float, Int or Choice, or a list of cases, got {spell(part)}"
-            raise SpaceError([Problem(name, message)])
-        cases.append(part if isinstance(part, Case) else Case(part))
-    if not cases:
-        raise SpaceError([Problem(name, "a dimension needs at least one case")])
+            problems.append(Problem(name, message))
+    if not parts:
+        problems.append(Problem(name, "a dimension needs at least one case"))
     return tuple(cases)
-
-
-def _table_of(case: Case) -> dict[str, Any]:
-    distribution = case.distribution
-    table: dict[str, Any]
-    if isinstance(distribution, Choice):
-        table = {"choices": list(distribution.choices)}
-    else:
-        table = {"low": distribution.low, "high": distribution.high}
-        if distribution.log:
-            table["log"] = True
-        if distribution.step is not None and not (
-            distribution.kind == "int" and distribution.step == 1
-        ):
-            table["step"] = distribution.step
-    if case.when:
-        table["when"] = {n: v[0] if len(v) == 1 else list(v) for n, v in case.when.items()}
-    if case.count is not None:
-        table["each"] = case.count
-    return table

@@ -7,17 +7,15 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from search_spaces.cases import problems_with_count, regular_conditions
-from search_spaces.checks import RESERVED, Draft, Drafts, Findings, check, drafts_of
-from search_spaces.distributions import Choice, Distribution, Float, Int
-from search_spaces.narrowing import dimensions_of, narrow
+from search_spaces.cases import problems_with_count
+from search_spaces.checks import RESERVED, Findings, check
+from search_spaces.drafts import Draft, Drafts, dimensions_of, drafts_of
+from search_spaces.narrowing import narrow
 from search_spaces.problems import Problem, SpaceError, unknown
 from search_spaces.registry import SHIPPED, shipped_table
 from search_spaces.space import SearchSpace
+from search_spaces.tables import read_dimension
 from search_spaces.values import Value, is_among, is_whole, spell
-
-_RANGE_KEYS = ("low", "high", "log", "step", "type")
-_KEYS = (*_RANGE_KEYS, "choices", "when", "each")
 
 
 def parse_space(
@@ -40,7 +38,7 @@ def parse_space(
     drafts = {name: cases for name, cases in inherited.items() if name not in removed}
     for name, given in table.items():
         if name not in RESERVED:
-            drafts[name] = _read_dimension(name, given, problems)
+            drafts[name] = read_dimension(name, given, problems)
     if not drafts:
         problems.append(Problem("", "a space needs a dimension: a table [space.NAME], or use"))
     settled, gone = _settle(drafts, fixed, problems)
@@ -119,80 +117,6 @@ def _read_without(
                 )
                 problems.append(Problem("without", message))
     return tuple(name for name in names if name in inherited and name not in table)
-
-
-def _read_dimension(name: str, given: object, problems: list[Problem]) -> list[Draft]:
-    if isinstance(given, Mapping):
-        return [_read_case(name, given, problems)]
-    if isinstance(given, list) and given and all(isinstance(case, Mapping) for case in given):
-        return [_read_case(f"{name}[{i}]", case, problems) for i, case in enumerate(given)]
-    cure = "give it a table: low and high, or choices"
-    if isinstance(given, list) and given:
-        cure = f"write [space.{name}] and under it choices = ["
-        cure += ", ".join(spell(v) for v in given[:3]) + ("]" if len(given) <= 3 else ", ...]")
-    elif not isinstance(given, list):
-        cure += "; a fixed value belongs in [model]"
-    problems.append(Problem(name, f"{spell(given)} is no dimension; {cure}"))
-    return []
-
-
-def _read_case(key: str, table: Mapping[str, Any], problems: list[Problem]) -> Draft:
-    """One case; without distribution where any part of it cannot be used."""
-    faults = [
-        Problem(str(name), unknown("key", name, _KEYS)) for name in table if name not in _KEYS
-    ]
-    draft = Draft(key, None)
-    if "when" in table:
-        if isinstance(table["when"], Mapping):
-            try:
-                draft.when = regular_conditions(table["when"])
-            except SpaceError as error:
-                faults += [problem.under("when") for problem in error.problems]
-        else:
-            example = 'when = { optimizer = ["adam"] }'
-            faults.append(Problem("when", f"write {example}, got {spell(table['when'])}"))
-    if "each" in table:
-        count_faults = problems_with_count(table["each"])
-        faults += count_faults
-        draft.count = None if count_faults else table["each"]
-    distribution, distribution_faults = _read_distribution(table)
-    faults += distribution_faults
-    draft.distribution = None if faults else distribution
-    problems += [fault.under(key) for fault in faults]
-    return draft
-
-
-def _read_distribution(table: Mapping[str, Any]) -> tuple[Distribution | None, list[Problem]]:
-    in_range = [name for name in _RANGE_KEYS if name in table]
-    try:
-        if "choices" in table:
-            if in_range:
-                return None, [
-                    Problem("", f"choices exclude {', '.join(in_range)}: drop one or other")
-                ]
-            return Choice(table["choices"]), []
-        missing = [name for name in ("low", "high") if name not in table]
-        if missing:
-            cure = (
-                f"{missing[0]} is missing" if len(missing) == 1 else "give low and high, or choices"
-            )
-            return None, [Problem("", cure)]
-        log, step = table.get("log", False), table.get("step")
-        if _is_whole_range(table):
-            return Int(table["low"], table["high"], log, 1 if step is None else step), []
-        return Float(table["low"], table["high"], log, step), []
-    except SpaceError as error:
-        faults = list(error.problems)
-    if table.get("type", "int") not in ("int", "float"):
-        faults.append(Problem("type", f"type is int or float, got {spell(table['type'])}"))
-    return None, faults
-
-
-def _is_whole_range(table: Mapping[str, Any]) -> bool:
-    """`type` decides; without it, whole ends (and step) mean whole numbers."""
-    if "type" in table:
-        return bool(table["type"] == "int")
-    return all(isinstance(table.get(name, 1), int) for name in ("low", "high", "step"))
 
 
 def _settle(
@@ -288,8 +212,7 @@ def _is_layer_of(column: str, name: str, cases: list[Draft]) -> bool:
 
 
 def _may_be_absent(name: str, cases: list[Draft], findings: Findings) -> bool:
-    """Also where that cannot be known, because its conditions are broken."""
-    if name in findings.sometimes_absent:
-        return True
-    is_broken = not cases or any(case.distribution is None for case in cases)
-    return is_broken and any(case.when for case in cases)
+    """Also where that cannot be known, because something about its conditions is wrong."""
+    if name in findings.activities:
+        return findings.activities[name].is_sometimes_absent
+    return not cases or any(case.when for case in cases)
