@@ -1,0 +1,55 @@
+"""One trial of a study, taken out of it: chosen, and written as a file to train again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from experiments.config import sweep_to_toml
+from experiments.errors import RequestError
+from experiments.records import StudyRecord, TrialRecord
+from experiments.sweep import SweepConfig, ranking_values
+
+
+def chosen_trial(study: StudyRecord, number: int | None) -> TrialRecord:
+    """The trial of that number, or the best COMPLETE one.
+
+    Raises:
+        RequestError: there is no such trial, or none is complete.
+    """
+    if number is None:
+        if not study.ranked:
+            raise RequestError(
+                f"{study.name} has no complete trial; see them all: recsweep show {study.name}"
+            )
+        return study.ranked[0]
+    trial = study.trial(number)
+    if trial is None:
+        raise RequestError(
+            f"{study.name} has no trial {number}; it has {len(study.trials)}, from 0"
+        )
+    return trial
+
+
+def single_model(sweep: SweepConfig, study: StudyRecord, trial: TrialRecord) -> SweepConfig:
+    """The sweep with the trial's values for `[model]` and nothing left to vary."""
+    return replace(
+        sweep,
+        name=f"{study.name}-{trial.name}"[:64],
+        note=f"trial {trial.number} of {study.name}",
+        compare=None,
+        space=None,
+        search=None,
+        model=ranking_values(sweep, trial.values),
+        training=replace(sweep.training, seed=trial.seed),
+    )
+
+
+def trial_to_toml(sweep: SweepConfig, study: StudyRecord, trial: TrialRecord) -> str:
+    """The file that `recsweep train` trains again to the same number."""
+    said = (
+        f"validation RMSE {trial.best_rmse:.4f} at epoch {trial.best_epoch}"
+        if trial.best_rmse is not None
+        else f"no finite validation RMSE ({trial.state})"
+    )
+    head = f"# Trial {trial.number} of the study {study.name}: {said}, seed {trial.seed}.\n"
+    return head + "# recsweep train FILE\n" + sweep_to_toml(single_model(sweep, study, trial))

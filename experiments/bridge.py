@@ -1,0 +1,147 @@
+"""Ray Tune on one side, the conductor on the other: a Searcher and a TrialScheduler around it.
+
+Ray does not call the scheduler for a result with `done=True`, only the two `on_trial_complete`:
+so a result is nothing but a bell, and what happened is read from the workers' journals.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+
+from experiments.cluster import Resources
+from experiments.conductor import Conductor
+from experiments.orders import WorkerSettings
+from experiments.worker import Worker
+from recommender.datasets.base import EncodedDataset
+
+METRIC = "number"
+"""Ray wants a metric named; it is never read."""
+
+
+class _Unpickled:
+    """Ray pickles searcher and scheduler for a restore of its own, which nobody will ask for."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Asking(_Unpickled, Searcher):
+    """Hands the conductor's orders to Ray, no more at a time than there are workers.
+
+    Ray would ask one trial ahead of need, before the sampler heard of the last one's end.
+    """
+
+    def __init__(self, conductor: Conductor, n_workers: int) -> None:
+        super().__init__(metric=METRIC, mode="min")
+        self._conductor = conductor
+        self._n_workers = n_workers
+        self._number_of: dict[str, int] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if self._conductor.is_out_of_orders:
+            return str(self.FINISHED)
+        if len(self._number_of) >= self._n_workers:
+            return None
+        order = self._conductor.next_order()
+        if order is None:
+            return str(self.FINISHED)
+        self._number_of[trial_id] = order.number
+        return {"order": order}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        self._conductor.pump()
+        self._conductor.leave(self._number_of.pop(trial_id))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the record."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the record."""
+
+
+class _Stopping(_Unpickled, TrialScheduler):
+    """Stops what the pruner stops, and sends a trial whose worker was lost on its next attempt."""
+
+    _supports_buffered_results = False
+
+    def __init__(self, conductor: Conductor) -> None:
+        super().__init__()
+        self._conductor = conductor
+
+    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
+        return True
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None: ...
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        # A worker catches its own exceptions: what fails here is a lost process.
+        order = self._conductor.lose(trial.config["order"].number)
+        if order is not None:
+            trial.set_config({"order": order})
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        self._conductor.pump()
+        if self._conductor.is_to_stop(trial.config["order"].number):
+            return str(self.STOP)
+        return str(self.CONTINUE)
+
+    def on_trial_complete(
+        self, tune_controller: Any, trial: Any, result: dict[str, Any]
+    ) -> None: ...
+
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None: ...
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        return next(
+            (t for t in tune_controller.get_trials() if t.status == t.PENDING),
+            None,
+        )
+
+    def debug_string(self) -> str:
+        return "recsweep"
+
+    def save(self, checkpoint_path: str) -> None: ...
+
+    def restore(self, checkpoint_path: str) -> None: ...
+
+
+def run_on_ray(
+    conductor: Conductor, encoded: EncodedDataset, resources: Resources, settings: WorkerSettings
+) -> None:
+    """Run the conductor's trials on Ray Tune workers until it has no more orders.
+
+    Call it from a thread that is not the main one: there Ray installs no signal handlers.
+    """
+    assert resources.workers is not None
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    trainable = tune.with_resources(
+        tune.with_parameters(Worker, encoded=encoded, settings=settings),
+        {"CPU": resources.cpus, "GPU": resources.gpus or 0},
+    )
+    with tempfile.TemporaryDirectory(prefix="recsweep-tune-") as scratch:
+        tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=_Asking(conductor, resources.workers),
+                scheduler=_Stopping(conductor),
+                num_samples=-1,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name="study",
+                storage_path=str(Path(scratch)),
+                verbose=0,
+                # Retries are the conductor's to count: it knows a recycled worker from a lost one.
+                failure_config=tune.FailureConfig(max_failures=-1),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        ).fit()

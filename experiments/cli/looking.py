@@ -1,0 +1,130 @@
+"""Commands that look at studies: show, ls, board, report, best."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli.options import (
+    DEFAULT_ROOT,
+    Json,
+    Root,
+    StudyName,
+    split_trial,
+    study_folder,
+)
+from experiments.errors import RequestError, StateError
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("show", epilog="Example: recsweep show quickstart:7")(show)
+    app.command("ls", epilog="Example: recsweep ls --json")(ls)
+    app.command("board", epilog="Example: recsweep board quickstart --check")(board)
+    app.command("report", epilog="Example: recsweep report quickstart")(report)
+    app.command("best", epilog="Example: recsweep best quickstart > best.toml")(best)
+
+
+def show(study: StudyName, as_json: Json = False, root: Root = DEFAULT_ROOT) -> None:
+    """Where a study stands and its trials; STUDY:17 shows one trial."""
+    from experiments.cli.show import show_json, show_text, trial_json, trial_text
+    from experiments.records import read_study
+
+    name, number = split_trial(study)
+    record = read_study(study_folder(name, root))
+    if number is None:
+        typer.echo(json.dumps(show_json(record)) if as_json else show_text(record))
+        return
+    trial = record.trial(number)
+    if trial is None:
+        raise RequestError(f"{name} has no trial {number}; it has {len(record.trials)}, from 0")
+    typer.echo(json.dumps(trial_json(record, trial)) if as_json else trial_text(record, trial))
+
+
+def ls(as_json: Json = False, root: Root = DEFAULT_ROOT) -> None:
+    """Every study: state, data, best RMSE and its gap to the bias baseline."""
+    from experiments.cli.show import ls_json, ls_text
+    from experiments.records import find_studies
+
+    studies = find_studies(root)
+    typer.echo(json.dumps(ls_json(studies)) if as_json else ls_text(studies))
+
+
+def board(
+    studies: Annotated[
+        list[str] | None, typer.Argument(metavar="[STUDY...]", help="Default: all studies.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare the dashboard with the ledger; serve nothing.")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Default: 6006, or the next free one.")
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Open TensorBoard's HParams dashboard on loopback, or check it."""
+    from experiments.board import check_board, serve_board
+    from experiments.records import find_studies, read_study
+
+    records = (
+        [read_study(study_folder(name, root)) for name in studies]
+        if studies
+        else list(find_studies(root))
+    )
+    if not records:
+        raise RequestError(f"there is no study in {root}/; start with: recsweep run quickstart")
+    if not check:
+        serve_board(records, port=port, host=host, say=typer.echo)
+        return
+    n_differences = 0
+    for study in records:
+        differences = check_board(study)
+        n_differences += len(differences)
+        for line in differences:
+            typer.echo(f"{study.name}: {line}")
+        if not differences:
+            typer.echo(
+                f"{study.name}: the board equals the ledger: {len(study.trials)} trials, "
+                f"{len(study.columns)} dimensions"
+            )
+    if n_differences:
+        raise StateError(
+            f"{n_differences} difference{'s' * (n_differences > 1)} between board and ledger; "
+            "the ledger is the record"
+        )
+
+
+def report(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
+    """Write a study's report anew: HTML, Markdown, CSV, Parquet and figures."""
+    from experiments.records import read_study
+    from reports.render import write_report
+
+    paths = write_report(read_study(study_folder(study, root)))
+    for path in (paths.html, paths.markdown, paths.csv, paths.parquet):
+        typer.echo(path)
+
+
+def best(
+    study: StudyName,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to a file, not to the screen.")
+    ] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """The winner (or STUDY:17) as a file that `recsweep train` trains again."""
+    from experiments.best import chosen_trial, trial_to_toml
+    from experiments.folders import frozen_sweep
+    from experiments.records import read_study
+
+    name, number = split_trial(study)
+    folder = study_folder(name, root)
+    record = read_study(folder)
+    text = trial_to_toml(frozen_sweep(folder), record, chosen_trial(record, number))
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+        typer.echo(f"wrote {output}; train it with: recsweep train {output}")

@@ -1,0 +1,66 @@
+"""`recsweep`: every command, and how each kind of failure ends.
+
+Modules that a command needs are imported inside it: `recsweep --help` must answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from experiments.cli import looking, making, models
+from experiments.errors import RecsweepError
+
+app = typer.Typer(
+    name="recsweep",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="Hyperparameter experiments for recommender ranking models.",
+    epilog="Start with: recsweep run quickstart",
+)
+making.add_to(app)
+looking.add_to(app)
+models.add_to(app)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    if debug:
+        os.environ["RECSWEEP_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 2 request, 3 data, 4 state, 5 disk, 6 no result, 7 cluster,
+    8 port, 130 and 143 signals, 1 a bug of ours."""
+    try:
+        app()
+    except RecsweepError as error:
+        if os.environ.get("RECSWEEP_DEBUG"):
+            raise
+        print(error.message, file=sys.stderr)  # noqa: T201  # the one place where errors are said
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has had enough of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        from experiments.files import is_disk_error
+
+        if os.environ.get("RECSWEEP_DEBUG") or not is_disk_error(error):
+            raise
+        print(f"{error.strerror}: {error.filename}", file=sys.stderr)  # noqa: T201
+        sys.exit(5)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Commands that train many trials: run, resume, stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.cli.options import (
+    DEFAULT_ROOT,
+    CpusPerTrial,
+    GpusPerTrial,
+    RayAddress,
+    Root,
+    Set,
+    StudyName,
+    Workers,
+    study_folder,
+)
+from experiments.errors import NoResultError, RequestError
+
+if TYPE_CHECKING:
+    from experiments.study import Outcome
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("run", epilog="Example: recsweep run dcn-vs-plain --set search.trials=20")(run)
+    app.command("resume", epilog="Example: recsweep resume dcn-vs-plain")(resume)
+    app.command("stop", epilog="Example: recsweep stop dcn-vs-plain")(stop)
+
+
+def run(
+    sweep: Annotated[str, typer.Argument(help="A sweep file, or a shipped sweep by name.")],
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Check and count only; train nothing.")
+    ] = False,
+    overrides: Set = None,
+    root: Root = DEFAULT_ROOT,
+    workers: Workers = None,
+    cpus_per_trial: CpusPerTrial = 1.0,
+    gpus_per_trial: GpusPerTrial = None,
+    ray_address: RayAddress = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 6 when any trial failed.")] = False,
+) -> None:
+    """Run a sweep, then write its report."""
+    from experiments.cli.terminal import Terminal
+    from experiments.cluster import Resources
+    from experiments.config import load_sweep
+    from experiments.machine import read_machine
+    from experiments.study import plan_study, run_study
+
+    resources = Resources(workers, cpus_per_trial, gpus_per_trial, ray_address)
+    config = load_sweep(sweep, overrides or [], os.environ, also=resources.problems(read_machine()))
+    if config.space is None:
+        raise RequestError(
+            f"{sweep} has no [space] and no [search]: it is one model. Train it with: "
+            f"recsweep train {sweep}"
+        )
+    terminal = Terminal()
+    if plan:
+        terminal.planned(plan_study(config, resources).lines)
+        return
+    outcome = run_study(
+        config, root=root, watcher=terminal, resources=resources, command=sys.argv[1:]
+    )
+    _close(outcome, strict)
+
+
+def resume(
+    study: StudyName,
+    trials: Annotated[
+        int | None, typer.Option("--trials", help="So many search trials in all: extends it.")
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", help="Another so much time, such as 2h or 90m.")
+    ] = None,
+    root: Root = DEFAULT_ROOT,
+    workers: Workers = None,
+    cpus_per_trial: CpusPerTrial = 1.0,
+    gpus_per_trial: GpusPerTrial = None,
+    ray_address: RayAddress = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 6 when any trial failed.")] = False,
+) -> None:
+    """Go on with a study after any interruption; nothing that finished runs again."""
+    from experiments.cli.terminal import Terminal
+    from experiments.cluster import Resources
+    from experiments.durations import parse_duration
+    from experiments.study import resume_study
+
+    folder = study_folder(study, root)
+    outcome = resume_study(
+        folder,
+        watcher=Terminal(),
+        resources=Resources(workers, cpus_per_trial, gpus_per_trial, ray_address),
+        n_trials=trials,
+        more_s=parse_duration(timeout) if timeout else None,
+    )
+    _close(outcome, strict)
+
+
+def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
+    """Ask the driver of a running study to checkpoint its trials and end."""
+    from experiments.lock import holder_of
+    from experiments.supervision import StopCause, StopSwitch
+
+    folder = study_folder(study, root)
+    holder = holder_of(folder)
+    if holder is None:
+        typer.echo(f"nobody runs {study}; nothing to stop")
+        return
+    StopSwitch(folder).ask(StopCause.COMMAND)
+    typer.echo(f"asked {holder} to stop {study}; its running trials are checkpointed first")
+    typer.echo(f"go on later with: recsweep resume {study}")
+
+
+def _close(outcome: Outcome, strict: bool) -> None:
+    """Write the report, say where it is, and end with the code that fits."""
+    from reports.render import write_report
+
+    study = outcome.study
+    paths = write_report(study)
+    typer.echo(f"report   {_short(paths.html)}")
+    if outcome.stopped_by is not None:
+        typer.echo(f"go on    recsweep resume {study.name}")
+        raise typer.Exit(outcome.stopped_by.exit_code)
+    problem = outcome.problem(strict)
+    if problem is not None:
+        raise NoResultError(problem)
+
+
+def _short(path: Path) -> Path:
+    try:
+        return path.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return path

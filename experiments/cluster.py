@@ -1,0 +1,198 @@
+"""Ray, started for one study and stopped after it; or an existing cluster where one is named."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import secrets
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import ClusterError, SweepFileError, SweepProblem
+from experiments.machine import Machine
+
+WORKER_ENVIRONMENT = {
+    "TF_USE_LEGACY_KERAS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+
+OBJECT_STORE_BYTES = 1 << 30
+"""Room for the encoded arrays, which all workers share; Ray would take a third of the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one trial takes and how many run at once; None leaves it to the machine."""
+
+    workers: int | None = None
+    cpus: float = 1.0
+    gpus: float | None = None
+    """Share of a GPU a trial; None: one where the machine has any, else 0."""
+    address: str | None = None
+    """An existing Ray cluster; None starts one that lives as long as the study runs."""
+
+    def problems(self, machine: Machine) -> list[SweepProblem]:
+        """What cannot be had on this machine, by option, each with its cure."""
+        problems = []
+
+        def wrong(option: str, message: str) -> None:
+            problems.append(SweepProblem("", message, origin=option))
+
+        is_local = self.address is None
+        if self.workers is not None and self.workers < 1:
+            wrong("--workers", f"must be at least 1, got {self.workers}")
+        if self.cpus <= 0:
+            wrong("--cpus-per-trial", f"must be above 0, got {self.cpus:g}")
+        elif is_local and self.cpus > machine.n_cpus:
+            wrong(
+                "--cpus-per-trial",
+                f"{self.cpus:g} is more than the {machine.n_cpus} cores that this process may use; "
+                "ask for fewer",
+            )
+        gpus, n_gpus = self.gpus or 0.0, machine.n_gpus
+        if not 0 <= gpus <= 1:
+            wrong(
+                "--gpus-per-trial",
+                f"must be from 0 to 1, got {gpus:g}: a trial trains on one GPU or a share of one",
+            )
+        elif gpus and is_local and not n_gpus:
+            wrong(
+                "--gpus-per-trial",
+                f"{gpus:g} was asked for and this machine shows no GPU; leave the option out to "
+                "train on its cores",
+            )
+        elif gpus and is_local and self.workers and self.workers > int(1 / gpus + 1e-9) * n_gpus:
+            wrong(
+                "--workers",
+                f"{self.workers} workers of {gpus:g} GPU do not fit on {n_gpus} GPU"
+                f"{'s' if n_gpus > 1 else ''}; ask for a smaller share or fewer workers",
+            )
+        return problems
+
+    def settle(self, machine: Machine) -> Resources:
+        """The same with numbers for what was left to the machine.
+
+        Raises:
+            SweepFileError: `problems` finds any.
+        """
+        problems = self.problems(machine)
+        if problems:
+            raise SweepFileError(problems)
+        gpus = self.gpus if self.gpus is not None else (1.0 if machine.n_gpus else 0.0)
+        fit = (
+            int(1 / gpus + 1e-9) * machine.n_gpus
+            if gpus
+            else int(machine.n_cpus / self.cpus + 1e-9)
+        )
+        return Resources(
+            workers=self.workers or max(1, fit), cpus=self.cpus, gpus=gpus, address=self.address
+        )
+
+
+@contextlib.contextmanager
+def ray_cluster(resources: Resources, machine: Machine) -> Iterator[None]:
+    """A connected Ray for the time of the block. Loopback only, no dashboard, no usage reports.
+
+    Raises:
+        ClusterError: Ray did not start, or the address named cannot be reached.
+    """
+    _set_environment(resources)
+    import ray
+
+    if ray.is_initialized():  # a test's or a notebook's own cluster: used, and left running
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="recsweep-ray-") as empty:
+        options: dict[str, Any] = {
+            "log_to_driver": False,
+            "logging_level": logging.ERROR,
+            # A working_dir of ours keeps the driver's current folder off the workers' path.
+            "runtime_env": {"working_dir": empty, "env_vars": WORKER_ENVIRONMENT},
+        }
+        try:
+            if resources.address is not None:
+                ray.init(address=resources.address, **options)
+            else:
+                _start_local(ray, machine, resources, options)
+        except Exception as error:
+            if isinstance(error, ClusterError):
+                raise
+            raise ClusterError(_why_no_cluster(error, resources)) from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _start_local(ray: Any, machine: Machine, resources: Resources, options: Any) -> None:
+    workers, cpus = resources.workers or 1, resources.cpus
+    options = options | {
+        "address": "local",
+        # More workers than cores is the user's wish: Ray counts cores, it does not bind them.
+        "num_cpus": max(machine.n_cpus, int(-(-workers * cpus // 1))),
+        "num_gpus": machine.n_gpus,
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+    }
+    try:
+        ray.init(**options)
+    except Exception as first:
+        # A loaded machine can miss Ray's 30 s for its start; a second try finds it quieter.
+        ray.shutdown()
+        try:
+            ray.init(**options)
+        except Exception as second:
+            raise ClusterError(_why_no_cluster(second, resources)) from first
+
+
+def import_ray(resources: Resources) -> threading.Thread:
+    """Set Ray's environment, then import it beside whatever the caller does next."""
+    _set_environment(resources)
+    thread = threading.Thread(
+        target=importlib.import_module, args=("ray.tune",), name="recsweep-import", daemon=True
+    )
+    thread.start()
+    return thread
+
+
+def _set_environment(resources: Resources) -> None:
+    """What Ray reads when it is imported and started. The user's own settings win."""
+    for name, value in {
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
+        "RAY_AIR_NEW_OUTPUT": "0",
+    }.items():
+        os.environ.setdefault(name, value)
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers or 1)
+    if resources.address is None:
+        # Ray's servers bind to the node's address; this makes that the loopback one.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        if "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_MODE" not in os.environ:
+            # A token that lives in this process and its children only: no file to protect.
+            os.environ["RAY_AUTH_MODE"] = "token"
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def _why_no_cluster(error: Exception, resources: Resources) -> str:
+    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if resources.address is not None:
+        return (
+            f"Ray at {resources.address!r} cannot be used: {line}\n"
+            "A client with an explicit address needs the cluster's token: set RAY_AUTH_MODE=token "
+            "and RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH)."
+        )
+    logs = Path(tempfile.gettempdir()) / "ray" / "session_latest" / "logs"
+    return (
+        f"Ray did not start, twice: {line}\nIts logs are in {logs}. Try again on a quieter machine."
+    )

@@ -1,0 +1,282 @@
+"""The driver's side of every trial: hands out orders, hears of epochs and ends, writes both down.
+
+It knows no Ray. Workers (or a test's fake runner) append to their journals; `pump` reads what is
+new there, brings it into the ledger, and then tells the search, the board and whoever watches.
+Whoever runs trials only rings the bell: `pump` after every result.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from bisect import insort
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from experiments.hparams import BoardWriter
+from experiments.journal import Journal
+from experiments.ledger import Ledger
+from experiments.orders import TrialOrder, order_of
+from experiments.records import EpochRecord, Purpose, StopReason, TrialRecord
+from experiments.search import Search
+from experiments.sweep import SweepConfig
+from experiments.watcher import StudyWatcher
+
+LOST_WORKER_RETRIES = 2
+"""A trial whose worker is lost more often than this fails as `worker_lost`."""
+KEPT_BEST = 10
+"""So many of the best trials keep their weights."""
+
+
+@dataclass(slots=True)
+class _Live:
+    """A trial that has been handed out and has not ended."""
+
+    order: TrialOrder
+    is_to_stop: bool = False
+    n_lost: int = 0
+    pruner_state: Mapping[str, Any] = field(default_factory=dict)
+    """As it was last journalled."""
+
+
+class Conductor:
+    """One study's trials, from the first ask to the last end.
+
+    Args:
+        folder: the study's; its `journal/` is read.
+        journal: the driver's own.
+        n_trials: how many search trials there are to be in all.
+        asks_for_new: False where only interrupted trials are to be brought to their end.
+        interrupted: orders to go on with before any new trial is asked for.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sweep: SweepConfig,
+        search: Search,
+        ledger: Ledger,
+        journal: Journal,
+        board: BoardWriter,
+        watcher: StudyWatcher,
+        n_trials: int,
+        asks_for_new: bool = True,
+        interrupted: Sequence[TrialOrder] = (),
+    ) -> None:
+        self._folder = folder
+        self._sweep = sweep
+        self._search = search
+        self._ledger = ledger
+        self._journal = journal
+        self._board = board
+        self._watcher = watcher
+        past = ledger.trials()
+        self._next_number = sum(trial.purpose is Purpose.SEARCH for trial in past)
+        self._n_left = max(0, n_trials - self._next_number)
+        self._asks_for_new = asks_for_new
+        self._waiting = deque(interrupted)
+        self._is_stopping = False
+        self._n_interrupted = 0
+        self._live: dict[int, _Live] = {}
+        """By number; from the order until the end."""
+        self._inbox: deque[Mapping[str, Any]] = deque()
+        self._best = sorted(
+            (trial.best_rmse, trial.number, trial.name)
+            for trial in past
+            if trial.is_ranked and trial.best_rmse is not None
+        )
+
+    # Orders
+
+    @property
+    def n_live(self) -> int:
+        return len(self._live)
+
+    @property
+    def is_out_of_orders(self) -> bool:
+        """Whether there is nothing to hand out any more in this run."""
+        if self._is_stopping:
+            return True
+        return not self._waiting and not (self._asks_for_new and self._n_left)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every trial of the study has ended."""
+        return not (self._n_left or self._waiting or self._live or self._n_interrupted)
+
+    def next_order(self) -> TrialOrder | None:
+        """An interrupted trial to go on with, or a new one; None when there are no more."""
+        if self.is_out_of_orders:
+            return None
+        order = self._waiting.popleft() if self._waiting else self._ask()
+        if order is None:
+            return None
+        live = self._live[order.number] = _Live(order)
+        if order.attempt == 1:
+            self._note_pruner_state(live, epoch=0)
+        trial = self._ledger.trial(order.number)
+        self._board.start(trial)
+        self._watcher.trial_started(trial)
+        return order
+
+    def _ask(self) -> TrialOrder | None:
+        number = self._next_number
+        proposal = self._search.ask(number)
+        if proposal is None:
+            self._n_left = 0
+            return None
+        self._next_number += 1
+        self._n_left -= 1
+        self._write(
+            "ask",
+            number=number,
+            name=f"{number:04d}",
+            purpose=Purpose.SEARCH.value,
+            arm=proposal.arm,
+            arm_number=proposal.arm_number,
+            values=proposal.values,
+            seed=self._sweep.training.seed,
+            is_default=proposal.is_default,
+            at=time.time(),
+        )
+        return order_of(self._ledger.trial(number), 1, self._folder, self._sweep)
+
+    # News
+
+    def pump(self) -> None:
+        """Read what the workers wrote since the last call, and act on it."""
+        self._inbox.extend(self._ledger.catch_up(self._folder / "journal"))
+        while self._inbox:
+            event = self._inbox.popleft()
+            live = self._live.get(event["number"]) if "number" in event else None
+            if live is None or event.get("attempt") != live.order.attempt:
+                continue  # the driver's own line, or a late word of an attempt given up
+            if event["kind"] == "epoch":
+                self._hear_epoch(live, event)
+            elif event["kind"] == "end":
+                self._hear_end(live, StopReason(event["stop_reason"]))
+
+    def is_to_stop(self, number: int) -> bool:
+        """Whether the pruner ended this trial."""
+        live = self._live.get(number)
+        return live is None or live.is_to_stop
+
+    def lose(self, number: int) -> TrialOrder | None:
+        """The worker of a trial is gone. The order for its next attempt, or None if it had ended.
+
+        A worker that left to be recycled said so, and does not count as lost.
+        """
+        self.pump()
+        live = self._live.get(number)
+        if live is None:
+            return None
+        if live.order.give_up is not None:
+            self._end_trial(live, StopReason.WORKER_LOST, live.order.give_up)
+            return None
+        trial = self._ledger.trial(number)
+        is_recycled = bool(trial.attempts) and (
+            trial.attempts[-1].attempt == live.order.attempt
+            and trial.attempts[-1].stop_reason is StopReason.RECYCLED
+        )
+        give_up = None
+        if not is_recycled:
+            live.n_lost += 1
+            self._write(
+                "attempt_end",
+                number=number,
+                attempt=live.order.attempt,
+                stop_reason=StopReason.WORKER_LOST.value,
+                error=None,
+                at=time.time(),
+            )
+            if live.n_lost > LOST_WORKER_RETRIES:
+                give_up = f"its worker was lost {live.n_lost} times"
+            self._watcher.message(
+                f"#{number} lost its worker; "
+                + (f"given up: {give_up}" if give_up else "going on from its last checkpoint")
+            )
+        live.order = live.order.again(give_up)
+        return live.order
+
+    def leave(self, number: int) -> None:
+        """A trial that has not ended goes on in another run of the driver."""
+        if self._live.pop(number, None) is not None:
+            self._n_interrupted += 1
+
+    def stop(self) -> None:
+        """Hand out no more orders."""
+        self._is_stopping = True
+
+    def _hear_epoch(self, live: _Live, event: Mapping[str, Any]) -> None:
+        number, epoch = live.order.number, int(event["epoch"])
+        value = float(event["val_rmse"])
+        record = EpochRecord(
+            epoch=epoch,
+            val_rmse=value,
+            train_rmse=float(event["train_rmse"]),
+            n_updates=int(event["n_updates"]),
+            seconds=float(event["seconds"]),
+        )
+        keep_going = True
+        if math.isfinite(value):
+            keep_going = self._search.report(number, epoch, value)
+            self._note_pruner_state(live, epoch)
+        trial = self._ledger.trial(number)
+        self._board.epoch(trial, record)
+        self._watcher.epoch(trial, record)
+        if not keep_going and not event.get("is_last"):
+            live.is_to_stop = True
+            self._end_trial(live, StopReason.PRUNER)
+
+    def _end_trial(self, live: _Live, reason: StopReason, error: str | None = None) -> None:
+        """An end that the driver decides."""
+        self._write(
+            "end",
+            sync=True,
+            number=live.order.number,
+            attempt=live.order.attempt,
+            stop_reason=reason.value,
+            error=error,
+            at=time.time(),
+        )
+        shutil.rmtree(live.order.folder / "last", ignore_errors=True)
+        self._hear_end(live, reason)
+
+    def _hear_end(self, live: _Live, reason: StopReason) -> None:
+        number = live.order.number
+        if reason is StopReason.RECYCLED:
+            return  # its process is about to go; `lose` hears of it
+        if reason is StopReason.INTERRUPTED:
+            self.leave(number)
+            return
+        trial = self._ledger.trial(number)
+        self._search.tell(number, reason, trial.best_rmse)
+        self._live.pop(number)
+        self._board.end(trial)
+        self._watcher.trial_ended(trial)
+        if trial.is_ranked:
+            self._keep_weights_of_the_best(trial)
+
+    def _note_pruner_state(self, live: _Live, epoch: int) -> None:
+        """Journal what a resumed search must know of a trial, where it changed."""
+        state = self._search.pruner_state(live.order.number)
+        if state != live.pruner_state:
+            live.pruner_state = state
+            self._write("pruner", number=live.order.number, epoch=epoch, attrs=state)
+
+    def _keep_weights_of_the_best(self, trial: TrialRecord) -> None:
+        assert trial.best_rmse is not None
+        insort(self._best, (trial.best_rmse, trial.number, trial.name))
+        for _, _, name in self._best[KEPT_BEST:]:
+            shutil.rmtree(self._folder / "trials" / name / "best", ignore_errors=True)
+        del self._best[KEPT_BEST:]
+
+    def _write(self, kind: str, *, sync: bool = False, **fields: Any) -> None:
+        """Journal a fact of the driver's and bring it into the ledger."""
+        self._journal.append(kind, sync=sync, **fields)
+        self._inbox.extend(self._ledger.catch_up(self._folder / "journal"))

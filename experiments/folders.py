@@ -1,0 +1,158 @@
+"""A study's folder: its name, what it holds before the first trial, what must not change later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from experiments.cluster import Resources
+from experiments.config import load_sweep, sweep_to_toml
+from experiments.errors import DiskError, RequestError, StateError
+from experiments.files import atomic_write, write_json
+from experiments.journal import Journal
+from experiments.machine import Machine
+from experiments.provenance import provenance
+from experiments.records import (
+    ColumnRecord,
+    ImportanceRecord,
+    StudyRecord,
+    read_study,
+)
+from experiments.sweep import SweepConfig
+from recommender.baselines import Baseline
+from recommender.datasets.base import DatasetDescription
+from search_spaces import SearchSpace
+
+README = """{name}: a recsweep study
+
+State, trials     recsweep show {name}
+Go on             recsweep resume {name}
+Report            report/report.html; written anew by: recsweep report {name}
+Dashboard         recsweep board {name}
+Do it again       recsweep run sweep.toml (in this folder: the sweep as it was run)
+"""
+
+
+def free_name(root: Path, name: str) -> tuple[str, str | None]:
+    """The name of the next study of a sweep, and a sentence where it is not the sweep's own.
+
+    Raises:
+        StateError: the latest study of that name is unfinished.
+        RequestError: `root` cannot hold folders.
+    """
+    if root.exists() and not root.is_dir():
+        raise RequestError(f"{root} is a file; --studies must name a folder")
+    candidate, number = name, 1
+    while (root / candidate).exists():
+        folder = root / candidate
+        if not (folder / "sweep.toml").is_file():
+            if any(folder.iterdir()):
+                raise StateError(
+                    f"{folder} is there and is no study; choose another name: --set name=OTHER"
+                )
+            break
+        study = read_study(folder)
+        if study.state != "finished":
+            verb = "is running" if study.state == "running" else "is unfinished"
+            raise StateError(
+                f"the study {candidate} {verb}.\n"
+                f"  go on with it:  recsweep resume {candidate}\n"
+                f"  start another:  add --set name={name}-other to the command"
+            )
+        number += 1
+        candidate = f"{name}-{number}"
+    if candidate == name:
+        return name, None
+    return candidate, f"{name} is finished: this run is {candidate}"
+
+
+def create(
+    folder: Path,
+    sweep: SweepConfig,
+    description: DatasetDescription,
+    machine: Machine,
+    resources: Resources,
+    command: Sequence[str],
+) -> Path:
+    """Write the frozen sweep, the columns of its space and the provenance; gives the folder.
+
+    Raises:
+        DiskError: the folder cannot be made.
+    """
+    assert sweep.space is not None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiskError(f"{folder}: cannot be made: {error.strerror}") from error
+    write_json(folder / "columns.json", [asdict(column) for column in columns_of(sweep.space)])
+    write_json(
+        folder / "provenance.json",
+        provenance(sweep, description, machine, command)
+        | {"n_workers": resources.workers, "resources": asdict(resources)},
+    )
+    atomic_write(folder / "README.txt", README.format(name=folder.name))
+    # Last: a folder with a sweep.toml is a study.
+    atomic_write(folder / "sweep.toml", sweep_to_toml(sweep))
+    return folder
+
+
+def columns_of(space: SearchSpace) -> tuple[ColumnRecord, ...]:
+    return tuple(
+        ColumnRecord(c.name, c.kind, c.low, c.high, c.log, tuple(c.choices)) for c in space.columns
+    )
+
+
+def write_baselines(folder: Path, baselines: Sequence[Baseline]) -> None:
+    write_json(folder / "baselines.json", [asdict(baseline) for baseline in baselines])
+
+
+def write_importance(folder: Path, records: Sequence[ImportanceRecord]) -> None:
+    write_json(folder / "importance.json", [asdict(record) for record in records])
+
+
+def extend(study: StudyRecord, n_trials: int, journal: Journal) -> None:
+    """Ask for more search trials in all.
+
+    Raises:
+        RequestError: the study has as many already.
+    """
+    if n_trials <= study.n_trials_asked_for:
+        raise RequestError(
+            f"{study.name} has {study.n_trials_asked_for} trials to run in all; --trials must ask "
+            f"for more, got {n_trials}"
+        )
+    journal.append("extend", sync=True, trials=n_trials)
+
+
+def frozen_sweep(folder: Path) -> SweepConfig:
+    """The sweep as it was run; the environment does not override it."""
+    return load_sweep(folder / "sweep.toml", environ={})
+
+
+def refuse_changed_data(study: StudyRecord, now: DatasetDescription) -> None:
+    """Data and split must be those that the study began with.
+
+    Raises:
+        StateError: names what changed, and how to begin another study.
+    """
+    before: Mapping[str, Any] = study.provenance["dataset"]
+    changes = [
+        f"{what}: {before[key]} then, {getattr(now, key)} now"
+        for key, what in (("n_ratings", "ratings"), ("n_users", "users"), ("n_items", "items"))
+        if before[key] != getattr(now, key)
+    ]
+    same = all(
+        before[key] == getattr(now, key)
+        for key in ("fingerprint", "items_fingerprint", "split_fingerprint")
+    )
+    if same:
+        return
+    detail = "; ".join(changes) or "the same counts, other rows"
+    raise StateError(
+        f"the data of {study.name} changed since it began ({detail}); its trials could not be "
+        "compared with new ones.\n"
+        f"  put the data back, or begin another study: recsweep run {study.folder / 'sweep.toml'} "
+        f"--set name={study.name}-new-data"
+    )

@@ -1,0 +1,76 @@
+"""What the driver hands to a worker: one attempt at one trial, as a plain value.
+
+It imports neither Ray nor TensorFlow, so that driver, worker and tests share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from experiments.records import TrialRecord
+from experiments.sweep import SweepConfig
+from recommender.config import RankingConfig, TrainingConfig, Value, ranking_config
+
+CHECKPOINT_EVERY_S = 10.0
+"""`last/` is written at most this often while a trial runs, and once early on."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOrder:
+    """Train these values, under this number, from the last checkpoint if there is one."""
+
+    number: int
+    name: str
+    attempt: int
+    """From 1; a later attempt at the same trial fences off what an earlier one still writes."""
+    values: Mapping[str, Value]
+    """What the search chose."""
+    fixed: Mapping[str, Value]
+    """What the sweep's `[model]` table says for all trials."""
+    training: TrainingConfig
+    study: Path
+    """The study's folder, on a disk that driver and worker share."""
+    give_up: str | None = None
+    """Set after too many lost workers: end the trial at once, for this reason."""
+
+    @property
+    def folder(self) -> Path:
+        return self.study / "trials" / self.name
+
+    @property
+    def model(self) -> RankingConfig:
+        """Raises ModelError where the values break a rule."""
+        return ranking_config({**self.fixed, **self.values})
+
+    def again(self, give_up: str | None = None) -> TrialOrder:
+        """The next attempt at the same trial."""
+        return replace(self, attempt=self.attempt + 1, give_up=give_up)
+
+
+def order_of(trial: TrialRecord, attempt: int, folder: Path, sweep: SweepConfig) -> TrialOrder:
+    """An attempt at a trial of the study in this folder."""
+    return TrialOrder(
+        number=trial.number,
+        name=trial.name,
+        attempt=attempt,
+        values=trial.values,
+        fixed=sweep.model,
+        training=replace(sweep.training, seed=trial.seed),
+        study=folder.absolute(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What holds for a worker's whole life."""
+
+    cpus: float
+    """Cores of one trial; TensorFlow gets that many threads, at least one."""
+    gpus: float
+    """Share of a GPU of one trial; 0 hides every device from TensorFlow."""
+    recycle_above_mb: float
+    """A worker that holds more memory than this after a trial makes way for a fresh one."""
+    stop_file: Path
+    """Its appearance asks every worker to checkpoint and go."""

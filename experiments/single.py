@@ -1,0 +1,97 @@
+"""One model, trained in this process or taken from a study; TensorFlow is imported here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from experiments.errors import RequestError
+from experiments.folders import frozen_sweep
+from experiments.machine import read_machine
+from experiments.records import StudyRecord, TrialRecord
+from experiments.study import load_data
+from experiments.sweep import SweepConfig, ranking_values
+from recommender.baselines import fit_baselines
+from recommender.config import ranking_config
+
+
+def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
+    """Train the model of a file without `[space]`; lines to print, an epoch at a time."""
+    loaded = load_data(config)
+    encoded = loaded.encoded
+    yield (
+        f"data     {loaded.description.name}: train {len(encoded.train):,} rows, "
+        f"validation {len(encoded.validation):,}; test sealed"
+    )
+    baselines = {b.name: b.val_rmse for b in fit_baselines(encoded)}
+    bias = baselines["bias"]
+    yield "to beat  " + " · ".join(f"{n.replace('_', ' ')} {v:.4f}" for n, v in baselines.items())
+
+    from recommender.runtime import configure_devices
+
+    machine = read_machine()
+    configure_devices(gpu=machine.n_gpus > 0, threads=machine.n_cpus)
+    from recommender.device import DeviceData
+    from recommender.training import TrainingRun
+
+    run = TrainingRun(
+        ranking_config(ranking_values(config, {})), config.training, DeviceData(encoded)
+    )
+    yield f"model    {run.n_parameters:,} parameters, up to {config.training.max_epochs} epochs"
+    began = time.monotonic()
+    while run.stop_reason is None:
+        epoch = run.step()
+        yield (
+            f"epoch {epoch.epoch:>3}   validation {epoch.val_rmse:.4f}   train "
+            f"{epoch.train_rmse:.4f}   {time.monotonic() - began:.1f} s"
+        )
+    if run.best_rmse is None:
+        yield "diverged: no finite validation RMSE"
+        return
+    gap = bias - run.best_rmse
+    side = "under" if gap >= 0 else "over"
+    yield (
+        f"best     validation RMSE {run.best_rmse:.4f} at epoch {run.best_epoch} over "
+        f"{len(encoded.validation):,} rows, {abs(gap):.4f} {side} the bias baseline; one seed"
+    )
+    if save is not None:
+        import tempfile
+
+        from recommender.export import export_model
+
+        with tempfile.TemporaryDirectory() as folder:
+            best = Path(folder) / "best"
+            run.save_best(best, {})
+            export_model(best, run.config, encoded, save)
+        yield f"saved    {save}"
+
+
+def export_trial(
+    folder: Path, study: StudyRecord, trial: TrialRecord, target: Path
+) -> Iterator[str]:
+    """Write a trial's best epoch as a SavedModel; lines to print.
+
+    Raises:
+        RequestError: the trial's weights were not kept, or something is in the target's way.
+    """
+    best = folder / "trials" / trial.name / "best"
+    if not best.is_dir():
+        raise RequestError(
+            f"{study.name}:{trial.number} has no weights (the best trials keep theirs); train it "
+            f"again with them: recsweep best {study.name}:{trial.number} -o trial.toml && "
+            f"recsweep train trial.toml --save {target}"
+        )
+    if target.exists():
+        raise RequestError(f"{target} is there already; name another folder with --to")
+    sweep = frozen_sweep(folder)
+    encoded = load_data(sweep).encoded
+
+    from recommender.runtime import configure_devices
+
+    configure_devices(gpu=False, threads=1)
+    from recommender.export import export_model
+
+    export_model(best, ranking_config(ranking_values(sweep, trial.values)), encoded, target)
+    yield f"wrote {target}: trial {trial.number} of {study.name}, epoch {trial.best_epoch}"
+    yield f"validation RMSE of its `raw` output: {trial.best_rmse:.6f}"

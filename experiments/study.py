@@ -1,0 +1,296 @@
+"""A study from a sweep: the whole flow, top to bottom.
+
+`run_study` prepares a folder and `resume_study` opens one; what follows is the same for both, so
+that a fresh study is nothing but a resumed one without a past.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments import folders
+from experiments.cluster import Resources, import_ray, ray_cluster
+from experiments.conductor import Conductor
+from experiments.errors import DataProblem
+from experiments.hparams import FOLDER as BOARD_FOLDER
+from experiments.hparams import BoardWriter
+from experiments.importance import importance
+from experiments.journal import Journal
+from experiments.ledger import Ledger
+from experiments.lock import StudyLock
+from experiments.machine import Machine, read_machine
+from experiments.orders import TrialOrder, WorkerSettings, order_of
+from experiments.plan import Plan, plan_sweep
+from experiments.records import (
+    LEDGER_NAME,
+    StopReason,
+    StudyRecord,
+    TrialState,
+    read_study,
+)
+from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
+from experiments.search import Search, build_search
+from experiments.supervision import StopCause, StopSwitch, supervise
+from experiments.sweep import SweepConfig, default_values
+from experiments.watcher import StudyWatcher
+from recommender.baselines import fit_baselines
+from recommender.datasets.base import LoadedDataset
+from recommender.datasets.loading import load_dataset
+from recommender.errors import DataError
+
+DRIVER_JOURNAL = Path("journal") / "driver.jsonl"
+SHARE_OF_MEMORY = 0.8
+"""Of the machine's memory that all workers together may hold before they are recycled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one run of the driver ended."""
+
+    study: StudyRecord
+    stopped_by: StopCause | None = None
+    """None: every trial that was asked for is done."""
+
+    def problem(self, is_strict: bool = False) -> str | None:
+        """What makes a finished study a failed one: no finite result, or too many failures."""
+        trials = self.study.search_trials
+        failed = [trial for trial in trials if trial.state is TrialState.FAIL]
+        first = f"; the first: #{failed[0].number} {failed[0].error}" if failed else ""
+        if trials and not self.study.ranked:
+            return f"no finite RMSE in {len(trials)} trials: no trial is complete{first}"
+        if len(failed) * 3 > len(trials) or (failed and is_strict):
+            return f"{len(failed)} of {len(trials)} trials failed{first}"
+        return None
+
+
+def run_study(
+    sweep: SweepConfig,
+    *,
+    root: Path,
+    watcher: StudyWatcher,
+    resources: Resources | None = None,
+    command: Sequence[str] = (),
+) -> Outcome:
+    """Run a sweep in a new folder under `root`. Nothing is written before all checks have passed.
+
+    Raises:
+        RequestError: the machine cannot give the resources.
+        DataProblem: the data cannot be used.
+        StateError: an unfinished study has the same name.
+        ClusterError: Ray cannot be started.
+    """
+    machine = read_machine()
+    resources = (resources or Resources()).settle(machine)
+    name, notice = folders.free_name(root, sweep.name)
+    import_ray(resources)
+    loaded = load_data(sweep)
+    folder = folders.create(root / name, sweep, loaded.description, machine, resources, command)
+    with StudyLock(folder):
+        if notice:
+            watcher.message(notice)
+        return _conduct(folder, sweep, loaded, resources, machine, watcher)
+
+
+def resume_study(
+    folder: Path,
+    *,
+    watcher: StudyWatcher,
+    resources: Resources | None = None,
+    n_trials: int | None = None,
+    more_s: float | None = None,
+) -> Outcome:
+    """Go on where a study was stopped or killed, to as many trials as it is to have in all.
+
+    Args:
+        n_trials: more trials than were asked for so far.
+        more_s: another so many seconds; without them no new trial is asked for once the sweep's
+            time is over.
+
+    Raises:
+        StateError: another driver runs it, or its data have changed since it began.
+    """
+    with StudyLock(folder):
+        bring_up_to_date(folder)
+        study = read_study(folder)
+        if n_trials is not None:
+            with Journal(folder / DRIVER_JOURNAL) as journal:
+                folders.extend(study, n_trials, journal)
+        elif study.state == "finished":
+            watcher.message(f"{study.name} is finished; nothing to resume")
+            return Outcome(study)
+        machine = read_machine()
+        resources = (resources or Resources()).settle(machine)
+        sweep = folders.frozen_sweep(folder)
+        import_ray(resources)
+        loaded = load_data(sweep)
+        folders.refuse_changed_data(study, loaded.description)
+        return _conduct(folder, sweep, loaded, resources, machine, watcher, more_s)
+
+
+def plan_study(sweep: SweepConfig, resources: Resources | None = None) -> Plan:
+    """Check everything that `run_study` would, and count; nothing is written.
+
+    Raises:
+        As `run_study`, but for what other studies there are and for Ray.
+    """
+    machine = read_machine()
+    resources = (resources or Resources()).settle(machine)
+    return _plan(sweep, load_data(sweep), resources, machine)
+
+
+def load_data(sweep: SweepConfig) -> LoadedDataset:
+    """The sweep's data, encoded; test ratings are not in it.
+
+    Raises:
+        DataProblem: everything that is wrong with them.
+    """
+    try:
+        return load_dataset(sweep.dataset, sweep.split)
+    except DataError as error:
+        raise DataProblem("\n".join(error.problems)) from error
+
+
+def _conduct(
+    folder: Path,
+    sweep: SweepConfig,
+    loaded: LoadedDataset,
+    resources: Resources,
+    machine: Machine,
+    watcher: StudyWatcher,
+    more_s: float | None = None,
+) -> Outcome:
+    """Rebuild the search from the ledger, run what is left on Ray, close the books."""
+    assert sweep.space is not None and sweep.search is not None and resources.workers is not None
+    folders.write_baselines(folder, fit_baselines(loaded.encoded))
+    switch = StopSwitch(folder)
+    switch.clear()
+    with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
+        ledger.catch_up(journal.path.parent)
+        spent_s = ledger.elapsed_s()
+        journal.append(
+            "session", sync=True, at=time.time(), pid=os.getpid(), host=socket.gethostname()
+        )
+        search = build_search(
+            sweep.space, sweep.search, sweep.seed, sweep.compare, default_values(sweep)
+        )
+        orders = _pick_up(folder, search, ledger, journal, sweep)
+        time_left_s = _time_left(sweep.search.timeout_s, spent_s, more_s)
+        study = read_study(folder)
+        watcher.started(study, _estimate_s(study, sweep, loaded, resources, machine))
+        board = BoardWriter(folder / BOARD_FOLDER, study.columns)
+        board.write_root()
+        conductor = Conductor(
+            folder,
+            sweep=sweep,
+            search=search,
+            ledger=ledger,
+            journal=journal,
+            board=board,
+            watcher=watcher,
+            n_trials=study.n_trials_asked_for,
+            asks_for_new=time_left_s != 0,
+            interrupted=orders,
+        )
+        settings = WorkerSettings(
+            cpus=resources.cpus,
+            gpus=resources.gpus or 0.0,
+            recycle_above_mb=SHARE_OF_MEMORY * machine.memory_gb * 1024 / resources.workers,
+            stop_file=switch.path,
+        )
+
+        def on_stop(cause: StopCause) -> None:
+            conductor.stop()
+            watcher.message(
+                f"{cause.value}: {conductor.n_live} running trials are checkpointed at the end of "
+                "their epoch, and go on at the next resume; Ctrl-C again stops at once"
+            )
+
+        def trials() -> None:
+            from experiments.bridge import run_on_ray
+
+            with ray_cluster(resources, machine):
+                run_on_ray(conductor, loaded.encoded, resources, settings)
+
+        try:
+            supervise(
+                trials,
+                switch,
+                on_stop=on_stop,
+                time_left_s=time_left_s or None,
+            )
+        finally:
+            is_finished = conductor.is_finished
+            journal.append(
+                "session_end",
+                sync=True,
+                at=time.time(),
+                state="finished" if is_finished else "interrupted",
+            )
+            ledger.catch_up(journal.path.parent)
+            folders.write_importance(folder, importance(sweep.space, ledger.trials()))
+    cause = None if is_finished else switch.cause or StopCause.TIMEOUT
+    switch.clear()
+    finished = read_study(folder)
+    watcher.finished(finished)
+    return Outcome(finished, cause)
+
+
+def _pick_up(
+    folder: Path, search: Search, ledger: Ledger, journal: Journal, sweep: SweepConfig
+) -> list[TrialOrder]:
+    """Rebuild the search from earlier runs; orders for the trials to go on with."""
+    past = ledger.trials()
+    stopped = search.restore(past, {t.number: checkpoint_epoch(folder, t) for t in past})
+    for trial in past:
+        if trial.number in stopped:
+            # The pruner had spoken when the driver died.
+            journal.append(
+                "end",
+                sync=True,
+                number=trial.number,
+                attempt=next_attempt(trial) - 1,
+                stop_reason=StopReason.PRUNER.value,
+                error=None,
+                at=time.time(),
+            )
+            search.tell(trial.number, StopReason.PRUNER, trial.best_rmse)
+    ledger.catch_up(journal.path.parent)
+    return [
+        order_of(trial, next_attempt(trial), folder, sweep) for trial in unfinished(ledger.trials())
+    ]
+
+
+def _estimate_s(
+    study: StudyRecord,
+    sweep: SweepConfig,
+    loaded: LoadedDataset,
+    resources: Resources,
+    machine: Machine,
+) -> float:
+    """The plan's guess, scaled to the trials that are left."""
+    plan = _plan(sweep, loaded, resources, machine)
+    n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
+    return plan.seconds * n_left / plan.n_trials
+
+
+def _plan(
+    sweep: SweepConfig, loaded: LoadedDataset, resources: Resources, machine: Machine
+) -> Plan:
+    return plan_sweep(
+        sweep,
+        loaded.description,
+        n_workers=resources.workers or 1,
+        n_gpus=machine.n_gpus if resources.gpus else 0,
+    )
+
+
+def _time_left(limit_s: float | None, spent_s: float, more_s: float | None) -> float | None:
+    """Seconds until the driver stops; 0: interrupted trials only; None: no limit."""
+    if more_s is not None:
+        return more_s
+    return None if limit_s is None else max(0.0, limit_s - spent_s)

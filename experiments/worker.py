@@ -1,0 +1,245 @@
+"""The warm worker: one process that trains trial after trial and imports TensorFlow once.
+
+Everything that happens to a trial is appended to this worker's own journal before the driver hears
+of it, so that the driver may die at any moment and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import shutil
+import socket
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from ray import tune
+
+from experiments.journal import Journal
+from experiments.orders import CHECKPOINT_EVERY_S, TrialOrder, WorkerSettings
+from experiments.records import StopReason
+from recommender.errors import Interrupted
+
+if TYPE_CHECKING:
+    from recommender.datasets.base import EncodedDataset
+    from recommender.device import DeviceData
+    from recommender.training import TrainingRun
+
+FIRST_CHECKPOINT_AFTER_S = 1.0
+GUARD_TOLERANCE = 1e-3
+"""Keras computes its RMSE in float32; more than this apart is another number."""
+
+
+class Worker(tune.Trainable):
+    """A Ray Trainable whose `step` is one epoch, reused from trial to trial.
+
+    `config` holds one key, `order`. A trial is built in its first `step`, never in `setup` or
+    `reset_config`: those must not raise, or Ray loses the trial (docs/adr/0002).
+    """
+
+    def setup(  # type: ignore[override]  # Ray passes what `tune.with_parameters` was given
+        self, config: dict[str, Any], encoded: EncodedDataset, settings: WorkerSettings
+    ) -> None:
+        self._bench = Workbench(encoded, settings)
+        self._order: TrialOrder = config["order"]
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._order = new_config["order"]
+        return True
+
+    def step(self) -> dict[str, Any]:
+        return self._bench.step(self._order)
+
+
+class Workbench:
+    """What a worker does, without Ray: one epoch of the ordered trial a call."""
+
+    def __init__(self, encoded: EncodedDataset, settings: WorkerSettings) -> None:
+        self._encoded = encoded
+        self._settings = settings
+        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._journal: Journal | None = None
+        self._data: DeviceData | None = None
+        self._attempt: Attempt | None = None
+        self._is_guarded = False
+
+    def step(self, order: TrialOrder) -> dict[str, Any]:
+        """Train one epoch. Never raises: what goes wrong is a result with its reason."""
+        if self._journal is None:
+            self._journal = Journal(order.study / "journal" / f"worker-{self._name}.jsonl")
+        attempt = self._attempt
+        if attempt is None or attempt.order != order:
+            self._attempt = attempt = None
+            if self._is_due_for_recycling():
+                self._end(order, StopReason.RECYCLED)
+                # Leaving anywhere else than on the first line of a trial's first step loses it.
+                os._exit(0)
+        try:
+            if order.give_up is not None:
+                return self._end(order, StopReason.WORKER_LOST, order.give_up)
+            if not self._keep_going():
+                if attempt is not None:
+                    attempt.save_last()
+                return self._end(order, StopReason.INTERRUPTED)
+            if attempt is None:
+                attempt = Attempt(order, self._device_data(), self._journal, self._name)
+                self._attempt = attempt
+            return attempt.step(self._keep_going, self._guard)
+        except Interrupted:
+            # In mid-epoch: the trial goes on from the checkpoint it has.
+            return self._end(order, StopReason.INTERRUPTED)
+        except Exception as error:
+            return self._end(order, *_classify(error, order))
+
+    def _guard(self, run: TrainingRun, ours: float) -> None:
+        """Keras's own metric must agree with our RMSE: the first validation of every worker."""
+        if self._is_guarded:
+            return
+        keras = run.keras_rmse()
+        if math.isfinite(ours) and abs(ours - keras) > GUARD_TOLERANCE * max(1.0, ours):
+            raise RuntimeError(
+                f"metric guard: RMSE is {ours:.6f} from the predictions but {keras:.6f} by Keras's "
+                "metric on the same rows; the numbers of this model cannot be trusted"
+            )
+        self._is_guarded = True
+
+    def _device_data(self) -> DeviceData:
+        """Import TensorFlow, set the devices before it touches them, copy the arrays once."""
+        if self._data is None:
+            from recommender.runtime import configure_devices
+
+            configure_devices(gpu=self._settings.gpus > 0, threads=max(1, int(self._settings.cpus)))
+            from recommender.device import DeviceData
+
+            self._data = DeviceData(self._encoded)
+        return self._data
+
+    def _keep_going(self) -> bool:
+        return not self._settings.stop_file.exists()
+
+    def _is_due_for_recycling(self) -> bool:
+        if self._data is None:
+            return False
+        return psutil.Process().memory_info().rss > self._settings.recycle_above_mb * 1e6
+
+    def _end(
+        self, order: TrialOrder, reason: StopReason, error: str | None = None
+    ) -> dict[str, Any]:
+        assert self._journal is not None
+        self._journal.append(
+            "end",
+            sync=True,
+            number=order.number,
+            attempt=order.attempt,
+            stop_reason=reason.value,
+            error=error,
+            at=time.time(),
+        )
+        self._attempt = None
+        return {"number": order.number, "done": True}
+
+
+class Attempt:
+    """One attempt at one trial: its training run, its checkpoints, its lines in the journal."""
+
+    def __init__(self, order: TrialOrder, data: DeviceData, journal: Journal, worker: str) -> None:
+        from recommender.checkpoints import CheckpointError
+        from recommender.training import TrainingRun
+
+        self.order = order
+        self._journal = journal
+        self.run: TrainingRun = TrainingRun(order.model, order.training, data)
+        self._last = order.folder / "last"
+        if self._last.is_dir():
+            try:
+                self.run.restore(self._last)
+            except CheckpointError:
+                # Damaged: the trial begins anew, to the same numbers.
+                self.run = TrainingRun(order.model, order.training, data)
+        journal.append(
+            "start",
+            number=order.number,
+            attempt=order.attempt,
+            worker=worker,
+            first_epoch=self.run.epoch + 1,
+            n_parameters=self.run.n_parameters,
+            at=time.time(),
+        )
+        self._checkpoint_due = time.monotonic() + FIRST_CHECKPOINT_AFTER_S
+
+    def step(
+        self, keep_going: Callable[[], bool], guard: Callable[[TrainingRun, float], None]
+    ) -> dict[str, Any]:
+        """Train, validate and journal one epoch.
+
+        Raises:
+            Interrupted: `keep_going` said no between two chunks of the epoch.
+        """
+        order = self.order
+        epoch = self.run.step(keep_going)
+        guard(self.run, epoch.val_rmse)
+        reason = StopReason(self.run.stop_reason) if self.run.stop_reason else None
+        if reason is not None and reason is not StopReason.DIVERGED:
+            self.run.save_best(order.folder / "best", {"values": dict(order.values)})
+        self._journal.append(
+            "epoch",
+            number=order.number,
+            attempt=order.attempt,
+            epoch=epoch.epoch,
+            val_rmse=epoch.val_rmse,
+            train_rmse=epoch.train_rmse,
+            n_updates=epoch.n_updates,
+            seconds=epoch.seconds,
+            is_last=reason is not None,
+            at=time.time(),
+        )
+        if reason is None:
+            if time.monotonic() >= self._checkpoint_due:
+                self.save_last()
+            return {"number": order.number, "done": False}
+        self._journal.append(
+            "end",
+            sync=True,
+            number=order.number,
+            attempt=order.attempt,
+            stop_reason=reason.value,
+            error=f"not finite at epoch {epoch.epoch}" if reason is StopReason.DIVERGED else None,
+            at=time.time(),
+        )
+        shutil.rmtree(self._last, ignore_errors=True)
+        return {"number": order.number, "done": True}
+
+    def save_last(self) -> None:
+        """Write `last/`: all that the trial needs to go on from this epoch."""
+        if self.run.epoch == 0:
+            return
+        self.run.save(self._last)
+        self._journal.append(
+            "checkpoint",
+            number=self.order.number,
+            attempt=self.order.attempt,
+            epoch=self.run.epoch,
+        )
+        self._checkpoint_due = time.monotonic() + CHECKPOINT_EVERY_S
+
+
+def _classify(error: Exception, order: TrialOrder) -> tuple[StopReason, str]:
+    """The reason for the record, and the text: one line, with the sizes where memory ran out."""
+    line = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
+    is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    with contextlib.suppress(OSError):
+        _write_log(order.folder / "error.log", error)
+    if is_memory:
+        values = ", ".join(f"{name}={value}" for name, value in order.values.items())
+        return StopReason.OUT_OF_MEMORY, f"{line} ({values})"
+    return StopReason.ERROR, line
+
+
+def _write_log(path: Path, error: Exception) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
