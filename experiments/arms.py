@@ -1,0 +1,27 @@
+"""The arms of a comparison: one space for each choice of the compared dimension."""
+
+from __future__ import annotations
+
+from search_spaces import Choice, SearchSpace, Value
+
+
+def arm_name(choice: Value) -> str:
+    """A choice as the name of its arm, as TOML would write it, without quotes."""
+    if isinstance(choice, bool):
+        return "true" if choice else "false"
+    return str(choice)
+
+
+def arms_of(space: SearchSpace, compare: str) -> dict[str, SearchSpace]:
+    """The space of each arm by its name, in the order of the choices.
+
+    Raises:
+        ValueError: `compare` is no unconditional Choice of the space.
+    """
+    dimension = next((d for d in space.dimensions if d.name == compare), None)
+    if dimension is None or len(dimension.cases) != 1 or dimension.cases[0].when:
+        raise ValueError(f"{compare!r} is not an unconditional dimension of the space")
+    distribution = dimension.cases[0].distribution
+    if not isinstance(distribution, Choice):
+        raise ValueError(f"{compare!r} has no choices to compare")
+    return {arm_name(choice): space.restrict(compare, choice) for choice in distribution.choices}

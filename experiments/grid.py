@@ -1,0 +1,47 @@
+"""A whole grid as a list of configurations: every point of a conditional space, counted first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from experiments.arms import arms_of
+from search_spaces import Problem, SearchSpace, SpaceError, Value
+
+MAX_GRID_POINTS = 100_000
+
+
+def check_grid(space: SearchSpace) -> list[Problem]:
+    """What keeps a space from being enumerated: continuous ranges, or too many points."""
+    try:
+        n_points = space.count()
+    except SpaceError as error:
+        return [Problem("search.sampler", f"grid: {problem}") for problem in error.problems]
+    if n_points > MAX_GRID_POINTS:
+        message = (
+            f"grid: the space has {n_points:,} points, at most {MAX_GRID_POINTS:,} can be listed; "
+            "take fewer choices or larger steps, or another sampler"
+        )
+        return [Problem("search.sampler", message)]
+    return []
+
+
+def grid_points(space: SearchSpace, default: Mapping[str, Value]) -> list[dict[str, Value]]:
+    """The default configuration, then every other point of the space in declared order.
+
+    So the default is counted once, as a point of the grid where it is one.
+
+    Raises:
+        SpaceError: a dimension has no finite grid.
+    """
+    first = dict(default)
+    return [first, *(point for point in space.points() if point != first)]
+
+
+def n_grid_trials(space: SearchSpace, compare: str | None, defaults: Mapping[str, Value]) -> int:
+    """How many trials the whole grid takes, the default of each arm included.
+
+    Raises:
+        SpaceError: a dimension has no finite grid.
+    """
+    arms = [space] if compare is None else arms_of(space, compare).values()
+    return sum(len(grid_points(arm, arm.project(defaults))) for arm in arms)

@@ -1,0 +1,1 @@
+"""A search space in the words of other libraries."""

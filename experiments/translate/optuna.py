@@ -1,0 +1,100 @@
+"""Our distributions and trial values in Optuna's words, and back.
+
+Optuna knows one parameter a slot, by the slot's key: a dimension whose range depends on another
+one has a parameter for each case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from search_spaces import Choice, Distribution, Float, Int, SearchSpace, Slot, Value
+
+
+def to_optuna(distribution: Distribution) -> BaseDistribution:
+    """The same set of values and scale; both ends are in, there as here.
+
+    Optuna draws a continuous Float from `low` to the number just under `high`.
+    """
+    match distribution:
+        case Float(low=low, high=high, log=log, step=step):
+            return FloatDistribution(low, high, log=log, step=step)
+        case Int(low=low, high=high, log=log, step=step):
+            return IntDistribution(low, high, log=log, step=step)
+        case Choice(choices=choices):
+            return CategoricalDistribution(choices)
+
+
+def from_optuna(distribution: BaseDistribution) -> Distribution:
+    """The distribution of ours that `to_optuna` turns into this one.
+
+    Raises:
+        TypeError: a distribution that Optuna 5 does not make.
+        ValueError: one that we cannot say, such as a choice of None.
+    """
+    match distribution:
+        case FloatDistribution(low=low, high=high, log=log, step=step):
+            return Float(low, high, log=log, step=step)
+        case IntDistribution(low=low, high=high, log=log, step=step):
+            return Int(low, high, log=log, step=step)
+        case CategoricalDistribution(choices=choices):
+            return Choice(tuple(choices))  # type: ignore[arg-type]  # checked by Choice
+        case _:
+            raise TypeError(f"not a distribution of Optuna 5: {distribution!r}")
+
+
+def suggest(trial: optuna.trial.Trial, slot: Slot) -> Value:
+    """What Optuna proposes for a slot of a running trial.
+
+    A stepped Float comes as 0.30000000000000004: it is set right, here and in Optuna's memory,
+    so that the trial reads the same when it is put back from its record.
+    """
+    ours, theirs = slot.distribution, to_optuna(slot.distribution)
+    match ours:
+        case Float(low=low, high=high, log=log, step=step):
+            drawn: Value = trial.suggest_float(slot.key, low, high, log=log, step=step)
+        case Int(low=low, high=high, log=log, step=step):
+            drawn = trial.suggest_int(slot.key, low, high, log=log, step=step)
+        case Choice(choices=choices):
+            drawn = trial.suggest_categorical(slot.key, tuple(choices))  # type: ignore[assignment]  # None is no choice of ours
+    value = ours.clip(drawn)
+    if value != drawn:
+        internal = theirs.to_internal_repr(value)
+        trial.storage.set_trial_param(trial._trial_id, slot.key, internal, theirs)
+    return value
+
+
+def to_params(
+    space: SearchSpace, values: Mapping[str, Value]
+) -> tuple[dict[str, Value], dict[str, BaseDistribution]]:
+    """A trial's values by column as Optuna's parameters and their distributions, by slot key."""
+    active = space.active(values)
+    return (
+        {slot.key: value for slot, value in active},
+        {slot.key: to_optuna(slot.distribution) for slot, _ in active},
+    )
+
+
+def from_params(space: SearchSpace, params: Mapping[str, Value]) -> dict[str, Value]:
+    """A trial's values by column from Optuna's parameters by slot key."""
+    return space.walk(lambda slot: params[slot.key])
+
+
+def study_in_memory(
+    name: str, pruner: optuna.pruners.BasePruner | None = None
+) -> optuna.study.Study:
+    """A study that minimises, without Optuna's line about it on stderr."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(study_name=name, direction="minimize", pruner=pruner)
+    finally:
+        optuna.logging.set_verbosity(verbosity)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from experiments.arms import arm_name, arms_of
+from search_spaces import Choice, Int, SearchSpace
+from tests.made_up_spaces import CONDITIONAL, FINITE
+
+
+def test_each_choice_is_an_arm_with_a_space_of_its_own() -> None:
+    arms = arms_of(FINITE, "architecture")
+    assert list(arms) == ["plain", "dcn"]
+    assert all(p["architecture"] == "dcn" for p in arms["dcn"].points())
+    assert arms["plain"].count() + arms["dcn"].count() == FINITE.count()
+
+
+def test_arms_are_named_as_toml_writes_their_choice() -> None:
+    assert [arm_name(choice) for choice in ("dcn", True, False, 3, 0.5)] == [
+        "dcn",
+        "true",
+        "false",
+        "3",
+        "0.5",
+    ]
+
+
+@pytest.mark.parametrize("name", ["n_layers", "cross_layers", "depth"])
+def test_only_an_unconditional_choice_can_be_compared(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        arms_of(CONDITIONAL, name)
+
+
+def test_a_conditional_choice_cannot_be_compared() -> None:
+    space = SearchSpace.of(depth=Int(1, 2), kind=Choice(["a", "b"]).when(depth=2))
+    with pytest.raises(ValueError, match="kind"):
+        arms_of(space, "kind")

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from experiments.importance import MIN_TRIALS, importance
+from experiments.records import StopReason, TrialRecord, TrialState, Value
+from experiments.search import build_search
+from experiments.sweep import SearchConfig
+from tests.fake_runner import FakeRunner
+from tests.made_up_spaces import CONDITIONAL, DEFAULTS
+
+
+def dropout_decides(values: Mapping[str, Value], epoch: int) -> float:
+    return 1.0 + float(values["input_dropout"]) + 1e-3 * int(values["n_layers"])
+
+
+def trials_of(n_trials: int, compare: str | None = None) -> list[TrialRecord]:
+    config = SearchConfig(trials=n_trials, max_epochs=1, sampler="random", pruner="none")
+    search = build_search(CONDITIONAL, config, 42, compare, DEFAULTS)
+    return list(FakeRunner(dropout_decides, n_trials=n_trials, max_epochs=1).run(search))
+
+
+def test_the_dimension_that_decides_is_the_most_important_and_shares_add_up() -> None:
+    records = importance(CONDITIONAL, trials_of(100))
+    assert records[0].dimension == "input_dropout"
+    assert records[0].importance > 0.3
+    assert sum(r.importance for r in records) == pytest.approx(1)
+    assert all(r.n_trials == 100 and r.arm is None for r in records)
+
+
+def test_a_dimension_with_several_cases_has_one_share() -> None:
+    names = [r.dimension for r in importance(CONDITIONAL, trials_of(60))]
+    assert names.count("learning_rate") == 1
+    assert set(names) <= {column.name for column in CONDITIONAL.columns}
+
+
+def test_each_arm_has_its_own_importance_without_the_compared_dimension() -> None:
+    records = importance(CONDITIONAL, trials_of(60, compare="architecture"))
+    for arm in ("plain", "dcn"):
+        own = [r for r in records if r.arm == arm]
+        assert sum(r.importance for r in own) == pytest.approx(1)
+        assert "architecture" not in {r.dimension for r in own}
+        assert {r.n_trials for r in own} == {30}
+    assert "cross_layers" not in {r.dimension for r in records if r.arm == "plain"}
+
+
+def test_too_few_complete_trials_say_nothing() -> None:
+    trials = trials_of(MIN_TRIALS)
+    assert importance(CONDITIONAL, trials)
+    pruned = replace(trials[0], state=TrialState.PRUNED, stop_reason=StopReason.PRUNER)
+    assert importance(CONDITIONAL, [pruned, *trials[1:]]) == []
+    assert importance(CONDITIONAL, []) == []
+
+
+def test_it_is_the_same_every_time() -> None:
+    trials = trials_of(40)
+    assert importance(CONDITIONAL, trials) == importance(CONDITIONAL, trials)
+
+
+def test_trials_that_all_did_equally_well_say_nothing() -> None:
+    trials = [replace(t, best_rmse=1.0) for t in trials_of(20)]
+    assert importance(CONDITIONAL, trials) == []
