@@ -132,8 +132,18 @@ class Picture:
     """The wide drawing as a standalone SVG document."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A picture with a margin column; on a narrow screen and in Markdown one after the other."""
+
+    kind: ClassVar[str] = "beside"
+    picture: Picture
+    margin: tuple[WatchOuts | Command, ...]
+
+
 Block = (
     Headline | Numbers | Text | Note | Problem | WatchOuts | Command | Facts | Table | Picture
+    | Beside
 )  # fmt: skip
 
 

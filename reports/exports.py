@@ -74,8 +74,8 @@ def trials_frame(study: StudyRecord) -> pd.DataFrame:
     for name, values in _ranked_columns(study).items():
         frame[name] = _series(values, "Int64" if name == "rank" else "Float64")
     for column in study.columns:
-        values = [trial.values.get(column.name) for trial in trials]
-        frame[_column_name(column)] = _series(values, _dtype(column))
+        chosen = [trial.values.get(column.name) for trial in trials]
+        frame[_column_name(column)] = _series(chosen, _dtype(column))
     commands = [" && ".join(reproduce_commands(study, trial)) for trial in trials]
     frame["reproduce"] = _series(commands, "string")
     return frame
@@ -152,7 +152,8 @@ def _dtype(column: ColumnRecord) -> str:
 
 def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
     if dtype == "time":
-        return pd.to_datetime(pd.Series([v or None for v in values], dtype="Float64"), unit="s", utc=True)  # fmt: skip
+        seconds = pd.Series([value or None for value in values], dtype="Float64")
+        return pd.to_datetime(seconds, unit="s", utc=True)
     if dtype == "string":
         values = [_text(value) for value in values]
     return pd.Series(values, dtype=dtype)

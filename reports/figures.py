@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from reports import numbers
 from reports.blocks import Picture
 
-WIDE, NARROW = 760, 350
+WIDE, NARROW = 720, 350
 """Widths in CSS pixels; a unit of the drawing is a pixel where it is shown in full."""
 
 COLOURS = {
@@ -41,12 +41,12 @@ COLOURS = {
 
 SERIES = tuple(COLOURS[f"series-{i}"] for i in range(5))
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "recsweep",
     "text.parse_math": False,  # an arm may have a dollar sign in its name
     "font.family": ["DejaVu Sans"],
-    "font.size": 12.0,
+    "font.size": 12.5,
     "text.color": COLOURS["ink"],
     "axes.edgecolor": COLOURS["ghost"],
     "axes.labelcolor": COLOURS["muted"],
@@ -61,8 +61,8 @@ _STYLE = {
     "ytick.color": COLOURS["ghost"],
     "xtick.labelcolor": COLOURS["muted"],
     "ytick.labelcolor": COLOURS["ink"],
-    "xtick.labelsize": 11.0,
-    "ytick.labelsize": 12.0,
+    "xtick.labelsize": 12.0,
+    "ytick.labelsize": 12.5,
     "grid.color": COLOURS["rule"],
     "grid.linewidth": 1.0,
     "path.simplify": True,
@@ -77,6 +77,8 @@ class Dot:
     rmse: float
     colour: str
     is_baseline: bool
+    may_be_off: bool = False
+    """Far to the right it is drawn at the edge with an arrow, so that it squeezes nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,44 +110,37 @@ def picture(name: str, caption: str, alt: str, paint: Callable[[int], Figure]) -
 def dot_plot(dots: Sequence[Dot], *, tied_to: float | None, width: int) -> Figure:
     """Rows from best to worst: hollow circles for one seed each, filled diamonds for baselines.
 
-    `tied_to`: right end of the band in which noise cannot tell a trial from the best. What lies
-    far to the right is drawn at the edge with an arrow; its number is beside every row anyway.
+    `tied_to`: right end of the band in which noise cannot tell a trial from the best.
     """
     is_wide = width >= WIDE
-    figure = _figure(width, 54 + 24 * len(dots))
-    axes = figure.add_axes((0, 0, 1, 1))
-    label_px, number_px = (190, 70) if is_wide else (128, 60)
-    height = 54 + 24 * len(dots)
-    axes.set_position(
-        (label_px / width, 46 / height, (width - label_px - number_px) / width, 1 - 54 / height)
-    )
+    row_px, bottom_px = 23, 44
+    height = 8 + row_px * len(dots) + bottom_px
+    figure = _figure(width, height)
+    axes = _axes(figure, left=160 if is_wide else 128, right=64, top=8, bottom=bottom_px)
     values = [dot.rmse for dot in dots]
     low = min(values)
-    near = [dot.rmse for dot in dots if not dot.is_baseline] or values
-    # The train mean is far off on most data: it must not squeeze what is to be compared.
-    reach = max(max(near) - low, 0.004)
-    high = min(max(values), low + 2.6 * reach)
-    pad = 0.06 * (high - low) or 0.001
+    near = max((dot.rmse for dot in dots if not dot.may_be_off), default=low)
+    high = min(max(values), low + 1.7 * max(near - low, 0.003))
+    pad = 0.05 * (high - low) or 0.001
     axes.set_xlim(low - pad, high + pad)
     axes.set_ylim(len(dots) - 0.4, -0.6)
     if tied_to is not None:
-        axes.axvspan(min(near), tied_to, color=COLOURS["band"], lw=0, zorder=0)
+        first = min(dot.rmse for dot in dots if not dot.is_baseline)
+        axes.axvspan(first, min(tied_to, high + pad), color=COLOURS["band"], lw=0, zorder=0)
     for y, dot in enumerate(dots):
+        text_colour = COLOURS["muted"] if dot.is_baseline else COLOURS["ink"]
         axes.axhline(y, color=COLOURS["rule"], lw=1, zorder=1)
-        if dot.rmse > high:
-            _mark(axes, high + 0.4 * pad, y, ">", dot.colour, is_hollow=not dot.is_baseline)
-        else:
-            marker = "D" if dot.is_baseline else "o"
-            _mark(axes, dot.rmse, y, marker, dot.colour, is_hollow=not dot.is_baseline)
+        is_off = dot.rmse > high
+        marker = ">" if is_off else "D" if dot.is_baseline else "o"
+        x = high + 0.5 * pad if is_off else dot.rmse
+        _mark(axes, x, y, marker, dot.colour, is_hollow=not dot.is_baseline)
         axes.text(
-            1.0, y, f"  {numbers.rmse(dot.rmse)}", transform=axes.get_yaxis_transform(),
-            va="center", ha="left", color=COLOURS["muted"] if dot.is_baseline else COLOURS["ink"],
+            1.0, y, f"   {numbers.rmse(dot.rmse)}", transform=axes.get_yaxis_transform(),
+            va="center", ha="left", color=text_colour,
         )  # fmt: skip
-    axes.set_yticks(range(len(dots)), [dot.label for dot in dots])
+    _row_labels(axes, [dot.label for dot in dots])
     for text, dot in zip(axes.get_yticklabels(), dots, strict=True):
         text.set_color(COLOURS["muted"] if dot.is_baseline else COLOURS["ink"])
-    axes.tick_params(axis="y", length=0, pad=8)
-    axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(6 if is_wide else 3))
     axes.set_xlabel("validation RMSE (lower is better)" if is_wide else "validation RMSE")
     return figure
@@ -160,15 +155,13 @@ def strip_plot(
 ) -> Figure:
     """A row an arm: each trial a dot, the best filled, the median a bar; baselines as lines."""
     is_wide = width >= WIDE
-    height = 70 + 62 * len(arms)
-    figure = _figure(width, height)
-    label_px = 110 if is_wide else 84
-    axes = figure.add_axes(
-        (label_px / width, 46 / height, (width - label_px - 20) / width, 1 - 70 / height)
-    )
+    figure = _figure(width, 24 + 62 * len(arms) + 44)
+    axes = _axes(figure, left=120 if is_wide else 84, right=20, top=24, bottom=44)
     values = sorted(value for row in arms.values() for value in row)
-    low = min(values[0], *(value for _, value in lines)) if lines else values[0]
-    high = max(values[math.ceil(0.95 * len(values)) - 1], *(value for _, value in lines), low + 0.002)  # fmt: skip
+    marked = [value for _, value in lines]
+    low = min([values[0], *marked])
+    # The slowest twentieth would squeeze the others: it stands at the right end.
+    high = max([values[math.ceil(0.95 * len(values)) - 1], low + 0.002, *marked])
     pad = 0.05 * (high - low)
     axes.set_xlim(low - pad, high + pad)
     axes.set_ylim(len(arms) - 0.5, -0.5)
@@ -176,7 +169,7 @@ def strip_plot(
         axes.axvline(value, color=COLOURS["muted"], lw=1, ls=(0, (3, 3)), zorder=1)
         axes.annotate(
             name, (value, 1), xycoords=("data", "axes fraction"), xytext=(0, 5),
-            textcoords="offset points", ha="center", color=COLOURS["muted"], fontsize=11,
+            textcoords="offset points", ha="center", color=COLOURS["muted"], fontsize=12,
         )  # fmt: skip
     for y, (arm, row) in enumerate(arms.items()):
         colour = colours[arm]
@@ -192,24 +185,17 @@ def strip_plot(
             median = sum(middle) / len(middle)
             if median <= high:
                 axes.plot([median] * 2, [y - 0.36, y + 0.36], color=COLOURS["ink"], lw=2, zorder=5)
-    axes.set_yticks(range(len(arms)), list(arms))
-    axes.tick_params(axis="y", length=0, pad=8)
-    axes.spines["left"].set_visible(False)
+    _row_labels(axes, list(arms))
     axes.xaxis.set_major_locator(MaxNLocator(7 if is_wide else 3))
     axes.set_xlabel("validation RMSE (lower is better)" if is_wide else "validation RMSE")
     return figure
 
 
-def learning_curves(
-    curves: Sequence[Curve], bias: float | None, *, width: int
-) -> Figure:
+def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) -> Figure:
     """`val_rmse` by epoch: the best in colour, named at their best epoch; a cross ends pruning."""
     is_wide = width >= WIDE
-    height = 380 if is_wide else 320
-    figure = _figure(width, height)
-    axes = figure.add_axes(
-        (58 / width, 50 / height, (width - 58 - 20) / width, 1 - 70 / height)
-    )
+    figure = _figure(width, 380 if is_wide else 320)
+    axes = _axes(figure, left=58 if is_wide else 46, right=12, top=14, bottom=44)
     finite = sorted(v for curve in curves for v in curve.rmse)
     low = min(finite[0], bias) if bias is not None else finite[0]
     # First epochs and diverging trials would flatten everything else: they leave at the top.
@@ -220,12 +206,8 @@ def learning_curves(
     axes.set_xlim(0.7, longest + max(0.3, 0.02 * longest))
     axes.grid(axis="y")
     if bias is not None:
-        axes.axhline(bias, color=COLOURS["muted"], lw=1.2, ls=(0, (3, 3)), zorder=4)
-        axes.annotate(
-            f"bias baseline {numbers.rmse(bias)}", (1, bias),
-            xycoords=("axes fraction", "data"), xytext=(-2, 4), textcoords="offset points",
-            ha="right", color=COLOURS["muted"], fontsize=11, zorder=6,
-        )  # fmt: skip
+        name = f"bias baseline · {numbers.rmse(bias)}"
+        axes.axhline(bias, color=COLOURS["muted"], lw=1.2, ls=(0, (3, 3)), zorder=4, label=name)
     for curve in curves:
         if curve.colour is None:
             axes.plot(curve.epochs, curve.rmse, color=COLOURS["ghost"], lw=0.9, alpha=0.7, zorder=2)
@@ -246,29 +228,27 @@ def learning_curves(
             )  # fmt: skip
     axes.xaxis.set_major_locator(MaxNLocator(10 if is_wide else 5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=11)
+    axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=12)
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation RMSE" if is_wide else "")
-    if any(curve.colour for curve in curves):
+    if axes.get_legend_handles_labels()[0]:
         axes.legend(
-            loc="upper right", frameon=False, fontsize=11, handlelength=1.4, borderaxespad=0.2
+            loc="upper right", frameon=False, fontsize=12, handlelength=1.6, borderaxespad=0.2
         )
     return figure
 
 
-def bars(shares: Mapping[str, Mapping[str, float]], colours: Sequence[str], *, width: int) -> Figure:  # fmt: skip
+def bars(
+    shares: Mapping[str, Mapping[str, float]], colours: Sequence[str], *, width: int
+) -> Figure:
     """A row a dimension, a bar a series, from the most to the least important."""
     is_wide = width >= WIDE
     names = list(dict.fromkeys(name for series in shares.values() for name in series))
     names.sort(key=lambda name: -max(series.get(name, 0.0) for series in shares.values()))
     row_px = 10 + 16 * len(shares)
-    height = 60 + row_px * len(names) + (22 if len(shares) > 1 else 0)
-    figure = _figure(width, height)
-    label_px = 150 if is_wide else 124
-    top = 8 + (22 if len(shares) > 1 else 0)
-    axes = figure.add_axes(
-        (label_px / width, 46 / height, (width - label_px - 56) / width, 1 - (46 + top) / height)
-    )
+    top_px = 30 if len(shares) > 1 else 8
+    figure = _figure(width, top_px + row_px * len(names) + 44)
+    axes = _axes(figure, left=160 if is_wide else 124, right=48, top=top_px, bottom=44)
     thick = 0.8 / len(shares)
     for i, (series, by_name) in enumerate(shares.items()):
         for y, name in enumerate(names):
@@ -281,17 +261,17 @@ def bars(shares: Mapping[str, Mapping[str, float]], colours: Sequence[str], *, w
             )  # fmt: skip
             axes.annotate(
                 f"{by_name[name]:.2f}", (by_name[name], at), xytext=(5, 0), va="center",
-                textcoords="offset points", color=COLOURS["muted"], fontsize=11,
+                textcoords="offset points", color=COLOURS["muted"], fontsize=12,
             )  # fmt: skip
     axes.set_xlim(0, max(max(series.values()) for series in shares.values()) * 1.02 or 1)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_yticks(range(len(names)), names)
-    axes.tick_params(axis="y", length=0, pad=8)
+    _row_labels(axes, names)
+    axes.spines["left"].set_visible(True)
     axes.xaxis.set_major_locator(MaxNLocator(5 if is_wide else 3))
     axes.set_xlabel("share of the spread explained")
     if len(shares) > 1:
         axes.legend(
-            loc="lower left", bbox_to_anchor=(0, 1), ncols=len(shares), frameon=False, fontsize=11,
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=len(shares), frameon=False, fontsize=12,
             handlelength=1, borderaxespad=0.1,
         )  # fmt: skip
     return figure
@@ -299,6 +279,23 @@ def bars(shares: Mapping[str, Mapping[str, float]], colours: Sequence[str], *, w
 
 def _figure(width: int, height: int) -> Figure:
     return Figure(figsize=(width / 72, height / 72), dpi=72)
+
+
+def _axes(figure: Figure, *, left: int, right: int, top: int, bottom: int) -> Axes:
+    """The one pair of axes of a figure, with these margins in pixels."""
+    width, height = figure.get_size_inches() * 72
+    box = (left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height)
+    return figure.add_axes(box)
+
+
+def _row_labels(axes: Axes, labels: Sequence[str]) -> None:
+    """Names of the rows, from the left edge of the figure as the page's text is."""
+    axes.set_yticks(range(len(labels)), labels)
+    left = axes.get_position().x0 * axes.get_figure().get_size_inches()[0] * 72  # type: ignore[union-attr]  # it has one
+    axes.tick_params(axis="y", length=0, pad=left - 1)
+    for label in axes.get_yticklabels():
+        label.set_horizontalalignment("left")
+    axes.spines["left"].set_visible(False)
 
 
 def _mark(axes: Axes, x: float, y: float, marker: str, colour: str, *, is_hollow: bool) -> None:

@@ -37,9 +37,11 @@ def share(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """`0.8 s`, `42 s`, `3 min 10 s`, `2 h 05 min`."""
+    """`<0.1 s`, `0.8 s`, `42 s`, `3 min 10 s`, `2 h 05 min`."""
     if value is None:
         return NOTHING
+    if value < 0.05:
+        return "<0.1 s"
     if value < 10:
         return f"{value:.1f} s"
     whole = round(value)
@@ -83,14 +85,16 @@ def plural(n: int, noun: str) -> str:
 
 def layers(values: Mapping[str, Value]) -> str | None:
     """The widths of the dense layers as one text, `256-64`; None where the space has none."""
-    sizes = []
+    sizes: list[str] = []
     while (size := values.get(f"layer_size_{len(sizes)}")) is not None:
         sizes.append(str(size))
     return "-".join(sizes) or None
 
 
-def summary(values: Mapping[str, Value], *, leave_out: str | None = None) -> str:
-    """A trial's values in a line: `adam 0.0011, 64-32, cross_layers 1, dropout 0.2`."""
+def summary(
+    values: Mapping[str, Value], *, leave_out: str | None = None, at_most: int | None = None
+) -> str:
+    """A trial's values in a line: `adam 0.0011, 64-32, embedding_size 16, dropout 0.2`."""
     rest = {
         name: v
         for name, v in values.items()
@@ -103,4 +107,4 @@ def summary(values: Mapping[str, Value], *, leave_out: str | None = None) -> str
         rest.pop("n_layers", None)
         parts.append(widths)
     parts += [f"{name} {value(v)}" for name, v in rest.items()]
-    return ", ".join(parts) or "nothing varies"
+    return ", ".join(parts[:at_most]) or "nothing varies"

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from experiments.records import StudyRecord
 from reports import ranking
-from reports.blocks import Picture, Problem, Section
+from reports.blocks import Beside, Picture, Problem, Section
 from reports.described import described
 from reports.exports import trials_frame, write_csv
 from reports.figures import COLOURS
@@ -87,7 +87,8 @@ def build_sections(study: StudyRecord) -> dict[str, Section]:
 
 
 def _pictures(sections: dict[str, Section]) -> list[Picture]:
-    blocks = (block for section in sections.values() for block in section.blocks)
+    blocks = [block for section in sections.values() for block in section.blocks]
+    blocks += [block.picture for block in blocks if isinstance(block, Beside)]
     return [block for block in blocks if isinstance(block, Picture)]
 
 

@@ -30,8 +30,7 @@ def baselines(study: StudyRecord) -> Section:
                 if ranked
                 else numbers.NOTHING,
                 numbers.seconds(baseline.seconds),
-            ),
-            look="baseline",
+            )
         )
         for baseline in sorted(study.baselines, key=lambda b: b.val_rmse)
     )

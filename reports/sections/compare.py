@@ -60,8 +60,8 @@ def _verdict(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> str:
         f"{len(first.ranked)} complete), {second.arm} "
         f"{numbers.rmse(ranking.objective(second.ranked[0]))} (best of {len(second.ranked)}): "
         f"{apart:.4f} apart, {side} the {margin.rmse:.2g} that noise alone explains. Not decided: "
-        "one seed each, and the best of many is chosen on the rows that it is judged on. Each arm "
-        "was given the same number of trials."
+        "one seed each, and the best of many is chosen on the rows that it is judged on. Trials "
+        f"given to each arm: {', '.join(f'{len(arm.trials):,} {arm.arm}' for arm in arms)}."
     )
 
 

@@ -53,7 +53,7 @@ def curves(study: StudyRecord) -> Section:
 def _curve(trial: TrialRecord, colour: str | None) -> Curve:
     finite = [epoch for epoch in trial.epochs if math.isfinite(epoch.val_rmse)]
     return Curve(
-        label=f"{ranking.label(trial)}  {numbers.rmse(trial.best_rmse)}",
+        label=f"{ranking.label(trial)} · {numbers.rmse(trial.best_rmse)}",
         epochs=tuple(epoch.epoch for epoch in finite),
         rmse=tuple(epoch.val_rmse for epoch in finite),
         colour=colour,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from experiments.records import ColumnRecord, StudyRecord, TrialRecord, Value
 from reports import numbers, ranking
@@ -13,6 +13,8 @@ from reports.blocks import Column, Row, Section, Table, Text
 
 EDGE = 0.05
 """A value in the outer 5 % of a range (of its logarithm where the scale is) is on the edge."""
+MIN_NUMBERS = 4
+"""Of fewer whole numbers or choices most are ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ def edges(study: StudyRecord) -> Section | None:
     n = len(ranking.tied_trials(study))
     how = (
         "A value is on the edge in the outer 5 % of its range (on the scale it is drawn from), or "
-        "when it is the first or last of at least four numbers to choose from. An end at 0 is no "
-        "edge: nothing lies beyond."
+        "when it is the first or last of the numbers to choose from. Not counted: an end at 0, "
+        f"where nothing lies beyond, and fewer than {MIN_NUMBERS} numbers, where most are ends."
     )
     if not found:
         return Section(
@@ -117,7 +119,7 @@ def _side(study: StudyRecord, column: ColumnRecord, trial: TrialRecord) -> str |
     elif span.low == span.high:
         return None
     else:
-        low, high, x = span.low, span.high, float(value)  # type: ignore[arg-type]  # _is_number
+        low, high, x = span.low, span.high, float(value)
         if span.is_log and low > 0 and x > 0:
             low, high, x = math.log(low), math.log(high), math.log(x)
         at = (x - low) / (high - low)
@@ -131,12 +133,12 @@ def _span(study: StudyRecord, column: ColumnRecord, trial: TrialRecord) -> _Span
     case = _case(study, column.name, trial)
     choices = tuple(case.get("choices") or column.choices)
     if choices:
-        if len(choices) < 4 or not all(map(_is_number, choices)):
+        if len(choices) < MIN_NUMBERS or not all(map(_is_number, choices)):
             return None
         ordered = tuple(sorted(float(choice) for choice in choices))
         return _Span(ordered[0], ordered[-1], False, ordered)
     low, high = case.get("low", column.low), case.get("high", column.high)
-    if low is None or high is None:
+    if low is None or high is None or (column.kind == "int" and high - low < MIN_NUMBERS - 1):
         return None
     return _Span(float(low), float(high), bool(case.get("log", column.log)), None)
 
@@ -151,7 +153,7 @@ def _case(study: StudyRecord, name: str, trial: TrialRecord) -> Mapping[str, Any
             trial.values.get(key) in (wanted if isinstance(wanted, list) else [wanted])
             for key, wanted in when.items()
         ):
-            return case  # type: ignore[no-any-return]  # parsed TOML
+            return case
     return {}
 
 
@@ -164,5 +166,5 @@ def _span_text(study: StudyRecord, column: ColumnRecord, trial: TrialRecord) -> 
     return f"{numbers.value(span.low)} to {numbers.value(span.high)}{log}"
 
 
-def _is_number(value: Value | None) -> bool:
+def _is_number(value: Value | None) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

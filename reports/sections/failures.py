@@ -13,11 +13,11 @@ from reports.blocks import Block, Column, Row, Section, Table, Text
 N_ROWS = 200
 REASONS = {
     StopReason.PRUNER: "stopped by the pruner",
-    StopReason.DIVERGED: "a value that is not finite",
-    StopReason.ERROR: "an exception",
-    StopReason.OUT_OF_MEMORY: "out of memory",
-    StopReason.WORKER_LOST: "its worker was lost, also after retries",
-    StopReason.STALLED: "no sign of life",
+    StopReason.DIVERGED: "diverged to a value that is not finite",
+    StopReason.ERROR: "raised an exception",
+    StopReason.OUT_OF_MEMORY: "ran out of memory",
+    StopReason.WORKER_LOST: "lost the worker, also after retries",
+    StopReason.STALLED: "gave no sign of life",
     StopReason.TRIAL_TIMEOUT: "took too long",
 }
 
@@ -33,10 +33,7 @@ def failures(study: StudyRecord) -> Section:
     else:
         n = len(failed) + len(diverged) + len(pruned)
         reasons = Counter(trial.stop_reason for trial in (*failed, *diverged, *pruned))
-        said = ", ".join(
-            f"{k:,} {REASONS.get(reason, 'for an unknown reason') if reason else 'unknown'}"
-            for reason, k in reasons.most_common()
-        )
+        said = ", ".join(f"{k:,} {_reason(reason)}" for reason, k in reasons.most_common())
         blocks = [Text(f"{numbers.plural(n, 'trial')} without a rank: {said}.")]
     if failed:
         blocks.append(_failed(failed))
@@ -65,7 +62,7 @@ def _failed(trials: Sequence[TrialRecord]) -> Table:
                    is_wide=True),
         ),
         lambda trial: (
-            _reason(trial),
+            _reason(trial.stop_reason),
             str(len(trial.attempts)),
             trial.error or numbers.NOTHING,
         ),
@@ -127,7 +124,10 @@ def _table(
     left_out = len(trials) - N_ROWS
     return Table(
         caption=f"{state}: {numbers.plural(len(trials), 'trial')}",
-        columns=(Column("trial", "Number in the study, and its arm where arms are compared."), *columns),
+        columns=(
+            Column("trial", "Number in the study, and its arm where arms are compared."),
+            *columns,
+        ),
         rows=tuple(Row((ranking.label(trial), *cells(trial))) for trial in trials[:N_ROWS]),
         note=f"The first {N_ROWS} by number; {left_out:,} more are in trials.csv."
         if left_out > 0
@@ -136,5 +136,5 @@ def _table(
     )
 
 
-def _reason(trial: TrialRecord) -> str:
-    return REASONS.get(trial.stop_reason, "unknown") if trial.stop_reason else "unknown"
+def _reason(reason: StopReason | None) -> str:
+    return "for no known reason" if reason is None else REASONS.get(reason, reason.value)

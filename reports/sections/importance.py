@@ -9,7 +9,7 @@ from reports.figures import SERIES, bars, picture
 from reports.sections.summary import arm_colours
 
 MIN_TRIALS = 12
-"""Complete trials of an arm, below which its importances are noise."""
+"""Complete trials of an arm below which `experiments` computes none: it would be noise."""
 
 
 def importance(study: StudyRecord) -> Section:
@@ -17,25 +17,13 @@ def importance(study: StudyRecord) -> Section:
     by_arm: dict[str | None, dict[str, float]] = {}
     n_trials: dict[str | None, int] = {}
     for record in sorted(study.importance, key=lambda r: -r.importance):
-        if record.n_trials >= MIN_TRIALS:
-            by_arm.setdefault(record.arm, {})[record.dimension] = record.importance
-            n_trials[record.arm] = record.n_trials
+        by_arm.setdefault(record.arm, {})[record.dimension] = record.importance
+        n_trials[record.arm] = record.n_trials
     arms: list[str | None] = [arm.arm for arm in ranking.arms(study)] or [None]
     n_complete = {
         arm: sum(trial.arm == arm for trial in ranking.ranked_trials(study)) for arm in arms
     }
-    left_out = [
-        Problem(
-            f"Left out{f' for {arm}' if arm else ''}: {numbers.plural(n_complete[arm], 'trial')} "
-            + (
-                f"complete; under {MIN_TRIALS} the shares are noise."
-                if n_complete[arm] < MIN_TRIALS
-                else "complete, but no importance is stored in the study folder yet."
-            )
-        )
-        for arm in arms
-        if arm not in by_arm
-    ]
+    left_out = [_left_out(arm, n_complete[arm]) for arm in arms if arm not in by_arm]
     if not by_arm:
         return Section(title, tuple(left_out))
     colours = arm_colours(study)
@@ -66,3 +54,12 @@ def importance(study: StudyRecord) -> Section:
         ),
     ]
     return Section(title, tuple(blocks))
+
+
+def _left_out(arm: str | None, n_complete: int) -> Problem:
+    why = (
+        f"{numbers.plural(n_complete, 'complete trial')}; under {MIN_TRIALS} the shares are noise"
+        if n_complete < MIN_TRIALS
+        else "the study folder holds no importance: it is computed when a sweep ends"
+    )
+    return Problem(f"Left out{f' for {arm}' if arm else ''}: {why}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from experiments.records import StudyRecord, TrialRecord
+from experiments.records import ColumnRecord, StudyRecord, TrialRecord
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Problem, Row, Section, Table, Text
 
@@ -91,13 +91,14 @@ def value_columns(study: StudyRecord) -> list[tuple[Column, Callable[[TrialRecor
             widths = Column("layers", "Widths of the dense layers, from the first.", is_number=True)
             columns.append((widths, lambda trial: numbers.layers(trial.values) or numbers.NOTHING))
         elif not column.name.startswith("layer_size_"):
-            columns.append((_value_column(column.name, column.kind), _reader(column.name)))
+            columns.append((_value_column(column), _reader(column.name)))
     return columns
 
 
-def _value_column(name: str, kind: str) -> Column:
+def _value_column(column: ColumnRecord) -> Column:
     inactive = f"{numbers.NOTHING}: not active in this trial"
-    return Column(name, f"Dimension of the search space ({inactive}).", kind != "choice")
+    is_number = not any(isinstance(choice, bool | str) for choice in column.choices)
+    return Column(column.name, f"Dimension of the search space ({inactive}).", is_number)
 
 
 def _reader(name: str) -> Callable[[TrialRecord], str]:

@@ -103,7 +103,8 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "workers": _text(about.get("n_workers")),
         "processor": _text(machine.get("cpu")),
         "cores": _text(machine.get("cpu_count")),
-        "GPUs": _text(machine.get("gpus")) or ("none" if machine else ""),
+        "GPUs": ", ".join(str(gpu.get("name")) for gpu in machine.get("gpus") or ())
+        or ("none" if machine else ""),
         "memory": f"{machine['memory_gb']:.3g} GB" if machine.get("memory_gb") else "",
         "platform": _text(machine.get("platform")),
         "recsweep": _text(about.get("recsweep")),

@@ -7,7 +7,18 @@ import shlex
 from experiments.records import StudyRecord, TrialState
 from reports import numbers, ranking
 from reports.blocks import (
-    Block, Column, Command, Headline, Note, Numbers, Picture, Row, Section, Table, WatchOut,
+    Beside,
+    Block,
+    Column,
+    Command,
+    Headline,
+    Note,
+    Numbers,
+    Picture,
+    Row,
+    Section,
+    Table,
+    WatchOut,
     WatchOuts,
 )  # fmt: skip
 from reports.described import described
@@ -16,17 +27,19 @@ from reports.sections.edges import edges_of_best
 
 N_DOTS = 10
 N_ROWS = 10
+N_VALUES = 4
 
 
 def summary(study: StudyRecord) -> Section:
+    dots = _dots(study)
+    watch_outs = _watch_outs(study)
+    margin = (watch_outs, next_command(study)) if watch_outs else (next_command(study),)
     blocks: list[Block | None] = [
         headline(study),
         _counts(study),
         _best(study),
         Note(f"{ranking.what_is_averaged(study)}; lower is better."),
-        _dots(study),
-        _watch_outs(study),
-        next_command(study),
+        *((Beside(dots, margin),) if dots else margin),
         _top(study),
     ]
     return Section("Summary", tuple(block for block in blocks if block is not None))
@@ -117,30 +130,39 @@ def _dots(study: StudyRecord) -> Picture | None:
     if not shown:
         return None
     colours = arm_colours(study)
-    dots = [
-        Dot(ranking.label(row.trial), row.rmse, colours[row.trial.arm], is_baseline=False)
-        if row.trial
-        else Dot(row.baseline.label, row.rmse, COLOURS["muted"], is_baseline=True)
-        for row in sorted(shown, key=lambda row: row.rmse)
-        if row.trial or row.baseline
-    ]
+    dots = []
+    for row in sorted(shown, key=lambda row: row.rmse):
+        if row.trial:
+            name, colour, is_near = (
+                ranking.label(row.trial), colours[row.trial.arm], row.rank in range(1, N_DOTS + 1)
+            )  # fmt: skip
+        else:
+            assert row.baseline is not None
+            name, colour, is_near = (
+                row.baseline.label, COLOURS["muted"], row.baseline.name == "bias"
+            )  # fmt: skip
+        dots.append(Dot(name, row.rmse, colour, row.trial is None, may_be_off=not is_near))
     ranked = ranking.ranked_trials(study)
     margin = ranking.margin(study)
     tied_to = ranking.objective(ranked[0]) + margin.rmse if ranked else None
-    n = sum(not dot.is_baseline for dot in dots)
-    what = f"The best {numbers.plural(n, 'trial')}" if n != 1 else "The only complete trial"
-    if not n:
-        what = "No trial is complete; the"
-    band = (
-        f" Shaded: within {margin.rmse:.2g} of the first, where noise cannot tell trials apart."
-        if ranked
-        else ""
-    )
-    caption = f"{what} and the baselines. Hollow: one seed, no interval. Filled: no seed at all."
+    n = min(len(ranked), N_DOTS)
+    what = [f"the best {n} trials" if n > 1 else "the only complete trial"] if n else []
+    if any(row.trial is default and row.rank and row.rank > n for row in shown):
+        what.append("the default")
+    if study.baselines:
+        what.append("the baselines")
+    caption = " and ".join([", ".join(what[:-1]), what[-1]] if len(what) > 1 else what)
+    if n:
+        caption += (
+            ". Hollow: one seed, no interval. Filled: no seed at all. "
+            f"Shaded: within {margin.rmse:.2g} of the first, where noise cannot tell trials apart"
+        )
+    if any(dot.may_be_off for dot in dots):
+        caption += ". An arrow: off the scale"
     alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
     return picture(
         "best",
-        caption.replace("the and the", "the") + band,
+        f"{caption[0].upper()}{caption[1:]}.",
         f"Validation RMSE: {alt}.",
         lambda width: dot_plot(dots, tied_to=tied_to, width=width),
     )
@@ -151,11 +173,10 @@ def _watch_outs(study: StudyRecord) -> WatchOuts | None:
     n = ranking.counts(study.search_trials)
     data = described(study)
     default = ranking.default_trial(study)
+    items += _unimpressive(study)
     if edges := edges_of_best(study):
         places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
-        items.append(
-            WatchOut(f"The best trial sits on the edge of its range: {places}.", "edges")
-        )
+        items.append(WatchOut(f"The best trial sits on the edge of its range: {places}.", "edges"))
     cold = data.validation.unseen_users
     if cold is not None and cold >= 0.2:
         items.append(
@@ -165,9 +186,8 @@ def _watch_outs(study: StudyRecord) -> WatchOuts | None:
                 "data",
             )
         )
-    for k, verb in ((n.failed, "failed"), (n.diverged, "diverged")):
-        if k:
-            items.append(WatchOut(f"{numbers.plural(k, 'trial')} {verb}.", "failures"))
+    if lost := [f"{k:,} {how}" for k, how in ((n.failed, "failed"), (n.diverged, "diverged")) if k]:
+        items.append(WatchOut(f"{' and '.join(lost)} of {n.finished:,} trials.", "failures"))
     if default is not None and default.state in (TrialState.PRUNED, TrialState.FAIL):
         items.append(
             WatchOut(
@@ -181,6 +201,30 @@ def _watch_outs(study: StudyRecord) -> WatchOuts | None:
             complete = numbers.plural(len(arm.ranked), "trial")
             items.append(WatchOut(f"Arm {arm.arm} has only {complete} complete.", "compare"))
     return WatchOuts(tuple(items)) if items else None
+
+
+def _unimpressive(study: StudyRecord) -> list[WatchOut]:
+    """What the search did not win against, beyond the noise."""
+    ranked = ranking.ranked_trials(study)
+    if not ranked:
+        return []
+    best, margin = ranking.objective(ranked[0]), ranking.margin(study).rmse
+    items = []
+    ahead = [b for b in study.baselines if b.val_rmse <= best]
+    close = [b for b in study.baselines if best < b.val_rmse <= best + margin]
+    for baselines, how in ((ahead, "does not beat"), (close, "is within the noise of")):
+        if baselines:
+            names = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in baselines)
+            items.append(WatchOut(f"The best trial {how} these baselines: {names}.", "baselines"))
+    default = ranking.default_trial(study)
+    if default is not None and len(ranked) > 1 and default in ranking.tied_trials(study):
+        items.append(
+            WatchOut(
+                f"Noise cannot tell the default configuration, #{default.number}, from the best.",
+                "leaderboard",
+            )
+        )
+    return items
 
 
 def next_command(study: StudyRecord) -> Command:
@@ -222,7 +266,9 @@ def _top(study: StudyRecord) -> Table | None:
                     numbers.gap(row.to_bias),
                     numbers.count(trial.best_epoch),
                     numbers.seconds(trial.seconds),
-                    numbers.summary(trial.values, leave_out=study.compared_dimension),
+                    numbers.summary(
+                        trial.values, leave_out=study.compared_dimension, at_most=N_VALUES
+                    ),
                 ),
                 look="best" if i == 0 else "plain",
                 rule=rule if i + 1 == n_tied else "",
@@ -239,7 +285,11 @@ def _top(study: StudyRecord) -> Table | None:
             Column("to bias", "RMSE minus the bias baseline's; below 0 is better.", is_number=True),
             Column("epoch", "The epoch with the lowest validation RMSE.", is_number=True),
             Column("time", "Training and evaluation, all epochs.", is_number=True),
-            Column("values", "What the search chose; active dimensions only.", is_wide=True),
+            Column(
+                "values",
+                f"The first {N_VALUES} things that the search chose; all are in the leaderboard.",
+                is_wide=True,
+            ),
         ),
         rows=tuple(table_rows),
         note=f"{margin.source[0].upper()}{margin.source[1:]}.{all_tied}",
