@@ -358,12 +358,17 @@ def _steps_text(points: Sequence[tuple[int, float]]) -> str:
 
 def _order_problems(board: _Board, expected: Mapping[str, TrialRecord]) -> list[str]:
     """Sorted by `final/val_rmse`, groups without a complete trial come last, the rest ascend."""
-    finals: dict[str, list[float]] = {group: [] for group in board.order}
-    for name, row in board.rows.items():
-        trial = expected.get(name)
-        if trial and trial.state is TrialState.COMPLETE and trial.best_rmse is not None:
-            finals[row.group].append(trial.best_rmse)
-    means = [sum(f) / len(f) if (f := finals[group]) else math.inf for group in board.order]
+    finals: dict[str, list[float]] = {row.group: [] for row in board.rows.values()}
+    for name, trial in expected.items():
+        if (
+            name in board.rows
+            and trial.state is TrialState.COMPLETE
+            and trial.best_rmse is not None
+        ):
+            finals[board.rows[name].group].append(trial.best_rmse)
+    known = {row.group for name, row in board.rows.items() if name in expected}
+    order = [finals[group] for group in board.order if group in known]
+    means = [sum(values) / len(values) if values else math.inf for values in order]
     if all(before <= after for before, after in pairwise(means)):
         return []
     return [f"sorted by {_SORTED_BY} the board has another order than the ledger"]

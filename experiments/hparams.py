@@ -10,6 +10,7 @@ it starts, when an epoch is trained again after a lost worker, and when it ends.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -274,9 +275,11 @@ def _wall_time(trial: TrialRecord, epochs: Sequence[EpochRecord]) -> float:
 
 
 def _replace(folder: Path, events: Iterable[Event]) -> Path:
-    """Make the folder's event file anew, whole or not at all, and give its path.
+    """Make the folder's events anew, whole or not at all, and give the path of their file.
 
-    It gets a new name, later in alphabetical order: an open TensorBoard reads on from there.
+    It gets a new name, later in alphabetical order, and the former files are emptied but stay: an
+    open TensorBoard reads on from the end of one to the next, and stops for good where the one
+    that it has read is gone.
     """
     folder.mkdir(parents=True, exist_ok=True)
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
@@ -288,7 +291,7 @@ def _replace(folder: Path, events: Iterable[Event]) -> Path:
     former = list(folder.glob("events.out.tfevents.*"))
     unfinished.rename(path)
     for file in former:
-        file.unlink()
+        os.truncate(file, 0)
     return path
 
 

@@ -46,20 +46,21 @@ def value_text(value: Value) -> str:
 def values_text(values: Mapping[str, Value], *, without: str | None = None) -> str:
     """What one remembers a trial by: `adam 1.1e-3, 64-32, 1 cross layer`.
 
-    Optimizer and learning rate, layers and cross layers first, then at most three others, by name.
+    Optimizer and learning rate, layers, cross layers; where there is only one of them, at most
+    three other values by their names.
 
     Args:
         without: a name that the line already shows elsewhere, such as the compared dimension.
     """
     known = {name: value for name, value in values.items() if name != without}
-    rate = known.pop("learning_rate", None)
-    step = [value_text(v) for v in (known.pop("optimizer", None), rate) if v is not None]
-    parts = [" ".join(step)] if step else []
+    parts = []
+    if (rate := known.pop("learning_rate", None)) is not None:
+        parts.append(f"{known.pop('optimizer', 'learning rate')} {value_text(rate)}")
     if (layers := layers_text(known)) is not None:
         parts.append("no dense layer" if layers == "none" else layers)
         known = {n: v for n, v in known.items() if n != "n_layers" and not is_layer_size(n)}
     if (n_cross := known.pop("cross_layers", None)) is not None:
         parts.append(f"{n_cross} cross layer{'' if n_cross == 1 else 's'}")
-    if not parts:
-        parts = [f"{name} {value_text(value)}" for name, value in list(known.items())[:3]]
+    if len(parts) < 2:
+        parts += [f"{name} {value_text(value)}" for name, value in list(known.items())[:3]]
     return ", ".join(parts)

@@ -50,7 +50,7 @@ def show_json(study: StudyRecord) -> dict[str, Any]:
             {"name": b.name, "val_rmse": _number(b.val_rmse), "seconds": b.seconds}
             for b in study.baselines
         ],
-        "trials": [_trial_summary(study, trial) for trial in _by_rank(study)],
+        "trials": [_trial_summary(trial) for trial in _by_rank(study)],
     }
 
 
@@ -67,8 +67,10 @@ def trial_text(study: StudyRecord, trial: TrialRecord) -> str:
         lines += [f"error    {line}" for line in trial.error.strip().splitlines()]
     if trial.best_rmse is not None:
         gap = f"    {wording.gap_text(trial.best_rmse, bias.val_rmse)} bias" if bias else ""
-        ranked = [t.number for t in study.ranked]
-        place = f"    place {ranked.index(trial.number) + 1} of {len(ranked)}" if trial.is_ranked else ""  # fmt: skip
+        place = ""
+        if trial.is_ranked:
+            ranked = [other.number for other in study.ranked]
+            place = f"    place {ranked.index(trial.number) + 1} of {len(ranked)}"
         lines.append(
             f"best     {wording.rmse_text(trial.best_rmse)} at epoch {trial.best_epoch}{gap}{place}"
         )
@@ -111,7 +113,7 @@ def trial_json(study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "study": _study_json(study),
-        "trial": _trial_summary(study, trial)
+        "trial": _trial_summary(trial)
         | {
             "epochs": [
                 {
@@ -188,7 +190,7 @@ def _study_json(study: StudyRecord) -> dict[str, Any]:
     }
 
 
-def _trial_summary(study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
+def _trial_summary(trial: TrialRecord) -> dict[str, Any]:
     return {
         "number": trial.number,
         "name": trial.name,

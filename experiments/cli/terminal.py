@@ -164,7 +164,7 @@ def bar(share: float, width: int = BAR_WIDTH) -> Text:
     """`━━━━━━━━╸───────────────`: how much of the whole is done, to half a character."""
     halves = round(min(max(share, 0.0), 1.0) * width * 2)
     done = "━" * (halves // 2) + "╸" * (halves % 2)
-    return Text(done, style="green").append("─" * (width - len(done)), style="dim")
+    return Text().append(done, style="green").append("─" * (width - len(done)), style="dim")
 
 
 def closing_lines(study: StudyRecord) -> list[str]:
