@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from experiments.errors import SweepProblem
 from experiments.sweep import SearchConfig as SearchConfig
 from experiments.sweep import SweepConfig as SweepConfig
@@ -16,6 +14,7 @@ from experiments.sweep import ranking_values as ranking_values
 from experiments.sweep_checks import SPLIT_KEYS, build_sweep
 from experiments.sweep_file import SWEEPS as SWEEPS
 from experiments.sweep_file import SweepSource, read_sweep_file
+from experiments.toml_text import toml_key, toml_section
 from recommender.config import Value
 from search_spaces import SearchSpace
 
@@ -43,52 +42,20 @@ def load_sweep(
 
 def sweep_to_toml(config: SweepConfig) -> str:
     """The resolved sweep; read again it gives an equal one. Paths in it are absolute."""
-    head = "# A resolved sweep: nothing in it depends on the environment or on other files.\n"
-    return head + tomli_w.dumps(sweep_to_table(config))
-
-
-def sweep_to_table(config: SweepConfig) -> dict[str, Any]:
-    """The resolved sweep as plain tables, in the order of a sweep file."""
-    dataset, split, search = config.dataset, config.split, config.search
-    tables: dict[str, Any] = {
-        "name": config.name,
-        "seed": config.seed,
-        "note": config.note,
-        "dataset": {
-            "name": dataset.name,
-            "path": dataset.path,
-            "rating_range": dataset.rating_range,
-            "features": dataset.features,
-            "columns": dict(dataset.columns) or None,
-        },
-        "split": {key: getattr(split, key) for key in ("method", *SPLIT_KEYS[split.method])},
-    }
-    if dataset.items is not None:
-        tables["dataset"]["items"] = {
-            key: getattr(dataset.items, key)
-            for key in ("path", "key", "category", "list", "number")
-        }
-    if config.compare is not None:
-        tables["compare"] = {"dimension": config.compare}
-    if config.space is not None:
-        tables["space"] = config.space.to_table()
-    if config.model:
-        tables["model"] = dict(config.model)
-    if search is None:
-        tables["training"] = {
-            "max_epochs": config.training.max_epochs,
-            "patience": config.training.patience,
-        }
-    else:
-        tables["search"] = {
-            "trials": search.trials,
-            "max_epochs": search.max_epochs,
-            "patience": search.patience,
-            "sampler": _named(search.sampler, search.sampler_args),
-            "pruner": _named(search.pruner, search.pruner_args),
-            "timeout": search.timeout_s,
-        }
-    return {key: _plain(table) for key, table in tables.items()}
+    head: dict[str, Any] = {"name": config.name, "seed": config.seed, "note": config.note}
+    comment = "# A resolved sweep: nothing in it depends on the environment or on other files."
+    parts = [toml_section(comment, head)]
+    for name, table in _tables(config).items():
+        if name != "space":
+            parts.append(toml_section(f"[{name}]", _plain(table)))
+            continue
+        for dimension, cases in table.items():
+            key = f"space.{toml_key(dimension)}"
+            if isinstance(cases, list):
+                parts += [toml_section(f"[[{key}]]", case) for case in cases]
+            else:
+                parts.append(toml_section(f"[{key}]", cases))
+    return "\n\n".join(parts) + "\n"
 
 
 def Sweep(  # noqa: N802  # it reads as the thing it makes
@@ -142,6 +109,47 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
     if compare is not None:
         tables["compare"] = {"dimension": compare}
     return build_sweep(SweepSource(_plain(tables), "Sweep(...)"))
+
+
+def _tables(config: SweepConfig) -> dict[str, Any]:
+    """The tables below the head, in the order of a sweep file."""
+    dataset, split, search = config.dataset, config.split, config.search
+    tables: dict[str, Any] = {
+        "dataset": {
+            "name": dataset.name,
+            "path": dataset.path,
+            "columns": dict(dataset.columns) or None,
+            "rating_range": dataset.rating_range,
+            "items": dataset.items
+            and {
+                key: getattr(dataset.items, key)
+                for key in ("path", "key", "category", "list", "number")
+            },
+            "features": dataset.features,
+        },
+        "split": {key: getattr(split, key) for key in ("method", *SPLIT_KEYS[split.method])},
+    }
+    if config.compare is not None:
+        tables["compare"] = {"dimension": config.compare}
+    if config.space is not None:
+        tables["space"] = config.space.to_table()
+    if config.model:
+        tables["model"] = dict(config.model)
+    if search is None:
+        tables["training"] = {
+            "max_epochs": config.training.max_epochs,
+            "patience": config.training.patience,
+        }
+    else:
+        tables["search"] = {
+            "trials": search.trials,
+            "max_epochs": search.max_epochs,
+            "patience": search.patience,
+            "sampler": _named(search.sampler, search.sampler_args),
+            "pruner": _named(search.pruner, search.pruner_args),
+            "timeout": search.timeout_s,
+        }
+    return tables
 
 
 def _named(name: str, args: Mapping[str, Any]) -> str | dict[str, Any]:

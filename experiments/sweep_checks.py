@@ -27,11 +27,12 @@ from experiments.sweep_tables import (
     SearchTable,
     SplitTable,
     TrainingTable,
+    is_whole,
     read_table,
 )
 from recommender.config import TrainingConfig, Value
 from recommender.datasets.base import DatasetConfig, ItemsConfig, SplitConfig, SplitMethod
-from recommender.datasets.registry import problems_with
+from recommender.datasets.registry import DATASETS, problems_with
 from recommender.errors import unknown
 from search_spaces import Choice, Problem, SearchSpace
 
@@ -66,13 +67,16 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
     if dataset is not None and split is not None:
         for key, message in problems_with(dataset, split):
             report(key, message)
+        if dataset.name is not None and dataset.name not in DATASETS:
+            _check_paths(dataset, split, report)
     model = check_model(table.get("model", {}), report)
     space = read_space(table["space"], model, report) if "space" in table else None
     compare = _read_compare(table, space, report)
     search = _read_search(table, space, compare, model, report)
     length = search if "search" in table else _read_training(table, report)
     if problems or also:
-        raise SweepFileError([*problems, *also])
+        # Those of no line (overrides, missing tables) first, then down the file.
+        raise SweepFileError([*sorted(problems, key=lambda p: p.line or 0), *also])
     assert head and head.name and dataset and split and length, "a mistake was not reported"
     return SweepConfig(
         name=head.name,
@@ -104,9 +108,9 @@ def _read_head(table: Mapping[str, Any], source: SweepSource, report: Report) ->
     read = read_table(HeadTable, head, "", report)
     if read is None:
         return None
-    if read.name is None:
+    if "name" not in head:
         report("name", "is missing; it names the study's folder")
-    elif problem := name_problem(read.name):
+    elif read.name is not None and (problem := name_problem(read.name)):
         report("name", problem)
     return read
 
@@ -129,9 +133,10 @@ def _read_dataset(
     if inner["items"] is not None:
         items = read_table(ItemsTable, inner["items"], "dataset.items", report)
     # With a mistake in any of the three, the data is not looked at.
-    lacks = (inner["columns"] and columns is None) or (inner["items"] and items is None)
-    if read is None or lacks:
-        return None
+    for table, given in ((read, raw), (columns, inner["columns"]), (items, inner["items"])):
+        if given is not None and (table is None or not is_whole(table, given)):
+            return None
+    assert read is not None
     return DatasetConfig(
         name=read.name,
         path=source.resolve("dataset.path", read.path) if read.path is not None else None,
@@ -149,9 +154,9 @@ def _read_dataset(
     )
 
 
-def _read_split(raw: object, source: SweepSource, report: Report) -> SplitConfig | None:
+def _read_split(raw: Any, source: SweepSource, report: Report) -> SplitConfig | None:
     read = read_table(SplitTable, raw, "split", report)
-    if read is None:
+    if read is None or not is_whole(read, raw):
         return None
     # A path without method "files" is told by the data's own checks.
     for key in ("train", "validation", "seed"):
@@ -169,6 +174,18 @@ def _read_split(raw: object, source: SweepSource, report: Report) -> SplitConfig
         seed=read.seed or 0,
         **paths,
     )
+
+
+def _check_paths(dataset: DatasetConfig, split: SplitConfig, report: Report) -> None:
+    """The files of a data set that nobody knows: without its name nothing else looks at them."""
+    paths = {
+        "dataset.path": dataset.path,
+        "dataset.items.path": dataset.items and dataset.items.path,
+    }
+    paths |= {f"split.{key}": getattr(split, key) for key in SPLIT_KEYS["files"]}
+    for key, path in paths.items():
+        if path is not None and not path.exists():
+            report(key, f"{path} is not there")
 
 
 def _read_compare(
@@ -224,8 +241,9 @@ def _read_search(
         return None
     sampler, sampler_args = _read_named("sampler", read.sampler, check_sampler, report)
     pruner, pruner_args = _read_named("pruner", read.pruner, check_pruner, report)
+    is_told = "trials" in table["search"] and read.trials is None
     return SearchConfig(
-        trials=_count_trials(read.trials, sampler, space, compare, model, report),
+        trials=0 if is_told else _count_trials(read.trials, sampler, space, compare, model, report),
         max_epochs=read.max_epochs,
         patience=read.patience,
         sampler=sampler,

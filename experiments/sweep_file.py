@@ -73,15 +73,20 @@ class SweepSource:
         return Path(base / Path(path).expanduser()).absolute()
 
     def _override_at(self, path: KeyPath) -> Override | None:
+        """The override that set a key, or that made the table at the key, which the file lacks."""
+        is_in_file = path in self.lines or (*path, 0) in self.lines
         for override in reversed(self.overrides):
-            if override.path == path[: len(override.path)]:
+            is_above = override.path == path[: len(override.path)]
+            if is_above or (not is_in_file and path == override.path[: len(path)]):
                 return override
         return None
 
     def _line_at(self, path: KeyPath) -> int | None:
         for end in range(len(path), 0, -1):
-            if path[:end] in self.lines:
-                return self.lines[path[:end]]
+            # A dimension as a whole stands where its first case does.
+            for place in (path[:end], (*path[:end], 0)):
+                if place in self.lines:
+                    return self.lines[place]
         return None
 
 

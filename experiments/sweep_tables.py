@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar, get_args
 
 from annotated_types import Ge, Len, Lt
@@ -109,7 +109,10 @@ def read_table(
     *,
     also_known: tuple[str, ...] = (),
 ) -> TableT | None:
-    """The table with its types, or None after every mistake in it was reported under `key`.
+    """The table with its types, after every mistake in it was reported under `key`.
+
+    What is wrong is left out, so that the rest can be checked further: `is_whole` tells. None
+    where what is left makes no table.
 
     Args:
         also_known: keys that somebody else reads, for the guess at an unknown one.
@@ -120,10 +123,19 @@ def read_table(
     try:
         return shape.model_validate(raw)
     except ValidationError as error:
-        for mistake in error.errors(include_url=False):
-            place = format_key((key, *mistake["loc"]) if key else mistake["loc"])
-            report(place, _say([*shape.model_fields, *also_known], shape, dict(mistake)))
+        mistakes = error.errors(include_url=False)
+    for mistake in mistakes:
+        place = format_key((key, *mistake["loc"]) if key else mistake["loc"])
+        report(place, _say([*shape.model_fields, *also_known], shape, dict(mistake)))
+    wrong = {mistake["loc"][0] for mistake in mistakes}
+    if any(shape.model_fields[name].is_required() for name in wrong & shape.model_fields.keys()):
         return None
+    return shape.model_validate({k: v for k, v in raw.items() if k not in wrong})
+
+
+def is_whole(table: Table, raw: Mapping[str, Any]) -> bool:
+    """Whether every known key of the raw table was sound."""
+    return table.model_fields_set == raw.keys() & type(table).model_fields.keys()
 
 
 def _say(known: list[str], shape: type[Table], mistake: dict[str, Any]) -> str:
