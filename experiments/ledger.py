@@ -29,6 +29,7 @@ COMMIT_EVERY_S = 0.25
 
 _AT_ONCE = frozenset({"ask", "end", "attempt_end", "extend", "session", "session_end"})
 _BUSY_S = 30.0
+_CLOSING_S = 5.0
 _APPLICATION_ID = 0x52435357  # "RCSW"
 _SCHEMA = """
 CREATE TABLE asks (
@@ -77,10 +78,12 @@ class Ledger:
         self.path = path
         with self._translated():
             self._connection = _connect(f"file:{quote(str(path))}")
-            self._prepare()
-            self._offsets: dict[str, int] = dict(
-                self._connection.execute('SELECT name, "offset" FROM journals')
-            )
+            try:
+                self._prepare()
+                self._offsets = self._read_offsets()
+            except BaseException:
+                self._connection.close()
+                raise
         self._committed_at = time.monotonic()
         self._is_closed = False
 
@@ -124,7 +127,7 @@ class Ledger:
 
     def _catch_up(self, journals: Iterable[Path]) -> list[Event]:
         news: list[Event] = []
-        with self._translated():
+        with self._writing():
             for path in journals:
                 offset = self._offsets.get(path.name, 0)
                 size = path.stat().st_size
@@ -134,7 +137,7 @@ class Ledger:
                 # lines were on disk. They are in here already, and to read one twice is harmless.
                 events, end = read_journal(path, offset if size > offset else 0)
                 for event in events:
-                    self.apply(event)
+                    self._apply(event)
                 if end != offset:
                     self._begin()
                     self._connection.execute(
@@ -153,6 +156,10 @@ class Ledger:
         Raises:
             JournalError: the event is of no known kind or lacks a field.
         """
+        with self._writing():
+            self._apply(event)
+
+    def _apply(self, event: Event) -> None:
         try:
             statement, row = _row_of(event)
         except (KeyError, TypeError, ValueError) as error:
@@ -166,7 +173,7 @@ class Ledger:
     def commit(self) -> None:
         """Make all that was brought in durable."""
         if self._connection.in_transaction:
-            with self._translated():
+            with self._writing():
                 self._connection.execute("COMMIT")
         self._committed_at = time.monotonic()
 
@@ -178,6 +185,7 @@ class Ledger:
         with self._translated(), contextlib.closing(self._connection):
             self.commit()
             # Stays WAL where somebody reads for longer than we wait; the next close mends it.
+            self._connection.execute(f"PRAGMA busy_timeout = {_CLOSING_S * 1000:.0f}")
             with contextlib.suppress(sqlite3.OperationalError):
                 self._connection.execute("PRAGMA journal_mode = DELETE")
 
@@ -288,6 +296,21 @@ class Ledger:
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
 
+    def _read_offsets(self) -> dict[str, int]:
+        return dict(self._connection.execute('SELECT name, "offset" FROM journals'))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Forget, on an error, what is not committed: the journals hold it."""
+        with self._translated():
+            try:
+                yield
+            except sqlite3.Error:
+                if self._connection.in_transaction:  # where SQLite has not rolled back itself
+                    self._connection.execute("ROLLBACK")
+                self._offsets = self._read_offsets()
+                raise
+
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         """Say what SQLite's errors mean for the study."""
@@ -296,13 +319,14 @@ class Ledger:
         except sqlite3.ProgrammingError:
             raise  # a slip of ours
         except sqlite3.DatabaseError as error:
+            text = " ".join(str(error).split())
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
                 raise disk_error(self.path, error) from error
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN):
-                raise LedgerError(f"{self.path}: cannot be opened: {error}") from error
+                raise LedgerError(f"{self.path}: cannot be opened: {text}") from error
             raise LedgerError(
-                f"{self.path}: the ledger is damaged ({error}). Nothing is lost: move it away, "
+                f"{self.path}: the ledger is damaged ({text}). Nothing is lost: move it away, "
                 f"and `recsweep resume {self.path.parent.name}` rebuilds it from journal/"
             ) from error
 

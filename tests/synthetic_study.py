@@ -407,6 +407,7 @@ def _provenance(seed: int) -> dict[str, Any]:
         "machine": {
             "host": "host-a",
             "cpu_count": 2,
+            "limited_by": "",
             "cpu": "A Processor @ 2.60GHz",
             "gpus": [],
             "memory_gb": 7.8,
