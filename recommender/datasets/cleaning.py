@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from recommender.datasets.base import Ints, Strings
-from recommender.datasets.findings import N_PLACES_SHOWN, Findings, example
+from recommender.datasets.findings import Findings, example
 from recommender.datasets.identifiers import identifiers
-from recommender.datasets.sources import RawTable
+from recommender.datasets.sources import N_PLACES_SHOWN, RawTable
 from recommender.errors import DataError
 
 

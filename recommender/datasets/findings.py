@@ -8,9 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recommender.datasets.sources import RawTable
-
-N_PLACES_SHOWN = 5
+from recommender.datasets.sources import N_PLACES_SHOWN, RawTable
 
 Mask = npt.NDArray[np.bool_]
 

@@ -17,6 +17,9 @@ Problem = tuple[str, str]
 
 TIME_FEATURES = ("hour_of_day", "day_of_week")
 
+N_PLACES_SHOWN = 5
+"""How many lines a message about bad rows names."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawTable:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from recommender.datasets.base import DatasetConfig, FeatureKind
-from recommender.datasets.sources import TIME_FEATURES, Problem, RawItems, RawTable, Source
+from recommender.datasets.sources import (
+    N_PLACES_SHOWN,
+    TIME_FEATURES,
+    Problem,
+    RawItems,
+    RawTable,
+    Source,
+)
 from recommender.errors import DataError, unknown
 
 if TYPE_CHECKING:
@@ -41,14 +49,7 @@ def read_table(path: Path, columns: Sequence[str], text: Sequence[str]) -> RawTa
         DataError: the file cannot be read, or a column is missing.
     """
     known = column_names(path, columns)
-    problems = [
-        f"{path.name}: {unknown('column', name, known)}" for name in columns if name not in known
-    ]
-    problems += [
-        f"{path.name}: column {name!r} appears {known.count(name)} times; rename one"
-        for name in dict.fromkeys(columns)
-        if known.count(name) > 1
-    ]
+    problems = _header_problems(path, known, columns)
     if problems:
         raise DataError(problems)
     if _is_parquet(path):
@@ -79,9 +80,11 @@ def _parse(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    # A column beyond the header catches lines that are too long, which pandas would cut silently:
-    # `a,b,3,5` with a decimal comma is not a 3.
-    surplus = "\n"
+    # Columns go by position, and one beyond the header catches lines that are too long, which
+    # pandas would cut silently: `a,b,3,5` with a decimal comma is not a 3.
+    surplus = len(names)
+    chosen = [names.index(column) for column in columns]
+    guessed = [names.index(column) for column in columns if column not in text]
     try:
         frame = pd.read_csv(
             path,
@@ -89,10 +92,9 @@ def _parse(
             encoding=encoding,
             header=None,
             skiprows=1,
-            names=[*names, surplus],
-            usecols=[*columns, surplus],
+            names=list(range(surplus + 1)),
             index_col=False,
-            dtype=dict.fromkeys((*text, surplus), str),
+            dtype={position: str for position in range(surplus + 1) if position not in guessed},
             keep_default_na=False,
             na_values=[""],
             # Blank lines are kept and dropped below, so that the index still tells the line.
@@ -102,19 +104,20 @@ def _parse(
         )
     except pd.errors.EmptyDataError:
         return pd.DataFrame({name: pd.Series(dtype=str) for name in columns})
-    except (pd.errors.ParserError, OSError, EOFError) as error:
+    except (pd.errors.ParserError, OSError, EOFError, zlib.error) as error:
         raise DataError([f"{path.name}: cannot be read as a table: {error}"]) from error
     frame = frame[frame.notna().any(axis=1)]
     too_long = frame.index[frame[surplus].notna()]
     if len(too_long):
-        lines = ", ".join(str(row + 2) for row in too_long[:5])
+        lines = ", ".join(str(row + 2) for row in too_long[:N_PLACES_SHOWN])
         raise DataError(
             [
-                f"{path.name}: {len(too_long):,} lines have more fields than the header (first "
-                f"lines {lines}); quote fields that hold the separator {separator!r}"
+                f"{path.name}: {len(too_long):,} lines have more fields than the header (lines "
+                f"{lines}{', ...' if len(too_long) > N_PLACES_SHOWN else ''}); quote fields that "
+                f"hold the separator {separator!r}"
             ]
         )
-    return frame[list(columns)]
+    return frame[chosen].set_axis(list(columns), axis=1)
 
 
 def _read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]:
@@ -126,7 +129,7 @@ def _read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str
     try:
         with _open(path) as file:
             first_line = file.readline(1 << 20)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError([f"{path.name}: cannot be read: {error}"]) from error
     if first_line.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError([f"{path.name}: is UTF-16; save it as UTF-8"])
@@ -219,11 +222,17 @@ def _column_problems(key: str, path: Path, wanted: Sequence[str]) -> list[Proble
         known = column_names(path, wanted)
     except DataError as error:
         return [(key, problem) for problem in error.problems]
-    return [
-        (key, f"{path.name}: {unknown('column', name, known)}")
-        for name in wanted
-        if name not in known
-    ]
+    return [(key, problem) for problem in _header_problems(path, known, wanted)]
+
+
+def _header_problems(path: Path, known: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    problems = []
+    for name in dict.fromkeys(wanted):
+        if name not in known:
+            problems.append(f"{path.name}: {unknown('column', name, known)}")
+        elif known.count(name) > 1:
+            problems.append(f"{path.name}: column {name!r} is there {known.count(name)} times")
+    return problems
 
 
 def _features(dataset: DatasetConfig) -> tuple[str, ...]:
