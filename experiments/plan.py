@@ -57,6 +57,22 @@ class Plan:
         """`about 4 min`."""
         return f"about {format_duration(self.seconds)}"
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The plan for a terminal: what is certain, what it costs, what the cost rests on."""
+        arms = ", ".join(f"{n} {arm}" for arm, n in self.trials_by_arm.items())
+        parts = [f"{self.n_trials:,} trials", *([arms] if arms else [])]
+        if self.n_grid_points is not None:
+            parts.append(f"the space has {self.n_grid_points:,} points")
+        workers = f"{self.n_workers} worker{'' if self.n_workers == 1 else 's'}"
+        return (
+            f"trials   {' · '.join(parts)}",
+            f"epochs   up to {self.max_epochs} a trial, {self.most_epochs:,} in all · "
+            f"about {self.expected_epochs:,} expected",
+            f"time     {self.time} with {workers}; a first guess, which assumes:",
+            *(f"         {assumption}" for assumption in self.assumptions),
+        )
+
 
 def plan_sweep(
     config: SweepConfig, dataset: DatasetDescription, *, n_workers: int, n_gpus: int = 0

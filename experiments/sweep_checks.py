@@ -122,7 +122,7 @@ def _read_dataset(
     if raw is None:
         report("dataset", 'is missing; write [dataset] and name = "movielens-small" below')
         return None
-    inner = {"columns": None, "items": None}
+    inner: dict[str, Any] = {"columns": None, "items": None}
     if isinstance(raw, dict):
         inner |= {key: raw[key] for key in inner if key in raw}
         raw = {key: value for key, value in raw.items() if key not in inner}
@@ -133,8 +133,9 @@ def _read_dataset(
     if inner["items"] is not None:
         items = read_table(ItemsTable, inner["items"], "dataset.items", report)
     # With a mistake in any of the three, the data is not looked at.
-    for table, given in ((read, raw), (columns, inner["columns"]), (items, inner["items"])):
-        if given is not None and (table is None or not is_whole(table, given)):
+    parts = ((read, raw), (columns, inner["columns"]), (items, inner["items"]))
+    for part, given in parts:
+        if given is not None and (part is None or not is_whole(part, given)):
             return None
     assert read is not None
     return DatasetConfig(
@@ -142,15 +143,18 @@ def _read_dataset(
         path=source.resolve("dataset.path", read.path) if read.path is not None else None,
         columns=columns.model_dump(exclude_none=True) if columns else {},
         rating_range=(read.rating_range[0], read.rating_range[1]) if read.rating_range else None,
-        items=items
-        and ItemsConfig(
-            path=source.resolve("dataset.items.path", items.path),
-            key=items.key,
-            category=tuple(items.category),
-            list=tuple(items.list),
-            number=tuple(items.number),
-        ),
+        items=_items_config(items, source) if items else None,
         features=tuple(read.features),
+    )
+
+
+def _items_config(items: ItemsTable, source: SweepSource) -> ItemsConfig:
+    return ItemsConfig(
+        path=source.resolve("dataset.items.path", items.path),
+        key=items.key,
+        category=tuple(items.category),
+        list=tuple(items.list),
+        number=tuple(items.number),
     )
 
 
@@ -178,11 +182,10 @@ def _read_split(raw: Any, source: SweepSource, report: Report) -> SplitConfig | 
 
 def _check_paths(dataset: DatasetConfig, split: SplitConfig, report: Report) -> None:
     """The files of a data set that nobody knows: without its name nothing else looks at them."""
-    paths = {
-        "dataset.path": dataset.path,
-        "dataset.items.path": dataset.items and dataset.items.path,
-    }
-    paths |= {f"split.{key}": getattr(split, key) for key in SPLIT_KEYS["files"]}
+    paths = {f"split.{key}": getattr(split, key) for key in SPLIT_KEYS["files"]}
+    paths["dataset.path"] = dataset.path
+    if dataset.items is not None:
+        paths["dataset.items.path"] = dataset.items.path
     for key, path in paths.items():
         if path is not None and not path.exists():
             report(key, f"{path} is not there")

@@ -127,7 +127,7 @@ def read_table(
     for mistake in mistakes:
         place = format_key((key, *mistake["loc"]) if key else mistake["loc"])
         report(place, _say([*shape.model_fields, *also_known], shape, dict(mistake)))
-    wrong = {mistake["loc"][0] for mistake in mistakes}
+    wrong = {str(mistake["loc"][0]) for mistake in mistakes}
     if any(shape.model_fields[name].is_required() for name in wrong & shape.model_fields.keys()):
         return None
     return shape.model_validate({k: v for k, v in raw.items() if k not in wrong})

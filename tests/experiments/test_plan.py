@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from experiments.config import SweepConfig, load_sweep
+from experiments.plan import Plan, plan_sweep
+from recommender.datasets.base import DatasetDescription, LongTail, PartDescription
+
+
+def _data(n_train: int = 65_395) -> DatasetDescription:
+    part = PartDescription(n_train, 100, 100, 0.0, 0.0, 1.0, None, None)
+    tail = LongTail(1, 1.0, 1, 0.1)
+    return DatasetDescription(
+        name="made-up",
+        n_ratings=3 * n_train,
+        n_users=100,
+        n_items=100,
+        rating_range=(1.0, 5.0),
+        step=1.0,
+        split={"method": "random"},
+        train=part,
+        validation=part,
+        test=part,
+        rating_counts=(),
+        user_tail=tail,
+        item_tail=tail,
+        features=(),
+        fingerprint="",
+        items_fingerprint="",
+        split_fingerprint="",
+    )
+
+
+def _plan(sweep: SweepConfig, n_workers: int = 2, n_train: int = 65_395, **rest: Any) -> Plan:
+    return plan_sweep(sweep, _data(n_train), n_workers=n_workers, **rest)
+
+
+def test_trials_are_counted_by_arm_and_epochs_to_the_last() -> None:
+    plan = _plan(load_sweep("dcn-vs-plain"))
+    assert plan.trials_by_arm == {"plain": 30, "dcn": 30}
+    assert plan.n_trials == 60
+    assert plan.most_epochs == 1800
+    assert plan.expected_epochs < plan.most_epochs
+    assert plan.n_grid_points is None
+    assert plan.lines[0] == "trials   60 trials · 30 plain, 30 dcn"
+
+
+def test_a_grid_without_pruning_or_patience_spends_every_epoch() -> None:
+    plan = _plan(load_sweep("article-grid"))
+    assert plan.trials_by_arm == {}
+    assert plan.n_grid_points == 6
+    assert plan.expected_epochs == plan.most_epochs == 180
+    assert plan.lines[0] == "trials   6 trials · the space has 6 points"
+    assert "no early stopping" in "\n".join(plan.lines)
+
+
+def test_the_quickstart_is_planned_at_under_three_minutes_on_two_cores() -> None:
+    assert _plan(load_sweep("quickstart")).seconds < 180
+
+
+@pytest.mark.parametrize("name", ["quickstart", "dcn-vs-plain", "article-grid"])
+def test_more_rows_take_longer_and_more_workers_less_long(name: str) -> None:
+    sweep = load_sweep(name)
+    plan = _plan(sweep)
+    assert _plan(sweep, n_train=10 * 65_395).seconds > 2 * plan.seconds
+    assert _plan(sweep, n_workers=1).seconds > plan.seconds > _plan(sweep, n_workers=60).seconds
+    assert _plan(sweep).seconds == plan.seconds
+
+
+def test_a_time_on_a_gpu_is_said_not_to_be_measured() -> None:
+    sweep = load_sweep("quickstart")
+    assert not any("GPU" in line and "nothing was measured" in line for line in _plan(sweep).lines)
+    assert any("nothing was measured" in line for line in _plan(sweep, n_gpus=1).lines)
