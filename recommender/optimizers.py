@@ -85,9 +85,9 @@ class Optimizer:
 
 def _adam(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step, *,
           use_nesterov: bool = False) -> None:  # fmt: skip
-    """Kingma & Ba 2014, algorithm 1 with the epsilon of section 2; rows without a gradient move too.
+    """Kingma & Ba 2014, algorithm 1 with the epsilon of section 2.
 
-    With `use_nesterov` it is Nadam (Dozat 2016) with a constant momentum.
+    Rows without a gradient move too. With `use_nesterov` it is Nadam (Dozat 2016) with a constant momentum.
     """
     mean, variance = slots
     tf.raw_ops.ResourceApplyAdam(

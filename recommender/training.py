@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -212,10 +213,12 @@ class TrainingRun:
             CheckpointError: nothing is there, it is damaged, or it is of another model or seed.
         """
         arrays, metadata = read_checkpoint(folder)
-        here = {"config": _plain(self.config), "seed": self.training.seed}
-        if differing := [name for name, value in here.items() if metadata.get(name) != value]:
-            raise CheckpointError(f"{folder}: a checkpoint of another {' and '.join(differing)}")
-        state, best = _numbered("state", arrays), _numbered("best", arrays)
+        check_checkpoint_is_of(self.config, metadata, folder)
+        if metadata["seed"] != self.training.seed:
+            raise CheckpointError(
+                f"{folder}: a checkpoint of seed {metadata['seed']}, not {self.training.seed}"
+            )
+        state, best = numbered_arrays("state", arrays), numbered_arrays("best", arrays)
         for variables, values in ((self._graph.state, state), (self._graph.weights, best or None)):
             if values is not None and [v.shape for v in values] != [v.shape for v in variables]:
                 raise CheckpointError(f"{folder}: a checkpoint of a model on other data")
@@ -245,6 +248,22 @@ class TrainingRun:
         assert not self._is_torn, "the weights are not those of the last epoch: restore the run"
 
 
+def check_checkpoint_is_of(
+    config: RankingConfig, metadata: Mapping[str, Any], folder: Path
+) -> None:
+    """Raises CheckpointError if a checkpoint was written for another configuration."""
+    here = json.loads(json.dumps(asdict(config)))
+    there = metadata.get("config")
+    if here != there:
+        differing = [k for k, v in here.items() if not isinstance(there, dict) or there.get(k) != v]
+        raise CheckpointError(f"{folder}: a checkpoint of another model ({', '.join(differing)})")
+
+
+def numbered_arrays(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    """`weight_000`, `weight_001`, ... in their order."""
+    return [arrays[name] for name in sorted(arrays) if name.startswith(f"{prefix}_")]
+
+
 def _rmse(predicted: Floats, actual: Floats) -> float:
     return rmse(predicted, actual) if np.isfinite(predicted).all() else math.nan
 
@@ -256,12 +275,3 @@ def _assign(variables: Sequence[Any], values: Sequence[npt.NDArray[Any]]) -> Non
 
 def _named(prefix: str, values: Sequence[npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
     return {f"{prefix}_{i:03}": value for i, value in enumerate(values)}
-
-
-def _numbered(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-    return [arrays[name] for name in sorted(arrays) if name.startswith(f"{prefix}_")]
-
-
-def _plain(config: RankingConfig) -> dict[str, Any]:
-    """As JSON gives it back."""
-    return {n: list(v) if isinstance(v, tuple) else v for n, v in asdict(config).items()}
