@@ -306,7 +306,9 @@ def _row_problems(row: _Row, trial: TrialRecord, study: StudyRecord) -> list[str
         metrics["best/val_rmse"] = trial.best_rmse
         if trial.state is TrialState.COMPLETE:
             metrics["final/val_rmse"] = trial.best_rmse
-    problems += _differences(row.metrics, metrics)
+    problems += _differences(
+        row.metrics, {name: hparams.as_shown(value) for name, value in metrics.items()}
+    )
 
     status = _STATUS[hparams.shown_state(trial)]
     if row.status != status:
@@ -316,7 +318,9 @@ def _row_problems(row: _Row, trial: TrialRecord, study: StudyRecord) -> list[str
         problems.append(f"its session group is {row.group}, not {group}")
     for tag in _CURVES:
         points = row.curves.get(tag, ())
-        expected = tuple((epoch.epoch, getattr(epoch, tag)) for epoch in trial.epochs)
+        expected = tuple(
+            (epoch.epoch, hparams.as_shown(getattr(epoch, tag))) for epoch in trial.epochs
+        )
         if [step for step, _ in points] != [step for step, _ in expected]:
             problems.append(
                 f"{tag} has the epochs {_steps_text(points)} on the board, "
@@ -343,10 +347,7 @@ def _differences(shown: Mapping[str, Value], expected: Mapping[str, Value]) -> l
 def _is_same(one: Value, other: Value) -> bool:
     if isinstance(one, bool | str) or isinstance(other, bool | str):
         return type(one) is type(other) and one == other
-    if math.isnan(one) or math.isnan(other):
-        return math.isnan(one) and math.isnan(other)
-    # Seconds may have been added up in another order.
-    return one == other or math.isclose(one, other, rel_tol=1e-12)
+    return one == other or (math.isnan(one) and math.isnan(other))
 
 
 def _steps_text(points: Sequence[tuple[int, float]]) -> str:
@@ -365,7 +366,7 @@ def _order_problems(board: _Board, expected: Mapping[str, TrialRecord]) -> list[
             and trial.state is TrialState.COMPLETE
             and trial.best_rmse is not None
         ):
-            finals[board.rows[name].group].append(trial.best_rmse)
+            finals[board.rows[name].group].append(hparams.as_shown(trial.best_rmse))
     known = {row.group for name, row in board.rows.items() if name in expected}
     order = [finals[group] for group in board.order if group in known]
     means = [sum(values) / len(values) if values else math.inf for values in order]

@@ -113,10 +113,10 @@ def test_an_epoch_that_the_board_lacks_is_found(study: StudyRecord) -> None:
     assert "val_rmse has the epochs 1 to " in text
 
 
-def test_a_curve_that_differs_in_the_last_digits_is_found(study: StudyRecord) -> None:
+def test_a_curve_that_differs_in_the_sixth_decimal_is_found(study: StudyRecord) -> None:
     def altered(trial: TrialRecord) -> TrialRecord:
         first, *others = trial.epochs
-        return replace(trial, epochs=(replace(first, val_rmse=first.val_rmse + 1e-9), *others))
+        return replace(trial, epochs=(replace(first, val_rmse=first.val_rmse + 1e-6), *others))
 
     (problem,) = check_board(change(study, 0, altered))
     assert problem.startswith("trial 0000: val_rmse of epoch 1 is ")

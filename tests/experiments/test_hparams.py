@@ -64,7 +64,7 @@ def trial_of(
         error=None,
         epochs=epochs,
         attempts=(AttemptRecord(1, "w", 1000.0, None, 1, reason),),
-        n_parameters=20_000_001,
+        n_parameters=20_000_000,
         best_epoch=best.epoch if best else None,
         best_rmse=best.val_rmse if best else None,
         asked_at=999.0,
@@ -115,9 +115,9 @@ def test_a_running_trial_shows_at_once_with_the_epochs_it_has(
     writer.start(trial)
     assert row(folder).values == trial.values | {"layers": "64", "state": "RUNNING"}
     assert row(folder).status == "STATUS_UNKNOWN"
-    writer.epoch(trial, epochs_of(1.2)[0])
-    assert row(folder).curves["val_rmse"] == ((1, 1.2),)
-    assert row(folder).metrics["parameters"] == 20_000_001
+    writer.epoch(trial, epochs_of(1.25)[0])
+    assert row(folder).curves["val_rmse"] == ((1, 1.25),)
+    assert row(folder).metrics["parameters"] == 20_000_000
 
 
 def test_a_trial_that_waits_for_its_worker_shows_as_running(
@@ -146,7 +146,7 @@ def test_an_ended_trial_shows_its_state_and_only_a_complete_one_a_final_rmse(
     status: str,
     has_final: bool,
 ) -> None:
-    trial = trial_of(epochs=epochs_of(1.2, 1.1, 1.15), reason=reason)
+    trial = trial_of(epochs=epochs_of(1.25, 1.125, 1.1875), reason=reason)
     writer.start(replace(trial, state=TrialState.RUNNING, stop_reason=None))
     writer.end(trial)
     shown = row(folder)
@@ -154,7 +154,7 @@ def test_an_ended_trial_shows_its_state_and_only_a_complete_one_a_final_rmse(
     assert shown.values["stop_reason"] == reason.value
     assert shown.status == status
     assert ("final/val_rmse" in shown.metrics) is has_final
-    assert shown.metrics["best/val_rmse"] == 1.1
+    assert shown.metrics["best/val_rmse"] == 1.125
 
 
 def test_best_is_the_running_minimum_and_the_table_shows_the_last_of_it(
@@ -162,8 +162,8 @@ def test_best_is_the_running_minimum_and_the_table_shows_the_last_of_it(
 ) -> None:
     trial = trial_of()
     writer.start(trial)
-    for n, expected in enumerate((1.2, 1.1, 1.1), start=1):
-        writer.epoch(trial, epochs_of(1.2, 1.1, 1.3)[n - 1])
+    for n, expected in enumerate((1.25, 1.125, 1.125), start=1):
+        writer.epoch(trial, epochs_of(1.25, 1.125, 1.375)[n - 1])
         assert row(folder).metrics["best/val_rmse"] == expected
     assert row(folder).metrics["epochs"] == 3
     assert row(folder).metrics["seconds"] == 1.5
@@ -172,12 +172,12 @@ def test_best_is_the_running_minimum_and_the_table_shows_the_last_of_it(
 def test_a_value_that_is_not_finite_is_on_the_curve_but_never_the_best(
     folder: Path, writer: BoardWriter
 ) -> None:
-    trial = trial_of(epochs=epochs_of(1.2, math.nan), reason=StopReason.DIVERGED)
+    trial = trial_of(epochs=epochs_of(1.25, math.nan), reason=StopReason.DIVERGED)
     writer.end(trial)
     (first, second) = row(folder).curves["val_rmse"]
-    assert first == (1, 1.2)
+    assert first == (1, 1.25)
     assert math.isnan(second[1])
-    assert row(folder).metrics["best/val_rmse"] == 1.2
+    assert row(folder).metrics["best/val_rmse"] == 1.25
 
 
 def test_a_trial_that_diverges_at_once_has_no_best(folder: Path, writer: BoardWriter) -> None:
@@ -191,24 +191,24 @@ def test_an_epoch_trained_again_by_a_new_worker_replaces_the_old_ones(
 ) -> None:
     trial = trial_of()
     writer.start(trial)
-    for epoch in epochs_of(1.2, 1.1, 1.05):
+    for epoch in epochs_of(1.25, 1.125, 1.0625):
         writer.epoch(trial, epoch)
-    writer.epoch(trial, replace(epochs_of(1.2, 1.15)[1]))
-    assert row(folder).curves["val_rmse"] == ((1, 1.2), (2, 1.15))
-    assert row(folder).metrics["best/val_rmse"] == 1.15
+    writer.epoch(trial, replace(epochs_of(1.25, 1.1875)[1]))
+    assert row(folder).curves["val_rmse"] == ((1, 1.25), (2, 1.1875))
+    assert row(folder).metrics["best/val_rmse"] == 1.1875
 
 
 def test_a_trial_that_goes_on_in_a_new_driver_has_each_epoch_once(
     folder: Path, writer: BoardWriter
 ) -> None:
-    interrupted = trial_of(epochs=epochs_of(1.2, 1.1))
+    interrupted = trial_of(epochs=epochs_of(1.25, 1.125))
     writer.start(trial_of())
-    for epoch in epochs_of(1.2, 1.1, 1.05):
+    for epoch in epochs_of(1.25, 1.125, 1.0625):
         writer.epoch(interrupted, epoch)
     later = BoardWriter(folder, COLUMNS)
     later.start(interrupted)
-    later.epoch(interrupted, epochs_of(1.2, 1.1, 1.04)[2])
-    assert row(folder).curves["val_rmse"] == ((1, 1.2), (2, 1.1), (3, 1.04))
+    later.epoch(interrupted, epochs_of(1.25, 1.125, 1.03125)[2])
+    assert row(folder).curves["val_rmse"] == ((1, 1.25), (2, 1.125), (3, 1.03125))
 
 
 def test_replicates_share_a_session_group_and_other_studies_do_not(
@@ -216,7 +216,7 @@ def test_replicates_share_a_session_group_and_other_studies_do_not(
 ) -> None:
     writer.end(trial_of(epochs=epochs_of(1.0), reason=StopReason.MAX_EPOCHS))
     replicate = trial_of(
-        epochs=epochs_of(1.2), reason=StopReason.MAX_EPOCHS, name="0007-r2",
+        epochs=epochs_of(1.25), reason=StopReason.MAX_EPOCHS, name="0007-r2",
         purpose=Purpose.REPLICATE,
     )  # fmt: skip
     writer.end(replicate)
@@ -241,7 +241,7 @@ def test_numbers_and_truth_values_keep_their_type(folder: Path, writer: BoardWri
 def test_a_run_has_one_file_with_events_however_often_it_is_rewritten(
     folder: Path, writer: BoardWriter
 ) -> None:
-    trial = trial_of(epochs=epochs_of(1.1), reason=StopReason.PATIENCE)
+    trial = trial_of(epochs=epochs_of(1.125), reason=StopReason.PATIENCE)
     for _ in range(3):
         writer.end(trial)
     sizes = [path.stat().st_size for path in sorted((folder / "0007").iterdir())]
@@ -256,11 +256,11 @@ def test_an_open_tensorboard_follows_a_rewritten_run_without_doubling_its_epochs
 
     trial = trial_of()
     writer.start(trial)
-    for epoch in epochs_of(1.2, 1.1):
+    for epoch in epochs_of(1.25, 1.125):
         writer.epoch(trial, epoch)
     open_board = EventMultiplexer().AddRunsFromDirectory(str(folder))
     open_board.Reload()
-    writer.end(trial_of(epochs=epochs_of(1.2, 1.1, 1.05), reason=StopReason.MAX_EPOCHS))
+    writer.end(trial_of(epochs=epochs_of(1.25, 1.125, 1.0625), reason=StopReason.MAX_EPOCHS))
     open_board.Reload()
     assert [event.step for event in open_board.Tensors("0007", "val_rmse")] == [1, 2, 3]
     assert len(open_board.Tensors("0007", "final/val_rmse")) == 1
