@@ -99,12 +99,19 @@ def read_journal(path: Path, offset: int = 0) -> tuple[list[Event], int]:
     either still being written or was never reported to anybody.
 
     Args:
-        offset: 0, or an offset that this function gave.
+        offset: 0, or an offset that this function gave; where no line begins there any more, the
+            file is read from its start.
 
     Raises:
         JournalError: a damaged line with sound ones after it; names the file and the byte.
     """
     with path.open("rb") as file:
+        if offset:
+            file.seek(offset - 1)
+            # A machine that lost power may have lost lines that were read, and the file may have
+            # grown again since: where no line begins, all of it is new.
+            if file.read(1) != b"\n":
+                offset = 0
         file.seek(offset)
         data = file.read()
     events: list[Event] = []

@@ -130,12 +130,9 @@ class Ledger:
         with self._writing():
             for path in journals:
                 offset = self._offsets.get(path.name, 0)
-                size = path.stat().st_size
-                if size == offset:
+                if path.stat().st_size == offset:
                     continue
-                # Shorter than what was read: the machine lost power before the journal's last
-                # lines were on disk. They are in here already, and to read one twice is harmless.
-                events, end = read_journal(path, offset if size > offset else 0)
+                events, end = read_journal(path, offset)
                 for event in events:
                     self._apply(event)
                 if end != offset:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from experiments.ledger import Ledger
 from experiments.records import JOURNAL_NAME, LEDGER_NAME, TrialRecord, TrialState
-from recommender.checkpoints import CheckpointError, read_metadata
+from recommender.checkpoints import CheckpointError, read_checkpoint
 
 
 def bring_up_to_date(folder: Path) -> None:
@@ -37,11 +37,9 @@ def next_attempt(trial: TrialRecord) -> int:
 
 
 def checkpoint_epoch(folder: Path, trial: TrialRecord) -> int:
-    """The epoch after which `last/` was written; 0 where a trial begins anew.
-
-    Of a checkpoint only what says its epoch is read here; the worker checks the rest.
-    """
+    """The epoch after which `last/` was written; 0 where it is missing or damaged."""
     try:
-        return int(read_metadata(folder / "trials" / trial.name / "last")["epoch"])
+        _, metadata = read_checkpoint(folder / "trials" / trial.name / "last")
+        return int(metadata["epoch"])
     except (CheckpointError, KeyError):
         return 0

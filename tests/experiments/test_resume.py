@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.ledger import Ledger, LedgerError
+from experiments.records import TrialRecord, TrialState, read_study
+from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
+from recommender.checkpoints import write_checkpoint
+from tests.experiments.facts import ask, end, epoch, start
+from tests.synthetic_study import make_study
+
+
+def test_a_lost_ledger_is_rebuilt_from_the_journals(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "mine")
+    before = read_study(folder)
+    (folder / "study.db").unlink()
+    bring_up_to_date(folder)
+    assert repr(read_study(folder)) == repr(before)
+
+
+def test_a_ledger_that_is_up_to_date_stays_as_it_is(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "mine")
+    before = (folder / "study.db").read_bytes()
+    bring_up_to_date(folder)
+    bring_up_to_date(folder)
+    assert len((folder / "study.db").read_bytes()) == len(before)
+
+
+def test_a_damaged_ledger_is_not_overwritten(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "mine")
+    (folder / "study.db").write_bytes(b"x" * 5000)
+    with pytest.raises(LedgerError, match="move it away"):
+        bring_up_to_date(folder)
+    assert (folder / "study.db").read_bytes() == b"x" * 5000
+
+
+def trials(folder: Path) -> tuple[TrialRecord, ...]:
+    with Ledger(folder / "study.db") as ledger:
+        for event in (
+            ask(0), start(0), epoch(0), end(0),
+            ask(1), start(1), epoch(1), end(1, "interrupted"),
+            ask(2),
+            ask(3), start(3), end(3, "worker_lost", kind="attempt_end"), start(3, 2, at=9.0),
+            ask(4), end(4, "error"),
+        ):  # fmt: skip
+            ledger.apply(event)
+        return ledger.trials()
+
+
+def test_what_was_interrupted_goes_on_and_what_waited_begins(tmp_path: Path) -> None:
+    left = unfinished(trials(tmp_path))
+    assert [(t.number, t.state) for t in left] == [
+        (1, TrialState.RUNNING),
+        (2, TrialState.WAITING),
+        (3, TrialState.RUNNING),
+    ]
+
+
+def test_the_next_attempt_fences_off_every_earlier_one(tmp_path: Path) -> None:
+    # Trial 2 has no attempt on record, but its worker may be about to write the first.
+    assert [next_attempt(t) for t in unfinished(trials(tmp_path))] == [2, 2, 3]
+
+
+def test_the_checkpoint_says_after_which_epoch_it_was_written(tmp_path: Path) -> None:
+    trial = trials(tmp_path)[1]
+    assert checkpoint_epoch(tmp_path, trial) == 0
+    last = tmp_path / "trials" / "0001" / "last"
+    write_checkpoint(last, {"weight": np.zeros(2)}, {"epoch": 3})
+    assert checkpoint_epoch(tmp_path, trial) == 3
+    (arrays,) = last.glob("*.npz")
+    arrays.write_bytes(arrays.read_bytes()[:-1])
+    assert checkpoint_epoch(tmp_path, trial) == 0
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 1}'])
+def test_a_checkpoint_that_cannot_be_read_is_none(tmp_path: Path, content: str) -> None:
+    last = tmp_path / "trials" / "0001" / "last"
+    last.mkdir(parents=True)
+    (last / "metadata.json").write_text(content)
+    assert checkpoint_epoch(tmp_path, trials(tmp_path)[1]) == 0
