@@ -39,6 +39,9 @@ class Case:
             raise SpaceError(problems)
         object.__setattr__(self, "when", {n: tuple(v) for n, v in self.when.items()})
 
+    def __hash__(self) -> int:
+        return hash((self.distribution, frozenset(self.when.items()), self.count))
+
     def each(self, count: str | int) -> Case:
         """One value per layer: the dimension (or number) `count` says how many."""
         return replace(self, count=count)
@@ -63,6 +66,13 @@ def regular_conditions(named: Mapping[str, object]) -> dict[str, tuple[Value, ..
 def holds(when: Conditions, values: Mapping[str, Value]) -> bool:
     """Whether all conditions are met; one on an absent dimension is not."""
     return all(name in values and is_among(values[name], allowed) for name, allowed in when.items())
+
+
+def deciding_names(cases: Sequence[Conditions]) -> frozenset[str]:
+    """The names by which cases are told apart; the others say when the dimension exists at all."""
+    first = cases[0]
+    shared = {n for n in first if all(set(when.get(n, ())) == set(first[n]) for when in cases)}
+    return frozenset(name for when in cases for name in when if name not in shared)
 
 
 def spell_conditions(when: Conditions) -> str:

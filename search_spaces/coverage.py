@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from search_spaces.cases import Case, Conditions, holds, spell_conditions
+from search_spaces.cases import Case, Conditions, deciding_names, holds, spell_conditions
 from search_spaces.distributions import Choice
 from search_spaces.drafts import Draft
 from search_spaces.problems import Problem
@@ -38,17 +38,13 @@ def activity_of(name: str, cases: Sequence[Draft], tree: Mapping[str, Sequence[C
         cases: of the dimension.
         tree: all that it depends on, directly or not, parents first.
     """
-    shared = {
-        n: allowed
-        for n, allowed in cases[0].when.items()
-        if all(set(case.when.get(n, ())) == set(allowed) for case in cases)
-    }
-    differing = {n: None for case in cases for n in case.when if n not in shared}
+    deciding = deciding_names([case.when for case in cases]).union(*(c.decided_by for c in cases))
+    shared = {n: allowed for n, allowed in cases[0].when.items() if n not in deciding}
     overlaps: dict[tuple[int, int], Problem] = {}
     places: dict[str, None] = {}
     used: set[int] = set()
     is_sometimes_absent = False
-    for values in _situations(cases, differing, tree):
+    for values in _situations(cases, deciding, tree):
         active = [i for i, case in enumerate(cases) if holds(case.when, values)]
         used.update(active)
         for i, j in itertools.pairwise(active):
@@ -59,7 +55,7 @@ def activity_of(name: str, cases: Sequence[Draft], tree: Mapping[str, Sequence[C
             is_sometimes_absent = True
             can_be_decided = any(case.when.keys() <= values.keys() for case in cases)
             if can_be_decided and holds(shared, values):
-                places[_where(values, differing)] = None
+                places[_where(values, sorted(deciding))] = None
     return Activity(
         tuple(overlaps.values()),
         _hole(name, list(places)) if places else None,
@@ -69,15 +65,15 @@ def activity_of(name: str, cases: Sequence[Draft], tree: Mapping[str, Sequence[C
 
 
 def _situations(
-    cases: Sequence[Draft], differing: Iterable[str], tree: Mapping[str, Sequence[Case]]
+    cases: Sequence[Draft], deciding: Iterable[str], tree: Mapping[str, Sequence[Case]]
 ) -> Iterator[dict[str, Value]]:
     asked: list[Conditions] = [case.when for case in cases]
     asked += [case.when for above in tree.values() for case in above]
     # A hole is told choice by choice, also for those that no case mentions.
     asked += [
         {name: (choice,)}
-        for name in differing
-        for parent in tree[name]
+        for name in deciding
+        for parent in tree.get(name, ())
         if isinstance(parent.distribution, Choice)
         for choice in parent.distribution.choices
     ]

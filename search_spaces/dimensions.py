@@ -8,6 +8,7 @@ from typing import Literal
 
 from search_spaces.cases import MOST_LAYERS, Case, Conditions, spell_conditions
 from search_spaces.distributions import Choice, Distribution, Float
+from search_spaces.problems import Problem, SpaceError
 from search_spaces.values import Value, is_among, is_whole
 
 
@@ -18,6 +19,11 @@ class Dimension:
     name: str
     cases: tuple[Case, ...]
     """At most one of them holds at a time."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cases", tuple(self.cases))
+        if not self.cases:
+            raise SpaceError([Problem(self.name, "a dimension needs at least one case")])
 
     @property
     def each(self) -> str | int | None:
@@ -43,6 +49,9 @@ class Slot:
     distribution: Distribution
     when: Conditions
     """All that must hold; for `layer_size_1` that includes `n_layers` being 2 or more."""
+
+    def __hash__(self) -> int:
+        return hash((self.key, self.name, self.distribution, frozenset(self.when.items())))
 
 
 @dataclass(frozen=True, slots=True)

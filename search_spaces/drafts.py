@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from search_spaces.cases import Case
+from search_spaces.cases import Case, deciding_names
 from search_spaces.dimensions import Dimension
 from search_spaces.distributions import Distribution
 from search_spaces.values import Value
@@ -22,6 +22,8 @@ class Draft:
     count: str | int | None = None
     is_inherited: bool = False
     """From a shipped space: it gives way where the user's own tables leave it no room."""
+    decided_by: frozenset[str] = frozenset()
+    """If inherited, what tells the cases of its dimension apart, those that gave way included."""
 
 
 Drafts = dict[str, list[Draft]]
@@ -29,19 +31,21 @@ Drafts = dict[str, list[Draft]]
 
 
 def drafts_of(dimensions: Sequence[Dimension], *, is_inherited: bool = False) -> Drafts:
-    return {
-        dimension.name: [
+    drafts: Drafts = {}
+    for dimension in dimensions:
+        names = deciding_names([case.when for case in dimension.cases])
+        drafts[dimension.name] = [
             Draft(
                 dimension.name if len(dimension.cases) == 1 else f"{dimension.name}[{i}]",
                 case.distribution,
                 dict(case.when),
                 case.count,
                 is_inherited,
+                names if is_inherited else frozenset(),
             )
             for i, case in enumerate(dimension.cases)
         ]
-        for dimension in dimensions
-    }
+    return drafts
 
 
 def dimensions_of(drafts: Drafts) -> tuple[Dimension, ...]:

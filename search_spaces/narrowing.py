@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from search_spaces.checks import check
@@ -48,7 +48,7 @@ def _narrowed(case: Draft, left: Drafts, gone: Collection[str]) -> Draft | None:
     for name, allowed in case.when.items():
         if name in gone:
             return None
-        when[name] = tuple(value for value in allowed if _may_be(value, left.get(name, [])))
+        when[name] = tuple(value for value in allowed if may_be(value, left.get(name, [])))
         if not when[name]:
             return None
     if case.count in gone:
@@ -56,7 +56,7 @@ def _narrowed(case: Draft, left: Drafts, gone: Collection[str]) -> Draft | None:
     return replace(case, when=when)
 
 
-def _may_be(value: Value, cases: list[Draft]) -> bool:
+def may_be(value: Value, cases: Sequence[Draft]) -> bool:
     """Whether a dimension can have the value, as far as its cases are known."""
     if not cases:
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ class SearchSpace:
         ]
         problems += check(drafts_of(self.dimensions)).problems
         if problems:
-            raise SpaceError(problems)
+            raise SpaceError(list(dict.fromkeys(problems)))
 
     @classmethod
     def of(cls, **dimensions: Distribution | Case | Sequence[Distribution | Case]) -> SearchSpace:
@@ -199,13 +198,14 @@ class SearchSpace:
         return tuple(slot for name in self._order for slot in self._slots[name])
 
     def _grow(self, values: dict[str, Value], depth: int) -> Iterator[dict[str, Value]]:
-        if depth == len(self._order):
+        """The points that agree with `values`, which fill the first `depth` slots."""
+        slots = enumerate(self._ordered_slots[depth:], depth)
+        i, slot = next(((i, s) for i, s in slots if holds(s.when, values)), (0, None))
+        if slot is None:
             yield values
             return
-        slots = [s for s in self._slots[self._order[depth]] if holds(s.when, values)]
-        for drawn in itertools.product(*(slot.distribution.grid() for slot in slots)):
-            names = (slot.name for slot in slots)
-            yield from self._grow({**values, **dict(zip(names, drawn, strict=True))}, depth + 1)
+        for value in slot.distribution.grid():
+            yield from self._grow({**values, slot.name: value}, i + 1)
 
     def _refuse_continua(self) -> None:
         continua = dict.fromkeys(slot.key for slot in self.slots if slot.distribution.size is None)
@@ -233,5 +233,5 @@ def _cases_of(name: str, given: object, problems: list[Problem]) -> tuple[Case, 
             message = f"must be a Float, Int or Choice, or a list of cases, got {spell(part)}"
             problems.append(Problem(name, message))
     if not parts:
-        problems.append(Problem(name, "a dimension needs at least one case"))
+        problems.append(Problem(name, "a list of cases must not be empty"))
     return tuple(cases)

@@ -10,7 +10,7 @@ from typing import Any
 from search_spaces.cases import problems_with_count
 from search_spaces.checks import RESERVED, Findings, check
 from search_spaces.drafts import Draft, Drafts, dimensions_of, drafts_of
-from search_spaces.narrowing import narrow
+from search_spaces.narrowing import may_be, narrow
 from search_spaces.problems import Problem, SpaceError, unknown
 from search_spaces.registry import SHIPPED, shipped_table
 from search_spaces.space import SearchSpace
@@ -39,7 +39,7 @@ def parse_space(
     for name, given in table.items():
         if name not in RESERVED:
             drafts[name] = read_dimension(name, given, problems)
-    if not drafts:
+    if not drafts and not problems:
         problems.append(Problem("", "a space needs a dimension: a table [space.NAME], or use"))
     settled, gone = _settle(drafts, fixed, problems)
     narrowed = narrow(settled, gone | {name for name in removed if name not in fixed})
@@ -51,6 +51,7 @@ def parse_space(
     ]
     problems += _problems_with_fixed(narrowed, findings, fixed)
     problems += [hole for name, hole in findings.holes.items() if name not in fixed]
+    problems += _problems_with_gaps(drafts, narrowed, fixed)
     if drafts and not narrowed and not problems:
         problems.append(Problem("", "nothing is left to vary"))
     if problems:
@@ -165,12 +166,16 @@ def _why_absent(
     left: Drafts, drafts: Drafts, removed: Collection[str], fixed: Mapping[str, Value]
 ) -> dict[str, str]:
     """What to say to a condition on a name that a user may expect in the space."""
-    absent = {name: f"{name!r} is never active here: nothing can depend on it" for name in drafts}
-    absent |= {name: f"{name!r} is left out by without; fix it in [model]" for name in removed}
-    absent |= {
+    absent = {
         name: f"{name!r} is {spell(value)} in [model], which counts no layers"
         for name, value in fixed.items()
     }
+    absent |= {
+        name: f"{name!r} is left out by without; fix it in [model]"
+        for name in removed
+        if name not in fixed
+    }
+    absent |= {name: f"{name!r} is never active here: nothing can depend on it" for name in drafts}
     return {name: why for name, why in absent.items() if name not in left}
 
 
@@ -204,6 +209,30 @@ def _problems_with_fixed(
                         f"depends on {above!r}, which is varied in some cases and fixed in "
                         "[model] for the others: it has to be one or the other",
                     )
+
+
+def _problems_with_gaps(
+    drafts: Drafts, left: Drafts, fixed: Mapping[str, Value]
+) -> Iterator[Problem]:
+    """Inherited dimensions that should exist, but of whose cases none fits what is there."""
+
+    def can_be(name: str, allowed: Collection[Value]) -> bool:
+        if name in left:
+            return any(may_be(value, left[name]) for value in allowed)
+        return name in fixed and is_among(fixed[name], allowed)
+
+    for name, cases in drafts.items():
+        if name in left or name in fixed or not cases or not cases[0].decided_by:
+            continue
+        deciding = cases[0].decided_by
+        shared = {n: allowed for n, allowed in cases[0].when.items() if n not in deciding}
+        is_wanted = all(can_be(n, allowed) for n, allowed in shared.items())
+        if is_wanted and all(above in left or above in fixed for above in deciding):
+            yield Problem(
+                name,
+                f"no case of the shipped space fits what {', '.join(sorted(deciding))} can be "
+                f"here; give {name!r} a table, or a fixed value in [model]",
+            )
 
 
 def _is_layer_of(column: str, name: str, cases: list[Draft]) -> bool:
