@@ -5,6 +5,7 @@ All of it goes to stderr: stdout is for results.
 
 from __future__ import annotations
 
+import atexit
 import time
 from collections.abc import Callable
 
@@ -51,13 +52,14 @@ class Terminal:
             self._print(line)
         if self._n_before:
             self._print(f"{self._n_before} of {study.n_trials_asked_for} trials are done already")
-        if self._console.is_terminal:
+        if self._console.is_interactive:
             self._print("")
             self._tell_news()
             self._live = Live(
                 get_renderable=self._bottom, console=self._console, refresh_per_second=4
             )
             self._live.start()
+            atexit.register(self._stop_live)  # an error must not leave the cursor hidden
 
     def trial_started(self, trial: TrialRecord) -> None:
         self._take(trial)
@@ -76,11 +78,15 @@ class Terminal:
         self._print(text)
 
     def finished(self, study: StudyRecord) -> None:
+        self._stop_live()
+        for line in closing_lines(study):
+            self._print(line)
+
+    def _stop_live(self) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
-        for line in closing_lines(study):
-            self._print(line)
+            atexit.unregister(self._stop_live)
 
     # Lines
 

@@ -1,0 +1,126 @@
+"""Studies and trials as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments.cli.show import ls_json, ls_text, show_json, show_text, trial_json, trial_text
+from experiments.records import StudyRecord, read_study
+from tests.synthetic_study import make_study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
+    return read_study(make_study(tmp_path_factory.mktemp("studies") / "made-up"))
+
+
+def test_a_study_is_shown_with_its_state_counts_and_best_trial(study: StudyRecord) -> None:
+    text = show_text(study)
+    assert text.startswith("made-up · finished → ")
+    assert "trials   24/24 · " in text
+    assert " 1 diverged 2 failed" in text
+    assert f"best     #{study.ranked[0].number} {study.ranked[0].arm}    " in text
+    assert "apart: not decided" in text
+
+
+def test_complete_trials_come_first_by_rmse_and_every_trial_has_its_row(
+    study: StudyRecord,
+) -> None:
+    rows = [line for line in show_text(study).splitlines() if line.startswith("#")]
+    assert len(rows) == len(study.trials)
+    complete = [row.split()[0] for row in rows if " complete " in row]
+    assert complete == [f"#{trial.number}" for trial in study.ranked]
+    assert [row for row in rows[: len(complete)] if " complete " not in row] == []
+
+
+def test_the_default_configuration_is_marked_in_each_arm(study: StudyRecord) -> None:
+    assert show_text(study).count("(default)") == 2
+
+
+def test_a_study_without_trials_can_be_shown(study: StudyRecord) -> None:
+    empty = replace(study, trials=(), baselines=(), provenance={}, state="running")
+    assert "trials   0/24 · no trial yet" in show_text(empty)
+    assert show_json(empty)["trials"] == []
+
+
+def test_the_json_of_a_study_is_standard_and_has_a_schema(study: StudyRecord) -> None:
+    shown = json.loads(json.dumps(show_json(study), allow_nan=False))
+    assert shown["schema"] == 1
+    assert shown["study"]["best_trial"] == study.ranked[0].number
+    assert shown["study"]["n_trials"]["diverged"] == 1
+    assert shown["study"]["bias_rmse"] == 1.04
+    assert len(shown["trials"]) == 24
+    assert shown["trials"][0]["best_rmse"] == study.ranked[0].best_rmse
+
+
+def test_the_keys_of_a_trial_stay_what_they_are(study: StudyRecord) -> None:
+    assert set(show_json(study)["trials"][0]) == {
+        "number", "name", "purpose", "arm", "state", "stop_reason", "error", "is_default",
+        "is_ranked", "best_rmse", "best_epoch", "n_epochs", "n_parameters", "seconds", "seed",
+        "values",
+    }  # fmt: skip
+
+
+def test_a_trial_shows_values_curve_and_place(study: StudyRecord) -> None:
+    best = study.ranked[0]
+    text = trial_text(study, best)
+    assert f"made-up:{best.number} · {best.name} · {best.arm}" in text
+    assert f"place 1 of {len(study.ranked)}" in text
+    assert "  learning_rate " in text
+    marked = [line for line in text.splitlines() if line.endswith("  best")]
+    assert len(marked) == 1
+    assert marked[0].split()[0] == str(best.best_epoch)
+
+
+def test_a_trial_that_failed_shows_its_error_and_one_that_moved_its_attempts(
+    study: StudyRecord,
+) -> None:
+    failed = trial_text(study, study.trials[8])
+    assert "state    failed: error" in failed
+    assert "error    ValueError: shapes (3,) and <4> do not fit & more" in failed
+    moved = trial_text(study, study.trials[9])
+    assert "worker_lost" in moved
+    assert "from epoch" in moved
+
+
+def test_a_value_that_is_not_finite_is_null_in_json(study: StudyRecord) -> None:
+    shown = json.loads(json.dumps(trial_json(study, study.trials[5]), allow_nan=False))
+    assert shown["trial"]["stop_reason"] == "diverged"
+    assert shown["trial"]["epochs"][-1]["val_rmse"] is None
+    assert shown["trial"]["epochs"][0]["val_rmse"] > 1
+
+
+def test_every_study_has_its_line_with_its_gap_to_bias(study: StudyRecord) -> None:
+    other = replace(study, name="other", trials=(), state="running")
+    lines = ls_text([study, other]).splitlines()
+    assert lines[0].split()[:5] == ["study", "state", "data", "trials", "best"]
+    assert "under bias" in lines[1]
+    assert lines[2].split()[:5] == ["other", "running", "ml-100k", "0/24", "-"]
+    assert [s["name"] for s in ls_json([study, other])["studies"]] == ["made-up", "other"]
+
+
+def test_no_study_at_all_says_how_to_start() -> None:
+    assert "recsweep run quickstart" in ls_text([])
+
+
+def test_show_needs_neither_pandas_nor_tensorboard_nor_ray(study: StudyRecord) -> None:
+    script = (
+        "import sys; from pathlib import Path; from experiments.records import read_study;"
+        "from experiments.cli.show import show_text; show_text(read_study(Path(sys.argv[1])));"
+        "heavy = {'pandas', 'numpy', 'tensorboard', 'ray', 'optuna', 'tensorflow', 'rich'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(study.folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.stdout.strip() == "[]"
