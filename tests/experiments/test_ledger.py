@@ -145,16 +145,20 @@ def test_epochs_are_committed_when_they_have_waited_long_enough(
     assert len(committed(tmp_path / "study.db")[0].epochs) == 1
 
 
-def test_a_journal_shorter_than_what_was_read_is_read_again(journals: Path, ledger: Ledger) -> None:
+@pytest.mark.parametrize("is_seen_while_short", [True, False])
+def test_a_journal_that_lost_lines_already_read_is_read_again(
+    journals: Path, ledger: Ledger, is_seen_while_short: bool
+) -> None:
     with Journal(journals / "driver.jsonl") as driver:
         write(driver, ask(0), ask(1))
         ledger.catch_up(journals)
     path = journals / "driver.jsonl"
     path.write_bytes(path.read_bytes()[:-20])  # the power failed before the disk had it all
-    ledger.catch_up(journals)
+    if is_seen_while_short:
+        ledger.catch_up(journals)
     with Journal(path) as driver:
-        write(driver, ask(2))
-    assert ledger.catch_up(journals) == [ask(2)]
+        write(driver, ask(2, name="a longer name than that of the line that was lost"))
+    assert ledger.catch_up(journals)[-1]["number"] == 2
     assert [trial.number for trial in ledger.trials()] == [0, 1, 2]
 
 
