@@ -135,7 +135,7 @@ def data_lines(dataset: Mapping[str, Any]) -> list[str]:
     unseen = dataset["test"]["unseen_users"]
     if unseen >= 0.005:
         lines.append(
-            f"         {unseen:.0%} of the test rows belong to users never seen in training"
+            f"         {100 * unseen:.0f} % of the test rows belong to users never seen in training"
         )
     return lines
 

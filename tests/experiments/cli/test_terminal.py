@@ -83,7 +83,7 @@ def test_the_first_lines_say_data_split_what_is_to_be_beaten_and_what_will_run(
     assert lines[2] == (
         "split    time-range: train 65,336 · validation 15,778 · test 18,886 (sealed)"
     )
-    assert lines[3] == "         90% of the test rows belong to users never seen in training"
+    assert lines[3] == "         90 % of the test rows belong to users never seen in training"
     assert lines[4].startswith("to beat  bias 1.0400 · matrix factorisation 1.0384 · item mean")
     assert lines[5] == (
         "search   24 trials · architecture: 12 plain, 12 dcn · random, median · "
