@@ -313,8 +313,9 @@ def _row_problems(row: _Row, trial: TrialRecord, study: StudyRecord) -> list[str
     status = _STATUS[hparams.shown_state(trial)]
     if row.status != status:
         problems.append(f"its status is {row.status}, not {status}")
+    # Before the colon is the study's name, which a folder that was renamed no longer has.
     group = hparams.group_name(study.folder.name, trial.name)
-    if row.group != group:
+    if row.group.rpartition(":")[2] != group.rpartition(":")[2]:
         problems.append(f"its session group is {row.group}, not {group}")
     for tag in _CURVES:
         points = row.curves.get(tag, ())

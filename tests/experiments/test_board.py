@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -46,6 +47,11 @@ def test_an_interrupted_study_has_none_either(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "cut", n_trials=10, is_finished=False))
     write_board(study)
     assert check_board(study) == []
+
+
+def test_a_renamed_study_has_none_either(study: StudyRecord, tmp_path: Path) -> None:
+    renamed = shutil.copytree(study.folder, tmp_path / "renamed")
+    assert check_board(read_study(renamed)) == []
 
 
 def test_a_study_without_events_is_told_so(tmp_path: Path) -> None:
