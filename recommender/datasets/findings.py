@@ -42,4 +42,4 @@ class Findings:
 
 
 def example(column: pd.Series[Any], is_bad: Mask) -> str:
-    return repr(column[is_bad].iloc[0]) if is_bad.any() else ""
+    return repr(str(column[is_bad].iloc[0])) if is_bad.any() else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -139,7 +140,7 @@ def _read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str
     except UnicodeDecodeError:
         encoding = "latin-1"
         header = first_line.decode(encoding)
-    header = header.rstrip("\r\n")
+    header = re.split(r"[\r\n]", header)[0]
     if not header.strip():
         raise DataError([f"{path.name}: the first line is empty; it must name the columns"])
 
@@ -190,15 +191,20 @@ def _problems(dataset: DatasetConfig, files: tuple[Path, ...]) -> list[Problem]:
         for role in COLUMNS[:3]
         if role not in dataset.columns
     ]
+    named = [dataset.columns[role] for role in COLUMNS if role in dataset.columns]
+    problems += [
+        ("dataset.columns", f"column {name!r} cannot play more than one role")
+        for name in dict.fromkeys(named)
+        if named.count(name) > 1
+    ]
     if files and dataset.path is not None:
         problems.append(
             ("dataset.path", "the files of the split hold the ratings; leave dataset.path out")
         )
-    wanted = [column for role, column in dataset.columns.items() if role in COLUMNS]
     for path in files:
-        problems += _column_problems("split", path, wanted)
+        problems += _column_problems("split", path, named)
     if dataset.path is not None and not files:
-        problems += _column_problems("dataset.path", dataset.path, wanted)
+        problems += _column_problems("dataset.path", dataset.path, named)
     if dataset.items is not None:
         problems += _column_problems(
             "dataset.items", dataset.items.path, (dataset.items.key, *dataset.items.features)

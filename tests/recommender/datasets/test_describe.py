@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recommender.datasets.base import SplitConfig
+from recommender.datasets.describe import description_lines
+from tests.recommender.datasets.tables import load_table
+from tests.synthetic import synthetic_ratings
+
+RATINGS = synthetic_ratings()
+
+
+def test_lines_tell_counts_ratings_tail_parts_and_fingerprints(tmp_path) -> None:
+    description = load_table(tmp_path, RATINGS).description
+    text = "\n".join(description_lines(description))
+    assert "ratings.csv: 300 ratings of 30 users and 20 items, 1 to 5 stars, steps of 1" in text
+    assert "50.00% of all pairs" in text
+    assert "busiest tenth" in text
+    assert "train" in text
+    assert "2001-09-09" in text
+    assert description.fingerprint[:16] in text
+
+
+def test_lines_do_without_times_steps_and_notes(tmp_path) -> None:
+    noise = np.random.default_rng(0).random(300)
+    ratings = RATINGS.drop(columns="time").assign(rating=RATINGS["rating"] + noise)
+    description = load_table(tmp_path, ratings, SplitConfig("random")).description
+    assert description.step is None
+    assert len(description.rating_counts) == 10
+    text = "\n".join(description_lines(description))
+    assert "steps" not in text
+    assert "random: train 0.6, validation 0.2, seed 0" in text
+
+
+def test_lines_end_with_the_notes(tmp_path) -> None:
+    description = load_table(tmp_path, RATINGS).description
+    noted = replace(description, notes=("a.csv: read as Latin-1",))
+    assert description_lines(noted)[-1].endswith("a.csv: read as Latin-1")
+
+
+@pytest.mark.parametrize(
+    ("ratings", "step"),
+    [([1, 2, 5], 1.0), ([0.5, 1.0, 4.5], 0.5), ([1, 2.5, 3.3], None)],
+)
+def test_a_step_is_told_where_ratings_are_regular(tmp_path, ratings, step) -> None:
+    table = RATINGS.assign(rating=np.resize(ratings, 300))
+    assert load_table(tmp_path, table).description.step == step
+
+
+def test_histogram_counts_train_and_validation_alone(tmp_path) -> None:
+    description = load_table(tmp_path, RATINGS).description
+    n_open = description.train.n_rows + description.validation.n_rows
+    assert sum(count for _, count in description.rating_counts) == n_open
+
+
+def test_another_rating_is_another_fingerprint(tmp_path) -> None:
+    other = RATINGS.copy()
+    other.loc[0, "rating"] = 6 - other.loc[0, "rating"] + (other.loc[0, "rating"] == 3)
+    one, two = (load_table(tmp_path, r).description for r in (RATINGS, other))
+    assert one.fingerprint != two.fingerprint

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommender.datasets.base import Ints, SplitConfig
+from recommender.datasets.cleaning import Ratings
+from recommender.datasets.splits import TEST, TRAIN, VALIDATION, split_ratings
+from recommender.errors import DataError
+from tests.recommender.datasets.tables import load_table
+from tests.synthetic import synthetic_ratings
+
+
+def ratings_at(times: list[int], files: list[int] | None = None) -> Ratings:
+    n = len(times)
+    codes: Ints = np.arange(n, dtype=np.int32)
+    ids = np.array([f"{i:04}" for i in range(n)])
+    return Ratings(
+        user=codes,
+        item=codes,
+        user_ids=ids,
+        item_ids=ids,
+        rating=np.ones(n),
+        time=np.array(times, np.int64),
+        file=np.array(files or [0] * n, np.int8),
+        notes=(),
+    )
+
+
+def test_the_time_range_is_cut_not_the_rows_and_bounds_belong_to_the_earlier_part() -> None:
+    times = [0, 60, 61, 80, 81, 100]
+    parts = split_ratings(ratings_at(times), SplitConfig("time-range", 0.6, 0.2))
+    assert parts.tolist() == [TRAIN, TRAIN, VALIDATION, VALIDATION, TEST, TEST]
+
+
+def test_a_time_fraction_cuts_rows_in_order_of_time() -> None:
+    times = [50, 10, 40, 20, 30, 5, 6, 7, 8, 9]
+    parts = split_ratings(ratings_at(times), SplitConfig("time-fraction", 0.6, 0.2))
+    assert np.bincount(parts).tolist() == [6, 2, 2]
+    assert parts[[0, 2]].tolist() == [TEST, TEST]
+    assert parts[[3, 4]].tolist() == [VALIDATION, VALIDATION]
+
+
+def test_a_random_split_is_the_seed_s() -> None:
+    ratings = ratings_at([0] * 50)
+    parts = split_ratings(ratings, SplitConfig("random", seed=1))
+    assert np.bincount(parts).tolist() == [30, 10, 10]
+    again = split_ratings(ratings, SplitConfig("random", seed=1))
+    other = split_ratings(ratings, SplitConfig("random", seed=2))
+    assert parts.tolist() == again.tolist() != other.tolist()
+
+
+def test_files_keep_their_parts(tmp_path) -> None:
+    path = tmp_path / "x.csv"
+    split = SplitConfig("files", train_path=path, test_path=path, validation_path=path)
+    parts = split_ratings(ratings_at([0] * 4, [0, 1, 2, 0]), split)
+    assert parts.tolist() == [TRAIN, TEST, VALIDATION, TRAIN]
+
+
+def test_without_a_validation_file_the_latest_tenth_of_train_validates(tmp_path) -> None:
+    path = tmp_path / "x.csv"
+    split = SplitConfig("files", train_path=path, test_path=path)
+    times = [*range(20, 0, -1), 100]
+    parts = split_ratings(ratings_at(times, [0] * 20 + [1]), split)
+    assert parts.tolist() == [VALIDATION, VALIDATION, *[TRAIN] * 18, TEST]
+
+
+def test_a_part_without_rows_is_refused_by_name() -> None:
+    with pytest.raises(DataError, match="no row for validation and test out of 3"):
+        split_ratings(ratings_at([7, 7, 7]), SplitConfig("time-range"))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    method=st.sampled_from(["time-range", "time-fraction", "random"]),
+    train=st.floats(0.2, 0.7),
+    validation=st.floats(0.1, 0.25),
+)
+def test_every_row_has_one_part_and_time_runs_forward(method, train, validation) -> None:
+    times = np.random.default_rng(0).integers(0, 1000, 300).tolist()
+    parts = split_ratings(ratings_at(times), SplitConfig(method, train, validation))
+    assert set(parts) == {TRAIN, VALIDATION, TEST}
+    if method != "random":
+        latest = [max(np.array(times)[parts == part]) for part in (TRAIN, VALIDATION)]
+        earliest = [min(np.array(times)[parts == part]) for part in (VALIDATION, TEST)]
+        assert latest[0] <= earliest[0]
+        assert latest[1] <= earliest[1]
+
+
+@pytest.mark.parametrize("method", ["time-range", "time-fraction", "random"])
+def test_the_order_of_the_file_changes_neither_split_nor_fingerprint(tmp_path, method) -> None:
+    ratings = synthetic_ratings()
+    shuffled = ratings.sample(frac=1, random_state=1)
+    one, other = (load_table(tmp_path, r, SplitConfig(method)) for r in (ratings, shuffled))
+    assert one.description == other.description
+    np.testing.assert_array_equal(one.encoded.train.item, other.encoded.train.item)
+    np.testing.assert_array_equal(one.encoded.train.rating, other.encoded.train.rating)
+
+
+def test_another_seed_is_another_split_of_the_same_data(tmp_path) -> None:
+    one, other = (
+        load_table(tmp_path, synthetic_ratings(), SplitConfig("random", seed=s)).description
+        for s in (1, 2)
+    )
+    assert one.fingerprint == other.fingerprint
+    assert one.split_fingerprint != other.split_fingerprint
