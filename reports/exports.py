@@ -99,11 +99,15 @@ def reproduce_commands(study: StudyRecord, trial: TrialRecord) -> tuple[str, str
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Full precision; text that a spreadsheet would run as a formula is led by an apostrophe."""
+    """Full precision; text that a spreadsheet would run as a formula is led by an apostrophe.
+
+    Line ends within text are made `\\n`, which is quoted; a lone `\\r` would end the row.
+    """
     safe = frame.copy()
     for name in safe.columns:
         if safe[name].dtype == "string":
-            safe[name] = safe[name].map(without_formula, na_action="ignore")
+            lines = safe[name].str.replace(r"\r\n?", "\n", regex=True)
+            safe[name] = lines.map(without_formula, na_action="ignore")
     safe.columns = pd.Index([without_formula(name) for name in safe.columns])
     safe.to_csv(path, index=False, lineterminator="\n", date_format="%Y-%m-%dT%H:%M:%S.%fZ")
 

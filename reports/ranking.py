@@ -152,6 +152,17 @@ def tied_trials(study: StudyRecord) -> tuple[TrialRecord, ...]:
     return tuple(row.trial for row in standings(study) if row.trial and row.is_tied)
 
 
+def line_under_tied(study: StudyRecord) -> tuple[int, str] | None:
+    """After which rank a table draws its dotted line, and what the line says; None with one."""
+    n_ranked, n_tied = len(ranked_trials(study)), len(tied_trials(study))
+    within = f"{margin(study).rmse:.2g} RMSE"
+    if n_ranked < 2:
+        return None
+    if n_tied == 1:
+        return 1, f"from here on more than {within} behind the first"
+    return n_tied, f"noise cannot tell the trials above this line apart (within {within})"
+
+
 def arms(study: StudyRecord) -> tuple[ArmSummary, ...]:
     """Every arm of the compared dimension, in the order of its first trial; empty without one."""
     if study.compared_dimension is None:

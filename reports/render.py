@@ -135,7 +135,8 @@ def _markdown(study: StudyRecord, sections: dict[str, Section], status: str) -> 
 
 def _md(text: str) -> str:
     """Text for any place in Markdown, a table's cell included: one line, nothing interpreted."""
-    return re.sub(r"([\\`*_\[\]<>|#~$])", r"\\\1", " ".join(text.split()))
+    line = re.sub(r"([\\`*\[\]<>|~$]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(text.split()))
+    return re.sub(r"^([#+\-]|\d+[.)])(?=\s|$)", r"\\\1", line)
 
 
 @contextmanager

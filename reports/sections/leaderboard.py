@@ -17,10 +17,8 @@ def leaderboard(study: StudyRecord) -> Section:
     if not rows:
         return Section("Leaderboard", (Problem("No trial is complete and no baseline is known."),))
     shown = [row for row in rows if row.baseline or (row.rank and row.rank <= N_ROWS)]
-    n_tied = len(ranking.tied_trials(study))
-    margin = ranking.margin(study)
-    rule = f"noise cannot tell the trials above this line apart (within {margin.rmse:.2g} RMSE)"
-    values = value_columns(study)
+    line_after, line = ranking.line_under_tied(study) or (0, "")
+    values = value_columns(study) if ranked else []
     table_rows = []
     for row in shown:
         if row.trial is None:
@@ -31,23 +29,25 @@ def leaderboard(study: StudyRecord) -> Section:
         else:
             cells = (*_trial_cells(row, row.trial), *(read(row.trial) for _, read in values))
         look = "baseline" if row.baseline else "best" if row.rank == 1 else "plain"
-        is_last_tied = row.rank is not None and row.rank == n_tied and n_tied < len(ranked)
-        table_rows.append(Row(cells, look=look, rule=rule if is_last_tied else ""))  # type: ignore[arg-type]  # mypy widens the conditional
+        table_rows.append(Row(cells, look=look, rule=line if row.rank == line_after else ""))  # type: ignore[arg-type]  # mypy widens the conditional
     text = (
         f"{numbers.plural(len(ranked), 'complete trial')}, best first, with the baselines in "
         "their places. Pruned, diverged and failed trials have no rank: theirs is a number of an "
         "unfinished training."
+        if ranked
+        else "No trial is complete: the baselines stand alone."
     )
     blocks: list[Block] = [Text(text)]
     left_out = len(ranked) - N_ROWS
+    tied = f" Noise cannot tell the first {line_after:,} apart." if line_after > N_ROWS else ""
     blocks.append(
         Table(
             caption=f"The best {N_ROWS:,} of {len(ranked):,} complete trials"
             if left_out > 0
-            else "All complete trials",
+            else "All complete trials and the baselines",
             columns=(*_columns(study), *(column for column, _ in values)),
             rows=tuple(table_rows),
-            note=f"{left_out:,} more are in trials.csv." if left_out > 0 else "",
+            note=f"{left_out:,} more are in trials.csv.{tied}" if left_out > 0 else "",
         )
     )
     return Section("Leaderboard", tuple(blocks))

@@ -49,7 +49,7 @@ def headline(study: StudyRecord) -> Headline:
     """What may be said of one seed each: the first of three fixed sentences that is true."""
     ranked = ranking.ranked_trials(study)
     if not ranked:
-        return Headline("No trial finished", "There is nothing to rank yet.")
+        return Headline("No trial finished", "None is COMPLETE, so there is nothing to rank.")
     best = ranked[0]
     bias = ranking.bias_rmse(study)
     if bias is not None and ranking.objective(best) >= bias:
@@ -216,14 +216,14 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
         if baselines:
             names = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in baselines)
             items.append(WatchOut(f"The best trial {how} these baselines: {names}.", "baselines"))
-    default = ranking.default_trial(study)
-    if default is not None and len(ranked) > 1 and default in ranking.tied_trials(study):
-        items.append(
-            WatchOut(
-                f"Noise cannot tell the default configuration, #{default.number}, from the best.",
-                "leaderboard",
-            )
+    default = next((trial for trial in ranking.tied_trials(study) if trial.is_default), None)
+    if default is not None and len(ranked) > 1:
+        said = (
+            f"The best, #{default.number}, is a default configuration: nothing found is better."
+            if default is ranked[0]
+            else f"Noise cannot tell a default configuration, #{default.number}, from the best."
         )
+        items.append(WatchOut(said, "leaderboard"))
     return items
 
 
@@ -236,7 +236,7 @@ def next_command(study: StudyRecord) -> Command:
         return Command("Go on where it stopped", (f"recsweep resume {name}",))
     ranked = ranking.ranked_trials(study)
     if not ranked:
-        return Command("See what became of the first trial", (f"recsweep show {name}:0",))
+        return Command("See what became of the trials", (f"recsweep show {name}",))
     toml = shlex.quote(f"{study.name}-{ranked[0].number}.toml")
     seed = ranked[0].seed + 1
     return Command(
@@ -251,8 +251,7 @@ def _top(study: StudyRecord) -> Table | None:
         return None
     rows = [row for row in ranking.standings(study) if row.trial][:N_ROWS]
     margin = ranking.margin(study)
-    n_tied = len(ranking.tied_trials(study))
-    rule = f"noise cannot tell the trials above this line apart (within {margin.rmse:.2g} RMSE)"
+    line_after, line = ranking.line_under_tied(study) or (0, "")
     table_rows = []
     for i, row in enumerate(rows):
         assert row.trial is not None
@@ -271,11 +270,14 @@ def _top(study: StudyRecord) -> Table | None:
                     ),
                 ),
                 look="best" if i == 0 else "plain",
-                rule=rule if i + 1 == n_tied else "",
+                rule=line if row.rank == line_after else "",
             )
         )
-    more = f" {n_tied - len(rows):,} more are tied with them." if n_tied > len(rows) else ""
-    all_tied = f" Noise cannot tell any of these {len(rows)} apart.{more}" if more else ""
+    all_tied = (
+        f" Noise cannot tell the first {line_after:,} trials apart, these {len(rows)} among them."
+        if line_after > len(rows)
+        else ""
+    )
     return Table(
         caption=f"The best {len(rows)}" if len(rows) > 1 else "The only complete trial",
         columns=(

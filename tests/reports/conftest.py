@@ -1,0 +1,55 @@
+"""Made-up studies in all the states that a report has to cope with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments.records import StopReason, StudyRecord, TrialState, read_study
+from reports.render import ReportPaths, write_report
+from tests.synthetic_study import make_study
+
+MakeStudy = Callable[..., StudyRecord]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> MakeStudy:
+    """`make(n_trials=24, compare=True, ...)`: a made-up study, written and read back."""
+
+    def make(**options: object) -> StudyRecord:
+        folder = tmp_path / "made-up"
+        folder.mkdir(exist_ok=True)
+        return read_study(make_study(folder, **options))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
+    """24 trials in two arms: complete, pruned, diverged, failed and resumed ones."""
+    folder = tmp_path_factory.mktemp("studies") / "made-up"
+    folder.mkdir()
+    return read_study(make_study(folder, n_trials=24))
+
+
+@pytest.fixture(scope="session")
+def paths(study: StudyRecord) -> ReportPaths:
+    """The report of `study`, in its own folder."""
+    return write_report(study)
+
+
+def without_complete(study: StudyRecord) -> StudyRecord:
+    """The same study with every trial failed."""
+    trials = tuple(
+        replace(t, state=TrialState.FAIL, stop_reason=StopReason.ERROR, error="ValueError: no")
+        for t in study.trials
+    )
+    return replace(study, trials=trials, importance=())
+
+
+def with_one_complete(study: StudyRecord) -> StudyRecord:
+    """The same study with nothing but its best trial."""
+    return replace(study, trials=study.ranked[:1], importance=(), n_trials_asked_for=1)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.records import ColumnRecord, StudyRecord, TrialState
+from reports.exports import column_definitions, trials_frame, without_formula, write_csv
+
+
+def test_every_column_is_defined_and_in_order(study: StudyRecord) -> None:
+    assert list(trials_frame(study).columns) == list(column_definitions(study))
+
+
+def test_numbers_keep_their_full_precision(study: StudyRecord, tmp_path: Path) -> None:
+    path = tmp_path / "trials.csv"
+    write_csv(trials_frame(study), path)
+    read = pd.read_csv(path, float_precision="round_trip").set_index("number")
+    for trial in study.ranked:
+        assert read.loc[trial.number, "best_rmse"] == trial.best_rmse
+        assert read.loc[trial.number, "learning_rate"] == trial.values["learning_rate"]
+
+
+def test_rank_and_gaps_are_empty_where_a_trial_is_not_complete(study: StudyRecord) -> None:
+    frame = trials_frame(study)
+    other = frame[frame["state"] != TrialState.COMPLETE.value]
+    assert len(other)
+    assert other[["rank", "to_bias", "to_default", "to_first"]].isna().all().all()
+    assert frame["rank"].min() == 1
+
+
+def test_an_inactive_dimension_is_empty(study: StudyRecord) -> None:
+    frame = trials_frame(study)
+    assert frame.loc[frame["arm"] == "plain", "cross_layers"].isna().all()
+    assert frame.loc[frame["arm"] == "dcn", "cross_layers"].notna().all()
+
+
+def test_columns_have_the_types_of_their_dimensions(study: StudyRecord) -> None:
+    types = trials_frame(study).dtypes.astype(str)
+    assert types["learning_rate"] == "Float64"
+    assert types["n_layers"] == "Int64"
+    assert types["embedding_size"] == "Int64"
+    assert types["side_features"] == "boolean"
+    assert types["optimizer"] == "string"
+
+
+def test_a_choice_of_mixed_kinds_is_text(study: StudyRecord, tmp_path: Path) -> None:
+    mixed = ColumnRecord("depth", "choice", None, None, False, (1, "deep", 2.5))
+    trials = tuple(
+        replace(t, values={"depth": (1, "deep", 2.5)[t.number % 3]}) for t in study.trials
+    )
+    frame = trials_frame(replace(study, columns=(mixed,), trials=trials))
+    frame.to_parquet(tmp_path / "trials.parquet")
+    assert list(frame["depth"][:3]) == ["1", "deep", "2.5"]
+
+
+def test_a_dimension_named_like_a_column_gets_a_name_of_its_own(study: StudyRecord) -> None:
+    rank = ColumnRecord("rank", "int", 1, 8, False, ())
+    frame = trials_frame(replace(study, columns=(rank,)))
+    assert "space.rank" in frame.columns
+    assert frame.columns.is_unique
+
+
+@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1", "\r=1"])
+def test_text_that_a_spreadsheet_would_run_is_defused(
+    study: StudyRecord, tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "trials.csv"
+    hostile = replace(study, trials=tuple(replace(t, error=text) for t in study.trials))
+    write_csv(trials_frame(hostile), path)
+    with path.open(newline="") as file:
+        assert all(row["error"] == f"'{text}".replace("\r", "\n") for row in csv.DictReader(file))
+
+
+@given(st.text())
+def test_no_text_begins_like_a_formula(text: str) -> None:
+    safe = without_formula(text)
+    assert safe.removeprefix("'") == text.removeprefix("'")
+    assert not safe.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+
+
+def test_negative_numbers_stay_numbers(study: StudyRecord, tmp_path: Path) -> None:
+    path = tmp_path / "trials.csv"
+    write_csv(trials_frame(study), path)
+    assert pd.read_csv(path)["to_bias"].min() < 0
+
+
+def test_each_row_has_the_command_that_trains_it_again(study: StudyRecord) -> None:
+    commands = trials_frame(study)["reproduce"]
+    assert commands[7] == (
+        "recsweep best made-up:7 > made-up-7.toml && recsweep train made-up-7.toml"
+    )

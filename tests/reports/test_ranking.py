@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.records import (
+    BaselineRecord,
+    Purpose,
+    StopReason,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+)
+from reports import ranking
+from tests.reports.conftest import MakeStudy
+
+
+def trial(number: int, rmse: float, state: TrialState = TrialState.COMPLETE) -> TrialRecord:
+    reason = StopReason.PATIENCE if state is TrialState.COMPLETE else StopReason.PRUNER
+    return TrialRecord(
+        number=number,
+        name=f"{number:04d}",
+        purpose=Purpose.SEARCH,
+        arm=None,
+        arm_number=number,
+        values={},
+        seed=1,
+        is_default=number == 0,
+        state=state,
+        stop_reason=reason,
+        error=None,
+        best_epoch=1,
+        best_rmse=rmse,
+    )
+
+
+def study_of(study: StudyRecord, *rmse: float) -> StudyRecord:
+    return replace(study, trials=tuple(trial(i, value) for i, value in enumerate(rmse)))
+
+
+def test_a_pruned_trial_with_the_lowest_rmse_is_not_ranked(study: StudyRecord) -> None:
+    trials = (trial(0, 1.03), trial(1, 0.9, TrialState.PRUNED))
+    ranked = ranking.ranked_trials(replace(study, trials=trials))
+    assert [t.number for t in ranked] == [0]
+
+
+def test_a_complete_trial_without_a_finite_objective_is_not_ranked(study: StudyRecord) -> None:
+    ranked = ranking.ranked_trials(study_of(study, 1.03, math.nan, math.inf))
+    assert [t.number for t in ranked] == [0]
+
+
+def test_baselines_stand_in_their_places_without_a_rank(study: StudyRecord) -> None:
+    rows = ranking.standings(study_of(study, 1.03, 1.039))
+    assert [(row.rank, row.baseline.name if row.baseline else None) for row in rows[:4]] == [
+        (1, None),
+        (None, "matrix_factorisation"),
+        (2, None),
+        (None, "bias"),
+    ]
+
+
+def test_gaps_are_to_the_bias_baseline_and_to_the_first(study: StudyRecord) -> None:
+    first, _, second, *_ = ranking.standings(study_of(study, 1.03, 1.039))
+    assert first.to_bias == pytest.approx(-0.01)
+    assert first.to_first == 0
+    assert second.to_first == pytest.approx(0.009)
+
+
+def test_trials_within_the_margin_of_the_first_are_tied_with_it(study: StudyRecord) -> None:
+    tied = ranking.tied_trials(study_of(study, 1.0300, 1.0329, 1.0331))
+    assert [t.number for t in tied] == [0, 1]
+
+
+def test_the_line_stands_under_the_last_tied_trial(study: StudyRecord) -> None:
+    line = ranking.line_under_tied(study_of(study, 1.0300, 1.0329, 1.0331))
+    assert line is not None
+    assert line[0] == 2
+    assert "noise cannot tell" in line[1]
+
+
+def test_a_single_trial_is_tied_with_nobody(study: StudyRecord) -> None:
+    assert ranking.line_under_tied(study_of(study, 1.03)) is None
+
+
+def test_a_first_ahead_of_the_noise_is_not_called_tied(study: StudyRecord) -> None:
+    line = ranking.line_under_tied(study_of(study, 1.03, 1.05))
+    assert line == (1, "from here on more than 0.003 RMSE behind the first")
+
+
+def test_the_margin_says_when_it_was_not_measured_on_this_data(study: StudyRecord) -> None:
+    description = {"name": "books.parquet", "rating_range": [0, 100]}
+    other = replace(study, provenance={"dataset": description})
+    margin = ranking.margin(other)
+    assert margin.rmse == pytest.approx(0.075)
+    assert "not measured on this data" in margin.source
+
+
+def test_arms_count_their_own_trials(study: StudyRecord) -> None:
+    arms = ranking.arms(study)
+    assert [arm.arm for arm in arms] == ["plain", "dcn"]
+    assert sum(len(arm.trials) for arm in arms) == len(study.search_trials)
+    for arm in arms:
+        assert all(t.arm == arm.arm for t in arm.ranked)
+
+
+def test_the_median_of_two_trials_lies_between_them(study: StudyRecord) -> None:
+    two = ranking.ArmSummary("dcn", (), (trial(0, 1.03), trial(1, 1.05)))
+    assert two.median_rmse == pytest.approx(1.04)
+
+
+def test_nothing_is_compared_without_a_compared_dimension(make: MakeStudy) -> None:
+    assert ranking.arms(make(n_trials=8, compare=False)) == ()
+
+
+def test_diverged_trials_are_counted_apart_from_pruned_ones(study: StudyRecord) -> None:
+    n = ranking.counts(study.search_trials)
+    assert n.diverged == 1
+    assert n.pruned == study.count(TrialState.PRUNED) - 1
+    assert n.total == 24
+
+
+@given(st.lists(st.floats(0.5, 2.0), min_size=1, max_size=12))
+def test_standings_are_sorted_and_rank_every_trial_once(rmse: list[float]) -> None:
+    baselines = (BaselineRecord("bias", "bias", 1.04, 0.1),)
+    study = replace(_EMPTY, baselines=baselines)
+    rows = ranking.standings(study_of(study, *rmse))
+    assert [row.rmse for row in rows] == sorted([*rmse, 1.04])
+    assert [row.rank for row in rows if row.rank] == list(range(1, len(rmse) + 1))
+    tied = [row.is_tied for row in rows if row.rank]
+    assert tied == sorted(tied, reverse=True)
+
+
+_EMPTY = StudyRecord(
+    folder=Path("studies/none"),
+    name="none",
+    sweep={},
+    provenance={},
+    columns=(),
+    baselines=(),
+    importance=(),
+    trials=(),
+    state="finished",
+    n_trials_asked_for=0,
+)

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.records import StopReason, StudyRecord, TrialState
+from reports.render import ReportPaths, build_sections, write_report
+from reports.sections import registry
+from tests.reports.conftest import MakeStudy, with_one_complete, without_complete
+
+NOON = datetime(2026, 1, 2, 14, 2, tzinfo=UTC)
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+HOSTILE = "<script>alert(1)</script>\"'&|`*_=1+1"
+
+
+class Page(HTMLParser):
+    """Tags, ids, text and every address that a browser would follow."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+        self._is_style = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self._is_style = tag == "style"
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("href", "src", "srcset", "action", "data", "xlink:href"):
+                self.addresses.append(value or "")
+
+    def handle_data(self, data: str) -> None:
+        if not self._is_style:
+            self.text += data + " "
+
+
+def page_of(study: StudyRecord, folder: Path) -> Page:
+    return Page(write_report(study, folder, now=NOON).html.read_text("utf-8"))
+
+
+def test_everything_is_written_beside_the_study(study: StudyRecord, paths: ReportPaths) -> None:
+    assert paths.html == study.folder / "report" / "report.html"
+    for path in (paths.html, paths.markdown, paths.csv, paths.parquet, *paths.figures):
+        assert path.stat().st_size > 0
+    assert {path.name for path in paths.figures} >= {"best.svg", "arms.svg", "curves.svg"}
+
+
+def test_no_temporary_file_is_left(paths: ReportPaths) -> None:
+    names = {path.name for path in paths.html.parent.rglob("*") if path.is_file()}
+    assert not [name for name in names if name.startswith(".")]
+
+
+def test_a_finished_study_gives_the_same_bytes_twice(
+    study: StudyRecord, paths: ReportPaths, tmp_path: Path
+) -> None:
+    one, other = paths, write_report(study, tmp_path)
+    for left, right in (
+        (one.html, other.html),
+        (one.markdown, other.markdown),
+        (one.csv, other.csv),
+        (one.parquet, other.parquet),
+        *zip(one.figures, other.figures, strict=True),
+    ):
+        assert left.read_bytes() == right.read_bytes(), left.name
+
+
+def test_the_page_asks_for_nothing_and_runs_nothing(paths: ReportPaths) -> None:
+    html = paths.html.read_text("utf-8")
+    page = Page(html)
+    assert page.addresses
+    assert all(address.startswith("#") for address in page.addresses)
+    assert not page.tags["script"] and not page.tags["link"] and not page.tags["iframe"]
+    assert "default-src 'none'" in html
+    assert not re.search(r"url\((?!#)|@import|https?://", html)
+
+
+def test_every_id_is_unique_and_every_link_has_its_target(paths: ReportPaths) -> None:
+    page = Page(paths.html.read_text("utf-8"))
+    assert [name for name, n in Counter(page.ids).items() if n > 1] == []
+    assert {address.removeprefix("#") for address in page.addresses} <= set(page.ids)
+
+
+def test_text_from_outside_is_escaped_everywhere(study: StudyRecord, tmp_path: Path) -> None:
+    trials = tuple(
+        replace(
+            t,
+            arm=f"{t.arm}{HOSTILE}",
+            error=HOSTILE if t.error else None,
+            values=dict(t.values) | {"optimizer": HOSTILE},
+        )
+        for t in study.trials
+    )
+    labels = tuple(replace(b, label=f"{b.label}{HOSTILE}") for b in study.baselines)
+    hostile = replace(study, trials=trials, baselines=labels, note=HOSTILE, importance=())
+    page = page_of(hostile, tmp_path)
+    assert page.tags["script"] == 0
+    assert HOSTILE in page.text
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    assert "<script>" not in markdown
+
+
+def test_a_dollar_in_a_name_is_no_formula_in_a_picture(study: StudyRecord, tmp_path: Path) -> None:
+    priced = replace(study, trials=tuple(replace(t, arm=f"{t.arm} $x_1$ $") for t in study.trials))
+    assert "$x_1$" in (write_report(priced, tmp_path).figures[0]).read_text("utf-8")
+
+
+def test_a_section_that_fails_shows_its_error_in_its_place(
+    study: StudyRecord, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(study: StudyRecord) -> None:
+        raise ZeroDivisionError("nothing to divide <by>")
+
+    monkeypatch.setitem(registry.SECTIONS, "curves", broken)
+    page = page_of(study, tmp_path)
+    assert "ZeroDivisionError: nothing to divide <by>" in page.text
+    assert "Provenance" in page.text
+    assert "ZeroDivisionError" in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_html_and_markdown_carry_the_same_numbers(study: StudyRecord, paths: ReportPaths) -> None:
+    page = Page(paths.html.read_text("utf-8"))
+    markdown = paths.markdown.read_text("utf-8")
+    numbers = re.compile(r"[−+]?\d\.\d{4}\b")
+    # Of a picture, Markdown has the text alternative only.
+    assert set(numbers.findall(markdown)) <= set(numbers.findall(page.text)) | set(
+        numbers.findall(_alternatives(study))
+    )
+    for trial in study.ranked:
+        assert f"{trial.best_rmse:.4f}" in markdown
+        assert f"{trial.best_rmse:.4f}" in page.text
+
+
+def _alternatives(study: StudyRecord) -> str:
+    blocks = [b for section in build_sections(study).values() for b in section.blocks]
+    pictures = [getattr(b, "picture", b) for b in blocks]
+    return " ".join(getattr(p, "alt", "") for p in pictures)
+
+
+def test_a_running_study_says_how_far_it_is_and_when(make: MakeStudy, tmp_path: Path) -> None:
+    running = replace(make(n_trials=20, is_finished=False), state="running")
+    page = page_of(running, tmp_path / "out")
+    assert "running: 18 of 22 trials finished, as of 14:02 on 02 January 2026" in page.text
+    assert "recsweep show made-up --watch" in page.text
+
+
+def test_an_interrupted_study_says_how_to_go_on(make: MakeStudy, tmp_path: Path) -> None:
+    page = page_of(make(n_trials=20, is_finished=False), tmp_path / "out")
+    assert "interrupted: 18 of 22" in page.text
+    assert "recsweep resume made-up" in page.text
+
+
+def test_a_study_without_a_trial_has_a_report(make: MakeStudy, tmp_path: Path) -> None:
+    page = page_of(make(n_trials=0), tmp_path / "out")
+    assert "No trial finished" in page.text
+    assert "could not be made" not in page.text
+
+
+def test_a_study_with_nothing_at_all_has_a_report(study: StudyRecord, tmp_path: Path) -> None:
+    bare = replace(
+        study, trials=(), baselines=(), importance=(), columns=(), provenance={}, sweep={}
+    )
+    assert "could not be made" not in page_of(bare, tmp_path).text
+
+
+def test_a_study_where_all_failed_has_a_report(study: StudyRecord, tmp_path: Path) -> None:
+    page = page_of(without_complete(study), tmp_path)
+    assert "No trial finished" in page.text
+    assert "24 failed" in " ".join(page.text.split())
+    assert "could not be made" not in page.text
+
+
+def test_a_study_with_one_complete_trial_has_a_report(study: StudyRecord, tmp_path: Path) -> None:
+    page = page_of(with_one_complete(study), tmp_path)
+    assert "The only complete trial" in page.text
+    assert "could not be made" not in page.text
+
+
+def test_every_state_of_a_healthy_study_draws_every_section(study: StudyRecord) -> None:
+    sections = build_sections(study)
+    assert list(sections) == list(registry.SECTIONS)
+    problems = [b.text for s in sections.values() for b in s.blocks if b.kind == "problem"]
+    assert not problems
+
+
+def test_csv_and_parquet_hold_every_trial(paths: ReportPaths) -> None:
+    csv, parquet = pd.read_csv(paths.csv), pd.read_parquet(paths.parquet)
+    assert len(csv) == len(parquet) == 24
+    assert list(csv.columns) == list(parquet.columns)
+
+
+@pytest.mark.slow
+def test_ten_thousand_trials_take_a_minute_and_ten_megabytes_at_most(
+    make: MakeStudy, tmp_path: Path
+) -> None:
+    small = make(n_trials=200)
+    many = tuple(
+        replace(
+            t,
+            number=200 * k + t.number,
+            name=f"{200 * k + t.number:04d}",
+            is_default=t.is_default and k == 0,
+            best_rmse=None if t.best_rmse is None else t.best_rmse + 1e-6 * k,
+        )
+        for k in range(50)
+        for t in small.trials
+    )
+    began = time.monotonic()
+    paths = write_report(replace(small, trials=many, n_trials_asked_for=10_000), tmp_path / "out")
+    assert time.monotonic() - began < 60
+    assert paths.html.stat().st_size < 10e6
+    assert "more are in trials.csv" in paths.html.read_text("utf-8")
+
+
+def test_importing_reports_pulls_in_no_heavy_library() -> None:
+    heavy = "'ray', 'optuna', 'tensorflow', 'tf_keras', 'tensorboard', 'matplotlib.pyplot'"
+    code = (
+        "import sys, reports.render\n"
+        f"found = [name for name in ({heavy}) if name in sys.modules]\n"
+        "sys.exit(', '.join(found) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_the_page_opens_in_chromium_without_a_word_on_the_console(
+    paths: ReportPaths, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [
+            str(CHROMIUM),
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--enable-logging=stderr",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--dump-dom",
+            paths.html.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "Not decided: one seed each" in done.stdout
+    assert ":CONSOLE" not in done.stderr
+
+
+def test_a_failed_trial_is_shown_with_its_reason(study: StudyRecord, paths: ReportPaths) -> None:
+    failed = [t for t in study.trials if t.state is TrialState.FAIL]
+    assert failed
+    page = Page(paths.html.read_text("utf-8"))
+    for trial in failed:
+        assert trial.error and trial.error in page.text
+    assert any(t.stop_reason is StopReason.OUT_OF_MEMORY for t in failed)
+    assert "ran out of memory" in page.text

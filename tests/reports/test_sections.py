@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from experiments.records import BaselineRecord, StudyRecord, TrialState
+from reports.blocks import Beside, Picture, Table, WatchOuts
+from reports.sections.compare import compare
+from reports.sections.edges import edges_of_best
+from reports.sections.failures import failures
+from reports.sections.importance import importance
+from reports.sections.leaderboard import leaderboard
+from reports.sections.provenance import provenance
+from reports.sections.registry import SECTIONS
+from reports.sections.summary import headline, next_command, summary
+from tests.reports.conftest import MakeStudy, with_one_complete, without_complete
+
+
+def words(study: StudyRecord) -> str:
+    return " ".join(repr(block) for block in summary(study).blocks)
+
+
+def watch_outs(study: StudyRecord) -> str:
+    for block in summary(study).blocks:
+        if isinstance(block, Beside):
+            items = [m.items for m in block.margin if isinstance(m, WatchOuts)]
+            return " ".join(item.text for found in items for item in found)
+    return ""
+
+
+def test_one_seed_each_decides_nothing(study: StudyRecord) -> None:
+    assert headline(study).text == "Not decided: one seed each"
+
+
+def test_losing_to_the_bias_baseline_is_the_headline(study: StudyRecord) -> None:
+    strong = replace(study, baselines=(BaselineRecord("bias", "bias", 0.9, 0.1),))
+    assert headline(strong).text == "No model beats the bias baseline"
+
+
+def test_equalling_the_bias_baseline_does_not_beat_it(study: StudyRecord) -> None:
+    best = study.ranked[0].best_rmse
+    assert best is not None
+    equal = replace(study, baselines=(BaselineRecord("bias", "bias", best, 0.1),))
+    assert headline(equal).text == "No model beats the bias baseline"
+
+
+def test_nothing_complete_means_that_no_trial_finished(study: StudyRecord) -> None:
+    assert headline(without_complete(study)).text == "No trial finished"
+
+
+def test_without_a_bias_baseline_none_is_claimed(study: StudyRecord) -> None:
+    bare = replace(study, baselines=())
+    assert headline(bare).text == "Not decided: one seed each"
+    assert "to the bias baseline" not in words(bare)
+
+
+def test_the_gap_to_trial_0_is_told(study: StudyRecord) -> None:
+    best, default = study.ranked[0], study.trials[0]
+    assert best.best_rmse is not None and default.best_rmse is not None
+    gap = f"{best.best_rmse - default.best_rmse:+.4f}".replace("-", "−")
+    assert gap in words(study)
+    assert f"to the default, #0, {default.best_rmse:.4f}" in words(study)
+
+
+def test_a_default_that_did_not_complete_is_told(study: StudyRecord) -> None:
+    pruned = replace(study.trials[0], state=TrialState.PRUNED)
+    changed = replace(study, trials=(pruned, *study.trials[1:]))
+    assert "#0 is PRUNED" in words(changed)
+    assert "did not complete" in watch_outs(changed)
+
+
+def test_the_first_screen_says_what_rmse_averages_over(study: StudyRecord) -> None:
+    assert "over 15,778 validation rows, predictions unclipped" in words(study)
+
+
+def test_the_cold_share_and_the_lost_trials_are_watched(study: StudyRecord) -> None:
+    said = watch_outs(study)
+    assert "82.0 % of the validation rows belong to users never seen in training" in said
+    assert "2 failed and 1 diverged of 24 trials" in said
+
+
+def test_a_baseline_that_noise_cannot_tell_from_the_best_is_watched(study: StudyRecord) -> None:
+    best = study.ranked[0].best_rmse
+    assert best is not None
+    close = BaselineRecord("matrix_factorisation", "matrix factorisation", best + 0.001, 1.0)
+    better = BaselineRecord("item_mean", "item mean", best - 0.001, 1.0)
+    bias = BaselineRecord("bias", "bias", best + 0.1, 1.0)
+    said = watch_outs(replace(study, baselines=(close, better, bias)))
+    assert "does not beat these baselines: item mean" in said
+    assert "within the noise of these baselines: matrix factorisation" in said
+
+
+def test_a_default_among_the_tied_is_watched(study: StudyRecord) -> None:
+    best = study.ranked[0]
+    assert best.best_rmse is not None
+    tied = replace(study.trials[0], best_rmse=best.best_rmse + 0.0001)
+    assert "default" in watch_outs(replace(study, trials=(tied, *study.trials[1:])))
+
+
+def test_the_next_command_fits_the_state(study: StudyRecord) -> None:
+    assert next_command(replace(study, state="running")).lines == ("recsweep show made-up --watch",)
+    assert next_command(replace(study, state="interrupted")).lines == ("recsweep resume made-up",)
+    assert next_command(study).lines[0].startswith("recsweep best made-up > made-up-")
+
+
+def test_the_leaderboard_holds_complete_trials_and_baselines_only(study: StudyRecord) -> None:
+    table = next(b for b in leaderboard(study).blocks if isinstance(b, Table))
+    named = [row.cells[1].split()[0] for row in table.rows]
+    ranked = [f"#{trial.number}" for trial in study.ranked]
+    assert [name for name in named if name.startswith("#")] == ranked
+    assert sum(row.look == "baseline" for row in table.rows) == len(study.baselines)
+
+
+def test_a_layer_that_does_not_exist_is_not_shown(study: StudyRecord) -> None:
+    table = next(b for b in leaderboard(study).blocks if isinstance(b, Table))
+    titles = [column.title for column in table.columns]
+    assert "layers" in titles
+    assert not [title for title in titles if title.startswith("layer_size_")]
+
+
+def test_a_value_at_the_end_of_its_own_case_is_an_edge(study: StudyRecord) -> None:
+    best = study.ranked[0]
+    at_end = replace(
+        best, values=dict(best.values) | {"optimizer": "adam", "learning_rate": 4.9e-3}
+    )
+    edges = edges_of_best(replace(study, trials=(at_end,)))
+    found = next(edge for edge in edges if edge.dimension == "learning_rate")
+    assert (found.side, found.span) == ("upper end", "0.0003 to 0.005, log")
+
+
+def test_the_same_value_inside_another_case_is_no_edge(study: StudyRecord) -> None:
+    best = study.ranked[0]
+    inside = replace(
+        best, values=dict(best.values) | {"optimizer": "adagrad", "learning_rate": 0.1}
+    )
+    edges = edges_of_best(replace(study, trials=(inside,)))
+    assert "learning_rate" not in [edge.dimension for edge in edges]
+
+
+def test_an_end_at_zero_is_no_edge(study: StudyRecord) -> None:
+    best = study.ranked[0]
+    at_zero = replace(best, values=dict(best.values) | {"dropout": 0.0})
+    edges = edges_of_best(replace(study, trials=(at_zero,)))
+    assert "dropout" not in [edge.dimension for edge in edges]
+
+
+def test_an_edge_counts_the_tied_trials_that_share_it(study: StudyRecord) -> None:
+    best = study.ranked[0]
+    assert best.best_rmse is not None
+    values = dict(best.values) | {"dropout": 0.5}
+    twins = (
+        replace(best, number=0, values=values),
+        replace(best, number=1, values=values, best_rmse=best.best_rmse + 0.001),
+        replace(best, number=2, best_rmse=best.best_rmse + 0.002, values=values | {"dropout": 0.3}),
+        replace(best, number=3, best_rmse=best.best_rmse + 0.1, values=values),
+    )
+    edges = edges_of_best(replace(study, trials=twins))
+    found = next(edge for edge in edges if edge.dimension == "dropout")
+    assert (found.n_tied, found.n_tied_active) == (2, 3)
+
+
+def test_importance_is_left_out_with_its_reason(make: MakeStudy) -> None:
+    few = make(n_trials=8)
+    texts = [block.text for block in importance(few).blocks if block.kind == "problem"]
+    assert len(texts) == 2
+    assert "under 12 the shares are noise" in texts[0]
+
+
+def test_importance_is_drawn_for_each_arm(study: StudyRecord) -> None:
+    (drawn,) = [b for b in importance(study).blocks if isinstance(b, Picture)]
+    assert "plain: learning_rate 0.62" in drawn.alt
+    assert "dcn: learning_rate 0.62" in drawn.alt
+
+
+def test_nothing_is_compared_where_the_sweep_compares_nothing(make: MakeStudy) -> None:
+    assert compare(make(n_trials=8, compare=False)) is None
+
+
+def test_an_arm_without_a_complete_trial_has_its_row(study: StudyRecord) -> None:
+    only_plain = tuple(t for t in study.trials if t.arm == "plain" or not t.is_ranked)
+    section = compare(replace(study, trials=only_plain))
+    assert section is not None
+    table = next(block for block in section.blocks if isinstance(block, Table))
+    assert [row.cells[:2] for row in table.rows][1] == ("dcn", "–")
+
+
+def test_each_trial_without_a_rank_is_listed_once(study: StudyRecord) -> None:
+    tables = [block for block in failures(study).blocks if isinstance(block, Table)]
+    listed = [row.cells[0].split()[0] for table in tables for row in table.rows]
+    unranked = [f"#{t.number}" for t in study.trials if t.state.is_finished and not t.is_ranked]
+    assert sorted(listed) == sorted(unranked)
+
+
+def test_provenance_gives_the_command_of_each_row(study: StudyRecord) -> None:
+    tables = [block for block in provenance(study).blocks if isinstance(block, Table)]
+    commands = [row.cells[-1] for row in tables[0].rows]
+    assert len(commands) == len(study.ranked)
+    best = study.ranked[0].number
+    assert commands[0] == (
+        f"recsweep best made-up:{best} > made-up-{best}.toml && recsweep train made-up-{best}.toml"
+    )
+
+
+def test_a_study_name_is_quoted_for_the_shell(study: StudyRecord) -> None:
+    assert next_command(replace(study, name="a b", state="interrupted")).lines == (
+        "recsweep resume 'a b'",
+    )
+
+
+@pytest.mark.parametrize("anchor", list(SECTIONS))
+def test_every_section_copes_with_every_state(study: StudyRecord, anchor: str) -> None:
+    bare = replace(
+        study, trials=(), baselines=(), importance=(), columns=(), provenance={}, sweep={}
+    )
+    for case in (study, without_complete(study), with_one_complete(study), bare):
+        SECTIONS[anchor](case)
+
+
+@pytest.mark.parametrize("anchor", list(SECTIONS))
+def test_every_column_of_every_table_is_defined(study: StudyRecord, anchor: str) -> None:
+    section = SECTIONS[anchor](study)
+    assert section is not None
+    for block in section.blocks:
+        if isinstance(block, Table):
+            assert all(column.definition.endswith(".") for column in block.columns), block.caption
