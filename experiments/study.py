@@ -120,7 +120,7 @@ def resume_study(
         if n_trials is not None:
             with Journal(folder / DRIVER_JOURNAL) as journal:
                 folders.extend(study, n_trials, journal)
-        elif study.state == "finished":
+        elif study.is_finished:
             watcher.message(f"{study.name} is finished; nothing to resume")
             return Outcome(study)
         machine = read_machine()
@@ -178,7 +178,7 @@ def _conduct(
         search = build_search(
             sweep.space, sweep.search, sweep.seed, sweep.compare, default_values(sweep)
         )
-        orders = _pick_up(folder, search, ledger, journal, sweep)
+        orders = pick_up(folder, search, ledger, journal, sweep)
         time_left_s = _time_left(sweep.search.timeout_s, spent_s, more_s)
         study = read_study(folder)
         watcher.started(study, _estimate_s(study, sweep, loaded, resources, machine))
@@ -240,7 +240,7 @@ def _conduct(
     return Outcome(finished, cause)
 
 
-def _pick_up(
+def pick_up(
     folder: Path, search: Search, ledger: Ledger, journal: Journal, sweep: SweepConfig
 ) -> list[TrialOrder]:
     """Rebuild the search from earlier runs; orders for the trials to go on with."""
