@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from experiments.arms import arms_of
+from experiments.data_checks import read_data
 from experiments.durations import parse_duration
 from experiments.errors import RequestError, SweepFileError, SweepProblem
 from experiments.grid import check_grid, n_grid_trials
@@ -18,31 +19,16 @@ from experiments.space_checks import check_model, read_space
 from experiments.sweep import SearchConfig, SweepConfig, defaults_with, name_problem
 from experiments.sweep_file import TOP_LEVEL_KEYS, SweepSource
 from experiments.sweep_tables import (
-    ColumnsTable,
     CompareTable,
-    DatasetTable,
     HeadTable,
-    ItemsTable,
     Report,
     SearchTable,
-    SplitTable,
     TrainingTable,
-    is_whole,
     read_table,
 )
 from recommender.config import TrainingConfig, Value
-from recommender.datasets.base import DatasetConfig, ItemsConfig, SplitConfig, SplitMethod
-from recommender.datasets.registry import DATASETS, problems_with
 from recommender.errors import unknown
 from search_spaces import Choice, Problem, SearchSpace
-
-SPLIT_KEYS: dict[SplitMethod, tuple[str, ...]] = {
-    "time-range": ("train", "validation"),
-    "time-fraction": ("train", "validation"),
-    "random": ("train", "validation", "seed"),
-    "files": ("train_path", "test_path", "validation_path"),
-}
-"""What `[split]` may say beside its method."""
 
 
 def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> SweepConfig:
@@ -62,13 +48,7 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
     table = source.table
     _check_top_level(table, report)
     head = _read_head(table, source, report)
-    dataset = _read_dataset(table, source, report)
-    split = _read_split(table.get("split", {}), source, report)
-    if dataset is not None and split is not None:
-        for key, message in problems_with(dataset, split):
-            report(key, message)
-        if dataset.name is not None and dataset.name not in DATASETS:
-            _check_paths(dataset, split, report)
+    data = read_data(table, source, report)
     model = check_model(table.get("model", {}), report)
     space = read_space(table["space"], model, report) if "space" in table else None
     compare = _read_compare(table, space, report)
@@ -77,13 +57,13 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
     if problems or also:
         # Those of no line (overrides, missing tables) first, then down the file.
         raise SweepFileError([*sorted(problems, key=lambda p: p.line or 0), *also])
-    assert head and head.name and dataset and split and length, "a mistake was not reported"
+    assert head and head.name and data and length, "a mistake was not reported"
     return SweepConfig(
         name=head.name,
         seed=head.seed,
         note=head.note,
-        dataset=dataset,
-        split=split,
+        dataset=data[0],
+        split=data[1],
         compare=compare,
         space=space,
         model=model,
@@ -113,82 +93,6 @@ def _read_head(table: Mapping[str, Any], source: SweepSource, report: Report) ->
     elif read.name is not None and (problem := name_problem(read.name)):
         report("name", problem)
     return read
-
-
-def _read_dataset(
-    table: Mapping[str, Any], source: SweepSource, report: Report
-) -> DatasetConfig | None:
-    raw = table.get("dataset")
-    if raw is None:
-        report("dataset", 'is missing; write [dataset] and name = "movielens-small" below')
-        return None
-    inner: dict[str, Any] = {"columns": None, "items": None}
-    if isinstance(raw, dict):
-        inner |= {key: raw[key] for key in inner if key in raw}
-        raw = {key: value for key, value in raw.items() if key not in inner}
-    read = read_table(DatasetTable, raw, "dataset", report, also_known=tuple(inner))
-    columns = items = None
-    if inner["columns"] is not None:
-        columns = read_table(ColumnsTable, inner["columns"], "dataset.columns", report)
-    if inner["items"] is not None:
-        items = read_table(ItemsTable, inner["items"], "dataset.items", report)
-    # With a mistake in any of the three, the data is not looked at.
-    parts = ((read, raw), (columns, inner["columns"]), (items, inner["items"]))
-    for part, given in parts:
-        if given is not None and (part is None or not is_whole(part, given)):
-            return None
-    assert read is not None
-    return DatasetConfig(
-        name=read.name,
-        path=source.resolve("dataset.path", read.path) if read.path is not None else None,
-        columns=columns.model_dump(exclude_none=True) if columns else {},
-        rating_range=(read.rating_range[0], read.rating_range[1]) if read.rating_range else None,
-        items=_items_config(items, source) if items else None,
-        features=tuple(read.features),
-    )
-
-
-def _items_config(items: ItemsTable, source: SweepSource) -> ItemsConfig:
-    return ItemsConfig(
-        path=source.resolve("dataset.items.path", items.path),
-        key=items.key,
-        category=tuple(items.category),
-        list=tuple(items.list),
-        number=tuple(items.number),
-    )
-
-
-def _read_split(raw: Any, source: SweepSource, report: Report) -> SplitConfig | None:
-    read = read_table(SplitTable, raw, "split", report)
-    if read is None or not is_whole(read, raw):
-        return None
-    # A path without method "files" is told by the data's own checks.
-    for key in ("train", "validation", "seed"):
-        if key in read.model_fields_set and key not in SPLIT_KEYS[read.method]:
-            report(f"split.{key}", f"means nothing to method {read.method!r}; leave it out")
-    paths = {
-        key: source.resolve(f"split.{key}", getattr(read, key))
-        for key in SPLIT_KEYS["files"]
-        if getattr(read, key) is not None
-    }
-    return SplitConfig(
-        method=read.method,
-        train=read.train,
-        validation=read.validation,
-        seed=read.seed or 0,
-        **paths,
-    )
-
-
-def _check_paths(dataset: DatasetConfig, split: SplitConfig, report: Report) -> None:
-    """The files of a data set that nobody knows: without its name nothing else looks at them."""
-    paths = {f"split.{key}": getattr(split, key) for key in SPLIT_KEYS["files"]}
-    paths["dataset.path"] = dataset.path
-    if dataset.items is not None:
-        paths["dataset.items.path"] = dataset.items.path
-    for key, path in paths.items():
-        if path is not None and not path.exists():
-            report(key, f"{path} is not there")
 
 
 def _read_compare(

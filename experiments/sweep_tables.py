@@ -152,8 +152,8 @@ def _say(known: list[str], shape: type[Table], mistake: dict[str, Any]) -> str:
     if kind in ("too_long", "too_short"):
         n_entries = limits.get("max_length", limits.get("min_length"))
         return f"must have exactly {n_entries} entries, got {value!r}"
-    rule = _RULES.get(kind, mistake["msg"].replace("Input should", "must"))
-    return f"{rule.format(**limits)}, got {value!r}"
+    rule = _RULES[kind].format(**limits) if kind in _RULES else mistake["msg"]
+    return f"{rule}, got {str(value).lower() if isinstance(value, bool) else repr(value)}"
 
 
 _RULES = {

@@ -163,7 +163,7 @@ def test_problems_found_elsewhere_are_told_with_those_of_the_file(file: Path) ->
     [
         ("seed=-1", "seed", "must be at least 0, got -1"),
         ("seed=4294967296", "seed", "must be below 4,294,967,296"),
-        ("seed=true", "seed", "must be a whole number, got True"),
+        ("seed=true", "seed", "must be a whole number, got true"),
         ("note=3", "note", "must be text, got 3"),
         ("name=-x", "name", "1 to 64 of A-Z a-z 0-9 . _ -"),
         ("name=../x", "name", "1 to 64 of A-Z a-z 0-9 . _ -"),

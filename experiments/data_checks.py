@@ -1,0 +1,122 @@
+"""The `[dataset]` and `[split]` tables, and whether the data can be what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.sweep_file import SweepSource
+from experiments.sweep_tables import (
+    ColumnsTable,
+    DatasetTable,
+    ItemsTable,
+    Report,
+    SplitTable,
+    is_whole,
+    read_table,
+)
+from recommender.datasets.base import DatasetConfig, ItemsConfig, SplitConfig, SplitMethod
+from recommender.datasets.registry import DATASETS, problems_with
+
+SPLIT_KEYS: dict[SplitMethod, tuple[str, ...]] = {
+    "time-range": ("train", "validation"),
+    "time-fraction": ("train", "validation"),
+    "random": ("train", "validation", "seed"),
+    "files": ("train_path", "test_path", "validation_path"),
+}
+"""What `[split]` may say beside its method."""
+
+
+def read_data(
+    table: Mapping[str, Any], source: SweepSource, report: Report
+) -> tuple[DatasetConfig, SplitConfig] | None:
+    """Data set and split of a sweep's tables; None where a table has not even its shape.
+
+    Every mistake is reported, those too that show only in files: one that is not there, a column
+    that a table lacks. No rating is read.
+    """
+    dataset = _read_dataset(table, source, report)
+    split = _read_split(table.get("split", {}), source, report)
+    if dataset is None or split is None:
+        return None
+    for key, message in problems_with(dataset, split):
+        report(key, message)
+    if dataset.name is not None and dataset.name not in DATASETS:
+        _check_paths(dataset, split, report)
+    return dataset, split
+
+
+def _read_dataset(
+    table: Mapping[str, Any], source: SweepSource, report: Report
+) -> DatasetConfig | None:
+    raw = table.get("dataset")
+    if raw is None:
+        report("dataset", 'is missing; write [dataset] and name = "movielens-small" below')
+        return None
+    inner: dict[str, Any] = {"columns": None, "items": None}
+    if isinstance(raw, dict):
+        inner |= {key: raw[key] for key in inner if key in raw}
+        raw = {key: value for key, value in raw.items() if key not in inner}
+    read = read_table(DatasetTable, raw, "dataset", report, also_known=tuple(inner))
+    columns = items = None
+    if inner["columns"] is not None:
+        columns = read_table(ColumnsTable, inner["columns"], "dataset.columns", report)
+    if inner["items"] is not None:
+        items = read_table(ItemsTable, inner["items"], "dataset.items", report)
+    # With a mistake in any of the three, the data is not looked at.
+    parts = ((read, raw), (columns, inner["columns"]), (items, inner["items"]))
+    for part, given in parts:
+        if given is not None and (part is None or not is_whole(part, given)):
+            return None
+    assert read is not None
+    return DatasetConfig(
+        name=read.name,
+        path=source.resolve("dataset.path", read.path) if read.path is not None else None,
+        columns=columns.model_dump(exclude_none=True) if columns else {},
+        rating_range=(read.rating_range[0], read.rating_range[1]) if read.rating_range else None,
+        items=_items_config(items, source) if items else None,
+        features=tuple(read.features),
+    )
+
+
+def _items_config(items: ItemsTable, source: SweepSource) -> ItemsConfig:
+    return ItemsConfig(
+        path=source.resolve("dataset.items.path", items.path),
+        key=items.key,
+        category=tuple(items.category),
+        list=tuple(items.list),
+        number=tuple(items.number),
+    )
+
+
+def _read_split(raw: Any, source: SweepSource, report: Report) -> SplitConfig | None:
+    read = read_table(SplitTable, raw, "split", report)
+    if read is None or not is_whole(read, raw):
+        return None
+    # A path without method "files" is told by the data's own checks.
+    for key in ("train", "validation", "seed"):
+        if key in read.model_fields_set and key not in SPLIT_KEYS[read.method]:
+            report(f"split.{key}", f"means nothing to method {read.method!r}; leave it out")
+    paths = {
+        key: source.resolve(f"split.{key}", getattr(read, key))
+        for key in SPLIT_KEYS["files"]
+        if getattr(read, key) is not None
+    }
+    return SplitConfig(
+        method=read.method,
+        train=read.train,
+        validation=read.validation,
+        seed=read.seed or 0,
+        **paths,
+    )
+
+
+def _check_paths(dataset: DatasetConfig, split: SplitConfig, report: Report) -> None:
+    """The files of a data set that nobody knows: without its name nothing else looks at them."""
+    paths = {f"split.{key}": getattr(split, key) for key in SPLIT_KEYS["files"]}
+    paths["dataset.path"] = dataset.path
+    if dataset.items is not None:
+        paths["dataset.items.path"] = dataset.items.path
+    for key, path in paths.items():
+        if path is not None and not path.exists():
+            report(key, f"{path} is not there")
