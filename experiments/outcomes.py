@@ -6,8 +6,8 @@ in a ledger that grew line by line and in one rebuilt from the journals. The rul
 
 - A trial that ended COMPLETE or PRUNED has ended; no later attempt reopens it.
 - Otherwise its latest attempt speaks for it: one that failed and was started again is running.
-- Once a newer attempt started, or the driver gave an attempt up, what the older one still writes
-  does not count.
+- Once a newer attempt started, or the driver gave an attempt up, what its worker still writes does
+  not count. The driver's own word always does: there is one driver at a time.
 - An epoch that several attempts ran is the latest attempt's.
 """
 
@@ -91,26 +91,23 @@ class Facts:
     pruner_states: Sequence[PrunerState]
 
 
-# Two words on one attempt: the driver's before the worker's, since it has acted on its own by then
-# and looked for the worker's first.
-_AUTHORITY = {
-    reason: rank
-    for rank, reason in enumerate(
-        (
-            StopReason.PRUNER,
-            StopReason.STALLED,
-            StopReason.TRIAL_TIMEOUT,
-            StopReason.WORKER_LOST,
-            StopReason.MAX_EPOCHS,
-            StopReason.PATIENCE,
-            StopReason.DIVERGED,
-            StopReason.OUT_OF_MEMORY,
-            StopReason.ERROR,
-            StopReason.RECYCLED,
-            StopReason.INTERRUPTED,
-        )
-    )
-}
+_DRIVERS_REASONS = (
+    StopReason.PRUNER,
+    StopReason.STALLED,
+    StopReason.TRIAL_TIMEOUT,
+    StopReason.WORKER_LOST,
+)
+_WORKERS_REASONS = (
+    StopReason.MAX_EPOCHS,
+    StopReason.PATIENCE,
+    StopReason.DIVERGED,
+    StopReason.OUT_OF_MEMORY,
+    StopReason.ERROR,
+    StopReason.RECYCLED,
+    StopReason.INTERRUPTED,
+)
+# Two words on one attempt: the driver's counts, since it looked for the worker's before it acted.
+_AUTHORITY = {reason: rank for rank, reason in enumerate(_DRIVERS_REASONS + _WORKERS_REASONS)}
 
 
 def trial_record(facts: Facts) -> TrialRecord:
@@ -162,7 +159,9 @@ def _deciding_end(facts: Facts) -> End | None:
 
 
 def _is_fenced(end: End, facts: Facts) -> bool:
-    """Whether this end was written after its attempt had been given up or superseded."""
+    """Whether a worker wrote this end after its attempt had been given up or superseded."""
+    if end.stop_reason in _DRIVERS_REASONS:
+        return False
     return any(s.attempt > end.attempt and s.at < end.at for s in facts.starts) or any(
         e.attempt == end.attempt and not e.ends_trial and e.at < end.at for e in facts.ends
     )

@@ -19,10 +19,18 @@ from experiments.records import StopReason, TrialRecord, TrialState
 from tests.experiments.facts import ask, end, epoch, start
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "study.db") as ledger:
+@pytest.fixture(scope="module")
+def shared_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    with Ledger(tmp_path_factory.mktemp("outcomes") / "study.db") as ledger:
         yield ledger
+
+
+@pytest.fixture
+def ledger(shared_ledger: Ledger) -> Ledger:
+    """An empty ledger; one file for all tests here, which commit nothing."""
+    if shared_ledger._connection.in_transaction:
+        shared_ledger._connection.execute("ROLLBACK")
+    return shared_ledger
 
 
 def outcome(ledger: Ledger, events: Iterable[Event]) -> TrialRecord:
@@ -106,6 +114,12 @@ def test_what_an_attempt_writes_after_it_was_given_up_does_not_end_the_trial(
     trial = outcome(ledger, [ask(), start(), given_up, end(0, "max_epochs", 1, at=6)])
     assert trial.state is TrialState.RUNNING
     assert trial.attempts[0].stop_reason is StopReason.WORKER_LOST
+
+
+def test_the_driver_may_end_a_trial_whose_attempt_it_had_given_up(ledger: Ledger) -> None:
+    given_up = end(0, "worker_lost", 1, at=5, kind="attempt_end")
+    trial = outcome(ledger, [ask(), start(), given_up, end(0, "pruner", 1, at=6)])
+    assert trial.stop_reason is StopReason.PRUNER
 
 
 @pytest.mark.parametrize("reason", ["max_epochs", "patience", "pruner", "diverged"])
