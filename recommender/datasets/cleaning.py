@@ -113,6 +113,9 @@ def numbers(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
 # Numbers are seconds, or thousandths, millionths, billionths of them: each from this size on.
 _UNITS_PER_SECOND = ((1e17, 10**9, "nano"), (1e14, 10**6, "micro"), (1e11, 10**3, "milli"))
 
+_FIRST_SECOND, _END_SECOND = -62_135_596_800, 253_402_300_800
+"""The years 1 to 9999."""
+
 
 def _seconds(column: pd.Series[Any], found: Findings) -> npt.NDArray[np.int64]:
     """Whole seconds since 1970 from numbers, dates or ISO 8601 text; UTC where no zone is given."""
@@ -123,15 +126,17 @@ def _seconds(column: pd.Series[Any], found: Findings) -> npt.NDArray[np.int64]:
         seconds = (dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()
     else:
         seconds = numbers(column)
-        typical = np.median(np.abs(seconds[np.isfinite(seconds)]))
+        finite = np.abs(seconds[np.isfinite(seconds)])
+        typical = np.median(finite) if len(finite) else 0.0
         for size, per_second, prefix in _UNITS_PER_SECOND:
             if typical >= size:
                 seconds = seconds / per_second
                 found.notes.append(f"{found.table.name}: times are read as {prefix}seconds")
                 break
-    is_bad = ~np.isfinite(seconds) & ~is_missing
+    is_sound = (seconds >= _FIRST_SECOND) & (seconds < _END_SECOND)
+    is_bad = ~is_sound & ~is_missing
     found.refuse(is_bad, f"times are neither seconds nor dates, such as {example(column, is_bad)}")
-    return np.floor(np.where(np.isfinite(seconds), seconds, 0)).astype(np.int64)
+    return np.floor(np.where(is_sound, seconds, 0)).astype(np.int64)
 
 
 def _shared_codes(parts: Sequence[tuple[Ints, list[str]]]) -> tuple[Ints, Strings]:

@@ -32,6 +32,7 @@ def damaged(column: str, values: dict[int, object]):
         ("rating", {3: "nan"}, "1 ratings are no numbers, such as 'nan' (line 5)"),
         ("time", {3: None}, "1 times are missing (line 5)"),
         ("time", {3: "yesterday"}, "1 times are neither seconds nor dates, such as 'yesterday'"),
+        ("time", {3: 99_999_999_999_999}, "1 times are neither seconds nor dates"),
         ("user", {3: None}, "1 user ids are missing (line 5)"),
         ("item", {3: "  "}, "1 item ids are missing (line 5)"),
     ],
