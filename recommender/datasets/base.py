@@ -83,10 +83,16 @@ class SplitConfig:
         return self.method != "random"
 
     @property
-    def files(self) -> tuple[Path, ...]:
-        """Train, test and, where given, validation; empty for methods other than `files`."""
-        paths = (self.train_path, self.test_path, self.validation_path)
-        return tuple(p for p in paths if p is not None) if self.method == "files" else ()
+    def files(self) -> dict[str, Path]:
+        """By part, in the order train, test, validation; empty for methods other than `files`."""
+        paths = {
+            "train": self.train_path,
+            "test": self.test_path,
+            "validation": self.validation_path,
+        }
+        if self.method != "files":
+            return {}
+        return {part: path for part, path in paths.items() if path is not None}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -141,8 +141,7 @@ def _split_in_words(split: SplitConfig) -> dict[str, Any]:
     """What the method uses, and nothing that it ignores; of files their names."""
     words: dict[str, Any] = {"method": split.method}
     if split.method == "files":
-        names = ("train", "test", "validation")
-        return words | {n: path.name for n, path in zip(names, split.files, strict=False)}
+        return words | {part: path.name for part, path in split.files.items()}
     words |= {"train": split.train, "validation": split.validation}
     return words | ({"seed": split.seed} if split.method == "random" else {})
 

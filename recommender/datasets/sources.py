@@ -52,8 +52,8 @@ class Source:
     """None: known only once the ratings are read."""
     features: Callable[[DatasetConfig], tuple[str, ...]]
     """All features it can give."""
-    problems: Callable[[DatasetConfig, tuple[Path, ...]], list[Problem]]
-    """What is wrong before reading; with the files of the split, where there are any."""
+    problems: Callable[[DatasetConfig, Mapping[str, Path]], list[Problem]]
+    """What is wrong before reading; with the files of the split by part, where there are any."""
     read_ratings: Callable[[DatasetConfig, Path | None], RawTable]
     """Columns `user`, `item`, `rating` and, where there are times, `time`; of a file of the split,
     where one is given."""

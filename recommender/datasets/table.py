@@ -6,7 +6,7 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -180,7 +180,7 @@ def _check_file(path: Path) -> None:
         raise DataError([f"{path.name}: unknown kind of file; known endings: {', '.join(known)}"])
 
 
-def _problems(dataset: DatasetConfig, files: tuple[Path, ...]) -> list[Problem]:
+def _problems(dataset: DatasetConfig, files: Mapping[str, Path]) -> list[Problem]:
     problems: list[Problem] = [
         ("dataset.columns", unknown("column role", role, COLUMNS))
         for role in dataset.columns
@@ -201,8 +201,8 @@ def _problems(dataset: DatasetConfig, files: tuple[Path, ...]) -> list[Problem]:
         problems.append(
             ("dataset.path", "the files of the split hold the ratings; leave dataset.path out")
         )
-    for path in files:
-        problems += _column_problems("split", path, named)
+    for part, path in files.items():
+        problems += _column_problems(f"split.{part}_path", path, named)
     if dataset.path is not None and not files:
         problems += _column_problems("dataset.path", dataset.path, named)
     if dataset.items is not None:

@@ -132,3 +132,15 @@ def test_all_problems_are_told_together() -> None:
     dataset = DatasetConfig("movielens-small", Path("x"), NAMES, (5, 1), features=("genre",))
     split = SplitConfig(train=2, test_path=Path("x"))
     assert len(told(dataset, split)) >= 7
+
+
+def test_a_missing_file_of_the_split_is_told_with_its_key(table: Path) -> None:
+    split = SplitConfig("files", train_path=table, test_path=Path("nowhere.csv"))
+    lines = told(DatasetConfig(columns=NAMES), split)
+    assert lines == ["split.test_path: nowhere.csv is not there"]
+
+
+def test_the_header_is_enough_to_check_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_text("user,item,rating,time\nthe rest is not looked at")
+    assert not told(DatasetConfig(path=path, columns=NAMES))
