@@ -16,7 +16,7 @@ from search_spaces.drafts import dimensions_of, drafts_of
 from search_spaces.narrowing import narrow
 from search_spaces.problems import Problem, SpaceError, unknown
 from search_spaces.tables import write_dimension
-from search_spaces.tree import dependency_order, situations
+from search_spaces.tree import dependency_order, independent_groups, situations
 from search_spaces.values import Value, spell
 
 
@@ -153,20 +153,8 @@ class SearchSpace:
             SpaceError: a dimension has no finite grid; all that have none.
         """
         self._refuse_continua()
-        parents = {above for dimension in self.dimensions for above in dimension.parents}
-        order = [name for name in self._order if name in parents]
-        others = [name for name in self._order if name not in parents]
-        asked = [slot.when for slot in self.slots]
-        total = 0
-        for values, n_alike in situations(order, self._slots, asked):
-            sizes = (
-                slot.distribution.size or 0
-                for name in others
-                for slot in self._slots[name]
-                if holds(slot.when, values)
-            )
-            total += n_alike * math.prod(sizes)
-        return total
+        parents = {dimension.name: dimension.parents for dimension in self.dimensions}
+        return math.prod(self._count(group) for group in independent_groups(parents))
 
     def points(self) -> Iterator[dict[str, Value]]:
         """The grid: every point once, the last dimensions changing fastest.
@@ -178,7 +166,10 @@ class SearchSpace:
         return self._grow({}, 0)
 
     def to_table(self) -> dict[str, Any]:
-        """The `[space]` table of a sweep file; `parse_space` makes this space of it again."""
+        """The `[space]` table of a sweep file; `parse_space` makes this space of it again.
+
+        In the order of the dimensions, which counts: samplers draw in it.
+        """
         return {dimension.name: write_dimension(dimension) for dimension in self.dimensions}
 
     @cached_property
@@ -196,6 +187,18 @@ class SearchSpace:
     @cached_property
     def _ordered_slots(self) -> tuple[Slot, ...]:
         return tuple(slot for name in self._order for slot in self._slots[name])
+
+    def _count(self, group: tuple[str, ...]) -> int:
+        """The points of the space of these dimensions, which depend on no others."""
+        slots = {name: self._slots[name] for name in self._order if name in group}
+        above = {parent for d in self.dimensions if d.name in slots for parent in d.parents}
+        deciding = [name for name in slots if name in above]
+        others = [slot for name in slots if name not in above for slot in slots[name]]
+        asked = [slot.when for its in slots.values() for slot in its]
+        return sum(
+            n_alike * math.prod(s.distribution.size or 0 for s in others if holds(s.when, values))
+            for values, n_alike in situations(deciding, slots, asked)
+        )
 
     def _grow(self, values: dict[str, Value], depth: int) -> Iterator[dict[str, Value]]:
         """The points that agree with `values`, which fill the first `depth` slots."""

@@ -59,6 +59,17 @@ def ancestors(name: str, parents: Parents) -> frozenset[str]:
     return frozenset(found)
 
 
+def independent_groups(parents: Parents) -> tuple[tuple[str, ...], ...]:
+    """Names in groups that do not depend on each other, within a group as they come."""
+    groups: list[set[str]] = []
+    for name, above in parents.items():
+        related = {name, *above}
+        apart = [group for group in groups if not group & related]
+        together = related.union(*(group for group in groups if group & related))
+        groups = [*apart, together]
+    return tuple(tuple(name for name in parents if name in group) for group in groups)
+
+
 def situations(
     order: Sequence[str],
     branches: Mapping[str, Sequence[Branch]],

@@ -140,6 +140,13 @@ def test_a_huge_grid_is_counted_without_walking_it() -> None:
     assert len(list(itertools.islice(huge.points(), 5))) == 5
 
 
+def test_a_grid_of_many_independent_conditions_is_counted_at_once() -> None:
+    pairs: dict[str, Any] = {}
+    for i in range(40):
+        pairs |= {f"p{i}": Choice([True, False]), f"c{i}": Int(1, 4).when(**{f"p{i}": True})}
+    assert SearchSpace.of(**pairs).count() == 5**40
+
+
 def test_a_grid_over_continua_names_each_of_them() -> None:
     for ask in (HOUSE.count, HOUSE.points):
         with pytest.raises(SpaceError) as raised:

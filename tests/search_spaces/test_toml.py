@@ -8,6 +8,7 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments.toml_text import toml_section
 from search_spaces import Choice, Float, Int, SearchSpace, SpaceError, parse_space, shipped_space
 from search_spaces.checks import check
 from search_spaces.drafts import drafts_of
@@ -92,7 +93,7 @@ def test_toml_and_python_make_the_same_space() -> None:
 @given(spaces())
 def test_every_space_comes_back_from_the_toml_written_of_it(space: SearchSpace) -> None:
     findings = check(drafts_of(space.dimensions))
-    toml = tomli_w.dumps({"space": space.to_table()})
+    toml = toml_section("[space]", space.to_table())
     parsed, problems = parse_space(tomllib.loads(toml)["space"])
     if findings.holes:
         assert [p.key for p in problems] == [f"space.{name}" for name in findings.holes]

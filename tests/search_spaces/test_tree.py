@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces import Case, Choice, Int
-from search_spaces.tree import ancestors, dependency_order, situations
+from search_spaces.tree import ancestors, dependency_order, independent_groups, situations
 
 graphs = st.dictionaries(
     st.sampled_from("abcdef"), st.frozensets(st.sampled_from("abcdef")), max_size=6
@@ -34,6 +34,16 @@ def test_ancestors_reach_all_the_way_up() -> None:
     assert ancestors("c", parents) == {"a", "b"}
     assert ancestors("a", parents) == frozenset()
     assert ancestors("x", parents) == {"x"}
+
+
+@given(graphs)
+def test_groups_share_out_the_names_and_no_parent_is_in_another(
+    parents: dict[str, frozenset[str]],
+) -> None:
+    known = {name: above & parents.keys() for name, above in parents.items()}
+    groups = independent_groups(known)
+    assert sorted(name for group in groups for name in group) == sorted(known)
+    assert all(known[name] <= set(group) for group in groups for name in group)
 
 
 def test_values_that_no_condition_tells_apart_come_as_one() -> None:
