@@ -113,7 +113,7 @@ def _read_without(
             )
             if dependent:
                 message = (
-                    f"{name!r} cannot just go, {', '.join(dependent)} depend on it: "
+                    f"{name!r} cannot just go, it decides about {', '.join(dependent)}: "
                     "fix it in [model], or leave them out too"
                 )
                 problems.append(Problem("without", message))

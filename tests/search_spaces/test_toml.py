@@ -364,7 +364,7 @@ def test_a_dimension_can_be_left_out_and_fixed() -> None:
 def test_what_others_depend_on_cannot_just_be_left_out() -> None:
     toml = "[space]\nuse = 'ranking'\nwithout = ['optimizer']"
     assert problems_of(toml) == [
-        "space.without: 'optimizer' cannot just go, learning_rate depend on it: "
+        "space.without: 'optimizer' cannot just go, it decides about learning_rate: "
         "fix it in [model], or leave them out too"
     ]
     read("[space]\nuse = 'ranking'\nwithout = ['optimizer', 'learning_rate']")
