@@ -81,6 +81,17 @@ def trials_frame(study: StudyRecord) -> pd.DataFrame:
     return frame
 
 
+def curves_frame(study: StudyRecord) -> pd.DataFrame:
+    """One row an epoch of a trial: number, epoch, val_rmse, train_rmse, n_updates, seconds."""
+    rows = [
+        (t.number, e.epoch, e.val_rmse, e.train_rmse, e.n_updates, e.seconds)
+        for t in study.trials
+        for e in t.epochs
+    ]
+    names = ["number", "epoch", "val_rmse", "train_rmse", "n_updates", "seconds"]
+    return pd.DataFrame(rows, columns=names)
+
+
 def column_definitions(study: StudyRecord) -> dict[str, str]:
     """Every column of `trials_frame`, in order, and what stands in it."""
     values = {

@@ -116,7 +116,7 @@ def dot_plot(dots: Sequence[Dot], *, tied_to: float | None, width: int) -> Figur
     row_px, bottom_px = 23, 44
     height = 8 + row_px * len(dots) + bottom_px
     figure = _figure(width, height)
-    axes = _axes(figure, left=160 if is_wide else 128, right=64, top=8, bottom=bottom_px)
+    axes = _axes(figure, left=160 if is_wide else 128, right=62, top=8, bottom=bottom_px)
     values = [dot.rmse for dot in dots]
     low = min(values)
     near = max((dot.rmse for dot in dots if not dot.may_be_off), default=low)
@@ -132,11 +132,11 @@ def dot_plot(dots: Sequence[Dot], *, tied_to: float | None, width: int) -> Figur
         axes.axhline(y, color=COLOURS["rule"], lw=1, zorder=1)
         is_off = dot.rmse > high
         marker = ">" if is_off else "D" if dot.is_baseline else "o"
-        x = high + 0.5 * pad if is_off else dot.rmse
+        x = high + pad if is_off else dot.rmse
         _mark(axes, x, y, marker, dot.colour, is_hollow=not dot.is_baseline)
-        axes.text(
-            1.0, y, f"   {numbers.rmse(dot.rmse)}", transform=axes.get_yaxis_transform(),
-            va="center", ha="left", color=text_colour,
+        axes.annotate(
+            numbers.rmse(dot.rmse), (1, y), xycoords=("axes fraction", "data"), xytext=(14, 0),
+            textcoords="offset points", va="center", ha="left", color=text_colour,
         )  # fmt: skip
     _row_labels(axes, [dot.label for dot in dots])
     for text, dot in zip(axes.get_yticklabels(), dots, strict=True):

@@ -94,7 +94,7 @@ def _pictures(sections: dict[str, Section]) -> list[Picture]:
 
 def _status(study: StudyRecord, now: datetime) -> str:
     """`running: 27 of 60, as of 14:02`; empty for a finished study, whose report has no date."""
-    if study.state == "finished":
+    if study.is_finished:
         return ""
     n = ranking.counts(study.search_trials).finished
     asked = max(study.n_trials_asked_for, len(study.search_trials))

@@ -47,7 +47,7 @@ def provenance(study: StudyRecord) -> Section:
         Note(
             "Nothing in this report was drawn by chance: the same study folder gives the same "
             "report, to the byte."
-            if study.state == "finished"
+            if study.is_finished
             else "This report tells of a study that is not finished; its numbers will change."
         ),
     ]
@@ -91,7 +91,7 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
     spent = sum(trial.seconds for trial in study.trials)
     versions: Mapping[str, Any] = about.get("versions") or {}
     facts = {
-        "study": f"{study.name} ({study.state})",
+        "study": f"{study.name} ({'finished' if study.is_finished else study.state})",
         "note": study.note,
         "started": _text(about.get("started_at")),
         "command": _command(about.get("command")),

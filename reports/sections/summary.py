@@ -230,9 +230,9 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
 def next_command(study: StudyRecord) -> Command:
     """The one thing to do now."""
     name = shlex.quote(study.name)
-    if study.state == "running":
+    if study.state == "running" and not study.is_finished:
         return Command("Watch it run", (f"recsweep show {name} --watch",))
-    if study.state == "interrupted":
+    if not study.is_finished:
         return Command("Go on where it stopped", (f"recsweep resume {name}",))
     ranked = ranking.ranked_trials(study)
     if not ranked:

@@ -99,9 +99,15 @@ def test_a_default_among_the_tied_is_watched(study: StudyRecord) -> None:
 
 
 def test_the_next_command_fits_the_state(study: StudyRecord) -> None:
-    assert next_command(replace(study, state="running")).lines == ("recsweep show made-up --watch",)
-    assert next_command(replace(study, state="interrupted")).lines == ("recsweep resume made-up",)
+    more = replace(study, n_trials_asked_for=60)
+    running, interrupted = replace(more, state="running"), replace(more, state="interrupted")
+    assert next_command(running).lines == ("recsweep show made-up --watch",)
+    assert next_command(interrupted).lines == ("recsweep resume made-up",)
     assert next_command(study).lines[0].startswith("recsweep best made-up > made-up-")
+
+
+def test_a_driver_that_has_nothing_left_to_run_counts_as_finished(study: StudyRecord) -> None:
+    assert next_command(replace(study, state="running")) == next_command(study)
 
 
 def test_the_leaderboard_holds_complete_trials_and_baselines_only(study: StudyRecord) -> None:
@@ -203,8 +209,8 @@ def test_provenance_gives_the_command_of_each_row(study: StudyRecord) -> None:
 
 
 def test_a_study_name_is_quoted_for_the_shell(study: StudyRecord) -> None:
-    assert next_command(replace(study, name="a b", state="interrupted")).lines == (
-        "recsweep resume 'a b'",
+    assert next_command(replace(without_complete(study), name="a b")).lines == (
+        "recsweep show 'a b'",
     )
 
 
