@@ -9,58 +9,33 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import sqlite3
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import quote
 
 from experiments.files import disk_error, is_on_network
 from experiments.journal import Event, JournalError, journal_files, read_journal
+from experiments.ledger_tables import (
+    APPLICATION_ID,
+    LAST_SIGN,
+    LAST_WORD,
+    SCHEMA,
+    SCHEMA_VERSION,
+    row_of,
+)
 from experiments.outcomes import Ask, End, Epoch, Facts, PrunerState, Start, trial_record
 from experiments.records import Purpose, StudyError, TrialRecord
 
-SCHEMA_VERSION = 1
 COMMIT_EVERY_S = 0.25
 """Epochs wait at most this long, until the next `catch_up`, to be committed together."""
 
 _AT_ONCE = frozenset({"ask", "end", "attempt_end", "extend", "session", "session_end"})
 _BUSY_S = 30.0
 _CLOSING_S = 5.0
-_APPLICATION_ID = 0x52435357  # "RCSW"
-_SCHEMA = """
-CREATE TABLE asks (
-    number INTEGER PRIMARY KEY, name TEXT NOT NULL, purpose TEXT NOT NULL, arm TEXT,
-    arm_number INTEGER NOT NULL, "values" TEXT NOT NULL, seed INTEGER NOT NULL,
-    is_default INTEGER NOT NULL, at REAL NOT NULL);
-CREATE TABLE starts (
-    number INTEGER NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL,
-    first_epoch INTEGER NOT NULL, n_parameters INTEGER, at REAL NOT NULL,
-    PRIMARY KEY (number, attempt)) WITHOUT ROWID;
-CREATE TABLE epochs (
-    number INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL,
-    val_rmse REAL, train_rmse REAL, n_updates INTEGER NOT NULL, seconds REAL NOT NULL,
-    at REAL NOT NULL, PRIMARY KEY (number, attempt, epoch)) WITHOUT ROWID;
-CREATE TABLE checkpoints (
-    number INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL,
-    PRIMARY KEY (number, attempt, epoch)) WITHOUT ROWID;
-CREATE TABLE ends (
-    number INTEGER NOT NULL, attempt INTEGER NOT NULL, stop_reason TEXT NOT NULL,
-    ends_trial INTEGER NOT NULL, error TEXT, at REAL NOT NULL,
-    PRIMARY KEY (number, attempt, stop_reason, ends_trial)) WITHOUT ROWID;
-CREATE TABLE pruner_states (
-    number INTEGER NOT NULL, epoch INTEGER NOT NULL, attrs TEXT NOT NULL,
-    PRIMARY KEY (number, epoch)) WITHOUT ROWID;
-CREATE TABLE sessions (
-    at REAL NOT NULL, pid INTEGER NOT NULL, host TEXT NOT NULL, PRIMARY KEY (at, pid, host)
-    ) WITHOUT ROWID;
-CREATE TABLE session_ends (at REAL PRIMARY KEY, state TEXT NOT NULL);
-CREATE TABLE extensions (at REAL PRIMARY KEY, trials INTEGER NOT NULL);
-CREATE TABLE journals (name TEXT PRIMARY KEY, "offset" INTEGER NOT NULL) WITHOUT ROWID;
-"""
 
 
 class LedgerError(StudyError):
@@ -119,16 +94,9 @@ class Ledger:
         Raises:
             JournalError: a journal is damaged before its last line.
         """
-        return self._catch_up(journal_files(journal_folder))
-
-    def catch_up_file(self, journal: Path) -> list[Event]:
-        """As `catch_up`, for one journal: the driver's own lines, without news of the workers."""
-        return self._catch_up([journal])
-
-    def _catch_up(self, journals: Iterable[Path]) -> list[Event]:
         news: list[Event] = []
         with self._writing():
-            for path in journals:
+            for path in journal_files(journal_folder):
                 offset = self._offsets.get(path.name, 0)
                 if path.stat().st_size == offset:
                     continue
@@ -158,7 +126,7 @@ class Ledger:
 
     def _apply(self, event: Event) -> None:
         try:
-            statement, row = _row_of(event)
+            statement, row = row_of(event)
         except (KeyError, TypeError, ValueError) as error:
             raise JournalError(
                 f"{self.path}: cannot bring in {event!r} ({type(error).__name__}: {error}); "
@@ -224,7 +192,7 @@ class Ledger:
     def is_said_to_be_finished(self) -> bool:
         """Whether the last driver left with the word `finished`, and nothing came after."""
         with self._translated():
-            last = self._connection.execute(_LAST_WORD).fetchone()
+            last = self._connection.execute(LAST_WORD).fetchone()
         return bool(last == ("finished",))
 
     def elapsed_s(self) -> float:
@@ -233,7 +201,7 @@ class Ledger:
             starts = [at for (at,) in self._connection.execute("SELECT at FROM sessions")]
             total = 0.0
             for start, following in itertools.pairwise([*sorted(starts), float("inf")]):
-                (last,) = self._connection.execute(_LAST_SIGN, (start, following)).fetchone()
+                (last,) = self._connection.execute(LAST_SIGN, (start, following)).fetchone()
                 total += max(0.0, (last or start) - start)
         return total
 
@@ -274,14 +242,14 @@ class Ledger:
         self._connection.execute("PRAGMA synchronous = FULL")
         if not n_tables:
             self._connection.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID}; "
+                f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; "
                 f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
 
     def _check_version(self) -> None:
         (application,) = self._connection.execute("PRAGMA application_id").fetchone()
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if application != _APPLICATION_ID:
+        if application != APPLICATION_ID:
             raise LedgerError(f"{self.path}: this is no ledger of a study")
         if version != SCHEMA_VERSION:
             raise LedgerError(
@@ -331,25 +299,6 @@ class Ledger:
 _RowT = TypeVar("_RowT", Ask, Start, Epoch, End, PrunerState)
 _NumberedT = TypeVar("_NumberedT", Start, Epoch, End, PrunerState)
 
-_LAST_WORD = """
-SELECT state FROM (
-    SELECT at, state FROM session_ends UNION ALL SELECT at, 'running' FROM sessions
-    UNION ALL SELECT at, 'extended' FROM extensions
-) ORDER BY at DESC LIMIT 1
-"""
-_LAST_SIGN = """
-SELECT max(at) FROM (
-    SELECT at FROM asks UNION ALL SELECT at FROM starts UNION ALL SELECT at FROM epochs
-    UNION ALL SELECT at FROM ends UNION ALL SELECT at FROM session_ends
-) WHERE at >= ? AND at < ?
-"""
-
-
-_INSERT_END = """
-INSERT INTO ends VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET error = excluded.error, at = excluded.at WHERE excluded.at < ends.at
-"""
-
 
 class _Grouped(Generic[_NumberedT]):
     """Rows in order of number, handed out a number at a time."""
@@ -374,73 +323,3 @@ def _connect(uri: str) -> sqlite3.Connection:
     return sqlite3.connect(
         uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
     )
-
-
-def _row_of(event: Event) -> tuple[str, tuple[Any, ...]]:
-    """The statement and the row that bring an event in."""
-    kind = event["kind"]
-    if kind == "epoch":
-        return "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (
-            event["number"],
-            event["attempt"],
-            event["epoch"],
-            float(event["val_rmse"]),
-            float(event["train_rmse"]),
-            event["n_updates"],
-            event["seconds"],
-            event["at"],
-        )
-    if kind == "pruner":
-        return "INSERT OR REPLACE INTO pruner_states VALUES (?, ?, ?)", (
-            event["number"],
-            event["epoch"],
-            json.dumps(event["attrs"]),
-        )
-    if kind == "checkpoint":
-        return "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", (
-            event["number"],
-            event["attempt"],
-            event["epoch"],
-        )
-    if kind == "ask":
-        return "INSERT OR REPLACE INTO asks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (
-            event["number"],
-            event["name"],
-            event["purpose"],
-            event["arm"],
-            event["arm_number"],
-            json.dumps(event["values"]),
-            event["seed"],
-            event["is_default"],
-            event["at"],
-        )
-    if kind == "start":
-        return "INSERT OR REPLACE INTO starts VALUES (?, ?, ?, ?, ?, ?)", (
-            event["number"],
-            event["attempt"],
-            event["worker"],
-            event["first_epoch"],
-            event["n_parameters"],
-            event["at"],
-        )
-    if kind in ("end", "attempt_end"):
-        # Driver and worker may both say that an attempt was interrupted: the first word stands.
-        return _INSERT_END, (
-            event["number"],
-            event["attempt"],
-            event["stop_reason"],
-            kind == "end",
-            event["error"],
-            event["at"],
-        )
-    if kind == "session":
-        return "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?)", (
-            event["at"],
-            event["pid"],
-            event["host"],
-        )
-    if kind == "session_end":
-        return "INSERT OR REPLACE INTO session_ends VALUES (?, ?)", (event["at"], event["state"])
-    if kind == "extend":
-        return "INSERT OR REPLACE INTO extensions VALUES (?, ?)", (event["at"], event["trials"])
-    raise ValueError(f"unknown kind {kind!r}")

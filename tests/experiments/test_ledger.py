@@ -53,14 +53,6 @@ def test_what_the_journals_gained_is_brought_in_and_returned(
     assert ledger.trial(0).epochs[0].val_rmse == 1.0
 
 
-def test_one_journal_can_be_brought_in_without_the_others(journals: Path, ledger: Ledger) -> None:
-    with Journal(journals / "driver.jsonl") as driver, Journal(journals / "w.jsonl") as worker:
-        write(driver, ask())
-        write(worker, start())
-        assert ledger.catch_up_file(driver.path) == [ask()]
-        assert ledger.catch_up(journals) == [start()]
-
-
 def test_a_line_still_being_written_is_brought_in_when_it_is_whole(
     journals: Path, ledger: Ledger
 ) -> None:

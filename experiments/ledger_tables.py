@@ -1,0 +1,107 @@
+"""The tables of the ledger: one a kind of fact, keyed so that a fact told twice is there once."""
+
+from __future__ import annotations
+
+import json
+from operator import itemgetter
+from typing import Any
+
+from experiments.journal import Event
+from experiments.outcomes import Ask, End, Epoch, PrunerState, Start
+
+APPLICATION_ID = 0x52435357  # "RCSW"
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE asks (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL, purpose TEXT NOT NULL, arm TEXT,
+    arm_number INTEGER NOT NULL, "values" TEXT NOT NULL, seed INTEGER NOT NULL,
+    is_default INTEGER NOT NULL, at REAL NOT NULL);
+CREATE TABLE starts (
+    number INTEGER NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL,
+    first_epoch INTEGER NOT NULL, n_parameters INTEGER, at REAL NOT NULL,
+    PRIMARY KEY (number, attempt)) WITHOUT ROWID;
+CREATE TABLE epochs (
+    number INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    val_rmse REAL, train_rmse REAL, n_updates INTEGER NOT NULL, seconds REAL NOT NULL,
+    at REAL NOT NULL, PRIMARY KEY (number, attempt, epoch)) WITHOUT ROWID;
+CREATE TABLE checkpoints (
+    number INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    PRIMARY KEY (number, attempt, epoch)) WITHOUT ROWID;
+CREATE TABLE ends (
+    number INTEGER NOT NULL, attempt INTEGER NOT NULL, stop_reason TEXT NOT NULL,
+    ends_trial INTEGER NOT NULL, error TEXT, at REAL NOT NULL,
+    PRIMARY KEY (number, attempt, stop_reason, ends_trial)) WITHOUT ROWID;
+CREATE TABLE pruner_states (
+    number INTEGER NOT NULL, epoch INTEGER NOT NULL, attrs TEXT NOT NULL,
+    PRIMARY KEY (number, epoch)) WITHOUT ROWID;
+CREATE TABLE sessions (
+    at REAL NOT NULL, pid INTEGER NOT NULL, host TEXT NOT NULL, PRIMARY KEY (at, pid, host)
+    ) WITHOUT ROWID;
+CREATE TABLE session_ends (at REAL PRIMARY KEY, state TEXT NOT NULL);
+CREATE TABLE extensions (at REAL PRIMARY KEY, trials INTEGER NOT NULL);
+CREATE TABLE journals (name TEXT PRIMARY KEY, "offset" INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+LAST_WORD = """
+SELECT state FROM (
+    SELECT at, state FROM session_ends UNION ALL SELECT at, 'running' FROM sessions
+    UNION ALL SELECT at, 'extended' FROM extensions
+) ORDER BY at DESC LIMIT 1
+"""
+"""The state in which the last driver left the study, where nothing came after."""
+
+LAST_SIGN = """
+SELECT max(at) FROM (
+    SELECT at FROM asks UNION ALL SELECT at FROM starts UNION ALL SELECT at FROM epochs
+    UNION ALL SELECT at FROM ends UNION ALL SELECT at FROM session_ends
+) WHERE at >= ? AND at < ?
+"""
+"""When a driver that began at the first moment, before another at the second, was last heard of."""
+
+_TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ask": ("asks", Ask._fields),
+    "start": ("starts", Start._fields),
+    "epoch": ("epochs", Epoch._fields),
+    "checkpoint": ("checkpoints", ("number", "attempt", "epoch")),
+    "end": ("ends", End._fields),
+    "attempt_end": ("ends", End._fields),
+    "pruner": ("pruner_states", PrunerState._fields),
+    "session": ("sessions", ("at", "pid", "host")),
+    "session_end": ("session_ends", ("at", "state")),
+    "extend": ("extensions", ("at", "trials")),
+}
+# Driver and worker may both say that an attempt was interrupted: the first word stands.
+_CONFLICT = {
+    "ends": "ON CONFLICT DO UPDATE SET error = excluded.error, at = excluded.at "
+    "WHERE excluded.at < ends.at"
+}
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    marks = ", ".join("?" * len(columns))
+    verb = "INSERT" if table in _CONFLICT else "INSERT OR REPLACE"
+    return f"{verb} INTO {table} ({names}) VALUES ({marks}) {_CONFLICT.get(table, '')}"
+
+
+_STATEMENTS = {kind: (_insert(*table), itemgetter(*table[1])) for kind, table in _TABLES.items()}
+
+
+def row_of(event: Event) -> tuple[str, tuple[Any, ...]]:
+    """The statement that brings an event in, and its row.
+
+    Raises:
+        KeyError: the event is of no known kind, or lacks a field.
+        ValueError: a value is no number.
+    """
+    kind = event["kind"]
+    statement, row = _STATEMENTS[kind]
+    if kind == "epoch":  # numbers that are not finite come as text
+        event = event | {name: float(event[name]) for name in ("val_rmse", "train_rmse")}
+    elif kind == "ask":
+        event = event | {"values": json.dumps(event["values"])}
+    elif kind == "pruner":
+        event = event | {"attrs": json.dumps(event["attrs"])}
+    elif kind in ("end", "attempt_end"):
+        event = event | {"ends_trial": kind == "end"}
+    return statement, row(event)
