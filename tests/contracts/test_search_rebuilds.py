@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from experiments.optuna_search import VERDICT, OptunaSearch
 from experiments.pruners import PRUNERS
 from experiments.records import StopReason, TrialRecord
 from experiments.samplers import SAMPLERS
-from experiments.search import VERDICT, OptunaSearch, Search, build_search
+from experiments.search import Search, build_search
 from experiments.sweep import SearchConfig
 from tests.fake_runner import FakeRunner, Objective
 from tests.made_up_spaces import CONDITIONAL, DEFAULTS, FINITE, overfitter, troubled
