@@ -18,7 +18,7 @@ from experiments.cluster import Resources, import_ray, ray_cluster
 from experiments.conductor import Conductor
 from experiments.errors import DataProblem
 from experiments.hparams import FOLDER as BOARD_FOLDER
-from experiments.hparams import BoardWriter
+from experiments.hparams import BoardWriter, write_board
 from experiments.importance import importance
 from experiments.journal import Journal
 from experiments.ledger import Ledger
@@ -93,7 +93,8 @@ def run_study(
     with StudyLock(folder):
         if notice:
             watcher.message(notice)
-        return _conduct(folder, sweep, loaded, resources, machine, watcher)
+        cause = _conduct(folder, sweep, loaded, resources, machine, watcher)
+    return _outcome(folder, cause, watcher)
 
 
 def resume_study(
@@ -129,7 +130,8 @@ def resume_study(
         import_ray(resources)
         loaded = load_data(sweep)
         folders.refuse_changed_data(study, loaded.description)
-        return _conduct(folder, sweep, loaded, resources, machine, watcher, more_s)
+        cause = _conduct(folder, sweep, loaded, resources, machine, watcher, more_s)
+    return _outcome(folder, cause, watcher)
 
 
 def plan_study(sweep: SweepConfig, resources: Resources | None = None) -> Plan:
@@ -163,7 +165,7 @@ def _conduct(
     machine: Machine,
     watcher: StudyWatcher,
     more_s: float | None = None,
-) -> Outcome:
+) -> StopCause | None:
     """Rebuild the search from the ledger, run what is left on Ray, close the books."""
     assert sweep.space is not None and sweep.search is not None and resources.workers is not None
     folders.write_baselines(folder, fit_baselines(loaded.encoded))
@@ -182,8 +184,8 @@ def _conduct(
         time_left_s = _time_left(sweep.search.timeout_s, spent_s, more_s)
         study = read_study(folder)
         watcher.started(study, _estimate_s(study, sweep, loaded, resources, machine))
+        write_board(study)
         board = BoardWriter(folder / BOARD_FOLDER, study.columns)
-        board.write_root()
         conductor = Conductor(
             folder,
             sweep=sweep,
@@ -235,9 +237,16 @@ def _conduct(
             folders.write_importance(folder, importance(sweep.space, ledger.trials()))
     cause = None if is_finished else switch.cause or StopCause.TIMEOUT
     switch.clear()
-    finished = read_study(folder)
-    watcher.finished(finished)
-    return Outcome(finished, cause)
+    if not is_finished:
+        write_board(read_study(folder))
+    return cause
+
+
+def _outcome(folder: Path, cause: StopCause | None, watcher: StudyWatcher) -> Outcome:
+    """Read back what the driver leaves, when its lock is gone."""
+    study = read_study(folder)
+    watcher.finished(study)
+    return Outcome(study, cause)
 
 
 def pick_up(

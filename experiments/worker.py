@@ -42,7 +42,7 @@ class Worker(tune.Trainable):
     `reset_config`: those must not raise, or Ray loses the trial (docs/adr/0002).
     """
 
-    def setup(  # type: ignore[override]  # Ray passes what `tune.with_parameters` was given
+    def setup(  # Ray passes what `tune.with_parameters` was given
         self, config: dict[str, Any], encoded: EncodedDataset, settings: WorkerSettings
     ) -> None:
         self._bench = Workbench(encoded, settings)
@@ -111,6 +111,9 @@ class Workbench:
     def _device_data(self) -> DeviceData:
         """Import TensorFlow, set the devices before it touches them, copy the arrays once."""
         if self._data is None:
+            if not self._settings.gpus:
+                # Ray leaves all GPUs visible to a worker that asked for none.
+                os.environ["CUDA_VISIBLE_DEVICES"] = ""
             from recommender.runtime import configure_devices
 
             configure_devices(gpu=self._settings.gpus > 0, threads=max(1, int(self._settings.cpus)))
@@ -168,6 +171,7 @@ class Attempt:
             worker=worker,
             first_epoch=self.run.epoch + 1,
             n_parameters=self.run.n_parameters,
+            devices=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
             at=time.time(),
         )
         self._checkpoint_due = time.monotonic() + FIRST_CHECKPOINT_AFTER_S

@@ -16,6 +16,7 @@ Value = bool | int | float | str
 
 ARCHITECTURES = ("plain", "dcn")
 OPTIMIZERS = ("adam", "adamw", "nadam", "adagrad", "sgd", "rmsprop")
+INITIALIZERS = ("activation", "glorot_uniform", "he_uniform", "lecun_normal")
 ACTIVATIONS = ("relu", "gelu", "elu", "selu", "swish", "tanh")
 
 
@@ -40,7 +41,10 @@ class RankingConfig:
     layer_sizes: tuple[int, ...] = (64, 32)
     """Width of each dense layer; written `layer_size` (one for all) or `layer_size_0`, ..."""
     activation: str = _limits("relu", choices=ACTIVATIONS)
-    """Of the dense layers; it brings its initialiser (He for ReLU kin, Glorot for tanh)."""
+    """Of the dense layers."""
+    kernel_initializer: str = _limits("activation", choices=INITIALIZERS)
+    """Of the dense layers; `activation`: what suits it (He for ReLU kin, LeCun for selu, Glorot
+    for tanh)."""
     dropout: float = _limits(0.3, low=0.0, high=0.95)
     """Share of a dense layer's outputs dropped while training."""
     input_dropout: float = _limits(0.1, low=0.0, high=0.95)

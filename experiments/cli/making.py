@@ -46,11 +46,9 @@ def run(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 6 when any trial failed.")] = False,
 ) -> None:
     """Run a sweep, then write its report."""
-    from experiments.cli.terminal import Terminal
     from experiments.cluster import Resources
     from experiments.config import load_sweep
     from experiments.machine import read_machine
-    from experiments.study import plan_study, run_study
 
     resources = Resources(workers, cpus_per_trial, gpus_per_trial, ray_address)
     config = load_sweep(sweep, overrides or [], os.environ, also=resources.problems(read_machine()))
@@ -59,12 +57,16 @@ def run(
             f"{sweep} has no [space] and no [search]: it is one model. Train it with: "
             f"recsweep train {sweep}"
         )
-    terminal = Terminal()
+    from experiments.study import plan_study, run_study
+
     if plan:
-        terminal.planned(plan_study(config, resources).lines)
+        for line in plan_study(config, resources).lines:
+            typer.echo(line)
         return
+    from experiments.cli.terminal import Terminal
+
     outcome = run_study(
-        config, root=root, watcher=terminal, resources=resources, command=sys.argv[1:]
+        config, root=root, watcher=Terminal(), resources=resources, command=sys.argv[1:]
     )
     _close(outcome, strict)
 

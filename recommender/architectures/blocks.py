@@ -48,6 +48,7 @@ class Structure:
     embedding_size: int
     layer_sizes: tuple[int, ...]
     activation: str
+    kernel_initializer: str
     biases: bool
     side_features: bool
     optimizer: str
@@ -60,6 +61,8 @@ class Structure:
         values = {field.name: getattr(config, field.name) for field in fields(cls)}
         if config.architecture != "dcn":
             values |= {"cross_layers": 0, "cross_rank": 0, "cross_placement": "stacked"}
+        if config.kernel_initializer == "activation":
+            values["kernel_initializer"] = _INITIALISERS.get(config.activation, "he_uniform")
         return cls(**values)
 
 
@@ -196,7 +199,7 @@ class DenseStack(tf.keras.layers.Layer):
             tf.keras.layers.Dense(
                 size,
                 activation=structure.activation,
-                kernel_initializer=_INITIALISERS.get(structure.activation, "he_uniform"),
+                kernel_initializer=structure.kernel_initializer,
             )
             for size in structure.layer_sizes
         ]
