@@ -350,6 +350,7 @@ def test_the_articles_grid_is_its_six_rates_trained_to_the_end() -> None:
         embedding_size=32, n_layers=2, layer_sizes=(256, 64), dropout=0.0, input_dropout=0.0,
         embedding_l2=0.0, dense_l2=0.01, user_oov_rate=0.0, item_oov_rate=0.0, biases=False,
         side_features=False, optimizer="adagrad", learning_rate=0.1, batch_size=8192,
+        kernel_initializer="glorot_uniform",
     )  # fmt: skip
 
 
