@@ -37,7 +37,12 @@ def read_data(
     """
     dataset = _read_dataset(table, source, report)
     split = _read_split(table.get("split", {}), source, report)
-    if dataset is None or split is None:
+    if dataset is None:
+        return None
+    if split is None:  # the data can still be looked at, as under the split that is the default
+        for key, message in problems_with(dataset, SplitConfig()):
+            if key.startswith("dataset"):
+                report(key, message)
         return None
     for key, message in problems_with(dataset, split):
         report(key, message)

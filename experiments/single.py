@@ -30,8 +30,8 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
 
     from recommender.runtime import configure_devices
 
-    machine = read_machine()
-    configure_devices(gpu=machine.n_gpus > 0, threads=machine.n_cpus)
+    # One thread, as a worker of a sweep has: the same number to the bit.
+    configure_devices(gpu=read_machine().n_gpus > 0, threads=1)
     from recommender.device import DeviceData
     from recommender.training import TrainingRun
 

@@ -6,8 +6,10 @@ Every module that needs TensorFlow imports it from here. TensorFlow Recommenders
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
     raise ImportError(
@@ -16,10 +18,29 @@ if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
         "or import recsweep first"
     )
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Its kernels add up in other orders on other processors.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-import tensorflow as tf
-import tensorflow_recommenders as tfrs
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """TensorFlow's libraries write to file 2 while they load, before any log level is read."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+with _quiet() if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3" else contextlib.nullcontext():
+    import tensorflow as tf
+    import tensorflow_recommenders as tfrs
 
 __all__ = ["configure_devices", "tf", "tfrs"]
 
