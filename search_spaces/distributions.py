@@ -222,7 +222,8 @@ def _problems_with_range(
     ]
     if not isinstance(log, bool):
         problems.append(Problem("log", f"log must be true or false, got {spell(log)}"))
-    has_step = step is not None and not (kind == "whole" and is_whole(step) and step == 1)
+    no_step = (is_whole(step) and step == 1) if kind == "whole" else step is None
+    has_step = not no_step
     step_is_sound = has_step and is_right(step) and cast(float, step) > 0
     if has_step and not step_is_sound:
         a_number = "a whole number" if kind == "whole" else "a finite number"

@@ -447,6 +447,7 @@ def test_python_and_file_lead_to_the_same_sweep() -> None:
         compare="architecture",
         model={"batch_size": 1024},
         trials=60,
+        pruner={"name": "median", "n_warmup_epochs": 8, "n_startup_trials": 10},
     )
     assert from_python == load_sweep("dcn-vs-plain")
     assert from_python.source is None
