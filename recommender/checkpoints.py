@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,8 +87,11 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         raise CheckpointError(f"{path}: named in {_METADATA}, but missing") from None
     if hashlib.sha256(content).hexdigest() != metadata["arrays"]["sha256"]:
         raise CheckpointError(f"{path}: damaged, its SHA-256 is not the one in {_METADATA}")
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}, metadata
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}, metadata
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path}: not an array file ({error})") from error
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -49,10 +49,13 @@ class RankingConfig:
     """Share of a dense layer's outputs dropped while training."""
     input_dropout: float = _limits(0.1, low=0.0, high=0.95)
     """Share of the concatenated input features dropped while training."""
-    embedding_l2: float = _limits(1e-4, low=0.0, high=10.0)
-    """L2 penalty on the embedding rows of the batch (mean over rows of the squared norm)."""
+    embedding_l2: float = _limits(1.0, low=0.0, high=1e4)
+    """L2 penalty: times the mean over users of the squared norm of embedding and bias, plus the
+    same over items. Rare ids count as much as frequent ones; a batch estimates it from its rows.
+    On an id it weighs as much as `embedding_l2` times the ratings of an average id, so that one
+    value suits data of any size. Words of side features are not penalised."""
     dense_l2: float = _limits(1e-4, low=0.0, high=10.0)
-    """L2 penalty on dense and cross kernels (sum of squares)."""
+    """L2 penalty on the kernels of dense and cross layers, but for the output (sum of squares)."""
     user_oov_rate: float = _limits(0.3, low=0.0, high=0.95)
     """Share of users replaced by the out-of-vocabulary user while training."""
     item_oov_rate: float = _limits(0.02, low=0.0, high=0.95)
@@ -133,7 +136,8 @@ def problem_with(name: str, value: object) -> str | None:
         return None if isinstance(value, bool) else f"{name} must be true or false, got {value!r}"
     if isinstance(spec.default, str):
         choices = spec.metadata["choices"]
-        return None if value in choices else f"{name} must be one of {', '.join(choices)}, got {value!r}"  # fmt: skip
+        known = ", ".join(choices)
+        return None if value in choices else f"{name} must be one of {known}, got {value!r}"
     if isinstance(spec.default, int) and not _is_whole(value):
         return f"{name} must be a whole number, got {value!r}"
     if isinstance(value, bool) or not isinstance(value, int | float):

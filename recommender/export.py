@@ -9,6 +9,7 @@ Ids are looked up inside, and so are the side features of the items.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from recommender.training import check_checkpoint_is_of, numbered_arrays
 Tensor = Any
 
 
-def export_model(folder: Path, config: RankingConfig, dataset: EncodedDataset, target: Path) -> None:  # fmt: skip
+def export_model(
+    folder: Path, config: RankingConfig, dataset: EncodedDataset, target: Path
+) -> None:
     """Writes the weights that `TrainingRun.save_best` left in `folder` as a SavedModel.
 
     Its signature takes `user_id` and `item_id` (strings, any number of pairs; unseen ones are fine)
@@ -68,7 +71,7 @@ class _Served(tf.Module):
         super().__init__()
         self._rating_range = dataset.rating_range
         self._context_columns = dataset.context_columns
-        self._model_of = lambda inputs: model(inputs)
+        self._model_of: Callable[[Tensor], Tensor] = lambda inputs: model(inputs)
         self.weights = list(model.variables)
         self.users = _lookup(dataset.user_vocabulary)
         self.catalog = _lookup(dataset.catalog)

@@ -87,7 +87,8 @@ def _adam(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: S
           use_nesterov: bool = False) -> None:  # fmt: skip
     """Kingma & Ba 2014, algorithm 1 with the epsilon of section 2.
 
-    Rows without a gradient move too. With `use_nesterov` it is Nadam (Dozat 2016) with a constant momentum.
+    Rows without a gradient move too. With `use_nesterov` it is Nadam (Dozat 2016), its momentum
+    constant.
     """
     mean, variance = slots
     tf.raw_ops.ResourceApplyAdam(

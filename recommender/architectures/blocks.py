@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from recommender.config import RankingConfig
-from recommender.datasets.base import EncodedDataset, ItemTable
+from recommender.datasets.base import EncodedDataset, Floats, Ints, ItemTable
 from recommender.runtime import tf, tfrs
 
 Tensor = Any
@@ -90,6 +90,8 @@ class RankingModel(tfrs.Model, abc.ABC):
     def __init__(self, structure: Structure, dataset: EncodedDataset, knobs: Knobs) -> None:
         super().__init__()
         self._knobs = knobs
+        self._user_weights = tf.constant(_rarity(dataset.train.user, dataset.n_users))
+        self._item_weights = tf.constant(_rarity(dataset.train.item, dataset.n_items))
         size = structure.embedding_size
         self.task = tfrs.tasks.Ranking(
             loss=tf.keras.losses.MeanSquaredError(),
@@ -124,36 +126,41 @@ class RankingModel(tfrs.Model, abc.ABC):
 
     def compute_loss(self, inputs: Inputs, training: bool = False) -> Tensor:
         """Mean squared error; while training, with the penalties."""
-        ratings, looked_up = self._forward(inputs, training)
+        ratings, penalty = self._forward(inputs, training)
         loss = self.task(inputs["rating"], ratings, compute_metrics=not training)
         if not training:
             return loss
-        embedding_penalty = tf.add_n([tf.nn.l2_loss(rows) for rows in looked_up])
-        loss += 2.0 * self._knobs.embedding_l2 * embedding_penalty
+        loss += self._knobs.embedding_l2 * penalty
         if kernels := self.kernels():
-            dense_penalty = tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
-            loss += 2.0 * self._knobs.dense_l2 * dense_penalty
+            dense_penalty = 2.0 * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+            loss += self._knobs.dense_l2 * dense_penalty
         return loss
 
-    def _forward(self, inputs: Inputs, training: bool) -> tuple[Tensor, list[Tensor]]:
-        """The ratings, and the embedding rows that went into them."""
+    def _forward(self, inputs: Inputs, training: bool) -> tuple[Tensor, Tensor | None]:
+        """The ratings, and while training the penalty on the embeddings that went into them."""
         key = inputs["key"] if training else None
         user = self._some_unknown(inputs["user"], self._knobs.user_oov_rate, key, _USER_OOV)
         item = self._some_unknown(inputs["item"], self._knobs.item_oov_rate, key, _ITEM_OOV)
-        looked_up = [self.user_embedding(user), self.item_embedding(item)]
-        features = list(looked_up)
+        users, items = [self.user_embedding(user)], [self.item_embedding(item)]
+        features = [*users, *items]
         if self.side_features is not None:
-            embedded, plain = self.side_features(inputs)
-            looked_up += embedded
-            features += [*embedded, *plain]
+            features += self.side_features(inputs)
         concatenated = dropped(
             tf.concat(features, axis=1), self._knobs.input_dropout, key, _INPUT_DROPOUT
         )
         ratings = self.output_layer(self.network(concatenated, key))
-        for bias, ids in zip(self.biases, (user, item), strict=False):
-            looked_up.append(bias(ids))
-            ratings += looked_up[-1]
-        return tf.squeeze(ratings, axis=1), looked_up
+        if self.biases:
+            user_bias, item_bias = self.biases
+            users.append(user_bias(user))
+            items.append(item_bias(item))
+            ratings += users[-1] + items[-1]
+        ratings = tf.squeeze(ratings, axis=1)
+        if not training:
+            return ratings, None
+        return ratings, tf.reduce_mean(
+            _squares(users) * tf.gather(self._user_weights, user)
+            + _squares(items) * tf.gather(self._item_weights, item)
+        )
 
     @staticmethod
     def _some_unknown(ids: Tensor, rate: Tensor, key: Tensor | None, purpose: int) -> Tensor:
@@ -178,15 +185,16 @@ class SideFeatures(tf.keras.layers.Layer):
             for _ in self._words
         ]
 
-    def call(self, inputs: Inputs) -> tuple[list[Tensor], list[Tensor]]:
-        """Embedded features (the mean over an item's words), and those taken as they are."""
+    def call(self, inputs: Inputs) -> list[Tensor]:
+        """The mean embedding of an item's words for each word feature, then the numbers."""
         catalog = inputs["catalog"]
         embedded = [
             embedding(tf.gather(words, catalog))
             for words, embedding in zip(self._words, self._embeddings, strict=True)
         ]
         plain = [tf.gather(numbers, catalog) for numbers in self._numbers]
-        return embedded, [*plain, inputs["context"]] if self._has_context else plain
+        context = [inputs["context"]] if self._has_context else []
+        return [*embedded, *plain, *context]
 
 
 class DenseStack(tf.keras.layers.Layer):
@@ -225,5 +233,22 @@ def dropped(features: Tensor, rate: Tensor, key: Tensor | None, purpose: int) ->
     return tf.nn.experimental.stateless_dropout(features, rate, key_for(key, purpose))
 
 
-def _mean_of_words(table: ItemTable) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _squares(rows: Sequence[Tensor]) -> Tensor:
+    """Squared norm of each row, over all its parts."""
+    return tf.reduce_sum(tf.square(tf.concat(rows, axis=1)), axis=1)
+
+
+def _rarity(ids: Ints, n_ids: int) -> Floats:
+    """How much rarer than the average id each is in train; 0 for the unknown one.
+
+    So weighted, the mean over train rows of a penalty is its mean over ids, and a batch, which
+    gives gradients to its own rows only, estimates that without bias.
+    """
+    counts = np.bincount(ids, minlength=n_ids + 1)
+    weights = len(ids) / n_ids / np.maximum(counts, 1)
+    weights[0] = 0
+    return weights.astype(np.float32)
+
+
+def _mean_of_words(table: ItemTable) -> Floats:
     return table.matrix / np.maximum(table.matrix.sum(axis=1, keepdims=True), 1)

@@ -1,0 +1,123 @@
+"""The pieces of the models: penalties by hand, noise by key, features of unseen items."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommender.architectures.blocks import Knobs, RankingModel, SideFeatures, Structure, dropped
+from recommender.config import RankingConfig
+from recommender.datasets.base import EncodedDataset, Rows
+from recommender.graph import build_model
+from recommender.runtime import tf
+from tests.synthetic import synthetic_encoded
+
+SILENT = RankingConfig(
+    embedding_size=3, n_layers=1, layer_sizes=(4,), dropout=0, input_dropout=0,
+    user_oov_rate=0, item_oov_rate=0, embedding_l2=0, dense_l2=0,
+)  # fmt: skip
+
+
+def _model(config: RankingConfig, dataset: EncodedDataset) -> RankingModel:
+    knobs = Knobs()
+    knobs.set(config)
+    model, _ = build_model(Structure.of(config), dataset, knobs)
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_variables:
+        weight.assign(rng.normal(size=weight.shape))
+    return model
+
+
+def _inputs(rows: Rows, step: int = 0) -> dict[str, Any]:
+    names = ("user", "item", "catalog", "context", "rating")
+    inputs = {name: tf.constant(getattr(rows, name)) for name in names}
+    return inputs | {"key": tf.constant([1, step])}
+
+
+def _loss(config: RankingConfig, dataset: EncodedDataset, step: int = 0) -> float:
+    return float(_model(config, dataset).compute_loss(_inputs(dataset.train, step), training=True))
+
+
+def test_without_penalties_the_loss_is_the_mean_squared_error() -> None:
+    dataset = synthetic_encoded()
+    model = _model(SILENT, dataset)
+    errors = model(_inputs(dataset.train)).numpy() - dataset.train.rating
+    assert _loss(SILENT, dataset) == pytest.approx(np.mean(errors**2), rel=1e-5)
+
+
+def test_the_embedding_penalty_is_the_mean_squared_norm_of_users_and_of_items() -> None:
+    dataset = synthetic_encoded()
+    model = _model(SILENT, dataset)
+    tables = (model.user_embedding, model.item_embedding, *model.biases)
+    # Row 0, the unknown id, is not held back.
+    expected = sum(np.sum(t.embeddings.numpy()[1:] ** 2) / (t.input_dim - 1) for t in tables)
+    penalised = dataclasses.replace(SILENT, embedding_l2=2.0)
+    difference = _loss(penalised, dataset) - _loss(SILENT, dataset)
+    assert difference == pytest.approx(2 * expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["plain", "dcn"])
+def test_the_dense_penalty_is_the_sum_of_squares_without_the_output(architecture: str) -> None:
+    dataset = synthetic_encoded()
+    config = dataclasses.replace(SILENT, architecture=architecture, cross_rank=2)
+    model = _model(config, dataset)
+    layers = [model.stack, *getattr(model, "cross", [])]
+    kernels = [w for layer in layers for w in layer.trainable_variables if len(w.shape) == 2]
+    assert len(kernels) == (1 if architecture == "plain" else 3)
+    expected = sum(float(np.sum(kernel.numpy() ** 2)) for kernel in kernels)
+    penalised = dataclasses.replace(config, dense_l2=0.5)
+    difference = _loss(penalised, dataset) - _loss(config, dataset)
+    assert difference == pytest.approx(0.5 * expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["dropout", "input_dropout", "user_oov_rate", "item_oov_rate"])
+def test_noise_changes_with_the_step_and_repeats_with_it(name: str) -> None:
+    dataset = synthetic_encoded()
+    config = dataclasses.replace(SILENT, **{name: 0.4})
+    first, second, again = (_loss(config, dataset, step) for step in (1, 2, 1))
+    assert first == again != second
+
+
+def test_two_kinds_of_noise_of_one_step_differ() -> None:
+    ones, key = tf.ones([100]), tf.constant([5, 6])
+    first, second = (dropped(ones, tf.constant(0.5), key, purpose).numpy() for purpose in (1, 2))
+    assert (first != second).any()
+
+
+@settings(max_examples=20, deadline=None)
+@given(rate=st.floats(0, 0.95), seed=st.integers(0, 2**31 - 1))
+def test_dropout_keeps_the_mean_and_drops_the_share_asked_for(rate: float, seed: int) -> None:
+    kept = dropped(tf.ones([20_000]), tf.constant(rate), tf.constant([seed, 0]), 3).numpy()
+    assert np.mean(kept == 0) == pytest.approx(rate, abs=0.02)
+    np.testing.assert_allclose(kept[kept != 0], 1 / (1 - rate), rtol=1e-5)
+
+
+def test_an_item_that_train_does_not_know_keeps_its_side_features() -> None:
+    dataset = synthetic_encoded()
+    features = SideFeatures(dataset, 2)
+    rows = dataset.validation
+    is_unseen = rows.item == 0
+    assert is_unseen.any()
+    genres, year, context = features(_inputs(rows))
+    assert genres.shape == (len(rows), 2)
+    expected = dataset.item_tables["year"].matrix[rows.catalog]
+    np.testing.assert_array_equal(year.numpy(), expected)
+    assert year.numpy()[is_unseen].all()
+    np.testing.assert_array_equal(context.numpy(), rows.context)
+
+
+def test_words_of_an_item_are_averaged() -> None:
+    dataset = synthetic_encoded()
+    features = SideFeatures(dataset, 2)
+    rows = dataset.train
+    genres = features(_inputs(rows))[0].numpy()
+    kernel = features.trainable_variables[0].numpy()
+    words = dataset.item_tables["genres"].matrix[rows.catalog]
+    some = words.sum(axis=1) > 1
+    mean = words[some] @ kernel / words[some].sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(genres[some], mean, rtol=1e-5)

@@ -1,0 +1,68 @@
+"""Graphs: who gets which, and what is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from recommender import graph
+from recommender.architectures.blocks import Structure
+from recommender.config import RankingConfig, TrainingConfig
+from recommender.device import DeviceData
+from recommender.graph import borrow_graph, derive_seed
+from recommender.training import TrainingRun
+from tests.synthetic import synthetic_encoded
+
+SMALL = RankingConfig(embedding_size=2, n_layers=1, layer_sizes=(4,))
+
+
+class Borrower:
+    """Someone who holds a graph."""
+
+
+@pytest.fixture
+def data() -> DeviceData:
+    return DeviceData(synthetic_encoded())
+
+
+def test_numbers_and_batch_size_do_not_ask_for_another_graph() -> None:
+    other = dataclasses.replace(SMALL, learning_rate=0.5, dropout=0, dense_l2=0.1, batch_size=7)
+    assert Structure.of(other) == Structure.of(SMALL)
+
+
+def test_what_the_architecture_ignores_does_not_ask_for_another_graph() -> None:
+    assert Structure.of(dataclasses.replace(SMALL, cross_layers=3)) == Structure.of(SMALL)
+    dcn = dataclasses.replace(SMALL, architecture="dcn")
+    assert Structure.of(dataclasses.replace(dcn, cross_layers=3)) != Structure.of(dcn)
+
+
+def test_a_graph_is_lent_again_once_its_borrower_is_gone(data: DeviceData) -> None:
+    structure, first = Structure.of(SMALL), Borrower()
+    lent = borrow_graph(structure, data, first)
+    del first
+    assert borrow_graph(structure, data, Borrower()) is lent
+
+
+def test_a_graph_in_use_is_not_lent_to_another(data: DeviceData) -> None:
+    first, second = (TrainingRun(SMALL, TrainingConfig(seed=s), data) for s in (1, 2))
+    first.step()
+    before = first.predict_validation()
+    second.step()
+    assert (first.predict_validation() == before).all()
+
+
+def test_only_the_graphs_used_last_are_kept(
+    data: DeviceData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "MAX_GRAPHS", 2)
+    structures = [Structure.of(dataclasses.replace(SMALL, embedding_size=n)) for n in (1, 2, 3)]
+    for structure in (structures[0], structures[1], structures[0], structures[2]):
+        borrow_graph(structure, data, Borrower())
+    assert list(data.graphs) == [structures[0], structures[2]]
+
+
+def test_seeds_differ_by_trial_and_purpose_and_fit_31_bits() -> None:
+    seeds = {derive_seed(s, p) for s in (-1, 0, 1, 2**70) for p in ("weights", "order")}
+    assert len(seeds) == 8
+    assert all(0 <= seed < 2**31 for seed in seeds)
