@@ -1,0 +1,200 @@
+"""What a handful of seeds and a few hundred users allow to be said about differences of RMSE.
+
+Pure functions over errors that are summed by user. Formulas, limits and how they were checked
+against a simulation stand in `docs/statistics.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+Array = npt.NDArray[np.floating[Any]]
+Counts = npt.NDArray[np.integer[Any]]
+
+CONFIDENCE = 0.95
+N_DRAWS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean and where its true value lies, with the confidence that was asked for."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """RMSE of a first model minus that of a second one: below 0 the first is better."""
+
+    estimate: float
+    low: float
+    high: float
+    standard_error: float
+    degrees_of_freedom: float
+    """Satterthwaite's."""
+    p: float
+    """Two-sided, that there is no difference; not corrected."""
+
+
+class Answer(StrEnum):
+    """What a comparison came to."""
+
+    BETTER = "better"
+    """Holm's p is below 0.05, and the first is better by at least the margin."""
+    WORSE = "worse"
+    TIE = "tie"
+    """The whole interval lies within the margin."""
+    OPEN = "open"
+
+
+def sums_by_user(
+    predicted: Array, actual: Array, users: npt.NDArray[np.integer[Any]]
+) -> tuple[Array, Counts]:
+    """Squared errors summed over each user's rows, shape (n_seeds, n_users), and the row counts.
+
+    Args:
+        predicted: shape (n_seeds, n_rows).
+        actual: shape (n_rows,).
+        users: shape (n_rows,); any whole numbers, one a user.
+    """
+    _, codes = np.unique(users, return_inverse=True)
+    squared = (np.asarray(predicted, np.float64) - np.asarray(actual, np.float64)) ** 2
+    n_users = int(codes.max()) + 1
+    sums = np.stack([np.bincount(codes, row, minlength=n_users) for row in squared])
+    return sums, np.bincount(codes, minlength=n_users)
+
+
+def rmse_by_seed(sums: Array, counts: Counts) -> Array:
+    """RMSE over all rows under each seed; the last axis of `sums` are the users."""
+    return np.asarray(np.sqrt(sums.sum(axis=-1) / counts.sum()))
+
+
+def over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Mean over seeds, on these rows alone: by t with one degree of freedom less than seeds."""
+    mean = float(np.mean(values))
+    n = len(values)
+    if n < 2:
+        return Interval(mean, float("nan"), float("nan"))
+    error = float(np.std(values, ddof=1)) / n**0.5
+    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * error
+    return Interval(mean, mean - half, mean + half)
+
+
+def difference(
+    first: Array, second: Array, counts: Counts, confidence: float = CONFIDENCE
+) -> Difference:
+    """Mean over seeds of the difference of RMSE, for other seeds and other users.
+
+    Seeds and users are crossed random factors. The variance of the mean over both is estimated
+    from mean squares, (seeds + users - interaction) / (n_seeds n_users), with Satterthwaite's
+    degrees of freedom. A user's share in an RMSE is its linear influence.
+
+    Args:
+        first: squared errors summed by user, shape (n_seeds, n_users), the seeds being shared. A
+            model without a seed has the same row for every seed.
+        second: the same of the other model.
+        counts: rows of each user.
+
+    Raises:
+        ValueError: fewer than two seeds or two users.
+    """
+    n_seeds, n_users = first.shape
+    if n_seeds < 2 or n_users < 2:
+        raise ValueError(f"needs two seeds and two users, got {n_seeds} and {n_users}")
+    table = _influence(first, counts) - _influence(second, counts)
+    mean = float(table.mean())
+    by_seed, by_user = table.mean(axis=1), table.mean(axis=0)
+    rest = table - by_seed[:, None] - by_user[None, :] + mean
+    of_seeds = n_users * float(np.var(by_seed, ddof=1))
+    of_users = n_seeds * float(np.var(by_user, ddof=1))
+    of_rest = float((rest**2).sum()) / ((n_seeds - 1) * (n_users - 1))
+    # Below the interaction no mean square can lie but by chance.
+    of_rest = min(of_rest, of_seeds, of_users)
+    total = of_seeds + of_users - of_rest
+    if total <= 0:
+        return Difference(mean, mean, mean, 0.0, float("inf"), float(mean == 0))
+    degrees = total**2 / (
+        of_seeds**2 / (n_seeds - 1)
+        + of_users**2 / (n_users - 1)
+        + of_rest**2 / ((n_seeds - 1) * (n_users - 1))
+    )
+    error = (total / (n_seeds * n_users)) ** 0.5
+    half = float(stats.t.ppf(0.5 + confidence / 2, degrees)) * error
+    p = 2 * float(stats.t.sf(abs(mean) / error, degrees))
+    return Difference(mean, mean - half, mean + half, error, degrees, p)
+
+
+def _influence(sums: Array, counts: Counts) -> Array:
+    """Shape (n_seeds, n_users): its mean over users is the RMSE, its spread what users move.
+
+    sqrt(sum of sums / sum of counts), expanded to first order in each user's sum and count.
+    """
+    share = counts / counts.mean()
+    mean_squared = sums.sum(axis=1, keepdims=True) / counts.sum()
+    root = np.sqrt(mean_squared)
+    safe = np.where(root > 0, root, 1.0)
+    return np.asarray(root + (sums / counts.mean() - share * mean_squared) / (2 * safe))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values (Holm 1979): the first below 0.05 at most once in 20 families."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = highest
+    return adjusted
+
+
+def answer(found: Difference, holm_p: float, margin: float) -> Answer:
+    """What a difference comes to, where less than `margin` does not matter in practice."""
+    if -margin < found.low and found.high < margin:
+        return Answer.TIE
+    if holm_p < 1 - CONFIDENCE and abs(found.estimate) >= margin:
+        return Answer.BETTER if found.estimate < 0 else Answer.WORSE
+    return Answer.OPEN
+
+
+def resampled(sums: Array, counts: Counts, *, n_draws: int = N_DRAWS, seed: int = 0) -> Array:
+    """Mean RMSE over seeds of each model under other users and other seeds, (n_models, n_draws).
+
+    Users and seeds are drawn with replacement, the same ones for all models (Owen 2007). Seeds'
+    deviations are widened by sqrt(n / (n - 1)), which matters with few.
+
+    Args:
+        sums: shape (n_models, n_seeds, n_users).
+    """
+    n_models, n_seeds, n_users = sums.shape
+    dice = np.random.default_rng(seed)
+    weights = dice.multinomial(n_users, np.full(n_users, 1 / n_users), size=n_draws)
+    flat = sums.reshape(n_models * n_seeds, n_users)
+    rmse = np.sqrt(flat @ weights.T / (weights @ counts)).reshape(n_models, n_seeds, n_draws)
+    centre = rmse.mean(axis=1, keepdims=True)
+    if n_seeds > 1:
+        rmse = centre + (rmse - centre) * (n_seeds / (n_seeds - 1)) ** 0.5
+    shares = dice.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=n_draws) / n_seeds
+    return np.asarray(np.einsum("msd,ds->md", rmse, shares))
+
+
+def bootstrap_interval(
+    first: Array, second: Array, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Percentiles of the difference of two models' draws from `resampled`: the cross-check."""
+    low, high = np.quantile(first - second, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def probability_best(draws: Array) -> list[float]:
+    """For each model the share of draws in which its RMSE is the lowest; they sum to 1."""
+    best = np.bincount(draws.argmin(axis=0), minlength=len(draws))
+    return [float(n) / draws.shape[1] for n in best]

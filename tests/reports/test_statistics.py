@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reports.statistics import (
+    Answer,
+    Difference,
+    answer,
+    bootstrap_interval,
+    difference,
+    holm,
+    over_seeds,
+    probability_best,
+    resampled,
+    rmse_by_seed,
+    sums_by_user,
+)
+from tests.reports.simulated_verdicts import TRUE_RMSE, draw_study, simulate
+
+
+def found(low: float, high: float) -> Difference:
+    return Difference((low + high) / 2, low, high, 1.0, 4.0, 0.01)
+
+
+def test_errors_3_and_4_give_the_root_of_12_and_a_half_whoever_made_them() -> None:
+    sums, counts = sums_by_user(np.array([[3.0, 4.0], [0.0, 0.0]]), np.zeros(2), np.array([7, 3]))
+    assert sums.tolist() == [[16.0, 9.0], [0.0, 0.0]]
+    assert counts.tolist() == [1, 1]
+    assert rmse_by_seed(sums, counts).tolist() == [pytest.approx(12.5**0.5), 0.0]
+
+
+def test_an_interval_over_five_seeds_is_students() -> None:
+    # Mean 3, standard deviation sqrt(2.5), t(4, .975) = 2.776.
+    interval = over_seeds([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert interval.estimate == 3.0
+    assert interval.high - 3.0 == pytest.approx(2.776445 * (2.5 / 5) ** 0.5)
+    assert np.isnan(over_seeds([1.0]).low)
+
+
+def test_seeds_alone_make_a_students_test_of_a_difference() -> None:
+    """Every user alike, so the users add nothing and 4 degrees of freedom are left."""
+    rmse = np.array([1.00, 1.02, 0.99, 1.01, 1.03])
+    counts = np.full(50, 10)
+    first = np.outer(rmse**2, counts)
+    second = np.ones((5, 50)) * counts
+    result = difference(first, second, counts)
+    expected = over_seeds(list(rmse - 1.0))
+    assert result.estimate == pytest.approx(expected.estimate)
+    assert (result.low, result.high) == pytest.approx((expected.low, expected.high))
+    assert result.degrees_of_freedom == pytest.approx(4.0)
+
+
+def test_users_alone_widen_a_difference_of_models_without_seeds() -> None:
+    """Users' shares of the difference are 0 and .2 by halves: standard error .1 / sqrt(n - 1)."""
+    counts = np.ones(50, int)
+    second = np.ones((5, 50))
+    first = np.where(np.arange(50) % 2 == 0, 1.0, 1.4) * second
+    result = difference(first, second, counts)
+    assert result.estimate == pytest.approx(1.2**0.5 - 1.0)
+    assert result.degrees_of_freedom == pytest.approx(49.0)
+    draws = resampled(np.stack([first, second]), counts)
+    assert bootstrap_interval(*draws) == pytest.approx((result.low, result.high), abs=0.01)
+    assert probability_best(draws)[1] == 1.0
+
+
+def test_a_model_against_itself_is_a_tie() -> None:
+    sums = np.random.default_rng(0).random((5, 20))
+    result = difference(sums, sums, np.ones(20, int))
+    assert (result.estimate, result.p) == (0.0, 1.0)
+    assert answer(result, 1.0, 0.003) is Answer.TIE
+
+
+def test_one_seed_decides_nothing() -> None:
+    with pytest.raises(ValueError, match="two seeds"):
+        difference(np.ones((1, 9)), np.ones((1, 9)), np.ones(9, int))
+
+
+def test_holm_multiplies_by_what_is_left_and_never_falls() -> None:
+    assert holm([0.01, 0.04, 0.03]) == [pytest.approx(0.03), pytest.approx(0.06), 0.06]
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "expected"),
+    [
+        (-0.0029, 0.0029, 1.0, Answer.TIE),
+        (-0.0025, -0.0005, 0.001, Answer.TIE),  # there, and too small to matter
+        (-0.009, -0.005, 0.001, Answer.BETTER),
+        (0.005, 0.009, 0.001, Answer.WORSE),
+        (-0.009, -0.005, 0.06, Answer.OPEN),  # Holm objects
+        (-0.004, -0.0005, 0.001, Answer.OPEN),
+        (-0.02, 0.01, 1.0, Answer.OPEN),
+    ],
+)
+def test_an_answer_needs_both_a_small_p_and_a_difference_that_matters(
+    low: float, high: float, p: float, expected: Answer
+) -> None:
+    assert answer(found(low, high), p, 0.003) is expected
+
+
+def test_the_probabilities_of_being_best_are_shared_by_equal_models() -> None:
+    sums, counts = draw_study(np.random.default_rng(1), [0.9, 1.2, 1.2])
+    probabilities = probability_best(resampled(sums, counts))
+    assert sum(probabilities) == pytest.approx(1.0)
+    assert probabilities[0] > 0.99
+    assert probability_best(resampled(sums, counts)) == probabilities
+
+
+def test_intervals_and_corrected_tests_keep_their_word_where_the_truth_is_known() -> None:
+    """A small edition of `docs/statistics.md`: 300 studies, so the bounds are wider."""
+    equal = simulate(300, [TRUE_RMSE] * 4, seed=1)
+    assert 0.93 <= equal.coverage <= 0.98
+    assert equal.family_wise_error <= 0.07
+    apart = simulate(100, [TRUE_RMSE, TRUE_RMSE - 0.03], seed=2)
+    assert apart.power > 0.9
