@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from experiments.cluster import Resources, ray_cluster
+from experiments.machine import Gpu, Machine
+from tests.synthetic import synthetic_ratings
+
+TWO_GPUS = Machine(
+    n_cpus=4,
+    cpu="logical",
+    memory_gb=8.0,
+    gpus=tuple(Gpu(i, f"GPU-{i}", "logical", 16.0, 16.0) for i in range(2)),
+)
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +28,17 @@ def ml100k_path() -> Path:
     if not (folder / "u.data").is_file():
         pytest.skip("MovieLens 100K is not here; set RECSWEEP_ML100K to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Machine]:
+    """One Ray for the whole run: two logical GPUs and four logical cores, whatever there is."""
+    with ray_cluster(Resources(workers=4), TWO_GPUS):
+        yield TWO_GPUS
+
+
+@pytest.fixture(scope="session")
+def ratings_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "ratings.csv"
+    synthetic_ratings(60, 40, 1500).to_csv(path, index=False)
+    return path

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import warnings
 from types import SimpleNamespace
+from typing import Any
 
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
+from experiments.machine import Machine
 from experiments.samplers import sampler_factory
 
 X = FloatDistribution(0.0, 1.0)
@@ -192,3 +195,108 @@ class TestOptuna:
             )
         shares = optuna.importance.get_param_importances(study)
         assert set(shares) == {"x", "c"}
+
+
+@pytest.fixture(scope="module")
+def diary(cluster: Machine, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Any]]:
+    """What Ray Tune called in a run of four trials on one reused actor, the third of which dies."""
+    from ray import tune
+    from ray.tune.schedulers import FIFOScheduler
+    from ray.tune.search import Searcher
+
+    calls: list[tuple[str, Any]] = []
+
+    class Child(tune.Trainable):
+        def setup(self, config: dict[str, Any]) -> None:
+            self.config = config
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.config = new_config
+            return True
+
+        def step(self) -> dict[str, Any]:
+            if self.config["number"] == 2 and self.config["attempt"] == 1:
+                os._exit(0)
+            return {"pid": os.getpid(), "attempt": self.config["attempt"], "done": True}
+
+    class Asking(Searcher):
+        live = 0
+
+        def suggest(self, trial_id: str) -> Any:
+            if len([name for name, _ in calls if name == "suggest"]) == 4:
+                return Searcher.FINISHED
+            if self.live:
+                return None
+            self.live += 1
+            number = len([name for name, _ in calls if name == "suggest"])
+            calls.append(("suggest", number))
+            return {"number": number, "attempt": 1}
+
+        def on_trial_complete(
+            self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+        ) -> None:
+            self.live -= 1
+            calls.append(("searcher complete", result))
+
+        def save(self, checkpoint_path: str) -> None: ...
+
+    class Listening(FIFOScheduler):
+        def on_trial_result(self, tune_controller: Any, trial: Any, result: Any) -> str:
+            calls.append(("result", result))
+            return str(self.CONTINUE)
+
+        def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+            calls.append(("error", trial.config["number"]))
+            trial.set_config(trial.config | {"attempt": 2})
+
+    # Ray pickles both for a restore of its own.
+    for each in (Asking, Listening):
+        each.__getstate__ = lambda self: {}  # type: ignore[method-assign]
+    tune.Tuner(
+        tune.with_resources(Child, {"CPU": 1}),
+        tune_config=tune.TuneConfig(
+            search_alg=Asking(metric="pid", mode="min"),
+            scheduler=Listening(),
+            num_samples=-1,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            storage_path=str(tmp_path_factory.mktemp("tune")),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=2),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        ),
+    ).fit()
+    return calls
+
+
+@pytest.mark.ray
+class TestRay:
+    def test_a_result_that_is_done_reaches_only_the_completion(
+        self, diary: list[tuple[str, Any]]
+    ) -> None:
+        """So results are bells, and what happened is read from the journals."""
+        assert [value for name, value in diary if name == "result" and value.get("done")] == []
+        assert len([name for name, _ in diary if name == "searcher complete"]) == 4
+
+    def test_a_searcher_that_says_none_is_asked_again_after_the_end(
+        self, diary: list[tuple[str, Any]]
+    ) -> None:
+        """With one worker each trial is asked for after the last one's end was told."""
+        order = [name for name, _ in diary if name in ("suggest", "searcher complete")]
+        assert order == ["suggest", "searcher complete"] * 4
+
+    def test_one_actor_serves_one_trial_after_another(self, diary: list[tuple[str, Any]]) -> None:
+        """The warm worker."""
+        pids = [value["pid"] for name, value in diary if name == "searcher complete"]
+        assert pids[0] == pids[1]
+        assert pids[2] == pids[3]
+
+    def test_a_worker_that_leaves_in_a_first_step_is_replaced_once(
+        self, diary: list[tuple[str, Any]]
+    ) -> None:
+        """Recycling, and lost workers: one error call, and the config set in it is used."""
+        assert [value for name, value in diary if name == "error"] == [2]
+        ends = [value for name, value in diary if name == "searcher complete"]
+        assert [end["attempt"] for end in ends] == [1, 1, 2, 1]
+        assert ends[2]["pid"] != ends[1]["pid"]
