@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.records import TrialRecord
+from experiments.records import Purpose, TrialRecord
 from experiments.sweep import SweepConfig
 from recommender.config import RankingConfig, TrainingConfig, Value, ranking_config
 
@@ -32,6 +32,8 @@ class TrialOrder:
     training: TrainingConfig
     study: Path
     """The study's folder, on a disk that driver and worker share."""
+    predictions: Path | None = None
+    """Where the worker leaves what the best epoch predicts for the validation rows; None: not."""
     give_up: str | None = None
     """Set after too many lost workers: end the trial at once, for this reason."""
 
@@ -50,7 +52,8 @@ class TrialOrder:
 
 
 def order_of(trial: TrialRecord, attempt: int, folder: Path, sweep: SweepConfig) -> TrialOrder:
-    """An attempt at a trial of the study in this folder."""
+    """An attempt at a trial of the study in this folder; a verdict's keeps its predictions."""
+    is_judged = trial.purpose is Purpose.VERDICT
     return TrialOrder(
         number=trial.number,
         name=trial.name,
@@ -59,7 +62,13 @@ def order_of(trial: TrialRecord, attempt: int, folder: Path, sweep: SweepConfig)
         fixed=sweep.model,
         training=replace(sweep.training, seed=trial.seed),
         study=folder.absolute(),
+        predictions=predictions_folder(folder.absolute(), trial) if is_judged else None,
     )
+
+
+def predictions_folder(folder: Path, trial: TrialRecord) -> Path:
+    """Where the validation predictions of a verdict's trial are kept."""
+    return folder / "predictions" / "validation" / trial.name
 
 
 @dataclass(frozen=True, slots=True)

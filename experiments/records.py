@@ -24,6 +24,7 @@ BASELINES_NAME = "baselines.json"
 IMPORTANCE_NAME = "importance.json"
 COLUMNS_NAME = "columns.json"
 LEDGER_NAME = "study.db"
+FIRST_NUMBER_BESIDE = 1_000_000
 JOURNAL_NAME = "journal"
 """The folder of the journals."""
 
@@ -86,7 +87,11 @@ _STATE_OF_REASON = {
 
 
 class Purpose(StrEnum):
-    """Why a trial was trained. Only `search` counts, is told to the sampler and ranked."""
+    """Why a trial was trained. Only `search` counts, is told to the sampler and ranked.
+
+    The numbers of search trials run from 0 without gaps; those of other purposes lie beyond
+    `FIRST_NUMBER_BESIDE`, so that a study can still be extended.
+    """
 
     SEARCH = "search"
     REPLICATE = "replicate"
@@ -249,7 +254,7 @@ class StudyRecord:
         """Whether all trials that were asked for are done, also while its driver still runs."""
         has_all = len(self.search_trials) >= self.n_trials_asked_for
         return self.state == "finished" or (
-            has_all and all(t.state.is_finished for t in self.trials)
+            has_all and all(t.state.is_finished for t in self.search_trials)
         )
 
     def trial(self, number: int) -> TrialRecord | None:
@@ -309,11 +314,11 @@ def read_study(folder: Path) -> StudyRecord:
             f"{folder / LEDGER_NAME}: the ledger is missing; "
             f"`recsweep resume {folder.name}` rebuilds it from {JOURNAL_NAME}/"
         )
-    n_search = sum(trial.purpose is Purpose.SEARCH for trial in trials)
+    searched = [trial for trial in trials if trial.purpose is Purpose.SEARCH]
     if n_asked_for is None:
-        n_asked_for = sweep.get("search", {}).get("trials", n_search)
-    has_all = is_said_to_be_finished or n_search >= n_asked_for
-    is_finished = has_all and all(trial.state.is_finished for trial in trials)
+        n_asked_for = sweep.get("search", {}).get("trials", len(searched))
+    has_all = is_said_to_be_finished or len(searched) >= n_asked_for
+    is_finished = has_all and all(trial.state.is_finished for trial in searched)
     return StudyRecord(
         folder=folder,
         name=folder.resolve().name,

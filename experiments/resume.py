@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from experiments.ledger import Ledger
@@ -23,7 +24,7 @@ def bring_up_to_date(folder: Path) -> None:
         ledger.catch_up(folder / JOURNAL_NAME)
 
 
-def unfinished(trials: tuple[TrialRecord, ...]) -> tuple[TrialRecord, ...]:
+def unfinished(trials: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
     """The trials to go on with before any new one is asked for, in the order they were asked in."""
     return tuple(t for t in trials if t.state in (TrialState.RUNNING, TrialState.WAITING))
 

@@ -35,6 +35,7 @@ from experiments.records import (
 )
 from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
 from experiments.search import Search, build_search
+from experiments.search_protocol import searched
 from experiments.supervision import StopCause, StopSwitch, supervise
 from experiments.sweep import SweepConfig, default_values
 from experiments.watcher import StudyWatcher
@@ -167,7 +168,7 @@ def _conduct(
     more_s: float | None = None,
 ) -> StopCause | None:
     """Rebuild the search from the ledger, run what is left on Ray, close the books."""
-    assert sweep.space is not None and sweep.search is not None and resources.workers is not None
+    assert sweep.space is not None and sweep.search is not None
     folders.write_baselines(folder, fit_baselines(loaded.encoded))
     switch = StopSwitch(folder)
     switch.clear()
@@ -198,33 +199,8 @@ def _conduct(
             asks_for_new=time_left_s != 0,
             interrupted=orders,
         )
-        settings = WorkerSettings(
-            cpus=resources.cpus,
-            gpus=resources.gpus or 0.0,
-            recycle_above_mb=SHARE_OF_MEMORY * machine.memory_gb * 1024 / resources.workers,
-            stop_file=switch.path,
-        )
-
-        def on_stop(cause: StopCause) -> None:
-            conductor.stop()
-            watcher.message(
-                f"{cause.value}: {conductor.n_live} running trials are checkpointed at the end of "
-                "their epoch, and go on at the next resume; Ctrl-C again stops at once"
-            )
-
-        def trials() -> None:
-            from experiments.bridge import run_on_ray
-
-            with ray_cluster(resources, machine):
-                run_on_ray(conductor, loaded.encoded, resources, settings)
-
         try:
-            supervise(
-                trials,
-                switch,
-                on_stop=on_stop,
-                time_left_s=time_left_s or None,
-            )
+            run_trials(conductor, loaded, resources, machine, switch, watcher, time_left_s or None)
         finally:
             is_finished = conductor.is_finished
             journal.append(
@@ -240,6 +216,40 @@ def _conduct(
     if not is_finished:
         write_board(read_study(folder))
     return cause
+
+
+def run_trials(
+    conductor: Conductor,
+    loaded: LoadedDataset,
+    resources: Resources,
+    machine: Machine,
+    switch: StopSwitch,
+    watcher: StudyWatcher,
+    time_left_s: float | None = None,
+) -> None:
+    """Have the conductor's trials trained on Ray, until none is left or a stop is asked for."""
+    assert resources.workers is not None
+    settings = WorkerSettings(
+        cpus=resources.cpus,
+        gpus=resources.gpus or 0.0,
+        recycle_above_mb=SHARE_OF_MEMORY * machine.memory_gb * 1024 / resources.workers,
+        stop_file=switch.path,
+    )
+
+    def on_stop(cause: StopCause) -> None:
+        conductor.stop()
+        watcher.message(
+            f"{cause.value}: {conductor.n_live} running trials are checkpointed at the end of "
+            "their epoch, and go on at the next resume; Ctrl-C again stops at once"
+        )
+
+    def trials() -> None:
+        from experiments.bridge import run_on_ray
+
+        with ray_cluster(resources, machine):
+            run_on_ray(conductor, loaded.encoded, resources, settings)
+
+    supervise(trials, switch, on_stop=on_stop, time_left_s=time_left_s)
 
 
 def _outcome(folder: Path, cause: StopCause | None, watcher: StudyWatcher) -> Outcome:
@@ -270,7 +280,8 @@ def pick_up(
             search.tell(trial.number, StopReason.PRUNER, trial.best_rmse)
     ledger.catch_up(journal.path.parent)
     return [
-        order_of(trial, next_attempt(trial), folder, sweep) for trial in unfinished(ledger.trials())
+        order_of(trial, next_attempt(trial), folder, sweep)
+        for trial in unfinished(searched(ledger.trials()))
     ]
 
 

@@ -190,6 +190,8 @@ class Attempt:
         reason = StopReason(self.run.stop_reason) if self.run.stop_reason else None
         if reason is not None and reason is not StopReason.DIVERGED:
             self.run.save_best(order.folder / "best", {"values": dict(order.values)})
+            if order.predictions is not None:
+                keep_predictions(self.run, order.predictions)
         self._journal.append(
             "epoch",
             number=order.number,
@@ -230,6 +232,15 @@ class Attempt:
             epoch=self.run.epoch,
         )
         self._checkpoint_due = time.monotonic() + CHECKPOINT_EVERY_S
+
+
+def keep_predictions(run: TrainingRun, folder: Path) -> None:
+    """Write what the best epoch predicts for the validation rows; the run is over after that."""
+    from recommender.checkpoints import write_checkpoint
+
+    run.load_best()
+    metadata = {"val_rmse": run.best_rmse, "epoch": run.best_epoch}
+    write_checkpoint(folder, {"predicted": run.predict_validation()}, metadata)
 
 
 def _classify(error: Exception, order: TrialOrder) -> tuple[StopReason, str]:

@@ -186,6 +186,21 @@ class TrainingRun:
         }
         write_checkpoint(folder, _named("weight", self._best_weights), metadata)
 
+    def load_saved_best(self, folder: Path) -> None:
+        """Gives the model the weights that `save_best` wrote; training cannot go on after that.
+
+        Raises:
+            CheckpointError: nothing is there, it is damaged, or it is of another model or data.
+        """
+        arrays, metadata = read_checkpoint(folder)
+        check_checkpoint_is_of(self.config, metadata, folder)
+        weights = numbered_arrays("weight", arrays)
+        if [w.shape for w in weights] != [v.shape for v in self._graph.weights]:
+            raise CheckpointError(f"{folder}: a checkpoint of a model on other data")
+        self._best_weights = weights
+        self.best_epoch, self.best_rmse = metadata["epoch"], metadata["val_rmse"]
+        self.load_best()
+
     def save(self, folder: Path) -> None:
         """Writes all that the run needs to go on; whole or not at all.
 

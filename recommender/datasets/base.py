@@ -287,6 +287,8 @@ class LoadedDataset:
 
     encoded: EncodedDataset
     description: DatasetDescription
+    validation_users: Ints
+    """Whose each validation row is, a number a user; the model cannot tell unseen ones apart."""
 
 
 def _require(name: str, array: npt.NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:

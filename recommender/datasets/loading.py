@@ -11,7 +11,7 @@ from recommender.datasets.describe import describe
 from recommender.datasets.encoding import encode
 from recommender.datasets.features import item_features
 from recommender.datasets.registry import known_features, problems_with, source_of
-from recommender.datasets.splits import TEST, Parts, split_ratings
+from recommender.datasets.splits import TEST, VALIDATION, Parts, split_ratings
 from recommender.errors import DataError
 
 
@@ -51,6 +51,7 @@ def load_dataset(dataset: DatasetConfig, split: SplitConfig) -> LoadedDataset:
             rating_range=rating_range,
             notes=(*ratings.notes, *item_notes),
         ),
+        validation_users=ratings.user[parts == VALIDATION],
     )
 
 
