@@ -1,0 +1,80 @@
+"""Sections as a page: one self-contained HTML file, and the same as Markdown."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from reports.blocks import Beside, Picture, Section
+from reports.figures import COLOURS
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What stands around the sections."""
+
+    title: str
+    sections: Mapping[str, Section]
+    """By anchor."""
+    files: str
+    """The other files of the same report, in a line."""
+    subject: str = ""
+    note: str = ""
+    """The researcher's own words."""
+    status: str = ""
+    """How far an unfinished study is, and as of when."""
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        blocks = [block for section in self.sections.values() for block in section.blocks]
+        blocks += [block.picture for block in blocks if isinstance(block, Beside)]
+        return tuple(block for block in blocks if isinstance(block, Picture))
+
+
+def html(page: Page) -> str:
+    """Opens offline, asks for nothing, every text in it escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(page=page, colours=COLOURS)
+
+
+def markdown(page: Page) -> str:
+    environment = Environment(  # noqa: S701  # Markdown: every text goes through `md`
+        loader=FileSystemLoader(_TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["md"] = _md
+    text = environment.get_template("report.md.j2").render(page=page)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write to, which takes its place once it is whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _md(text: str) -> str:
+    """Text for any place in Markdown, a table's cell included: one line, nothing interpreted."""
+    line = re.sub(r"([\\`*\[\]<>|~$]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(text.split()))
+    return re.sub(r"^([#+\-]|\d+[.)])(?=\s|$)", r"\\\1", line)
