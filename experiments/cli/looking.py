@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("show", epilog="Example: recsweep show quickstart:7")(show)
     app.command("ls", epilog="Example: recsweep ls --json")(ls)
     app.command("board", epilog="Example: recsweep board quickstart --check")(board)
-    app.command("report", epilog="Example: recsweep report quickstart")(report)
+    app.command("report", epilog="Example: recsweep report quickstart quickstart-2")(report)
     app.command("best", epilog="Example: recsweep best quickstart > best.toml")(best)
 
 
@@ -97,13 +97,31 @@ def board(
         )
 
 
-def report(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
-    """Write a study's report anew: HTML, Markdown, CSV, Parquet and figures."""
+def report(
+    studies: Annotated[
+        list[str], typer.Argument(metavar="STUDY...", help="One study, or several to compare.")
+    ],
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="Folder to write to; default: report/ in the study's folder."),
+    ] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Write a study's report anew; of several studies, write how they compare."""
     from experiments.records import read_study
+    from reports.comparison import write_comparison
     from reports.render import write_report
 
-    paths = write_report(read_study(study_folder(study, root)))
-    for path in (paths.html, paths.markdown, paths.csv, paths.parquet):
+    folders = dict.fromkeys(study_folder(name, root).resolve() for name in studies)
+    records = [read_study(folder) for folder in folders]
+    if len(records) == 1:
+        paths = write_report(records[0], to)
+        written = [paths.html, paths.markdown, paths.csv, paths.parquet]
+    else:
+        name = "-vs-".join(record.name for record in records)[:100]
+        compared = write_comparison(records, to or root / "compared" / name)
+        written = [compared.html, compared.markdown, compared.csv]
+    for path in written:
         typer.echo(path)
 
 

@@ -1,0 +1,72 @@
+"""What differs between studies: key by key of their sweeps, and of what was recorded of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from experiments.records import StudyRecord
+from reports import numbers
+
+Change = tuple[str, tuple[str, ...]]
+"""A key, and its value in every study."""
+
+_TOLD = ("name", "note")
+"""Of a sweep, what says nothing about the outcome."""
+_RECORDED: dict[str, Callable[[Mapping[str, Any]], object]] = {
+    "recsweep": lambda p: p.get("recsweep"),
+    "commit": lambda p: (p.get("git") or {}).get("commit"),
+    "Python": lambda p: p.get("python"),
+    "data fingerprint": lambda p: (p.get("dataset") or {}).get("fingerprint"),
+    "items fingerprint": lambda p: (p.get("dataset") or {}).get("items_fingerprint"),
+    "split fingerprint": lambda p: (p.get("dataset") or {}).get("split_fingerprint"),
+    "ratings": lambda p: (p.get("dataset") or {}).get("n_ratings"),
+    "host": lambda p: (p.get("machine") or {}).get("host"),
+    "processor": lambda p: (p.get("machine") or {}).get("cpu"),
+    "cores": lambda p: (p.get("machine") or {}).get("cpu_count"),
+    "GPUs": lambda p: len((p.get("machine") or {}).get("gpus") or ()),
+    "workers": lambda p: p.get("n_workers"),
+}
+
+
+def changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:
+    """Keys of the sweeps that differ, in the order of the first sweep that has them."""
+    flat = [
+        _flat({key: value for key, value in study.sweep.items() if key not in _TOLD})
+        for study in studies
+    ]
+    return _differing(flat)
+
+
+def recorded_changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:
+    """What differs in data, code, versions and machine."""
+    flat = []
+    for study in studies:
+        facts = {name: _text(read(study.provenance)) for name, read in _RECORDED.items()}
+        versions: Mapping[str, Any] = study.provenance.get("versions") or {}
+        flat.append(facts | {name: _text(version) for name, version in versions.items()})
+    return _differing(flat)
+
+
+def _differing(flat: Sequence[Mapping[str, str]]) -> tuple[Change, ...]:
+    keys = dict.fromkeys(key for values in flat for key in values)
+    rows = ((key, tuple(values.get(key, numbers.NOTHING) for values in flat)) for key in keys)
+    return tuple((key, values) for key, values in rows if len(set(values)) > 1)
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """`{"search": {"trials": 4}}` as `{"search.trials": "4"}`; lists stay whole."""
+    flat: dict[str, str] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = _text(value)
+    return flat
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return numbers.NOTHING
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

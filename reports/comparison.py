@@ -1,0 +1,291 @@
+"""Several studies in one report: what changed between them, and who is ahead where that is fair.
+
+Trials of different studies are ranked together only where they were judged on the same rows, that
+is, where the fingerprints of ratings, items and split are equal. Elsewhere each study stands by
+the gap to the bias baseline of its own rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.records import StudyRecord, TrialRecord
+from reports import numbers, ranking
+from reports.blocks import Block, Column, Headline, Note, Row, Section, Table, Text
+from reports.changes import changes, recorded_changes
+from reports.described import described
+from reports.exports import trials_frame, write_csv
+from reports.pages import Page, html, markdown, replacing
+
+N_ROWS = 20
+
+Rows = tuple[str | None, str | None, str | None]
+"""Fingerprints of ratings, items and split: equal for studies that are judged on the same rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonPaths:
+    """What was written."""
+
+    html: Path
+    markdown: Path
+    csv: Path
+
+
+def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> ComparisonPaths:
+    """Write the report of two or more studies; each file whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = ComparisonPaths(
+        folder / "comparison.html", folder / "comparison.md", folder / "trials.csv"
+    )
+    page = Page(
+        title=" · ".join(study.name for study in studies),
+        sections=comparison_sections(studies),
+        files="The same numbers: comparison.md · every trial of every study in full precision: "
+        "trials.csv",
+        subject=f"{len(studies)} studies compared",
+        status="; ".join(f"{s.name} is {s.state}" for s in studies if not s.is_finished),
+    )
+    frames = []
+    for study in studies:
+        frame = trials_frame(study)
+        frame.insert(0, "study", pd.Series([study.name] * len(frame), dtype="string"))
+        frames.append(frame)
+    with replacing(paths.csv) as temporary:
+        write_csv(pd.concat(frames, ignore_index=True), temporary)
+    with replacing(paths.markdown) as temporary:
+        temporary.write_text(markdown(page), "utf-8")
+    with replacing(paths.html) as temporary:
+        temporary.write_text(html(page), "utf-8")
+    return paths
+
+
+def comparison_sections(studies: Sequence[StudyRecord]) -> dict[str, Section]:
+    """By anchor; several rankings where some of the studies share their rows and others do not."""
+    groups = studies_by_rows(studies)
+    sections = {"summary": _summary(studies, groups)}
+    shared = [group for group in groups if len(group) > 1]
+    for i, group in enumerate(shared, start=1):
+        title = "Ranked together" if len(shared) == 1 else f"Ranked together: group {i}"
+        sections[f"ranked-{i}"] = _ranked(title, group)
+    sections["changes"] = _changes(studies)
+    return sections
+
+
+def rows_of(study: StudyRecord) -> Rows:
+    data = study.provenance.get("dataset") or {}
+    return (
+        data.get("fingerprint"),
+        data.get("items_fingerprint"),
+        data.get("split_fingerprint"),
+    )
+
+
+def studies_by_rows(studies: Sequence[StudyRecord]) -> tuple[tuple[StudyRecord, ...], ...]:
+    """Studies that were judged on the same rows stand together; one without fingerprints alone."""
+    groups: dict[object, list[StudyRecord]] = {}
+    for study in studies:
+        rows = rows_of(study)
+        is_known = rows[0] is not None and rows[2] is not None
+        groups.setdefault(rows if is_known else study.folder, []).append(study)
+    return tuple(tuple(group) for group in groups.values())
+
+
+def why_apart(one: StudyRecord, other: StudyRecord) -> str:
+    """Why these two cannot be ranked together."""
+    mine, theirs = rows_of(one), rows_of(other)
+    if None in (mine[0], mine[2], theirs[0], theirs[2]):
+        return "the fingerprint of data or split is not on record"
+    if mine[0] != theirs[0]:
+        return f"other ratings ({_data_text(one)}; {_data_text(other)})"
+    if mine[1] != theirs[1]:
+        return "other side features of the items"
+    return f"another split ({_split_text(one)}; {_split_text(other)})"
+
+
+def _summary(
+    studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, ...], ...]
+) -> Section:
+    blocks: list[Block] = [
+        _headline(groups),
+        _standing(studies, groups),
+        Note(
+            "Each study's best is the best of many trials of one seed, chosen on the rows that it "
+            "is judged on: the study with more trials has more luck. Compare bests only where the "
+            "budgets are alike."
+        ),
+    ]
+    return Section("Summary", tuple(blocks))
+
+
+def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
+    if len(groups) > 1:
+        first = groups[0][0]
+        reasons = "; ".join(
+            f"{first.name} and {group[0].name}: {why_apart(first, group[0])}"
+            for group in groups[1:]
+        )
+        return Headline(
+            "Not ranked together: judged on different rows",
+            f"{reasons}. Each stands by the gap to the bias baseline of its own rows.",
+        )
+    led = sorted(
+        (ranking.objective(ranked[0]), study.name)
+        for study in groups[0]
+        if (ranked := ranking.ranked_trials(study))
+    )
+    if len(led) < 2:
+        return Headline("Nothing to compare yet", "Fewer than two studies have a complete trial.")
+    (first_rmse, leader), (second_rmse, second) = led[:2]
+    apart = second_rmse - first_rmse
+    margin = ranking.margin(groups[0][0]).rmse
+    side = "less" if apart <= margin else "more"
+    return Headline(
+        "Not decided: one seed each",
+        f"The best trial of {leader} is {apart:.4f} RMSE ahead of the best of {second}, {side} "
+        f"than the {margin:.2g} that noise alone explains. The same rows judged all of them.",
+    )
+
+
+def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, ...], ...]) -> Table:
+    letter = {study.folder: "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i % 26] for i, group in enumerate(groups)
+              for study in group}  # fmt: skip
+    entries = []
+    for study in studies:
+        ranked = ranking.ranked_trials(study)
+        best = ranking.objective(ranked[0]) if ranked else None
+        bias = ranking.bias_rmse(study)
+        gap = None if best is None or bias is None else best - bias
+        default = ranking.default_trial(study)
+        own = default.best_rmse if default is not None and default.is_ranked else None
+        n = ranking.counts(study.search_trials)
+        cells = (
+            study.name,
+            letter[study.folder],
+            numbers.gap(gap),
+            numbers.rmse(best),
+            ranking.label(ranked[0]) if ranked else numbers.NOTHING,
+            numbers.rmse(bias),
+            numbers.gap(None if best is None or own is None else best - own),
+            f"{n.complete:,} of {n.total:,}",
+            numbers.seconds(sum(trial.seconds for trial in study.search_trials)),
+            numbers.count(described(study).validation.n_rows),
+        )
+        entries.append((gap is None, gap or 0.0, Row(cells)))
+    entries.sort(key=lambda entry: entry[:2])
+    return Table(
+        caption="The studies by the gap of their best trial to their own bias baseline",
+        columns=(
+            Column("study", "Its name."),
+            Column("rows", "Studies with the same letter were judged on the same rows."),
+            Column("to bias", "Best RMSE minus the bias baseline's on the same rows.", True),
+            Column("best", "Lowest validation RMSE of a COMPLETE trial; one seed.", True),
+            Column("trial", "The trial that has it."),
+            Column("bias", "Validation RMSE of the user + item bias.", True),
+            Column("to default", "Best RMSE minus the default configuration's.", True),
+            Column("complete", "COMPLETE search trials of all that were started.", True),
+            Column("time", "Training and evaluation of all its trials.", True),
+            Column("validation rows", "Ratings that it was judged on.", True),
+        ),
+        rows=tuple(row for *_, row in entries),
+        note="RMSE of different letters are not comparable: other rows are easier or harder."
+        if len(groups) > 1
+        else "",
+    )
+
+
+def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
+    margin = ranking.margin(group[0])
+    rows: list[tuple[float, str, StudyRecord, TrialRecord]] = sorted(
+        (
+            (ranking.objective(trial), study.name, study, trial)
+            for study in group
+            for trial in ranking.ranked_trials(study)
+        ),
+        key=lambda row: (row[0], row[1], row[3].number),
+    )
+    names = ", ".join(study.name for study in group)
+    bias = next((b for study in group if (b := ranking.bias_rmse(study)) is not None), None)
+    if not rows:
+        return Section(title, (Text(f"No trial of {names} is complete."),))
+    n_tied = sum(rmse <= rows[0][0] + margin.rmse for rmse, *_ in rows)
+    table_rows = []
+    for place, (rmse, _, study, trial) in enumerate(rows[:N_ROWS], start=1):
+        table_rows.append(
+            Row(
+                (
+                    str(place),
+                    study.name,
+                    ranking.label(trial),
+                    numbers.rmse(rmse),
+                    numbers.gap(None if bias is None else rmse - bias),
+                    numbers.gap(rmse - rows[0][0]),
+                    str(trial.seed),
+                    numbers.summary(trial.values, at_most=5),
+                ),
+                look="best" if place == 1 else "plain",
+                rule=f"noise cannot tell the trials above this line apart (within {margin.rmse:.2g}"
+                " RMSE)"
+                if place == n_tied
+                else "",
+            )
+        )
+    table = Table(
+        caption=f"The best {len(table_rows)} of {numbers.plural(len(rows), 'complete trial')}",
+        columns=(
+            Column("rank", "Place among COMPLETE trials of these studies.", True),
+            Column("study", "The study it belongs to."),
+            Column("trial", "Number in its study, and its arm where arms are compared."),
+            Column("RMSE", f"{ranking.what_is_averaged(group[0])}.", True),
+            Column("to bias", "RMSE minus the bias baseline's; below 0 is better.", True),
+            Column("to first", "RMSE minus the best trial's.", True),
+            Column("seed", "Of weights, shuffle and dropout.", True),
+            Column("values", "The first things that the search chose.", is_wide=True),
+        ),
+        rows=tuple(table_rows),
+        note="" if n_tied <= N_ROWS else f"Noise cannot tell the first {n_tied:,} apart.",
+    )
+    said = (
+        f"{names} have the same ratings, items and split (their fingerprints are equal), so their "
+        "trials share one ranking."
+    )
+    return Section(title, (Text(said), table))
+
+
+def _changes(studies: Sequence[StudyRecord]) -> Section:
+    blocks: list[Block] = []
+    for caption, found, same in (
+        ("The sweeps", changes(studies), "The sweeps are the same but for their names."),
+        ("Data, code and machine", recorded_changes(studies),
+         "Data, code, versions and machine are the same."),
+    ):  # fmt: skip
+        if not found:
+            blocks.append(Text(same))
+            continue
+        blocks.append(
+            Table(
+                caption=caption,
+                columns=(
+                    Column("what", "The key of the sweep, or what was recorded."),
+                    *(Column(s.name, "Its value in this study.", is_wide=True) for s in studies),
+                ),
+                rows=tuple(Row((name, *values)) for name, values in found),
+                note="Only what differs is listed.",
+            )
+        )
+    return Section("What changed", tuple(blocks))
+
+
+def _data_text(study: StudyRecord) -> str:
+    data = described(study)
+    return f"{study.name}: {data.name or 'unknown'}, {numbers.count(data.n_ratings)} ratings"
+
+
+def _split_text(study: StudyRecord) -> str:
+    split = described(study).split
+    rest = ", ".join(f"{k} {v}" for k, v in split.items() if k != "method" and v)
+    return f"{study.name}: {split.get('method', 'unknown')}" + (f", {rest}" if rest else "")

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from experiments.cli.main import app
+from experiments.records import StudyRecord, read_study
+from reports.blocks import Headline, Table
+from reports.changes import changes
+from reports.comparison import comparison_sections, studies_by_rows, write_comparison
+from tests.reports.conftest import without_complete
+from tests.synthetic_study import make_study
+
+MakeTwo = Callable[..., tuple[StudyRecord, StudyRecord]]
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[StudyRecord, StudyRecord]:
+    """Two sweeps over the same rows, of another seed and size."""
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    first = read_study(make_study(tmp_path / "first", n_trials=12, seed=0))
+    return first, read_study(make_study(tmp_path / "second", n_trials=16, seed=1))
+
+
+def on_other_rows(study: StudyRecord, **dataset: Any) -> StudyRecord:
+    changed = dict(study.provenance["dataset"]) | dataset
+    return replace(study, provenance=dict(study.provenance) | {"dataset": changed})
+
+
+def headline(studies: tuple[StudyRecord, ...]) -> Headline:
+    block = comparison_sections(studies)["summary"].blocks[0]
+    assert isinstance(block, Headline)
+    return block
+
+
+def test_studies_of_the_same_rows_share_one_ranking(two: tuple[StudyRecord, ...]) -> None:
+    table = comparison_sections(two)["ranked-1"].blocks[1]
+    assert isinstance(table, Table)
+    assert {row.cells[1] for row in table.rows} == {"first", "second"}
+    best = min(t.best_rmse for study in two for t in study.ranked if t.best_rmse is not None)
+    assert table.rows[0].cells[3] == f"{best:.4f}"
+    assert [row.cells[3] for row in table.rows] == sorted(row.cells[3] for row in table.rows)
+    assert "one seed each" in headline(two).text
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"split_fingerprint": "d" * 64, "split": {"method": "random"}}, "another split"),
+        ({"fingerprint": "d" * 64, "n_ratings": 7}, "other ratings"),
+        ({"items_fingerprint": "d" * 64}, "other side features"),
+        ({"split_fingerprint": None}, "not on record"),
+    ],
+)
+def test_studies_of_other_rows_are_never_ranked_together_and_the_reason_is_said(
+    two: tuple[StudyRecord, StudyRecord], changed: dict[str, Any], reason: str
+) -> None:
+    apart = (two[0], on_other_rows(two[1], **changed))
+    assert len(studies_by_rows(apart)) == 2
+    assert not [anchor for anchor in comparison_sections(apart) if anchor.startswith("ranked")]
+    assert reason in headline(apart).detail
+
+
+def test_side_by_side_the_gap_to_its_own_bias_baseline_decides_the_order(
+    two: tuple[StudyRecord, StudyRecord],
+) -> None:
+    # The second has the higher RMSE on harder rows, and the larger gap.
+    harder = replace(
+        two[1],
+        baselines=tuple(replace(b, val_rmse=b.val_rmse + 1) for b in two[1].baselines),
+        trials=tuple(
+            replace(t, best_rmse=None if t.best_rmse is None else t.best_rmse + 0.9)
+            for t in two[1].trials
+        ),
+    )
+    apart = (two[0], on_other_rows(harder, split_fingerprint="d" * 64))
+    table = comparison_sections(apart)["summary"].blocks[1]
+    assert isinstance(table, Table)
+    assert [row.cells[0] for row in table.rows] == ["second", "first"]
+    assert "not comparable" in table.note
+
+
+def test_only_what_differs_between_the_sweeps_is_listed(two: tuple[StudyRecord, ...]) -> None:
+    assert dict(changes(two)) == {"seed": ("0", "1"), "search.trials": ("12", "16")}
+    assert changes((two[0], two[0])) == ()
+
+
+def test_a_study_without_a_complete_trial_is_shown_without_a_rank(
+    two: tuple[StudyRecord, StudyRecord], tmp_path: Path
+) -> None:
+    paths = write_comparison((two[0], without_complete(two[1])), tmp_path / "out")
+    assert "Nothing to compare yet" in paths.markdown.read_text("utf-8")
+
+
+def test_the_csv_holds_the_trials_of_every_study(
+    two: tuple[StudyRecord, ...], tmp_path: Path
+) -> None:
+    frame = pd.read_csv(write_comparison(two, tmp_path / "out").csv)
+    assert frame["study"].value_counts().to_dict() == {"first": 12, "second": 16}
+
+
+def test_the_command_compares_several_studies_and_reports_one(
+    two: tuple[StudyRecord, StudyRecord], tmp_path: Path
+) -> None:
+    def lines(*arguments: str) -> list[str]:
+        done = CliRunner().invoke(app, ["report", *arguments, "--studies", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+        return done.output.split()
+
+    compared = lines("first", "second")
+    assert Path(compared[0]) == tmp_path / "compared" / "first-vs-second" / "comparison.html"
+    assert "first · second" in Path(compared[0]).read_text("utf-8")
+    assert Path(lines("first", "first")[0]) == tmp_path / "first" / "report" / "report.html"
