@@ -15,6 +15,37 @@ from typing import Any, TypeVar
 from experiments.errors import StateError
 from experiments.files import read_json
 from experiments.lock import holder_of
+from experiments.verdict_records import (
+    Finalist,
+    FinalistResult,
+    PairResult,
+    VerdictRecord,
+    VerdictResults,
+    read_verdict,
+)
+
+__all__ = [
+    "AttemptRecord",
+    "BaselineRecord",
+    "ColumnRecord",
+    "EpochRecord",
+    "Finalist",
+    "FinalistResult",
+    "ImportanceRecord",
+    "PairResult",
+    "Purpose",
+    "StopReason",
+    "StudyError",
+    "StudyRecord",
+    "TrialRecord",
+    "TrialState",
+    "Value",
+    "VerdictRecord",
+    "VerdictResults",
+    "find_studies",
+    "read_study",
+    "study_folders",
+]
 
 Value = bool | int | float | str
 
@@ -233,6 +264,8 @@ class StudyRecord:
     """`running`, `finished` or `interrupted` (nobody runs it and trials are left)."""
     n_trials_asked_for: int
     note: str = ""
+    verdict: VerdictRecord | None = None
+    """None until finalists were frozen."""
 
     @property
     def search_trials(self) -> tuple[TrialRecord, ...]:
@@ -331,6 +364,7 @@ def read_study(folder: Path) -> StudyRecord:
         state="running" if is_running else "finished" if is_finished else "interrupted",
         n_trials_asked_for=n_asked_for,
         note=sweep.get("note", ""),
+        verdict=read_verdict(folder),
     )
 
 

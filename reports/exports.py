@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 
 from experiments.records import ColumnRecord, StudyRecord, TrialRecord
 from reports import ranking
@@ -92,6 +94,39 @@ def curves_frame(study: StudyRecord) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
+def verdict_frame(study: StudyRecord) -> pd.DataFrame | None:
+    """One row a finalist and seed; None where there is no verdict with results.
+
+    Columns: finalist, seed (empty for a baseline), rmse (empty where it did not complete), mean,
+    mean_low, mean_high (95 % over seeds), search_rmse, shrinkage, p_best.
+    """
+    if study.verdict is None or study.verdict.results is None:
+        return None
+    rows = [
+        {
+            "finalist": found.name,
+            "seed": seed if len(found.rmse_by_seed) > 1 else None,
+            "rmse": rmse,
+            "mean": found.mean,
+            "mean_low": found.low,
+            "mean_high": found.high,
+            "search_rmse": found.search_rmse,
+            "shrinkage": found.shrinkage,
+            "p_best": found.p_best,
+        }
+        for found in study.verdict.results.finalists
+        for seed, rmse in zip(study.verdict.seeds, found.rmse_by_seed, strict=False)
+    ]
+    types = {"finalist": "string", "seed": "Int64"}
+    return pd.DataFrame(
+        {
+            name: _series([row[name] for row in rows], types.get(name, "Float64"))
+            for name in ("finalist", "seed", "rmse", "mean", "mean_low", "mean_high",
+                         "search_rmse", "shrinkage", "p_best")
+        }
+    )  # fmt: skip
+
+
 def column_definitions(study: StudyRecord) -> dict[str, str]:
     """Every column of `trials_frame`, in order, and what stands in it."""
     values = {
@@ -100,6 +135,30 @@ def column_definitions(study: StudyRecord) -> dict[str, str]:
     }
     fixed = {name: definition for name, (_, definition, _) in _FIXED.items()}
     return fixed | _RANKED | values | {"reproduce": _REPRODUCE}
+
+
+def table_schema(study: StudyRecord) -> dict[str, Any]:
+    """The columns of `trials.csv` as a Frictionless Table Schema."""
+    kinds = {"Int64": "integer", "Float64": "number", "boolean": "boolean", "string": "string"}
+    types = {name: str(dtype) for name, dtype in trials_frame(study).dtypes.items()}
+    return {
+        "fields": [
+            {"name": name, "type": kinds.get(types[name], "datetime"), "description": definition}
+            for name, definition in column_definitions(study).items()
+        ],
+        "primaryKey": "name",
+        "missingValues": [""],
+    }
+
+
+def write_parquet(frame: pd.DataFrame, path: Path, definitions: Mapping[str, str]) -> None:
+    """Typed; what stands in a column is in the metadata of its field, under `description`."""
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    fields = [
+        field.with_metadata({"description": definitions[field.name]}) for field in table.schema
+    ]
+    described = pyarrow.schema(fields, metadata=table.schema.metadata)
+    pyarrow.parquet.write_table(table.cast(described), path)
 
 
 def reproduce_commands(study: StudyRecord, trial: TrialRecord) -> tuple[str, str]:

@@ -79,6 +79,8 @@ class Dot:
     is_baseline: bool
     may_be_off: bool = False
     """Far to the right it is drawn at the edge with an arrow, so that it squeezes nobody."""
+    interval: tuple[float, float] | None = None
+    """Of a mean over seeds, which is drawn filled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def picture(name: str, caption: str, alt: str, paint: Callable[[int], Figure]) -
 
 
 def dot_plot(dots: Sequence[Dot], *, tied_to: float | None, width: int) -> Figure:
-    """Rows from best to worst: hollow circles for one seed each, filled diamonds for baselines.
+    """Rows from best to worst: hollow circles for one seed each, filled ones for a mean over seeds
+    with its interval, filled diamonds for baselines.
 
     `tied_to`: right end of the band in which noise cannot tell a trial from the best.
     """
@@ -117,9 +120,12 @@ def dot_plot(dots: Sequence[Dot], *, tied_to: float | None, width: int) -> Figur
     height = 8 + row_px * len(dots) + bottom_px
     figure = _figure(width, height)
     axes = _axes(figure, left=160 if is_wide else 128, right=62, top=8, bottom=bottom_px)
-    values = [dot.rmse for dot in dots]
+    values = [value for dot in dots for value in (dot.rmse, *(dot.interval or ()))]
     low = min(values)
-    near = max((dot.rmse for dot in dots if not dot.may_be_off), default=low)
+    near = max(
+        (max(dot.rmse, *(dot.interval or (low,))) for dot in dots if not dot.may_be_off),
+        default=low,
+    )
     high = min(max(values), low + 1.7 * max(near - low, 0.003))
     pad = 0.05 * (high - low) or 0.001
     axes.set_xlim(low - pad, high + pad)
@@ -133,7 +139,11 @@ def dot_plot(dots: Sequence[Dot], *, tied_to: float | None, width: int) -> Figur
         is_off = dot.rmse > high
         marker = ">" if is_off else "D" if dot.is_baseline else "o"
         x = high + pad if is_off else dot.rmse
-        _mark(axes, x, y, marker, dot.colour, is_hollow=not dot.is_baseline)
+        if dot.interval is not None and not is_off:
+            ends = [max(low - pad, dot.interval[0]), min(high + pad, dot.interval[1])]
+            axes.plot(ends, [y, y], color=dot.colour, lw=2.2, solid_capstyle="butt", zorder=3)
+        is_hollow = not dot.is_baseline and dot.interval is None
+        _mark(axes, x, y, marker, dot.colour, is_hollow=is_hollow)
         axes.annotate(
             numbers.rmse(dot.rmse), (1, y), xycoords=("axes fraction", "data"), xytext=(14, 0),
             textcoords="offset points", va="center", ha="left", color=text_colour,

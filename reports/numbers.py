@@ -108,3 +108,14 @@ def summary(
         parts.append(widths)
     parts += [f"{name} {value(v)}" for name, v in rest.items()]
     return ", ".join(parts[:at_most]) or "nothing varies"
+
+
+def plain(value: float) -> str:
+    """Four decimals with a true minus and no plus: `0.0021`, `−0.0004`."""
+    rounded = round(value, 4)
+    return "0.0000" if rounded == 0 else f"{rounded:.4f}".replace("-", "−")
+
+
+def p_value(value: float) -> str:
+    """`0.034`, `<0.001`."""
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

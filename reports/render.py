@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +12,16 @@ from experiments.records import StudyRecord
 from reports import ranking
 from reports.blocks import Problem, Section
 from reports.described import described
-from reports.exports import trials_frame, write_csv
+from reports.exports import (
+    column_definitions,
+    table_schema,
+    trials_frame,
+    verdict_frame,
+    write_csv,
+    write_parquet,
+)
 from reports.pages import Page, html, markdown, replacing
+from reports.paper.files import PAPER_FILES
 from reports.sections.registry import SECTIONS
 
 _log = logging.getLogger(__name__)
@@ -26,7 +35,9 @@ class ReportPaths:
     markdown: Path
     csv: Path
     parquet: Path
+    schema: Path
     figures: tuple[Path, ...]
+    paper: tuple[Path, ...]
 
 
 def write_report(
@@ -39,13 +50,14 @@ def write_report(
         now: what an unfinished study's report is "as of"; the clock unless given.
     """
     folder = study.folder / "report" if folder is None else folder
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for name in ("figures", "paper"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     data = described(study)
     page = Page(
         title=study.name,
         sections=build_sections(study),
         files="The same numbers: report.md · every trial in full precision: trials.csv, "
-        "trials.parquet · pictures for papers: figures/",
+        "trials.parquet · for papers: paper/, figures/",
         subject=f"{data.name}, {data.split.get('method', 'unknown')} split" if data.name else "",
         note=study.note,
         status=_status(study, now or datetime.now().astimezone()),
@@ -55,16 +67,26 @@ def write_report(
         markdown=folder / "report.md",
         csv=folder / "trials.csv",
         parquet=folder / "trials.parquet",
+        schema=folder / "trials.schema.json",
         figures=tuple(folder / "figures" / f"{p.name}.svg" for p in page.pictures),
+        paper=tuple(folder / "paper" / name for name in PAPER_FILES),
     )
     for path, drawing in zip(paths.figures, page.pictures, strict=True):
         with replacing(path) as temporary:
             temporary.write_text(drawing.file, "utf-8")
+    for path in paths.paper:
+        with replacing(path) as temporary:
+            temporary.write_text(PAPER_FILES[path.name](study), "utf-8")
     frame = trials_frame(study)
     with replacing(paths.csv) as temporary:
         write_csv(frame, temporary)
     with replacing(paths.parquet) as temporary:
-        frame.to_parquet(temporary, index=False)
+        write_parquet(frame, temporary, column_definitions(study))
+    if (judged := verdict_frame(study)) is not None:
+        with replacing(folder / "verdict.csv") as temporary:
+            write_csv(judged, temporary)
+    with replacing(paths.schema) as temporary:
+        temporary.write_text(json.dumps(table_schema(study), indent=1) + "\n", "utf-8")
     with replacing(paths.markdown) as temporary:
         temporary.write_text(markdown(page), "utf-8")
     with replacing(paths.html) as temporary:

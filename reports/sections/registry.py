@@ -14,11 +14,14 @@ from reports.sections.edges import edges
 from reports.sections.failures import failures
 from reports.sections.importance import importance
 from reports.sections.leaderboard import leaderboard
+from reports.sections.paper import paper
 from reports.sections.provenance import provenance
 from reports.sections.summary import summary
+from reports.sections.verdict import verdict
 
 SECTIONS: dict[str, Callable[[StudyRecord], Section | None]] = {
     "summary": summary,
+    "verdict": verdict,
     "leaderboard": leaderboard,
     "compare": compare,
     "curves": curves,
@@ -27,6 +30,7 @@ SECTIONS: dict[str, Callable[[StudyRecord], Section | None]] = {
     "failures": failures,
     "baselines": baselines,
     "data": data,
+    "paper": paper,
     "provenance": provenance,
 }
 """By anchor in the page; None leaves the section out of a study that it does not concern."""

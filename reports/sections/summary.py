@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from experiments.records import StudyRecord, TrialState
+from experiments.records import StudyRecord, TrialState, VerdictResults
 from reports import numbers, ranking
 from reports.blocks import (
     Beside,
@@ -21,6 +21,7 @@ from reports.blocks import (
     WatchOut,
     WatchOuts,
 )  # fmt: skip
+from reports.decision import headline_of_verdict, label, smallest_tied, trial_of
 from reports.described import described
 from reports.figures import COLOURS, SERIES, Dot, dot_plot, picture
 from reports.sections.edges import edges_of_best
@@ -46,10 +47,12 @@ def summary(study: StudyRecord) -> Section:
 
 
 def headline(study: StudyRecord) -> Headline:
-    """What may be said of one seed each: the first of three fixed sentences that is true."""
+    """What may be said: the first of five fixed sentences that is true."""
     ranked = ranking.ranked_trials(study)
     if not ranked:
         return Headline("No trial finished", "None is COMPLETE, so there is nothing to rank.")
+    if (decided := headline_of_verdict(study)) is not None:
+        return decided
     best = ranked[0]
     bias = ranking.bias_rmse(study)
     if bias is not None and ranking.objective(best) >= bias:
@@ -123,6 +126,47 @@ def arm_colours(study: StudyRecord) -> dict[str | None, str]:
 
 
 def _dots(study: StudyRecord) -> Picture | None:
+    """After a verdict its finalists with their intervals, else the best trials of one seed each."""
+    results = study.verdict.results if study.verdict else None
+    return _best_dots(study) if results is None else _verdict_dots(study, results)
+
+
+def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None:
+    colours = arm_colours(study)
+    dots = []
+    for found in results.finalists:
+        trial = trial_of(study, found.name)
+        if trial is not None and found.mean is not None:
+            assert found.low is not None and found.high is not None
+            name, colour = label(study, found.name), colours[trial.arm]
+            dots.append(Dot(name, found.mean, colour, False, interval=(found.low, found.high)))
+    if not dots:
+        return None
+    tied_to = min(dot.rmse for dot in dots) + results.margin
+    dots += [
+        Dot(b.label, b.val_rmse, COLOURS["muted"], True, may_be_off=b.name != "bias")
+        for b in study.baselines
+    ]
+    dots.sort(key=lambda dot: dot.rmse)
+    n_seeds = len(study.verdict.seeds) if study.verdict else 0
+    caption = (
+        f"The finalists and the baselines. Filled circles: means over {n_seeds} fresh seeds, with "
+        "95 % intervals over seeds on these rows; whether a difference also holds for other users "
+        f"stands in the verdict. Shaded: within {results.margin:.2g} of the first, which does not "
+        "matter in practice"
+    )
+    if any(dot.may_be_off for dot in dots):
+        caption += ". An arrow: off the scale"
+    alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
+    return picture(
+        "best",
+        f"{caption}.",
+        f"Validation RMSE: {alt}.",
+        lambda width: dot_plot(dots, tied_to=tied_to, width=width),
+    )
+
+
+def _best_dots(study: StudyRecord) -> Picture | None:
     rows = ranking.standings(study)
     shown = [row for row in rows if row.baseline or (row.rank and row.rank <= N_DOTS)]
     default = ranking.default_trial(study)
@@ -237,12 +281,18 @@ def next_command(study: StudyRecord) -> Command:
     ranked = ranking.ranked_trials(study)
     if not ranked:
         return Command("See what became of the trials", (f"recsweep show {name}",))
-    toml = shlex.quote(f"{study.name}-{ranked[0].number}.toml")
-    seed = ranked[0].seed + 1
-    return Command(
-        "Train the best one again under another seed, to see how far the number moves",
-        (f"recsweep best {name} > {toml}", f"recsweep train {toml} --set seed={seed}"),
-    )
+    if study.verdict is None or study.verdict.results is None:
+        return Command(
+            "Train the finalists again under fresh seeds, and have the differences judged",
+            (f"recsweep verdict {name}",),
+        )
+    smallest = smallest_tied(study, study.verdict.results)
+    if smallest is not None:
+        which = shlex.quote(f"{study.name}:{smallest.number}")
+        return Command(
+            "Take the leader, or the smallest that ties with it", (f"recsweep export {which}",)
+        )
+    return Command("See the trials", (f"recsweep show {name}",))
 
 
 def _top(study: StudyRecord) -> Table | None:

@@ -10,6 +10,7 @@ import pytest
 
 from experiments.records import StopReason, StudyRecord, TrialState, read_study
 from reports.render import ReportPaths, write_report
+from tests.reports.verdicts import judged
 from tests.synthetic_study import make_study
 
 MakeStudy = Callable[..., StudyRecord]
@@ -33,6 +34,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
     folder = tmp_path_factory.mktemp("studies") / "made-up"
     folder.mkdir()
     return read_study(make_study(folder, n_trials=24))
+
+
+@pytest.fixture(scope="session")
+def judged_study(study: StudyRecord) -> StudyRecord:
+    """The same with a verdict on its best two trials."""
+    first, second = study.ranked[:2]
+    return judged(study, {first.number: 0.01, second.number: 0.02})
 
 
 @pytest.fixture(scope="session")

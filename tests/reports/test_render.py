@@ -191,8 +191,10 @@ def test_a_study_with_one_complete_trial_has_a_report(study: StudyRecord, tmp_pa
     assert "could not be made" not in page.text
 
 
-def test_every_state_of_a_healthy_study_draws_every_section(study: StudyRecord) -> None:
-    sections = build_sections(study)
+def test_every_state_of_a_healthy_study_draws_every_section(
+    study: StudyRecord, judged_study: StudyRecord
+) -> None:
+    sections = build_sections(judged_study)
     assert list(sections) == list(registry.SECTIONS)
     problems = [b.text for s in sections.values() for b in s.blocks if b.kind == "problem"]
     assert not problems

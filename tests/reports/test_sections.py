@@ -103,7 +103,7 @@ def test_the_next_command_fits_the_state(study: StudyRecord) -> None:
     running, interrupted = replace(more, state="running"), replace(more, state="interrupted")
     assert next_command(running).lines == ("recsweep show made-up --watch",)
     assert next_command(interrupted).lines == ("recsweep resume made-up",)
-    assert next_command(study).lines[0].startswith("recsweep best made-up > made-up-")
+    assert next_command(study).lines == ("recsweep verdict made-up",)
 
 
 def test_a_driver_that_has_nothing_left_to_run_counts_as_finished(study: StudyRecord) -> None:
@@ -224,8 +224,8 @@ def test_every_section_copes_with_every_state(study: StudyRecord, anchor: str) -
 
 
 @pytest.mark.parametrize("anchor", list(SECTIONS))
-def test_every_column_of_every_table_is_defined(study: StudyRecord, anchor: str) -> None:
-    section = SECTIONS[anchor](study)
+def test_every_column_of_every_table_is_defined(judged_study: StudyRecord, anchor: str) -> None:
+    section = SECTIONS[anchor](judged_study)
     assert section is not None
     for block in section.blocks:
         if isinstance(block, Table):

@@ -1,0 +1,74 @@
+"""What a verdict says in the terminal: its cost beforehand, its progress, its outcome."""
+
+from __future__ import annotations
+
+import sys
+
+from experiments.cli import wording
+from experiments.durations import format_duration
+from experiments.records import StudyRecord, TrialRecord, VerdictRecord
+from experiments.watcher import Silent
+from reports import numbers
+from reports.decision import headline_of_verdict, label
+
+
+def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: float) -> list[str]:
+    """Who is judged and what it will take."""
+    n_seeds = len(frozen.seeds)
+    trained = [f for f in frozen.finalists if not f.is_baseline]
+    lines = [
+        f"judged   {label(study, finalist.name)} ({', '.join(finalist.reasons)})"
+        for finalist in frozen.finalists
+    ]
+    total = len(trained) * n_seeds
+    counted = f"{len(trained)} finalists × {n_seeds} fresh seeds = {total} trainings"
+    if not n_left:
+        return [*lines, f"cost     none: {counted}, all done already"]
+    done = f", {total - n_left} done already" if n_left < total else ""
+    return [*lines, f"cost     {counted}{done}: about {format_duration(seconds)}"]
+
+
+class Progress(Silent):
+    """A line on stderr for each training that ends."""
+
+    def __init__(self, n_left: int) -> None:
+        self._n_left = n_left
+        self._n_ended = 0
+
+    def trial_ended(self, trial: TrialRecord) -> None:
+        self._n_ended += 1
+        rmse = wording.rmse_text(trial.best_rmse)
+        self._say(
+            f"{self._n_ended}/{self._n_left} {trial.name} {wording.outcome_text(trial)}    {rmse}"
+            + (f", epoch {trial.best_epoch}" if trial.best_epoch else "")
+        )
+
+    def message(self, text: str) -> None:
+        self._say(text)
+
+    @staticmethod
+    def _say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201  # progress, not a result
+
+
+def verdict_lines(study: StudyRecord) -> list[str]:
+    """The finalists by mean, and the one sentence."""
+    results = study.verdict.results if study.verdict else None
+    headline = headline_of_verdict(study)
+    assert results is not None and headline is not None
+    lines = []
+    for found in results.finalists:
+        spread = ""
+        if found.mean is None:
+            spread = "did not complete under every seed"
+        elif found.low is not None:
+            spread = (
+                f"({numbers.rmse(found.low)} to {numbers.rmse(found.high)} over seeds), "
+                f"search {numbers.rmse(found.search_rmse)}"
+            )
+        chance = "" if found.p_best is None else f"best with probability {found.p_best:.2f}"
+        cells = [label(study, found.name), numbers.rmse(found.mean), spread, chance]
+        lines.append("         " + "  ".join(cell for cell in cells if cell))
+    lines.append(f"verdict  {headline.text}")
+    lines.append(f"         {headline.detail}")
+    return lines

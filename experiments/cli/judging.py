@@ -1,0 +1,82 @@
+"""Commands that decide: verdict."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from experiments.cli.options import (
+    DEFAULT_ROOT,
+    CpusPerTrial,
+    GpusPerTrial,
+    RayAddress,
+    Root,
+    StudyName,
+    Workers,
+    study_folder,
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("verdict", epilog="Example: recsweep verdict dcn-vs-plain --seeds 5")(verdict)
+
+
+def verdict(
+    study: StudyName,
+    top: Annotated[
+        int | None, typer.Option("--top", help="So many of the best trials; default 5.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", help="Fresh seeds for each finalist; default 5.")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say who would be judged and what it costs; no more.")
+    ] = False,
+    root: Root = DEFAULT_ROOT,
+    workers: Workers = None,
+    cpus_per_trial: CpusPerTrial = 1.0,
+    gpus_per_trial: GpusPerTrial = None,
+    ray_address: RayAddress = None,
+) -> None:
+    """Train the finalists again under fresh seeds and say what is decided."""
+    from experiments.cli.judged import Progress, cost_lines, verdict_lines
+    from experiments.cluster import Resources
+    from experiments.machine import read_machine
+    from experiments.records import read_study
+    from experiments.verdict import expected_s, frozen_or_chosen, gather_evidence, write_verdict
+    from reports.judging import judge
+    from reports.render import write_report
+
+    folder = study_folder(study, root)
+    resources = Resources(workers, cpus_per_trial, gpus_per_trial, ray_address)
+    resources = resources.settle(read_machine())
+    record = read_study(folder)
+    frozen = frozen_or_chosen(record, top, seeds)
+    n_left, seconds = expected_s(record, frozen, resources.workers or 1)
+    for line in cost_lines(record, frozen, n_left, seconds):
+        typer.echo(line)
+    if plan:
+        return
+    ended = gather_evidence(
+        folder, top=top, n_seeds=seeds, watcher=Progress(n_left), resources=resources
+    )
+    if ended.evidence is None:
+        typer.echo(f"go on    recsweep verdict {record.name}")
+        raise typer.Exit(ended.stopped_by.exit_code if ended.stopped_by else 0)
+    evidence = ended.evidence
+    results = judge(
+        ended.study,
+        ended.frozen,
+        predicted=evidence.predicted,
+        rmse_by_seed=evidence.rmse_by_seed,
+        actual=evidence.actual,
+        users=evidence.users,
+    )
+    write_verdict(folder, ended.frozen, results)
+    judged = read_study(folder)
+    paths = write_report(judged)
+    for line in verdict_lines(judged):
+        typer.echo(line)
+    typer.echo(f"report   {paths.html}")
+    typer.echo(f"seeds    {paths.html.parent / 'verdict.csv'}")

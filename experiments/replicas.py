@@ -1,0 +1,77 @@
+"""Models of a study's trials, taken from their kept weights in this process.
+
+TensorFlow is imported when the first model is asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.machine import read_machine
+from experiments.records import TrialRecord
+from experiments.sweep import SweepConfig, ranking_values
+from recommender.config import ranking_config
+from recommender.datasets.base import EncodedDataset
+
+if TYPE_CHECKING:
+    from recommender.device import DeviceData
+    from recommender.training import TrainingRun
+
+
+def keep_predictions(run: TrainingRun, folder: Path) -> None:
+    """Write what the best epoch predicts for the validation rows; the run is over after that."""
+    from recommender.checkpoints import write_checkpoint
+
+    run.load_best()
+    metadata = {"val_rmse": run.best_rmse, "epoch": run.best_epoch}
+    write_checkpoint(folder, {"predicted": run.predict_validation()}, metadata)
+
+
+class Replicas:
+    """The models of trials of one study, one after another."""
+
+    def __init__(self, folder: Path, sweep: SweepConfig, encoded: EncodedDataset) -> None:
+        self._folder = folder
+        self._sweep = sweep
+        self._encoded = encoded
+        self._data: DeviceData | None = None
+
+    def run_of(self, trial: TrialRecord) -> TrainingRun:
+        """A run with the weights of the trial's best epoch.
+
+        Trained again, to the same numbers, where the weights are gone or damaged.
+        """
+        from recommender.checkpoints import CheckpointError
+
+        run = self.new_run(trial)
+        try:
+            run.load_saved_best(self._folder / "trials" / trial.name / "best")
+        except CheckpointError:
+            while run.stop_reason is None:
+                run.step()
+            run.load_best()
+        return run
+
+    def new_run(self, trial: TrialRecord, n_epochs: int | None = None) -> TrainingRun:
+        """The trial's model, untrained; to be trained exactly `n_epochs` where they are given."""
+        data = self._device_data()
+        from recommender.training import TrainingRun
+
+        training = replace(self._sweep.training, seed=trial.seed)
+        if n_epochs is not None:
+            training = replace(training, max_epochs=n_epochs, patience=0)
+        model = ranking_config(ranking_values(self._sweep, trial.values))
+        return TrainingRun(model, training, data)
+
+    def _device_data(self) -> DeviceData:
+        if self._data is None:
+            from recommender.runtime import configure_devices
+
+            # One thread, as a worker has: the same numbers to the bit.
+            configure_devices(gpu=read_machine().n_gpus > 0, threads=1)
+            from recommender.device import DeviceData
+
+            self._data = DeviceData(self._encoded)
+        return self._data

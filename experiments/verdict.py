@@ -1,0 +1,362 @@
+"""Finalists, frozen, trained again under fresh shared seeds: the evidence of a verdict.
+
+What the evidence says is worked out in `reports.judging`; this module only gathers it. A verdict
+that was stopped or killed goes on like a sweep, and one that is done is read, not trained again.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments import folders
+from experiments.cluster import Resources, import_ray
+from experiments.conductor import Conductor
+from experiments.errors import RequestError, StateError
+from experiments.files import write_json
+from experiments.hparams import FOLDER as BOARD_FOLDER
+from experiments.hparams import BoardWriter, write_board
+from experiments.journal import Journal
+from experiments.ledger import Ledger
+from experiments.lock import StudyLock
+from experiments.machine import read_machine
+from experiments.no_search import NoSearch
+from experiments.orders import order_of, predictions_folder
+from experiments.records import (
+    FIRST_NUMBER_BESIDE,
+    LEDGER_NAME,
+    Purpose,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+    read_study,
+)
+from experiments.replicas import Replicas, keep_predictions
+from experiments.resume import bring_up_to_date, next_attempt
+from experiments.samplers import stable_seed
+from experiments.study import DRIVER_JOURNAL, load_data, run_trials
+from experiments.supervision import StopCause, StopSwitch
+from experiments.sweep import SweepConfig
+from experiments.verdict_records import (
+    VERDICT_NAME,
+    Finalist,
+    VerdictRecord,
+    VerdictResults,
+    read_verdict,
+)
+from experiments.watcher import StudyWatcher
+from recommender.baselines import BASELINES
+from recommender.checkpoints import CheckpointError, read_checkpoint
+from recommender.datasets.base import LoadedDataset
+
+Floats = npt.NDArray[np.floating[Any]]
+
+TOP = 5
+N_SEEDS = 5
+_START_S = 30.0
+"""Ray, and TensorFlow in the first worker."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What the finalists predict for the validation rows."""
+
+    predicted: Mapping[str, Floats]
+    """By finalist, (n_seeds, n_rows); one row for a baseline. Those that did not complete under
+    every seed are left out."""
+    rmse_by_seed: Mapping[str, tuple[float | None, ...]]
+    actual: Floats
+    users: npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one run of a verdict ended."""
+
+    study: StudyRecord
+    frozen: VerdictRecord
+    evidence: Evidence | None
+    """None where it was stopped before every replicate had ended."""
+    stopped_by: StopCause | None = None
+
+
+def frozen_or_chosen(
+    study: StudyRecord, top: int | None = None, n_seeds: int | None = None
+) -> VerdictRecord:
+    """The study's frozen list, or the one that it would freeze now; writes nothing.
+
+    Raises:
+        StateError: the study is not finished.
+        RequestError: nothing can be judged, or the list is frozen for other numbers.
+    """
+    frozen = read_verdict(study.folder)
+    if frozen is not None:
+        for option, asked, there in (
+            ("--top", top, frozen.top),
+            ("--seeds", n_seeds, len(frozen.seeds)),
+        ):
+            if asked is not None and asked != there:
+                raise RequestError(
+                    f"{study.name} has a verdict with {option} {there}, frozen before its result "
+                    f"was known; leave {option} out to go on with it"
+                )
+        return frozen
+    if not study.is_finished:
+        raise StateError(
+            f"{study.name} is not finished, and its finalists are frozen once: bring it to its "
+            f"end first with: recsweep resume {study.name}"
+        )
+    top, n_seeds = TOP if top is None else top, N_SEEDS if n_seeds is None else n_seeds
+    if top < 1:
+        raise RequestError(f"--top must be at least 1, got {top}")
+    if n_seeds < 2:
+        raise RequestError(f"--seeds must be at least 2, got {n_seeds}: one seed decides nothing")
+    if not study.ranked:
+        raise RequestError(f"{study.name} has no complete trial: there is nothing to judge")
+    return VerdictRecord(
+        frozen_at=time.time(),
+        top=top,
+        seeds=tuple(fresh_seeds(study, n_seeds)),
+        finalists=choose_finalists(study, top),
+    )
+
+
+def choose_finalists(study: StudyRecord, top: int) -> tuple[Finalist, ...]:
+    """The best `top`, the best of each arm, the default (if complete) and the best baseline."""
+    reasons: dict[int, list[str]] = {}
+    for place, trial in enumerate(study.ranked[:top], start=1):
+        reasons.setdefault(trial.number, []).append(f"place {place}")
+    seen: set[str] = set()
+    for trial in study.ranked:
+        if trial.arm is not None and trial.arm not in seen:
+            seen.add(trial.arm)
+            reasons.setdefault(trial.number, []).append(f"best {trial.arm}")
+    default = next((t for t in study.search_trials if t.is_default), None)
+    if default is not None and default.is_ranked:
+        reasons.setdefault(default.number, []).append("default")
+    finalists = [
+        Finalist(trial.name, trial.number, tuple(reasons[trial.number]))
+        for trial in study.ranked
+        if trial.number in reasons
+    ]
+    known = [b for b in study.baselines if b.name in BASELINES]
+    if known:
+        best = min(known, key=lambda b: b.val_rmse)
+        finalists.append(Finalist(best.name, None, ("best baseline",)))
+    return tuple(finalists)
+
+
+def fresh_seeds(study: StudyRecord, n_seeds: int) -> list[int]:
+    """Seeds that follow from the sweep's and that no search trial was trained under."""
+    used = {trial.seed for trial in study.search_trials}
+    seeds: list[int] = []
+    index = 1
+    while len(seeds) < n_seeds:
+        seed = stable_seed(study.sweep.get("seed", 0), "verdict", index)
+        if seed not in used and seed not in seeds:
+            seeds.append(seed)
+        index += 1
+    return seeds
+
+
+def expected_s(study: StudyRecord, frozen: VerdictRecord, n_workers: int) -> tuple[int, float]:
+    """Trainings that are still to be done, and a guess at their wall seconds.
+
+    The guess is what the same values took in the search.
+    """
+    done = {t.name for t in study.trials if t.purpose is Purpose.VERDICT and t.state.is_finished}
+    left = [
+        study.trial(finalist.number)
+        for finalist in frozen.finalists
+        for index in range(len(frozen.seeds))
+        if finalist.number is not None and finalist.replicate(index) not in done
+    ]
+    total = sum(trial.seconds for trial in left if trial is not None)
+    return len(left), (_START_S + total / n_workers) if left else 0.0
+
+
+def gather_evidence(
+    folder: Path,
+    *,
+    top: int | None = None,
+    n_seeds: int | None = None,
+    watcher: StudyWatcher,
+    resources: Resources | None = None,
+) -> Verdict:
+    """Freeze the finalists (once), train what is missing of their replicates, read predictions.
+
+    Raises:
+        As `frozen_or_chosen`.
+        StateError: another driver runs the study, or its data changed.
+    """
+    frozen = frozen_or_chosen(read_study(folder), top, n_seeds)
+    with StudyLock(folder):
+        bring_up_to_date(folder)
+        if not (folder / VERDICT_NAME).exists():
+            write_verdict(folder, frozen)
+        machine = read_machine()
+        resources = (resources or Resources()).settle(machine)
+        sweep = folders.frozen_sweep(folder)
+        loaded = load_data(sweep)
+        study = read_study(folder)
+        folders.refuse_changed_data(study, loaded.description)
+        switch = StopSwitch(folder)
+        switch.clear()
+        with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
+            _ask(study, frozen, journal)
+            ledger.catch_up(journal.path.parent)
+            left = [t for t in judged(ledger.trials()) if not t.state.is_finished]
+            if left:
+                import_ray(resources)
+                _train(folder, sweep, loaded, left, ledger, journal, switch, watcher, resources)
+        cause = switch.cause
+        switch.clear()
+        study = read_study(folder)
+        if left:
+            write_board(study)
+        if any(not trial.state.is_finished for trial in judged(study.trials)):
+            return Verdict(study, frozen, None, cause or StopCause.COMMAND)
+        evidence = read_evidence(study, frozen, sweep, loaded, watcher)
+    return Verdict(study, frozen, evidence)
+
+
+def judged(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials that were trained for the verdict, by number."""
+    return [trial for trial in trials if trial.purpose is Purpose.VERDICT]
+
+
+def write_verdict(
+    folder: Path, frozen: VerdictRecord, results: VerdictResults | None = None
+) -> None:
+    """Write `verdict.json`, whole or not at all."""
+    plain = asdict(frozen) | {"results": None if results is None else asdict(results)}
+    write_json(folder / VERDICT_NAME, plain)
+
+
+def _ask(study: StudyRecord, frozen: VerdictRecord, journal: Journal) -> None:
+    """Journal the replicates that nobody has asked for yet, seed by seed."""
+    there = {trial.name for trial in study.trials}
+    wanted = [
+        (finalist, index, seed)
+        for index, seed in enumerate(frozen.seeds)
+        for finalist in frozen.finalists
+        if not finalist.is_baseline
+    ]
+    for number, (finalist, index, seed) in enumerate(wanted, start=FIRST_NUMBER_BESIDE):
+        if finalist.replicate(index) in there:
+            continue
+        assert finalist.number is not None
+        trial = study.trial(finalist.number)
+        assert trial is not None, finalist
+        journal.append(
+            "ask",
+            sync=True,
+            number=number,
+            name=finalist.replicate(index),
+            purpose=Purpose.VERDICT.value,
+            arm=trial.arm,
+            arm_number=trial.arm_number,
+            values=dict(trial.values),
+            seed=seed,
+            is_default=trial.is_default,
+            at=time.time(),
+        )
+
+
+def _train(
+    folder: Path,
+    sweep: SweepConfig,
+    loaded: LoadedDataset,
+    left: Sequence[TrialRecord],
+    ledger: Ledger,
+    journal: Journal,
+    switch: StopSwitch,
+    watcher: StudyWatcher,
+    resources: Resources,
+) -> None:
+    journal.append("session", sync=True, at=time.time(), pid=os.getpid(), host=socket.gethostname())
+    ledger.catch_up(journal.path.parent)
+    study = read_study(folder)
+    conductor = Conductor(
+        folder,
+        sweep=sweep,
+        search=NoSearch(),
+        ledger=ledger,
+        journal=journal,
+        board=BoardWriter(folder / BOARD_FOLDER, study.columns),
+        watcher=watcher,
+        n_trials=0,
+        asks_for_new=False,
+        interrupted=[
+            order_of(
+                trial,
+                1 if trial.state is TrialState.WAITING else next_attempt(trial),
+                folder,
+                sweep,
+            )
+            for trial in left
+        ],
+    )
+    try:
+        run_trials(conductor, loaded, resources, read_machine(), switch, watcher)
+    finally:
+        # The word is about the search, which was finished before any of this.
+        journal.append("session_end", sync=True, at=time.time(), state="finished")
+        ledger.catch_up(journal.path.parent)
+
+
+def read_evidence(
+    study: StudyRecord,
+    frozen: VerdictRecord,
+    sweep: SweepConfig,
+    loaded: LoadedDataset,
+    watcher: StudyWatcher,
+) -> Evidence:
+    """The finalists' predictions from their files; a damaged one is made again and said."""
+    by_name = {trial.name: trial for trial in judged(study.trials)}
+    replicas = Replicas(study.folder, sweep, loaded.encoded)
+    predicted: dict[str, Floats] = {}
+    rmse_by_seed: dict[str, tuple[float | None, ...]] = {}
+    for finalist in frozen.finalists:
+        if finalist.is_baseline:
+            _, fit = BASELINES[finalist.name]
+            predicted[finalist.name] = fit(loaded.encoded)(loaded.encoded.validation)[None, :]
+            baseline = study.baseline(finalist.name)
+            rmse_by_seed[finalist.name] = (baseline.val_rmse if baseline else None,)
+            continue
+        trials = [by_name[finalist.replicate(i)] for i in range(len(frozen.seeds))]
+        is_complete = [trial.state is TrialState.COMPLETE for trial in trials]
+        rmse_by_seed[finalist.name] = tuple(
+            trial.best_rmse if ok else None for trial, ok in zip(trials, is_complete, strict=True)
+        )
+        if all(is_complete):
+            predicted[finalist.name] = np.stack(
+                [_predictions(study.folder, trial, replicas, watcher) for trial in trials]
+            )
+    return Evidence(
+        predicted=predicted,
+        rmse_by_seed=rmse_by_seed,
+        actual=loaded.encoded.validation.rating,
+        users=loaded.validation_users,
+    )
+
+
+def _predictions(
+    folder: Path, trial: TrialRecord, replicas: Replicas, watcher: StudyWatcher
+) -> Floats:
+    place = predictions_folder(folder, trial)
+    try:
+        arrays, _ = read_checkpoint(place)
+        return arrays["predicted"]
+    except (CheckpointError, KeyError) as error:
+        watcher.message(f"{error}; made again from the model of {trial.name}")
+        keep_predictions(replicas.run_of(trial), place)
+        return read_checkpoint(place)[0]["predicted"]

@@ -1,0 +1,148 @@
+"""A verdict as its study folder keeps it: who was frozen, and what became of them.
+
+Standard library only; `experiments.records` hands it on to the reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import StateError
+from experiments.files import read_json
+
+VERDICT_NAME = "verdict.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    """A trial of the search, or a baseline, that goes into the verdict."""
+
+    name: str
+    """The trial's (`0007`) or the baseline's (`bias`)."""
+    number: int | None
+    """None for a baseline."""
+    reasons: tuple[str, ...]
+    """`place 1`, `best dcn`, `default`, `best baseline`."""
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.number is None
+
+    def replicate(self, index: int) -> str:
+        """The name of the trial under the index-th fresh seed, from 0: `0007-v1`."""
+        return f"{self.name}-v{index + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class FinalistResult:
+    """How a finalist fared under the fresh seeds, on the validation rows."""
+
+    name: str
+    search_rmse: float
+    """The RMSE for which it was chosen; a baseline's own."""
+    rmse_by_seed: tuple[float | None, ...]
+    """In the order of the seeds; None where it did not complete. One number for a baseline."""
+    mean: float | None
+    """None where it did not complete under every seed: it is then compared with nobody."""
+    low: float | None
+    """95 % interval of the mean over seeds, on these rows; None for a baseline."""
+    high: float | None
+    shrinkage: float | None
+    """Mean minus `search_rmse`: above 0 the search's number was too good."""
+    p_best: float | None
+    """Probability of the lowest RMSE of all, under other seeds and other users."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """A finalist against another: RMSE of the first minus that of the second."""
+
+    first: str
+    second: str
+    estimate: float
+    low: float
+    """95 % interval over other seeds and other users; not corrected."""
+    high: float
+    degrees_of_freedom: float | None
+    """Satterthwaite's; None where nothing varies."""
+    p: float
+    holm_p: float
+    bootstrap_low: float
+    bootstrap_high: float
+    answer: str
+    """`better`, `worse`, `tie`, `open`, of the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictResults:
+    """What the errors of all finalists came to."""
+
+    margin: float
+    n_rows: int
+    n_users: int
+    finalists: tuple[FinalistResult, ...]
+    """Best mean first, those without one last."""
+    pairs: tuple[PairResult, ...]
+    """All pairs of finalists with a mean, the better mean first."""
+
+    def finalist(self, name: str) -> FinalistResult | None:
+        return next((f for f in self.finalists if f.name == name), None)
+
+    def pair(self, first: str, second: str) -> PairResult | None:
+        return next((p for p in self.pairs if (p.first, p.second) == (first, second)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRecord:
+    """A frozen list, and its results once every replicate has ended."""
+
+    frozen_at: float
+    """Wall clock, seconds since 1970."""
+    top: int
+    seeds: tuple[int, ...]
+    finalists: tuple[Finalist, ...]
+    results: VerdictResults | None = None
+
+    def finalist(self, name: str) -> Finalist | None:
+        return next((f for f in self.finalists if f.name == name), None)
+
+
+def read_verdict(folder: Path) -> VerdictRecord | None:
+    """A study's verdict; None where none was begun.
+
+    Raises:
+        StateError: the file is damaged; names it.
+    """
+    path = folder / VERDICT_NAME
+    if not path.exists():
+        return None
+    plain = read_json(path)
+    try:
+        return VerdictRecord(
+            frozen_at=plain["frozen_at"],
+            top=plain["top"],
+            seeds=tuple(plain["seeds"]),
+            finalists=tuple(
+                Finalist(row["name"], row["number"], tuple(row["reasons"]))
+                for row in plain["finalists"]
+            ),
+            results=_results(plain["results"]) if plain["results"] else None,
+        )
+    except (KeyError, TypeError) as error:
+        raise StateError(f"{path}: no verdict as recsweep writes it ({error!r})") from error
+
+
+def _results(plain: Mapping[str, Any]) -> VerdictResults:
+    return VerdictResults(
+        margin=plain["margin"],
+        n_rows=plain["n_rows"],
+        n_users=plain["n_users"],
+        finalists=tuple(
+            FinalistResult(**row | {"rmse_by_seed": tuple(row["rmse_by_seed"])})
+            for row in plain["finalists"]
+        ),
+        pairs=tuple(PairResult(**row) for row in plain["pairs"]),
+    )

@@ -1,0 +1,132 @@
+"""The one sentence that a verdict allows, and how its finalists are called."""
+
+from __future__ import annotations
+
+from experiments.records import FinalistResult, PairResult, StudyRecord, TrialRecord, VerdictResults
+from reports import numbers, ranking
+from reports.blocks import Headline
+from reports.statistics import Answer
+
+
+def headline_of_verdict(study: StudyRecord) -> Headline | None:
+    """None where there is no verdict with results."""
+    results = study.verdict.results if study.verdict else None
+    if results is None:
+        return None
+    pair = deciding_pair(study, results)
+    if pair is None:
+        return Headline(
+            "Not decided: no two finalists completed",
+            "Under every fresh seed at least one of each pair failed or diverged.",
+        )
+    best = next(f for f in results.finalists if f.mean is not None and trial_of(study, f.name))
+    bias = ranking.bias_rmse(study)
+    assert best.mean is not None
+    if bias is not None and best.mean >= bias:
+        return Headline(
+            "No model beats the bias baseline",
+            f"The best finalist, {label(study, best.name)}, has a mean RMSE of "
+            f"{numbers.rmse(best.mean)} over its seeds; a user and an item bias alone have "
+            f"{numbers.rmse(bias)}.",
+        )
+    return _sentence(study, results, pair)
+
+
+def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> Headline:
+    first, second = short_label(study, pair.first), short_label(study, pair.second)
+    by = f"{-pair.estimate:.4f} ({numbers.plain(-pair.high)} to {numbers.plain(-pair.low)})"
+    margin = f"{results.margin:.2g}"
+    means = _means(study, results, pair)
+    if pair.answer == Answer.BETTER:
+        return Headline(f"{first} beats {second} by {by}", means)
+    if pair.answer == Answer.TIE:
+        smaller = smallest_tied(study, results)
+        taken = f" The smallest that ties with the leader: {_sized(smaller)}." if smaller else ""
+        return Headline(
+            f"{first} and {second} tie within {margin}: take the smaller", means + taken
+        )
+    n_seeds = len(study.verdict.seeds) if study.verdict else 0
+    why = (
+        f"What sets them apart may be more than the {margin} that matters, and may be nothing."
+        if pair.holm_p >= 0.05
+        else f"There is a difference, and it may be less than the {margin} that matters."
+    )
+    return Headline(
+        f"Not decided after {n_seeds} seeds: {first} is ahead of {second} by {by}",
+        f"{means} {why}",
+    )
+
+
+def _means(study: StudyRecord, results: VerdictResults, pair: PairResult) -> str:
+    seeds = numbers.plural(len(study.verdict.seeds) if study.verdict else 0, "fresh seed")
+    named = " and ".join(
+        f"{numbers.rmse(found.mean)} ({label(study, name)})"
+        for name in (pair.first, pair.second)
+        if (found := results.finalist(name))
+    )
+    return (
+        f"Mean validation RMSE over {seeds}: {named}; 95 % interval for other seeds and other "
+        f"users, p {numbers.p_value(pair.holm_p)} after Holm."
+    )
+
+
+def deciding_pair(study: StudyRecord, results: VerdictResults) -> PairResult | None:
+    """The comparison that answers the study's question, the better mean first.
+
+    With arms: the best finalist of the leading arm against the best of the next. Without: the two
+    best finalists; with one of them only, it and the best baseline.
+    """
+    with_mean = [f for f in results.finalists if f.mean is not None]
+    trials = [f for f in with_mean if trial_of(study, f.name)]
+    if not trials:
+        return None
+    by_arm: dict[str | None, FinalistResult] = {}
+    for found in trials:
+        trial = trial_of(study, found.name)
+        by_arm.setdefault(trial.arm if trial else None, found)
+    contestants = list(by_arm.values()) if len(by_arm) > 1 else trials
+    if len(contestants) < 2:
+        contestants = with_mean
+    if len(contestants) < 2:
+        return None
+    first, second = contestants[:2]
+    return results.pair(first.name, second.name)
+
+
+def smallest_tied(study: StudyRecord, results: VerdictResults) -> TrialRecord | None:
+    """Of the leader and the finalists that tie with it, the one with the fewest parameters."""
+    trials = [f.name for f in results.finalists if f.mean is not None and trial_of(study, f.name)]
+    if not trials:
+        return None
+    leader, *others = trials
+    tied = [leader]
+    for name in others:
+        pair = results.pair(leader, name)
+        if pair is not None and pair.answer == Answer.TIE:
+            tied.append(name)
+    sized = [t for name in tied if (t := trial_of(study, name)) and t.n_parameters is not None]
+    return min(sized, key=lambda t: (t.n_parameters or 0, t.number), default=None)
+
+
+def trial_of(study: StudyRecord, name: str) -> TrialRecord | None:
+    """The search trial that a finalist is; None for a baseline."""
+    return next((trial for trial in study.search_trials if trial.name == name), None)
+
+
+def label(study: StudyRecord, name: str) -> str:
+    """`#19 dcn`, or a baseline's label."""
+    trial = trial_of(study, name)
+    if trial is not None:
+        return ranking.label(trial)
+    baseline = study.baseline(name)
+    return baseline.label if baseline else name
+
+
+def short_label(study: StudyRecord, name: str) -> str:
+    """The arm where arms are compared, else as `label`."""
+    trial = trial_of(study, name)
+    return trial.arm if trial is not None and trial.arm is not None else label(study, name)
+
+
+def _sized(trial: TrialRecord) -> str:
+    return f"{ranking.label(trial)}, {numbers.count(trial.n_parameters)} parameters"

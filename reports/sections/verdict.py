@@ -1,0 +1,177 @@
+"""The frozen finalists under fresh seeds, and what their differences come to."""
+
+from __future__ import annotations
+
+import shlex
+
+from experiments.records import FinalistResult, PairResult, StudyRecord, VerdictResults
+from reports import numbers, ranking
+from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
+from reports.decision import label, trial_of
+
+_ANSWERS = {
+    "better": "better",
+    "worse": "worse",
+    "tie": "a tie",
+    "open": "not decided",
+}
+N_ROWS = 120
+
+
+def verdict(study: StudyRecord) -> Section | None:
+    """None where no verdict was begun."""
+    record = study.verdict
+    if record is None:
+        return None
+    again = Command("Go on with it, or make it again", (f"recsweep verdict {_quoted(study)}",))
+    frozen = (
+        f"{numbers.plural(len(record.finalists), 'finalist')}, frozen on "
+        f"{numbers.moment(record.frozen_at)}: the best {record.top}, the best of each arm, the "
+        "default and the best baseline, each once. Trained again under "
+        f"{numbers.plural(len(record.seeds), 'seed')} that the search never used, the same for all."
+    )
+    results = record.results
+    if results is None:
+        missing = Problem("Its replicates are not all trained: nothing is decided yet.")
+        return Section("Verdict", (Text(frozen), missing, again))
+    blocks: list[Block] = [
+        Text(frozen),
+        _finalists(study, results),
+        Text(_shrinkage(results)),
+        _pairs(study, results),
+        Note(
+            "Not covered: what another search would have found, other ratings of the same users, "
+            "and that the finalists were chosen on the rows that they are judged on (their early "
+            "stopping too), which flatters all of them alike and the first most. The test part "
+            "is free of that."
+        ),
+        again,
+    ]
+    late = [t for t in study.search_trials if t.asked_at > record.frozen_at]
+    if late:
+        n = numbers.plural(len(late), "trial")
+        blocks.insert(1, Problem(f"{n} of the search came after the list was frozen."))
+    return Section("Verdict", tuple(blocks))
+
+
+def _quoted(study: StudyRecord) -> str:
+    return shlex.quote(study.name)
+
+
+def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
+    bias = ranking.bias_rmse(study)
+    best_mean = results.finalists[0].mean if results.finalists else None
+    return Table(
+        caption="The finalists under fresh seeds",
+        columns=(
+            Column("finalist", "Trial of the search, or baseline."),
+            Column("chosen as", "Why it is on the frozen list.", is_wide=True),
+            Column(
+                "RMSE",
+                f"Mean over seeds of the validation RMSE ({results.n_rows:,} rows of "
+                f"{results.n_users:,} users), each at its best epoch.",
+                is_number=True,
+            ),
+            Column("95 % interval", "Of the mean, over seeds, on these rows: by Student's t."),
+            Column("to bias", "RMSE minus the bias baseline's; below 0 is better.", True),
+            Column("search RMSE", "The RMSE for which it was chosen, under one seed.", True),
+            Column(
+                "shrinkage", "RMSE minus search RMSE: above 0, the search's was too good.", True
+            ),
+            Column(
+                "P(best)",
+                "Share of 4,000 redrawn sets of users and seeds in which its RMSE is the lowest.",
+                True,
+            ),
+            Column("parameters", "Trainable numbers of the model.", is_number=True),
+        ),
+        rows=tuple(
+            Row(
+                _cells(study, found, bias),
+                look=(
+                    "baseline"
+                    if trial_of(study, found.name) is None
+                    else "best"
+                    if found.mean is not None and found.mean == best_mean
+                    else "plain"
+                ),
+            )
+            for found in results.finalists
+        ),
+        note="Each seed's number stands in verdict.csv.",
+    )
+
+
+def _cells(study: StudyRecord, found: FinalistResult, bias: float | None) -> tuple[str, ...]:
+    finalist = study.verdict.finalist(found.name) if study.verdict else None
+    trial = trial_of(study, found.name)
+    n_missing = sum(rmse is None for rmse in found.rmse_by_seed)
+    interval = numbers.NOTHING
+    if n_missing:
+        interval = f"{n_missing} of {len(found.rmse_by_seed)} failed or diverged"
+    elif found.low is not None:
+        interval = f"{numbers.rmse(found.low)} to {numbers.rmse(found.high)}"
+    return (
+        label(study, found.name),
+        ", ".join(finalist.reasons) if finalist else "",
+        numbers.rmse(found.mean),
+        interval,
+        numbers.gap(found.mean - bias if found.mean is not None and bias is not None else None),
+        numbers.rmse(found.search_rmse),
+        numbers.gap(found.shrinkage),
+        numbers.NOTHING if found.p_best is None else f"{found.p_best:.2f}",
+        numbers.count(trial.n_parameters if trial else None),
+    )
+
+
+def _shrinkage(results: VerdictResults) -> str:
+    shrunk = [f.shrinkage for f in results.finalists if f.shrinkage is not None]
+    if not shrunk:
+        return "No finalist completed under every seed."
+    mean = sum(shrunk) / len(shrunk)
+    word = "too good" if mean > 0 else "too bad"
+    return (
+        f"The search's own numbers were {abs(mean):.4f} {word} on average over these finalists: "
+        "the best of many trials is chosen for its luck with the seed, too."
+    )
+
+
+def _pairs(study: StudyRecord, results: VerdictResults) -> Table:
+    left_out = len(results.pairs) - N_ROWS
+    return Table(
+        caption="Every finalist against every other",
+        columns=(
+            Column("first", "The one with the lower mean."),
+            Column("second", "What it is compared with."),
+            Column("difference", "RMSE of the first minus that of the second.", is_number=True),
+            Column(
+                "95 % interval",
+                "For other seeds and other users, both drawn at random; by Student's t with "
+                "Satterthwaite's degrees of freedom; not corrected for the number of pairs.",
+            ),
+            Column("bootstrap", "The same from redrawn users and seeds, as a cross-check."),
+            Column("p", "Two-sided, that there is no difference; not corrected.", True),
+            Column("p (Holm)", "Corrected for all pairs of the frozen list.", is_number=True),
+            Column(
+                "answer",
+                f"better: p (Holm) below .05 and at least {results.margin:.2g} apart; a tie: the "
+                f"whole interval within {results.margin:.2g}; else not decided.",
+            ),
+        ),
+        rows=tuple(Row(_pair_cells(study, pair)) for pair in results.pairs[:N_ROWS]),
+        note=f"{left_out:,} more are in verdict.json." if left_out > 0 else "",
+        is_collapsed=len(results.pairs) > 15,
+    )
+
+
+def _pair_cells(study: StudyRecord, pair: PairResult) -> tuple[str, ...]:
+    return (
+        label(study, pair.first),
+        label(study, pair.second),
+        numbers.gap(pair.estimate),
+        f"{numbers.gap(pair.low)} to {numbers.gap(pair.high)}",
+        f"{numbers.gap(pair.bootstrap_low)} to {numbers.gap(pair.bootstrap_high)}",
+        numbers.p_value(pair.p),
+        numbers.p_value(pair.holm_p),
+        _ANSWERS[pair.answer],
+    )

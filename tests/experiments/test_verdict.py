@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.board import check_board
+from experiments.errors import RequestError, StateError
+from experiments.records import (
+    FIRST_NUMBER_BESIDE,
+    Purpose,
+    StudyRecord,
+    TrialState,
+    VerdictResults,
+    read_study,
+)
+from experiments.study import resume_study, run_study
+from experiments.sweep import SweepConfig
+from experiments.verdict import (
+    choose_finalists,
+    fresh_seeds,
+    frozen_or_chosen,
+    gather_evidence,
+    write_verdict,
+)
+from experiments.watcher import Silent
+from recsweep import Choice, Float, Sweep, space
+from reports.judging import judge
+from tests.in_process import Died, InProcess
+from tests.synthetic_study import make_study
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
+    return read_study(make_study(tmp_path_factory.mktemp("studies") / "made-up"))
+
+
+@pytest.fixture(scope="module")
+def searched(ratings_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real, small study of two arms, to be copied by each test."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        InProcess().use(monkeypatch)
+        root = tmp_path_factory.mktemp("real")
+        return run_study(a_sweep(ratings_csv), root=root, watcher=Silent()).study.folder
+
+
+@pytest.fixture
+def study(searched: Path, tmp_path: Path) -> Path:
+    shutil.copytree(searched, tmp_path / "small")
+    return tmp_path / "small"
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    in_process = InProcess()
+    in_process.use(monkeypatch)
+    return in_process
+
+
+def a_sweep(ratings: Path) -> SweepConfig:
+    return Sweep(
+        name="small",
+        dataset={
+            "path": str(ratings),
+            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
+        },
+        space=space(
+            architecture=Choice(["plain", "dcn"]), learning_rate=Float(1e-3, 1e-1, log=True)
+        ),
+        compare="architecture",
+        model={"embedding_size": 4, "n_layers": 1, "layer_size": 4, "batch_size": 256},
+        trials=4,
+        max_epochs=2,
+        patience=0,
+        pruner="none",
+    )
+
+
+def decide(folder: Path, **options: int) -> VerdictResults:
+    verdict = gather_evidence(folder, watcher=Silent(), **options)
+    evidence = verdict.evidence
+    assert evidence is not None
+    results = judge(
+        verdict.study,
+        verdict.frozen,
+        predicted=evidence.predicted,
+        rmse_by_seed=evidence.rmse_by_seed,
+        actual=evidence.actual,
+        users=evidence.users,
+    )
+    write_verdict(folder, verdict.frozen, results)
+    return results
+
+
+def test_the_list_holds_the_best_the_best_of_each_arm_the_default_and_a_baseline(
+    made_up: StudyRecord,
+) -> None:
+    finalists = choose_finalists(made_up, top=2)
+    reasons = {finalist.name: finalist.reasons for finalist in finalists}
+    assert len(reasons) == len(finalists)
+    best = made_up.ranked[0]
+    assert reasons[best.name] == ("place 1", f"best {best.arm}")
+    other = next(trial for trial in made_up.ranked if trial.arm != best.arm)
+    assert f"best {other.arm}" in reasons[other.name]
+    assert "default" in reasons["0000"]
+    assert reasons["matrix_factorisation"] == ("best baseline",)
+
+
+def test_a_verdict_of_more_than_there_is_takes_what_there_is(made_up: StudyRecord) -> None:
+    assert len(choose_finalists(made_up, top=1000)) == len(made_up.ranked) + 1
+
+
+def test_seeds_are_fresh_different_and_the_same_every_time(made_up: StudyRecord) -> None:
+    seeds = fresh_seeds(made_up, 5)
+    assert len({*seeds, *(trial.seed for trial in made_up.trials)}) == 5 + 1
+    assert fresh_seeds(made_up, 7)[:5] == seeds
+    taken = tuple(replace(trial, seed=seeds[0]) for trial in made_up.trials)
+    assert fresh_seeds(replace(made_up, trials=taken), 5) != seeds
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"top": 0}, "--top"), ({"n_seeds": 1}, "one seed decides nothing")],
+)
+def test_impossible_verdicts_are_refused(
+    made_up: StudyRecord, options: dict[str, int], message: str
+) -> None:
+    with pytest.raises(RequestError, match=message):
+        frozen_or_chosen(made_up, **options)
+
+
+def test_an_unfinished_study_is_not_judged(tmp_path: Path) -> None:
+    unfinished = read_study(make_study(tmp_path / "made-up", is_finished=False))
+    with pytest.raises(StateError, match="recsweep resume made-up"):
+        frozen_or_chosen(unfinished)
+
+
+def test_a_study_without_a_complete_trial_is_not_judged(made_up: StudyRecord) -> None:
+    failed = tuple(replace(trial, state=TrialState.FAIL) for trial in made_up.trials)
+    with pytest.raises(RequestError, match="no complete trial"):
+        frozen_or_chosen(replace(made_up, trials=failed))
+
+
+def test_finalists_are_trained_under_shared_seeds_and_judged(
+    study: Path, workers: InProcess
+) -> None:
+    results = decide(study, top=1, n_seeds=2)
+    record = read_study(study)
+    assert record.verdict is not None and record.verdict.results == results
+    replicates = [trial for trial in record.trials if trial.purpose is Purpose.VERDICT]
+    finalists = [f for f in record.verdict.finalists if not f.is_baseline]
+    assert [t.name for t in replicates] == [f.replicate(i) for i in (0, 1) for f in finalists]
+    assert [t.number for t in replicates] == [
+        FIRST_NUMBER_BESIDE + i for i in range(len(replicates))
+    ]
+    assert {t.seed for t in replicates if t.name.endswith("v1")} == {record.verdict.seeds[0]}
+    # The search is as it was: its trials, its ranking, its end.
+    assert len(record.search_trials) == 4 and record.state == "finished"
+    assert all(trial.purpose is Purpose.SEARCH for trial in record.ranked)
+    assert check_board(record) == []
+    found = results.finalist(finalists[0].name)
+    assert found is not None and found.mean is not None
+    assert found.mean == pytest.approx(
+        np.mean([t.best_rmse for t in replicates[:: len(finalists)]])
+    )
+    assert len(results.pairs) == len(results.finalists) * (len(results.finalists) - 1) // 2
+
+
+def test_a_verdict_that_is_done_is_read_and_not_trained_again(
+    study: Path, workers: InProcess
+) -> None:
+    first = decide(study, top=1, n_seeds=2)
+    text = (study / "verdict.json").read_text()
+    workers.trained.clear()
+    assert decide(study) == first
+    assert workers.trained == []
+    assert (study / "verdict.json").read_text() == text
+    with pytest.raises(RequestError, match="--seeds 2"):
+        gather_evidence(study, n_seeds=3, watcher=Silent())
+
+
+def test_a_driver_that_dies_goes_on_to_the_same_verdict(
+    study: Path, workers: InProcess, tmp_path: Path
+) -> None:
+    alone = tmp_path / "alone"
+    shutil.copytree(study, alone)
+    expected = decide(alone, top=1, n_seeds=2)
+    workers.trained.clear()
+    workers.dies_after = 2
+    with pytest.raises(Died):
+        gather_evidence(study, top=1, n_seeds=2, watcher=Silent())
+    assert read_study(study).state == "finished"  # of the search
+    workers.dies_after = None
+    assert decide(study) == expected
+    assert len(workers.trained) == len(set(workers.trained))
+
+
+def test_a_damaged_prediction_file_is_made_again_from_the_weights(
+    study: Path, workers: InProcess
+) -> None:
+    expected = decide(study, top=1, n_seeds=2)
+    (damaged,) = (study / "predictions" / "validation" / "0000-v1").glob("*.npz")
+    damaged.write_bytes(damaged.read_bytes()[:-9] + b"\0" * 9)
+    said: list[str] = []
+
+    class Listening(Silent):
+        def message(self, text: str) -> None:
+            said.append(text)
+
+    gather_evidence(study, watcher=Listening())
+    assert len(said) == 1 and "0000-v1" in said[0] and "SHA-256" in said[0]
+    assert decide(study) == expected
+    # Without the weights it is trained again, to the same numbers.
+    shutil.rmtree(study / "predictions")
+    shutil.rmtree(study / "trials" / "0000-v1")
+    assert decide(study) == expected
+
+
+def test_a_judged_study_can_still_be_extended(study: Path, workers: InProcess) -> None:
+    decide(study, top=1, n_seeds=2)
+    extended = resume_study(study, watcher=Silent(), n_trials=6).study
+    assert [trial.number for trial in extended.search_trials] == list(range(6))
+    assert extended.state == "finished"
+
+
+def test_nothing_handed_to_a_worker_holds_a_test_label(
+    study: Path, workers: InProcess, ratings_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test rows' stars are all 4.5, which no other row has: wherever it is, a label leaked."""
+    import pandas as pd
+
+    from recommender.datasets.loading import load_dataset
+
+    sealed = study.parent / "marked.csv"
+    frame = pd.read_csv(ratings_csv)
+    span = frame["time"].max() - frame["time"].min()
+    is_test = frame["time"] > frame["time"].min() + 0.8 * span
+    frame.loc[is_test, "rating"] = 4.5
+    frame.to_csv(sealed, index=False)
+    sweep = a_sweep(sealed)
+    loaded = load_dataset(sweep.dataset, sweep.split)
+    assert loaded.description.test.n_rows == int(is_test.sum())
+    handed = [array for array in arrays_in(loaded.encoded) if array.dtype.kind == "f"]
+    assert handed
+    assert not any((array == 4.5).any() for array in handed)
+    # And the orders, which are all that goes to a worker beside it, hold values and paths only.
+    decide(study, top=1, n_seeds=2)
+    assert all(arrays_in(order) == [] for order in workers.orders)
+
+
+def arrays_in(value: object) -> list[np.ndarray]:
+    """All arrays anywhere in a value made of dataclasses, mappings and sequences."""
+    import dataclasses
+
+    if isinstance(value, np.ndarray):
+        return [value]
+    if dataclasses.is_dataclass(value):
+        return [
+            a for field in dataclasses.fields(value) for a in arrays_in(getattr(value, field.name))
+        ]
+    if isinstance(value, dict):
+        return [a for part in value.values() for a in arrays_in(part)]
+    if isinstance(value, list | tuple):
+        return [a for part in value for a in arrays_in(part)]
+    return []
+
+
+def test_a_damaged_verdict_file_is_named(study: Path) -> None:
+    (study / "verdict.json").write_text(json.dumps({"seeds": []}))
+    with pytest.raises(StateError, match=r"verdict\.json"):
+        read_study(study)

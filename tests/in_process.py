@@ -1,0 +1,85 @@
+"""Runs a conductor's trials in this process: the real worker's bench, without Ray."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from experiments.cluster import Resources
+from experiments.conductor import Conductor
+from experiments.machine import Machine
+from experiments.orders import TrialOrder, WorkerSettings
+from experiments.supervision import StopSwitch
+from experiments.watcher import StudyWatcher
+from experiments.worker import Workbench
+from recommender.datasets.base import EncodedDataset, LoadedDataset
+
+if TYPE_CHECKING:
+    from recommender.device import DeviceData
+
+
+class Died(BaseException):
+    """The driver's process is gone."""
+
+
+_KEPT: dict[bytes, DeviceData] = {}
+
+
+def device_data(encoded: EncodedDataset) -> DeviceData:
+    """One a data set: tracing a graph again costs more than training it here."""
+    from recommender.device import DeviceData
+
+    key = encoded.train.rating.tobytes()
+    if key not in _KEPT:
+        _KEPT[key] = DeviceData(encoded)
+    return _KEPT[key]
+
+
+@dataclass
+class InProcess:
+    """Takes the place of `experiments.study.run_trials`."""
+
+    trained: list[str] = field(default_factory=list)
+    """Names of the trials that were trained to their end, in order."""
+    orders: list[TrialOrder] = field(default_factory=list)
+    dies_after: int | None = None
+    """So many trials; None: it lives."""
+
+    def use(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in ("experiments.study", "experiments.verdict"):
+            monkeypatch.setattr(f"{module}.run_trials", self)
+            monkeypatch.setattr(f"{module}.import_ray", lambda resources: None)
+        # A process settles its devices once, and other tests share this one.
+        monkeypatch.setattr("recommender.runtime.configure_devices", lambda **_: None)
+        monkeypatch.setattr(
+            "experiments.replicas.Replicas._device_data", lambda self: device_data(self._encoded)
+        )
+
+    def __call__(
+        self,
+        conductor: Conductor,
+        loaded: LoadedDataset,
+        resources: Resources,
+        machine: Machine,
+        switch: StopSwitch,
+        watcher: StudyWatcher,
+        time_left_s: float | None = None,
+    ) -> None:
+        bench = Workbench(loaded.encoded, WorkerSettings(1, 0, 1e9, switch.path))
+        bench._data = device_data(loaded.encoded)
+        while not conductor.is_out_of_orders:
+            if self.dies_after is not None and len(self.trained) >= self.dies_after:
+                raise Died
+            order = conductor.next_order()
+            if order is None:
+                return
+            self.orders.append(order)
+            while not bench.step(order)["done"]:
+                conductor.pump()
+                if conductor.is_to_stop(order.number):
+                    break
+            conductor.pump()
+            conductor.leave(order.number)
+            self.trained.append(order.name)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from experiments.records import BaselineRecord, StudyRecord
+from reports.blocks import Beside, Picture, Problem, Table
+from reports.decision import smallest_tied
+from reports.exports import verdict_frame
+from reports.render import write_report
+from reports.sections.summary import headline, next_command, summary
+from reports.sections.verdict import verdict
+from tests.reports.conftest import MakeStudy
+from tests.reports.verdicts import N_SEEDS, judged
+
+
+def best_of_each_arm(study: StudyRecord) -> tuple[int, int]:
+    """Numbers of the best plain and the best dcn trial."""
+    first = {arm: next(t.number for t in study.ranked if t.arm == arm) for arm in ("plain", "dcn")}
+    return first["plain"], first["dcn"]
+
+
+def test_a_clear_difference_is_the_headline_with_its_interval(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    said = headline(judged(study, {plain: 0.03, dcn: 0.01}))
+    assert said.text.startswith("dcn beats plain by 0.0")
+    low, high = said.text.split("(")[1].rstrip(")").split(" to ")
+    assert float(low) < 0.02 < float(high)
+    assert "5 fresh seeds" in said.detail
+
+
+def test_models_within_the_margin_tie_and_the_smaller_is_taken(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    tied = judged(study, {plain: 0.0208, dcn: 0.02})
+    said = headline(tied)
+    assert said.text == "dcn and plain tie within 0.003: take the smaller"
+    assert tied.verdict is not None and tied.verdict.results is not None
+    smaller = smallest_tied(tied, tied.verdict.results)
+    sizes = {n: t.n_parameters for n in (plain, dcn) if (t := study.trial(n))}
+    assert smaller is not None and smaller.number == min(sizes, key=lambda n: sizes[n] or 0)
+    assert f"#{smaller.number}" in said.detail
+    assert f"made-up:{smaller.number}" in next_command(tied).lines[0]
+
+
+def test_between_a_tie_and_a_win_nothing_is_decided(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    said = headline(judged(study, {plain: 0.0228, dcn: 0.02}))
+    assert said.text.startswith("Not decided after 5 seeds: dcn is ahead of plain by 0.002")
+
+
+def test_without_arms_the_leader_meets_the_next(make: MakeStudy) -> None:
+    study = make(compare=False)
+    first, second = (trial.number for trial in study.ranked[:2])
+    said = headline(judged(study, {first: 0.03, second: 0.01}))
+    assert said.text.startswith(f"#{second}") and f" beats #{first} by" in said.text
+
+
+def test_a_single_finalist_meets_the_best_baseline(make: MakeStudy) -> None:
+    study = make(compare=False)
+    said = headline(judged(study, {study.ranked[0].number: 0.01}))
+    assert "beats matrix factorisation by" in said.text
+
+
+def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    assert headline(judged(study, {plain: 0.2, dcn: 0.1})).text == (
+        "No model beats the bias baseline"
+    )
+
+
+def test_a_finalist_that_failed_under_a_seed_is_compared_with_nobody(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    third = next(t.number for t in study.ranked if t.number not in (plain, dcn))
+    shown = judged(study, {plain: 0.03, dcn: 0.01, third: 0.0}, failed=(third,))
+    assert headline(shown).text.startswith("dcn beats plain by")
+    assert "1 of 5 failed or diverged" in repr(verdict(shown))
+
+
+def test_when_no_two_completed_nothing_is_decided(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = judged(study, {plain: 0.03, dcn: 0.01}, failed=(plain, dcn))
+    assert headline(shown).text.startswith("Not decided")
+    assert verdict(shown) is not None
+    assert summary(shown).blocks
+
+
+def test_a_frozen_list_without_results_decides_nothing_yet(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    done = judged(study, {plain: 0.03, dcn: 0.01})
+    assert done.verdict is not None
+    begun = replace(study, verdict=replace(done.verdict, results=None))
+    assert headline(begun).text == "Not decided: one seed each"
+    section = verdict(begun)
+    assert section is not None
+    assert any(isinstance(block, Problem) for block in section.blocks)
+    assert next_command(begun).lines == ("recsweep verdict made-up",)
+
+
+def test_a_study_without_a_verdict_has_no_such_section(study: StudyRecord) -> None:
+    assert verdict(study) is None
+
+
+def test_the_picture_has_filled_means_with_intervals(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = judged(study, {plain: 0.03, dcn: 0.01})
+    (beside,) = (block for block in summary(shown).blocks if isinstance(block, Beside))
+    assert isinstance(beside.picture, Picture)
+    assert "means over 5 fresh seeds" in beside.picture.caption
+    assert f"#{dcn} dcn" in beside.picture.alt
+
+
+def test_trials_after_the_list_was_frozen_are_told(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = judged(study, {plain: 0.03, dcn: 0.01})
+    assert shown.verdict is not None
+    late = replace(shown, verdict=replace(shown.verdict, frozen_at=0.0))
+    assert f"{len(study.search_trials)} trials of the search came after" in repr(verdict(late))
+
+
+def test_every_seed_stands_in_the_csv_and_every_number_in_the_report(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = judged(study, {plain: 0.03, dcn: 0.01})
+    frame = verdict_frame(shown)
+    assert frame is not None
+    assert len(frame) == 2 * N_SEEDS + 1
+    mean = frame.groupby("finalist")["rmse"].mean()
+    assert shown.verdict is not None and shown.verdict.results is not None
+    for found in shown.verdict.results.finalists:
+        assert mean[found.name] == pytest.approx(found.mean)
+    paths = write_report(shown)
+    assert (paths.csv.parent / "verdict.csv").read_text().startswith("finalist,seed,rmse")
+    section = verdict(shown)
+    assert section is not None
+    html = paths.html.read_text()
+    for table in (block for block in section.blocks if isinstance(block, Table)):
+        assert all(cell in html for row in table.rows for cell in row.cells if "<" not in cell)
+
+
+def test_a_stronger_bias_baseline_than_any_finalist_is_told_by_name(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    strong = replace(study, baselines=(BaselineRecord("bias", "user + item bias", 0.9, 0.1),))
+    assert "0.9000" in headline(judged(strong, {plain: 0.03, dcn: 0.01})).detail

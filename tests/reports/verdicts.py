@@ -1,0 +1,57 @@
+"""A made-up verdict for a made-up study: errors drawn around a mean RMSE of each finalist's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from experiments.records import Finalist, StudyRecord, VerdictRecord
+from reports.judging import judge
+
+N_USERS, N_ROWS_EACH, N_SEEDS = 120, 40, 5
+
+
+def judged(
+    study: StudyRecord, offsets: Mapping[int, float], failed: tuple[int, ...] = ()
+) -> StudyRecord:
+    """The study with a verdict on these trials and its best baseline.
+
+    Args:
+        offsets: by number of trial, what its predictions are off by beside what all share.
+        failed: numbers of trials that failed under the second seed.
+    """
+    dice = np.random.default_rng(3)
+    finalists = tuple(
+        Finalist(trial.name, trial.number, ("place 1",))
+        for trial in study.ranked
+        if trial.number in offsets
+    )
+    baseline = min(study.baselines, key=lambda b: b.val_rmse)
+    record = VerdictRecord(
+        frozen_at=1_770_000_000.0,
+        top=2,
+        seeds=tuple(range(100, 100 + N_SEEDS)),
+        finalists=(*finalists, Finalist(baseline.name, None, ("best baseline",))),
+    )
+    users = np.repeat(np.arange(N_USERS), N_ROWS_EACH)
+    actual = np.zeros(len(users))
+    shared = dice.choice([-1.0, 1.0], len(users))
+    predicted, rmse_by_seed = {}, {}
+    for finalist in finalists:
+        assert finalist.number is not None
+        off = offsets[finalist.number] + dice.normal(0, 0.0005, (N_SEEDS, 1))
+        rows = shared * (1 + off) + dice.normal(0, 0.002, (N_SEEDS, len(users)))
+        rmse: tuple[float | None, ...] = tuple(np.sqrt((rows**2).mean(axis=1)).tolist())
+        if finalist.number in failed:
+            rmse = (rmse[0], None, *rmse[2:])
+        else:
+            predicted[finalist.name] = rows
+        rmse_by_seed[finalist.name] = rmse
+    predicted[baseline.name] = shared[None, :] * 1.039
+    rmse_by_seed[baseline.name] = (1.039,)
+    results = judge(
+        study, record, predicted=predicted, rmse_by_seed=rmse_by_seed, actual=actual, users=users
+    )
+    return replace(study, verdict=replace(record, results=results))
