@@ -6,8 +6,10 @@ so a result is nothing but a bell, and what happened is read from the workers' j
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ray.tune.search import Searcher
 
 from experiments.cluster import Resources
 from experiments.conductor import Conductor
+from experiments.errors import DiskError
 from experiments.orders import WorkerSettings
 from experiments.worker import Worker
 from recommender.datasets.base import EncodedDataset
@@ -32,34 +35,58 @@ class _Unpickled:
         return {}
 
 
+class _Failure:
+    """What ended the run on the driver's side; raised when the workers have come to rest.
+
+    Ray would turn an exception in a callback into a text of its own and leave the workers behind.
+    """
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # raised again by `run_on_ray`
+            self.error = self.error or error
+
+
 class _Asking(_Unpickled, Searcher):
     """Hands the conductor's orders to Ray, no more at a time than there are workers.
 
     Ray would ask one trial ahead of need, before the sampler heard of the last one's end.
     """
 
-    def __init__(self, conductor: Conductor, n_workers: int) -> None:
+    def __init__(self, conductor: Conductor, n_workers: int, failure: _Failure) -> None:
         super().__init__(metric=METRIC, mode="min")
         self._conductor = conductor
         self._n_workers = n_workers
+        self._failure = failure
         self._number_of: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        if self._conductor.is_out_of_orders:
+        if self._failure.error or self._conductor.is_out_of_orders:
             return str(self.FINISHED)
         if len(self._number_of) >= self._n_workers:
             return None
-        order = self._conductor.next_order()
-        if order is None:
-            return str(self.FINISHED)
-        self._number_of[trial_id] = order.number
-        return {"order": order}
+        with self._failure.kept():
+            order = self._conductor.next_order()
+            if order is not None:
+                self._number_of[trial_id] = order.number
+                return {"order": order}
+        return str(self.FINISHED)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        self._conductor.pump()
-        self._conductor.leave(self._number_of.pop(trial_id))
+        if self._failure.error:
+            return
+        with self._failure.kept():
+            if result and "disk" in result:
+                raise DiskError(result["disk"])
+            self._conductor.pump()
+            self._conductor.leave(self._number_of.pop(trial_id))
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger is the record."""
@@ -73,9 +100,10 @@ class _Stopping(_Unpickled, TrialScheduler):
 
     _supports_buffered_results = False
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, conductor: Conductor, failure: _Failure) -> None:
         super().__init__()
         self._conductor = conductor
+        self._failure = failure
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         return True
@@ -84,15 +112,21 @@ class _Stopping(_Unpickled, TrialScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         # A worker catches its own exceptions: what fails here is a lost process.
-        order = self._conductor.lose(trial.config["order"].number)
-        if order is not None:
-            trial.set_config({"order": order})
+        last = trial.config["order"]
+        order = None
+        if not self._failure.error:
+            with self._failure.kept():
+                order = self._conductor.lose(last.number)
+        # Ray starts it again in any case.
+        trial.set_config({"order": order or last.voided()})
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        self._conductor.pump()
-        if self._conductor.is_to_stop(trial.config["order"].number):
-            return str(self.STOP)
-        return str(self.CONTINUE)
+        if not self._failure.error:
+            with self._failure.kept():
+                self._conductor.pump()
+                if not self._conductor.is_to_stop(trial.config["order"].number):
+                    return str(self.CONTINUE)
+        return str(self.STOP)
 
     def on_trial_complete(
         self, tune_controller: Any, trial: Any, result: dict[str, Any]
@@ -120,8 +154,12 @@ def run_on_ray(
     """Run the conductor's trials on Ray Tune workers until it has no more orders.
 
     Call it from a thread that is not the main one: there Ray installs no signal handlers.
+
+    Raises:
+        DiskError: a worker, or the driver, could not write.
     """
     assert resources.workers is not None
+    failure = _Failure()
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     trainable = tune.with_resources(
         tune.with_parameters(Worker, encoded=encoded, settings=settings),
@@ -131,8 +169,8 @@ def run_on_ray(
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=_Asking(conductor, resources.workers),
-                scheduler=_Stopping(conductor),
+                search_alg=_Asking(conductor, resources.workers, failure),
+                scheduler=_Stopping(conductor, failure),
                 num_samples=-1,
                 reuse_actors=True,
             ),
@@ -145,3 +183,5 @@ def run_on_ray(
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         ).fit()
+    if failure.error is not None:
+        raise failure.error

@@ -20,6 +20,7 @@ from typing import Any
 from experiments.hparams import BoardWriter
 from experiments.journal import Journal
 from experiments.ledger import Ledger
+from experiments.liveness import Liveness
 from experiments.orders import TrialOrder, order_of
 from experiments.records import EpochRecord, Purpose, StopReason, TrialRecord
 from experiments.search import Search
@@ -82,6 +83,13 @@ class Conductor:
         self._waiting = deque(interrupted)
         self._is_stopping = False
         self._n_interrupted = 0
+        limits = sweep.search
+        self.liveness = Liveness(
+            folder,
+            limits.stall_timeout_s if limits else None,
+            limits.trial_timeout_s if limits else None,
+        )
+        """Its `check` may be called from any thread."""
         self._live: dict[int, _Live] = {}
         """By number; from the order until the end."""
         self._inbox: deque[Mapping[str, Any]] = deque()
@@ -156,7 +164,9 @@ class Conductor:
             live = self._live.get(event["number"]) if "number" in event else None
             if live is None or event.get("attempt") != live.order.attempt:
                 continue  # the driver's own line, or a late word of an attempt given up
-            if event["kind"] == "epoch":
+            if event["kind"] == "start":
+                self._hear_start(live, event)
+            elif event["kind"] == "epoch":
                 self._hear_epoch(live, event)
             elif event["kind"] == "end":
                 self._hear_end(live, StopReason(event["stop_reason"]))
@@ -175,6 +185,12 @@ class Conductor:
         live = self._live.get(number)
         if live is None:
             return None
+        doom = self.liveness.doom_of(number)
+        if doom is not None:
+            self._watcher.message(f"#{number} {doom[0]}: {doom[1]}; its worker is replaced")
+            self._end_trial(live, *doom)
+            return None
+        self.liveness.over(number)
         if live.order.give_up is not None:
             self._end_trial(live, StopReason.WORKER_LOST, live.order.give_up)
             return None
@@ -205,12 +221,21 @@ class Conductor:
 
     def leave(self, number: int) -> None:
         """A trial that has not ended goes on in another run of the driver."""
+        self.liveness.over(number)
         if self._live.pop(number, None) is not None:
             self._n_interrupted += 1
 
     def stop(self) -> None:
         """Hand out no more orders."""
         self._is_stopping = True
+
+    def _hear_start(self, live: _Live, event: Mapping[str, Any]) -> None:
+        number = live.order.number
+        if event.get("damaged"):
+            self._watcher.message(f"#{number} begins anew: {event['damaged']}")
+        trial = self._ledger.trial(number)
+        spent_s = sum(e.seconds for e in trial.epochs if e.epoch < event["first_epoch"])
+        self.liveness.began(number, event["worker"], spent_s)
 
     def _hear_epoch(self, live: _Live, event: Mapping[str, Any]) -> None:
         number, epoch = live.order.number, int(event["epoch"])
@@ -252,8 +277,10 @@ class Conductor:
         if reason is StopReason.RECYCLED:
             return  # its process is about to go; `lose` hears of it
         if reason is StopReason.INTERRUPTED:
+            self._is_stopping = True  # its worker saw the request before we did
             self.leave(number)
             return
+        self.liveness.over(number)
         trial = self._ledger.trial(number)
         self._search.tell(number, reason, trial.best_rmse)
         self._live.pop(number)

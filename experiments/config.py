@@ -73,6 +73,8 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
     sampler: str | Mapping[str, Any] = "tpe",
     pruner: str | Mapping[str, Any] = "median",
     timeout: str | float | None = None,
+    trial_timeout: str | float | None = None,
+    stall_timeout: str | float | None = None,
     seed: int = 42,
     note: str = "",
 ) -> SweepConfig:
@@ -101,7 +103,12 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
         tables["training"] = length
     else:
         tables["search"] = length | {"sampler": sampler, "pruner": pruner}
-        optional = {"trials": trials, "timeout": timeout}
+        optional = {
+            "trials": trials,
+            "timeout": timeout,
+            "trial_timeout": trial_timeout,
+            "stall_timeout": stall_timeout,
+        }
         tables["search"] |= {key: value for key, value in optional.items() if value is not None}
     if isinstance(space, SearchSpace):
         tables["space"] = space.to_table()
@@ -149,6 +156,8 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
             "sampler": _named(search.sampler, search.sampler_args),
             "pruner": _named(search.pruner, search.pruner_args),
             "timeout": search.timeout_s,
+            "trial_timeout": search.trial_timeout_s,
+            "stall_timeout": search.stall_timeout_s,
         }
     return tables
 

@@ -36,6 +36,8 @@ class TrialOrder:
     """Where the worker leaves what the best epoch predicts for the validation rows; None: not."""
     give_up: str | None = None
     """Set after too many lost workers: end the trial at once, for this reason."""
+    is_void: bool = False
+    """The trial has ended after all: there is nothing to do, and nothing to write down."""
 
     @property
     def folder(self) -> Path:
@@ -45,6 +47,9 @@ class TrialOrder:
     def model(self) -> RankingConfig:
         """Raises ModelError where the values break a rule."""
         return ranking_config({**self.fixed, **self.values})
+
+    def voided(self) -> TrialOrder:
+        return replace(self, is_void=True)
 
     def again(self, give_up: str | None = None) -> TrialOrder:
         """The next attempt at the same trial."""

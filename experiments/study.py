@@ -239,8 +239,8 @@ def run_trials(
     def on_stop(cause: StopCause) -> None:
         conductor.stop()
         watcher.message(
-            f"{cause.value}: {conductor.n_live} running trials are checkpointed at the end of "
-            "their epoch, and go on at the next resume; Ctrl-C again stops at once"
+            f"{cause.value}: running trials are checkpointed at the end of their epoch, and go on "
+            f"with: recsweep resume {switch.path.parent.name}; Ctrl-C again stops at once"
         )
 
     def trials() -> None:
@@ -249,7 +249,13 @@ def run_trials(
         with ray_cluster(resources, machine):
             run_on_ray(conductor, loaded.encoded, resources, settings)
 
-    supervise(trials, switch, on_stop=on_stop, time_left_s=time_left_s)
+    supervise(
+        trials,
+        switch,
+        on_stop=on_stop,
+        on_poll=conductor.liveness.check,
+        time_left_s=time_left_s,
+    )
 
 
 def _outcome(folder: Path, cause: StopCause | None, watcher: StudyWatcher) -> Outcome:

@@ -7,6 +7,7 @@ chunks and epochs, checkpoint and go; the driver hands out no more trials.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import threading
@@ -15,10 +16,14 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from experiments.files import atomic_write
 
 POLL_S = 0.2
+GRACE_S = 60.0
+"""Who has not come to rest so long after a stop was asked for is left behind."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopCause(StrEnum):
@@ -26,13 +31,15 @@ class StopCause(StrEnum):
 
     SIGINT = "SIGINT"
     SIGTERM = "SIGTERM"
+    SIGUSR1 = "SIGUSR1"
     COMMAND = "recsweep stop"
     TIMEOUT = "timeout"
 
     @property
     def exit_code(self) -> int:
         """128 + the signal's number; 0 where somebody meant the study to stop here."""
-        return {StopCause.SIGINT: 130, StopCause.SIGTERM: 143}.get(self, 0)
+        codes = {StopCause.SIGINT: 130, StopCause.SIGTERM: 143, StopCause.SIGUSR1: 143}
+        return codes.get(self, 0)
 
 
 class StopSwitch:
@@ -63,6 +70,7 @@ def supervise(
     switch: StopSwitch,
     *,
     on_stop: Callable[[StopCause], None],
+    on_poll: Callable[[], None] = lambda: None,
     time_left_s: float | None = None,
 ) -> None:
     """Run `work` in a thread of its own until it ends; the main thread keeps the signals.
@@ -70,6 +78,7 @@ def supervise(
     Args:
         work: long, and watching `switch`.
         on_stop: called once, on the main thread, when a stop has been asked for.
+        on_poll: called on the main thread a few times a second.
         time_left_s: after so many seconds a stop is asked for; None: never.
 
     Raises:
@@ -84,37 +93,56 @@ def supervise(
             failure.append(error)
 
     ends_at = None if time_left_s is None else time.monotonic() + time_left_s
-    was_told = False
+    leave_at = math.inf
     thread = threading.Thread(target=run, name="recsweep-trials", daemon=True)
-    with _signals(switch):
+    with _signals(switch) as hold_signals:
         thread.start()
         while thread.is_alive():
             thread.join(POLL_S)
+            hold_signals()
+            on_poll()
             if ends_at is not None and time.monotonic() >= ends_at:
                 switch.ask(StopCause.TIMEOUT)
-            if not was_told and (cause := switch.cause) is not None:
-                was_told = True
+            if (cause := switch.cause) is None:
+                continue
+            if leave_at == math.inf:
+                leave_at = time.monotonic() + GRACE_S
                 on_stop(cause)
+            elif time.monotonic() >= leave_at:
+                _leave(switch, f"a worker did not come to rest in {GRACE_S:.0f} s", cause.exit_code)
     if failure:
         raise failure[0]
 
 
+def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
+    """End this process on the spot. Nothing is lost: the journals are on disk, and Ray's
+    processes die with this one."""
+    switch.clear()
+    study = switch.path.parent.name
+    os.write(2, f"\n{why}; go on with: recsweep resume {study}\n".encode())
+    os._exit(exit_code)
+
+
 @contextlib.contextmanager
-def _signals(switch: StopSwitch) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for a stop; a second one ends the process on the spot."""
+def _signals(switch: StopSwitch) -> Iterator[Callable[[], object]]:
+    """SIGINT, SIGTERM and SIGUSR1 ask for a stop; a second one ends the process on the spot."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals belong to whoever has the main thread
+        yield lambda: None  # signals belong to whoever has the main thread
         return
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if switch.path.exists():
-            # Nothing is lost: the journals are on disk, and Ray's processes die with this one.
-            os._exit(128 + number)
+            _leave(switch, "stopped at once", 128 + number)
         switch.ask(StopCause(signal.Signals(number).name))
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    def hold() -> dict[int, Any]:
+        return {number: signal.signal(number, handle) for number in _SIGNALS}
+
+    before = hold()
     try:
-        yield
+        # Ray's core, once it starts, puts a handler of its own before ours that aborts the process
+        # three seconds after a SIGTERM.
+        yield hold
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

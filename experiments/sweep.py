@@ -33,6 +33,11 @@ class SearchConfig:
     pruner_args: Mapping[str, Value] = field(default_factory=dict)
     timeout_s: float | None = None
     """Wall time over all runs of the study; None: no limit."""
+    trial_timeout_s: float | None = None
+    """Of one trial; one that takes longer fails. None: no limit."""
+    stall_timeout_s: float = 1800.0
+    """A trial whose worker gives no sign of life for so long fails; chunks of 2 million rows and
+    epochs are signs."""
 
 
 @dataclass(frozen=True, slots=True)

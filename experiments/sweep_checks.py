@@ -157,7 +157,10 @@ def _read_search(
         sampler_args=sampler_args,
         pruner=pruner,
         pruner_args=pruner_args,
-        timeout_s=_read_timeout(read.timeout, report),
+        timeout_s=_read_duration("timeout", read.timeout, report),
+        trial_timeout_s=_read_duration("trial_timeout", read.trial_timeout, report),
+        stall_timeout_s=_read_duration("stall_timeout", read.stall_timeout, report)
+        or SearchConfig(0).stall_timeout_s,
     )
 
 
@@ -219,13 +222,13 @@ def _count_trials(
     return asked
 
 
-def _read_timeout(raw: object, report: Report) -> float | None:
+def _read_duration(key: str, raw: object, report: Report) -> float | None:
     if raw is None:
         return None
     try:
         return parse_duration(raw if isinstance(raw, str | int | float) else str(raw))
     except RequestError as error:
-        report("search.timeout", error.message)
+        report(f"search.{key}", error.message)
         return None
 
 

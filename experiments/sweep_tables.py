@@ -89,6 +89,8 @@ class SearchTable(Table):
     sampler: Any = "tpe"
     pruner: Any = "median"
     timeout: Any = None
+    trial_timeout: Any = None
+    stall_timeout: Any = "30m"
 
 
 class TrainingTable(Table):

@@ -10,7 +10,6 @@ import contextlib
 import math
 import os
 import shutil
-import socket
 import time
 import traceback
 from collections.abc import Callable
@@ -20,7 +19,10 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from ray import tune
 
+from experiments.errors import DiskError
+from experiments.files import disk_errors, is_disk_error
 from experiments.journal import Journal
+from experiments.liveness import journal_name, worker_name
 from experiments.orders import CHECKPOINT_EVERY_S, TrialOrder, WorkerSettings
 from experiments.records import StopReason
 from recommender.errors import Interrupted
@@ -62,7 +64,7 @@ class Workbench:
     def __init__(self, encoded: EncodedDataset, settings: WorkerSettings) -> None:
         self._encoded = encoded
         self._settings = settings
-        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._name = worker_name()
         self._journal: Journal | None = None
         self._data: DeviceData | None = None
         self._attempt: Attempt | None = None
@@ -70,8 +72,19 @@ class Workbench:
 
     def step(self, order: TrialOrder) -> dict[str, Any]:
         """Train one epoch. Never raises: what goes wrong is a result with its reason."""
+        if order.is_void:
+            return {"number": order.number, "done": True}
+        try:
+            with disk_errors(order.folder):
+                return self._step(order)
+        except DiskError as error:
+            # No trial's fault, and nothing more can be written down: the driver ends the run.
+            self._attempt = None
+            return {"number": order.number, "done": True, "disk": error.message}
+
+    def _step(self, order: TrialOrder) -> dict[str, Any]:
         if self._journal is None:
-            self._journal = Journal(order.study / "journal" / f"worker-{self._name}.jsonl")
+            self._journal = Journal(order.study / "journal" / journal_name(self._name))
         attempt = self._attempt
         if attempt is None or attempt.order != order:
             self._attempt = attempt = None
@@ -94,6 +107,10 @@ class Workbench:
             # In mid-epoch: the trial goes on from the checkpoint it has.
             return self._end(order, StopReason.INTERRUPTED)
         except Exception as error:
+            if isinstance(error, DiskError) or (
+                isinstance(error, OSError) and is_disk_error(error)
+            ):
+                raise
             return self._end(order, *_classify(error, order))
 
     def _guard(self, run: TrainingRun, ours: float) -> None:
@@ -123,6 +140,8 @@ class Workbench:
         return self._data
 
     def _keep_going(self) -> bool:
+        if self._journal is not None:
+            self._journal.touch()  # the sign of life
         return not self._settings.stop_file.exists()
 
     def _is_due_for_recycling(self) -> bool:
@@ -158,11 +177,13 @@ class Attempt:
         self._journal = journal
         self.run: TrainingRun = TrainingRun(order.model, order.training, data)
         self._last = order.folder / "last"
+        damaged = None
         if self._last.is_dir():
             try:
                 self.run.restore(self._last)
-            except CheckpointError:
-                # Damaged: the trial begins anew, to the same numbers.
+            except CheckpointError as error:
+                # The trial begins anew, to the same numbers.
+                damaged = str(error)
                 self.run = TrainingRun(order.model, order.training, data)
         journal.append(
             "start",
@@ -171,6 +192,7 @@ class Attempt:
             worker=worker,
             first_epoch=self.run.epoch + 1,
             n_parameters=self.run.n_parameters,
+            damaged=damaged,
             devices=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
             at=time.time(),
         )
