@@ -1,0 +1,1 @@
+"""What a paper takes from a study: a table, a paragraph, references, a checklist."""

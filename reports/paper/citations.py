@@ -1,0 +1,73 @@
+"""BibTeX of the software and methods that a study used."""
+
+from __future__ import annotations
+
+from experiments.records import StudyRecord
+from reports.described import described
+from reports.paper.latex import escape
+from reports.paper.methods import name_of
+
+_OPTUNA = """@inproceedings{optuna,
+  author    = {Akiba, Takuya and Sano, Shotaro and Yanase, Toshihiko and Ohta, Takeru and
+               Koyama, Masanori},
+  title     = {Optuna: A Next-generation Hyperparameter Optimization Framework},
+  booktitle = {Proceedings of the 25th ACM SIGKDD International Conference on Knowledge Discovery
+               and Data Mining},
+  pages     = {2623--2631},
+  year      = {2019},
+  doi       = {10.1145/3292500.3330701}
+}
+"""
+_TUNE = """@article{raytune,
+  author  = {Liaw, Richard and Liang, Eric and Nishihara, Robert and Moritz, Philipp and
+             Gonzalez, Joseph E. and Stoica, Ion},
+  title   = {Tune: A Research Platform for Distributed Model Selection and Training},
+  journal = {arXiv preprint arXiv:1807.05118},
+  year    = {2018}
+}
+"""
+_DCN = """@inproceedings{dcnv2,
+  author    = {Wang, Ruoxi and Shivanna, Rakesh and Cheng, Derek and Jain, Sagar and Lin, Dong and
+               Hong, Lichan and Chi, Ed},
+  title     = {{DCN} V2: Improved Deep \\& Cross Network and Practical Lessons for Web-scale
+               Learning to Rank Systems},
+  booktitle = {Proceedings of the Web Conference 2021},
+  pages     = {1785--1797},
+  year      = {2021},
+  doi       = {10.1145/3442381.3450078}
+}
+"""
+_MOVIELENS = """@article{movielens,
+  author  = {Harper, F. Maxwell and Konstan, Joseph A.},
+  title   = {The {MovieLens} Datasets: History and Context},
+  journal = {ACM Transactions on Interactive Intelligent Systems},
+  volume  = {5},
+  number  = {4},
+  pages   = {19:1--19:19},
+  year    = {2015},
+  doi     = {10.1145/2827872}
+}
+"""
+
+
+def bibtex(study: StudyRecord) -> str:
+    """recsweep itself at the version on record, and those of its parts that this study used."""
+    about = study.provenance
+    commit = (about.get("git") or {}).get("commit")
+    notes = [f"Version {about['recsweep']}"] if about.get("recsweep") else []
+    notes += [f"commit {commit}"] if commit else []
+    note = f",\n  note   = {{{escape(', '.join(notes))}}}" if notes else ""
+    entries = [
+        "@misc{recsweep,\n  author = {{The recsweep authors}},\n"
+        "  title  = {recsweep: Hyperparameter Experiments for Recommender Ranking Models}"
+        f"{note}\n}}\n"
+    ]
+    if name_of((study.sweep.get("search") or {}).get("sampler")) != "grid":
+        entries.append(_OPTUNA)
+    entries.append(_TUNE)
+    if any(trial.values.get("architecture") == "dcn" for trial in study.trials):
+        entries.append(_DCN)
+    name = described(study).name or ""
+    if name.startswith(("ml-", "movielens")):
+        entries.append(_MOVIELENS)
+    return "\n".join(entries)

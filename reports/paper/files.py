@@ -1,0 +1,22 @@
+"""The files of `paper/`: a new one is a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from experiments.records import StudyRecord
+from reports.paper.citations import bibtex
+from reports.paper.latex import document, escape, leaderboard_table
+from reports.paper.methods import methods_paragraph
+
+
+def _methods(study: StudyRecord) -> str:
+    return escape(methods_paragraph(study)) + "\n"
+
+
+PAPER_FILES: dict[str, Callable[[StudyRecord], str]] = {
+    "table.tex": leaderboard_table,
+    "methods.tex": _methods,
+    "paper.tex": lambda study: document(leaderboard_table(study), _methods(study)),
+    "references.bib": bibtex,
+}

@@ -1,0 +1,96 @@
+"""The leaderboard as a LaTeX table (booktabs), its numbers those of the CSV to four decimals."""
+
+from __future__ import annotations
+
+import re
+
+from experiments.records import StudyRecord
+from reports import numbers, ranking
+from reports.described import described
+
+N_TRIALS = 10
+_ESCAPED = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+    "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "−": "$-$", "–": "--", "·": r"\textperiodcentered{}", "’": "'", "×": r"$\times$",
+}  # fmt: skip
+
+
+def escape(text: str) -> str:
+    """Text for any place in LaTeX: one line, nothing interpreted.
+
+    A letter that pdfLaTeX's own fonts do not have is told by its code point, `U+4E2D`.
+    """
+    return "".join(_escaped(letter) for letter in " ".join(text.split()))
+
+
+def leaderboard_table(study: StudyRecord) -> str:
+    """The best trials, the default and the baselines; needs booktabs, and T1 fonts."""
+    rows = []
+    ranked = ranking.ranked_trials(study)
+    default = ranking.default_trial(study)
+    for row in ranking.standings(study):
+        if row.trial is not None:
+            if row.rank and row.rank > N_TRIALS and row.trial is not default:
+                continue
+            label, values = ranking.label(row.trial), numbers.summary(
+                row.trial.values, leave_out=study.compared_dimension, at_most=4
+            )  # fmt: skip
+            epoch, size = numbers.count(row.trial.best_epoch), row.trial.n_parameters
+        else:
+            assert row.baseline is not None
+            label, values, epoch, size = row.baseline.label, "", "", None
+        cells = (
+            str(row.rank or ""),
+            label,
+            numbers.rmse(row.rmse),
+            numbers.gap(row.to_bias),
+            epoch,
+            numbers.count(size) if row.trial is not None else "",
+            values,
+        )
+        rows.append(" & ".join(escape(cell) for cell in cells) + r" \\")
+    body = "\n".join(f"    {row}" for row in rows)
+    return (
+        "% Needs in the preamble: \\usepackage[T1]{fontenc} \\usepackage{booktabs}\n"
+        f"% Study {_comment(study.name)}; the same numbers in full precision are in trials.csv.\n"
+        "\\begin{table}\n  \\centering\n  \\small\n"
+        f"  \\caption{{{escape(_caption(study, len(ranked)))}}}\n"
+        f"  \\label{{tab:{re.sub(r'[^A-Za-z0-9-]', '-', study.name)}}}\n"
+        "  \\begin{tabular}{rlrrrrp{0.34\\linewidth}}\n    \\toprule\n"
+        "    Rank & Trial & RMSE & To bias & Epoch & Parameters & Values \\\\\n    \\midrule\n"
+        f"{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"
+    )
+
+
+def document(table: str, methods: str) -> str:
+    """A whole document around them, to compile and look at."""
+    return (
+        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs}\n"
+        "\\usepackage[margin=2cm]{geometry}\n\\begin{document}\n"
+        f"{methods}\n\n{table}\\end{{document}}\n"
+    )
+
+
+def _caption(study: StudyRecord, n_ranked: int) -> str:
+    data = described(study)
+    on = f" on {data.name} ({data.split.get('method', 'unknown')} split)" if data.name else ""
+    best = f"The best {min(N_TRIALS, n_ranked)} of {n_ranked:,} complete trials" if n_ranked else ""
+    who = f"{best}, the default and the baselines" if best else "The baselines"
+    margin = ranking.margin(study).rmse
+    return (
+        f"{who}{on}. {ranking.what_is_averaged(study)}, one seed each; to bias: RMSE minus the "
+        f"bias baseline's. Differences under {margin:.2g} are within the noise."
+    )
+
+
+def _escaped(letter: str) -> str:
+    if letter in _ESCAPED:
+        return _ESCAPED[letter]
+    is_latin = "À" <= letter <= "ÿ" and letter not in "×÷"
+    return letter if " " <= letter <= "~" or is_latin else f"U+{ord(letter):04X}"
+
+
+def _comment(text: str) -> str:
+    return " ".join(text.split())

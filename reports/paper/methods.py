@@ -1,0 +1,161 @@
+"""A methods paragraph from the record: data, split, space, budget, seeds, tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.records import ColumnRecord, StudyRecord
+from reports import numbers, ranking
+from reports.described import described
+
+
+def methods_paragraph(study: StudyRecord) -> str:
+    """Only what is on record; what is not is left out, never guessed."""
+    sentences = (
+        *_data(study), _space(study), *_budget(study), _objective(study), *_baselines(study),
+        *_effort(study), _tests(study),
+    )  # fmt: skip
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _data(study: StudyRecord) -> list[str]:
+    data = described(study)
+    if data.name is None:
+        return []
+    stars = ""
+    if data.rating_range:
+        stars = f", rated from {data.rating_range[0]:g} to {data.rating_range[1]:g}"
+    sentences = [
+        f"We used {data.name}: {numbers.count(data.n_ratings)} ratings of "
+        f"{numbers.count(data.n_items)} items by {numbers.count(data.n_users)} users{stars}"
+        + (f" (SHA-256 {data.fingerprint[:16]})." if data.fingerprint else ".")
+    ]
+    rest = ", ".join(f"{k} {v}" for k, v in data.split.items() if k != "method" and v)
+    method = str(data.split.get("method", "unknown")) + (f" ({rest})" if rest else "")
+    sentences.append(
+        f"The {method} split gave {numbers.count(data.train.n_rows)} train, "
+        f"{numbers.count(data.validation.n_rows)} validation and "
+        f"{numbers.count(data.test.n_rows)} test ratings."
+    )
+    if data.validation.unseen_users is not None:
+        sentences.append(
+            f"Of the validation ratings {numbers.share(data.validation.unseen_users)} belong to "
+            "users without a train rating."
+        )
+    sentences.append("Models were trained on train and chosen on validation.")
+    if data.features:
+        sentences.append(f"Features: {', '.join(data.features)}.")
+    return sentences
+
+
+def _space(study: StudyRecord) -> str:
+    if not study.columns:
+        return ""
+    space: Mapping[str, Any] = study.sweep.get("space") or {}
+    ranges = "; ".join(
+        _range(column, in_cases=isinstance(space.get(column.name), list))
+        for column in _dimensions(study)
+    )
+    return f"The search space was: {ranges}."
+
+
+def _dimensions(study: StudyRecord) -> list[ColumnRecord]:
+    """The widths of the layers share a range, so the first stands for all of them."""
+    return [
+        column
+        for column in study.columns
+        if not column.name.startswith("layer_size_") or column.name == "layer_size_0"
+    ]
+
+
+def _range(column: ColumnRecord, *, in_cases: bool) -> str:
+    name = "width of each layer" if column.name == "layer_size_0" else column.name
+    if column.choices:
+        return f"{name} of {', '.join(numbers.value(choice) for choice in column.choices)}"
+    low, high = (f"{end:g}" if end is not None else "?" for end in (column.low, column.high))
+    notes = ["log"] * column.log + ["over all its cases"] * in_cases
+    return f"{name} from {low} to {high}" + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _budget(study: StudyRecord) -> list[str]:
+    search: Mapping[str, Any] = study.sweep.get("search") or {}
+    n = ranking.counts(study.search_trials)
+    arms = [f"{len(arm.trials):,} {arm.arm}" for arm in ranking.arms(study)]
+    split = f" ({', '.join(arms)})" if arms else ""
+    seed = study.provenance.get("seed", study.sweep.get("seed"))
+    seeded = f" under seed {seed}" if seed is not None else ""
+    sentences = [
+        f"The {name_of(search.get('sampler')) or 'search'} sampler proposed "
+        f"{numbers.plural(n.total, 'trial')}{split}{seeded}."
+    ]
+    if "max_epochs" in search:
+        patience = search.get("patience")
+        early = f", ended early after {patience} epochs without improvement" if patience else ""
+        sentences.append(f"A trial was trained for at most {search['max_epochs']} epochs{early}.")
+    if (pruner := name_of(search.get("pruner"))) and pruner != "none":
+        sentences.append(f"Weak trials were stopped by the {pruner} pruner.")
+    sentences.append(
+        f"{n.complete:,} trials were completed, {n.pruned:,} pruned, {n.diverged:,} diverged to a "
+        f"value that is not finite and {n.failed:,} failed; only completed ones are ranked."
+    )
+    if ranking.default_trial(study) is not None:
+        sentences.append("The default configuration was the first trial of every arm." if arms
+                         else "The default configuration was the first trial.")  # fmt: skip
+    return sentences
+
+
+def name_of(value: object) -> str:
+    """Of a sampler or pruner, with or without arguments."""
+    return str(value.get("name", "")) if isinstance(value, Mapping) else str(value or "")
+
+
+def _objective(study: StudyRecord) -> str:
+    return (
+        f"The objective was the {ranking.what_is_averaged(study)}: the square root of the mean of "
+        "the squared errors over all rated pairs."
+    )
+
+
+def _baselines(study: StudyRecord) -> list[str]:
+    if not study.baselines:
+        return []
+    listed = ", ".join(
+        f"{b.label} {numbers.rmse(b.val_rmse)}"
+        for b in sorted(study.baselines, key=lambda b: b.val_rmse)
+    )
+    return [f"Baselines on the same rows: {listed}."]
+
+
+def _effort(study: StudyRecord) -> list[str]:
+    machine: Mapping[str, Any] = study.provenance.get("machine") or {}
+    spent = numbers.seconds(sum(trial.seconds for trial in study.trials))
+    sentences = [f"Training took {spent}, summed over trials"]
+    if machine:
+        gpus = [str(gpu.get("name")) for gpu in machine.get("gpus") or ()]
+        cpu = f", {machine['cpu']}" if machine.get("cpu") else ""
+        cores = f" on {machine.get('cpu_count')} cores{cpu}"
+        sentences[0] += f"{cores}, {'with ' + ', '.join(gpus) if gpus else 'without a GPU'}"
+    sentences[0] += "."
+    version, git = study.provenance.get("recsweep"), study.provenance.get("git") or {}
+    if version:
+        commit = f" (commit {git['commit'][:12]})" if git.get("commit") else ""
+        versions: Mapping[str, Any] = study.provenance.get("versions") or {}
+        with_ = ", ".join(
+            f"{label} {versions[name]}"
+            for name, label in (("tensorflow", "TensorFlow"), ("optuna", "Optuna"), ("ray", "Ray"))
+            if versions.get(name)
+        )
+        sentences.append(
+            f"We used recsweep {version}{commit}" + (f" with {with_}." if with_ else ".")
+        )
+    return sentences
+
+
+def _tests(study: StudyRecord) -> str:
+    margin = ranking.margin(study).rmse
+    return (
+        "Every trial was trained under one seed and no test of significance was made; the best of "
+        "many trials is optimistic on the rows it was chosen on, and differences under "
+        f"{margin:.2g} RMSE are not interpreted."
+    )

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.records import StudyRecord
+from reports.exports import column_definitions
+from reports.paper.checklist import checklist
+from reports.paper.citations import bibtex
+from reports.paper.latex import document, escape, leaderboard_table
+from reports.paper.methods import methods_paragraph
+from reports.render import ReportPaths, write_report
+from tests.reports.conftest import MakeStudy, without_complete
+
+PDFLATEX = shutil.which("pdflatex")
+HOSTILE = '\\input{/etc/passwd} $x_1$ & 50 % #1 {a} ~^ <b> | "q" é 中 −\nnext'
+
+
+def compile_latex(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "paper.tex").write_text(text, "utf-8")
+    return subprocess.run(
+        [str(PDFLATEX), "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error",
+         "-draftmode", "paper.tex"],
+        cwd=folder, capture_output=True, text=True, errors="replace", timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_the_numbers_of_the_table_equal_those_of_the_csv(paths: ReportPaths) -> None:
+    table = next(p for p in paths.paper if p.name == "table.tex").read_text("utf-8")
+    by_number = pd.read_csv(paths.csv).set_index("number")
+    rows = re.findall(r"^ *(\d+) & \\#(\d+)[^&]*& ([\d.]+) & (\S+) &", table, re.MULTILINE)
+    assert len(rows) >= 10
+    for rank, number, rmse, to_bias in rows:
+        row = by_number.loc[int(number)]
+        assert row["rank"] == int(rank)
+        assert f"{row['best_rmse']:.4f}" == rmse
+        assert f"{row['to_bias']:+.4f}".replace("-", "$-$") == to_bias
+
+
+@given(st.text())
+def test_nothing_in_escaped_text_is_a_command_but_ours(text: str) -> None:
+    escaped = escape(text)
+    ours = r"\\text[a-z]+\{\}|\\[{}$&#%_]|\$-\$|\$\\times\$"
+    assert not re.search(r"[\\{}$&#%_^~<>|\n]", re.sub(ours, "", escaped))
+    assert all(letter < "Ā" for letter in escaped)
+
+
+@pytest.mark.skipif(PDFLATEX is None, reason="no pdflatex")
+def test_the_paper_compiles_whatever_the_names_are(study: StudyRecord, tmp_path: Path) -> None:
+    hostile = replace(
+        study, trials=tuple(replace(t, arm=f"{t.arm} {HOSTILE}") for t in study.trials)
+    )
+    done = compile_latex(
+        document(leaderboard_table(hostile), escape(methods_paragraph(hostile) + HOSTILE)), tmp_path
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_every_row_of_the_table_has_seven_cells(study: StudyRecord) -> None:
+    rows = [line for line in leaderboard_table(study).splitlines() if line.endswith(r"\\")]
+    assert len(rows) > 10
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {6}
+
+
+def test_the_methods_paragraph_tells_what_is_on_record(study: StudyRecord) -> None:
+    text = methods_paragraph(study)
+    for said in (
+        "65,336 train, 15,778 validation and 18,886 test", "24 trials (12 plain, 12 dcn)",
+        "under seed 0", "at most 12 epochs", "the median pruner", "user + item bias 1.0400",
+        "learning_rate from 0.0003 to 0.3 (log, over all its cases)", "no test of significance",
+    ):  # fmt: skip
+        assert said in text
+
+
+def test_a_bare_study_has_a_paragraph_and_a_checklist_without_inventions(
+    study: StudyRecord,
+) -> None:
+    bare = replace(
+        study, trials=(), baselines=(), importance=(), columns=(), provenance={}, sweep={}
+    )
+    assert "ml-100k" not in methods_paragraph(bare)
+    answers = {item.question: item.answer for item in checklist(bare)}
+    assert answers["The data set is named, with its size"] == "not recorded"
+    assert answers["The default configuration was tried"] == "no"
+    assert answers["That version holds all of the code"] == "not recorded"
+
+
+def test_the_checklist_says_no_where_the_record_does(study: StudyRecord) -> None:
+    dirty = replace(
+        study, provenance=dict(study.provenance) | {"git": {"commit": "abc", "dirty": True}}
+    )
+    answers = {item.question: item.answer for item in checklist(dirty)}
+    assert answers["That version holds all of the code"] == "no"
+    assert answers["Results have error bars over seeds"] == "no"
+    assert answers["What is compared got the same number of trials"] == "yes"
+    uneven = replace(study, trials=study.trials[:-1])
+    answers = {item.question: item.answer for item in checklist(uneven)}
+    assert answers["What is compared got the same number of trials"] == "no"
+
+
+def test_only_what_the_study_used_is_cited(study: StudyRecord, make: MakeStudy) -> None:
+    assert re.findall(r"^@\w+\{(\w+),", bibtex(study), re.MULTILINE) == [
+        "recsweep", "optuna", "raytune", "dcnv2", "movielens",
+    ]  # fmt: skip
+    other = replace(study, trials=(), provenance={})
+    assert "dcnv2" not in bibtex(other) and "movielens" not in bibtex(other)
+    assert bibtex(study).count("{") == bibtex(study).count("}")
+
+
+def test_a_study_without_a_complete_trial_has_its_files_too(
+    study: StudyRecord, tmp_path: Path
+) -> None:
+    paths = write_report(without_complete(study), tmp_path)
+    assert all(path.stat().st_size for path in paths.paper)
+
+
+def test_the_schema_describes_every_column_of_the_csv(paths: ReportPaths) -> None:
+    fields = json.loads(paths.schema.read_text("utf-8"))["fields"]
+    assert [field["name"] for field in fields] == list(pd.read_csv(paths.csv).columns)
+    types = {field["name"]: field["type"] for field in fields}
+    assert (types["best_rmse"], types["rank"], types["asked_at"]) == (
+        "number", "integer", "datetime",
+    )  # fmt: skip
+
+
+def test_parquet_carries_the_definitions(study: StudyRecord, paths: ReportPaths) -> None:
+    schema = pyarrow.parquet.read_schema(paths.parquet)
+    told = {f.name: (f.metadata or {}).get(b"description", b"").decode() for f in schema}
+    assert told == column_definitions(study)
+
+
+def test_the_documentation_defines_every_column(study: StudyRecord) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "report-files.md").read_text("utf-8")
+    documented = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", text, re.MULTILINE))
+    dimensions = {column.name for column in study.columns}
+    assert documented == {
+        name: definition
+        for name, definition in column_definitions(study).items()
+        if name not in dimensions
+    }
