@@ -25,6 +25,7 @@ from experiments.journal import Journal
 from experiments.liveness import journal_name, worker_name
 from experiments.orders import CHECKPOINT_EVERY_S, TrialOrder, WorkerSettings
 from experiments.records import StopReason
+from experiments.replicas import keep_predictions
 from recommender.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -254,15 +255,6 @@ class Attempt:
             epoch=self.run.epoch,
         )
         self._checkpoint_due = time.monotonic() + CHECKPOINT_EVERY_S
-
-
-def keep_predictions(run: TrainingRun, folder: Path) -> None:
-    """Write what the best epoch predicts for the validation rows; the run is over after that."""
-    from recommender.checkpoints import write_checkpoint
-
-    run.load_best()
-    metadata = {"val_rmse": run.best_rmse, "epoch": run.best_epoch}
-    write_checkpoint(folder, {"predicted": run.predict_validation()}, metadata)
 
 
 def _classify(error: Exception, order: TrialOrder) -> tuple[StopReason, str]:
