@@ -95,16 +95,25 @@ def _search_items(study: StudyRecord) -> tuple[Item, ...]:
 
 def _result_items(study: StudyRecord) -> tuple[Item, ...]:
     ranked = ranking.ranked_trials(study)
-    seeds = sorted({trial.seed for trial in ranked})
+    verdict = study.verdict
+    results = verdict.results if verdict else None
+    seeds = sorted(
+        {trial.seed for trial in ranked} | set(verdict.seeds if results and verdict else ())
+    )
     baselines = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in study.baselines)
+    bars, tests = "one seed each", "no verdict was made: no difference is claimed"
+    if results is not None and verdict is not None:
+        bars = f"{len(results.finalists):,} finalists under {len(verdict.seeds)} fresh seeds"
+        tests = f"{numbers.plural(len(results.pairs), 'pair')}, Holm; margin {results.margin:.2g}"
     return (
         Item("The metric is defined", "yes", ranking.what_is_averaged(study)),
         _known("Baselines on the same rows are stated", baselines),
-        _known("Seeds are stated", ", ".join(map(str, seeds[:10]))),
-        Item("Results have error bars over seeds", "no", "one seed each"),
-        Item("Differences were tested, with correction for many", "no",
-             "no verdict was made: no difference is claimed"),
-    )  # fmt: skip
+        _known("Seeds are stated", ", ".join(map(str, seeds[:12]))),
+        Item("Results have error bars over seeds", "yes" if results else "no", bars),
+        Item(
+            "Differences were tested, with correction for many", "yes" if results else "no", tests
+        ),
+    )
 
 
 def _code_items(study: StudyRecord) -> tuple[Item, ...]:

@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 from experiments.records import StudyRecord
 from reports.paper.citations import bibtex
-from reports.paper.latex import document, escape, leaderboard_table
+from reports.paper.latex import document, escape, leaderboard_table, verdict_table
 from reports.paper.methods import methods_paragraph
+
+
+def _tables(study: StudyRecord) -> str:
+    return "\n".join(filter(None, (leaderboard_table(study), verdict_table(study))))
 
 
 def _methods(study: StudyRecord) -> str:
@@ -15,8 +19,8 @@ def _methods(study: StudyRecord) -> str:
 
 
 PAPER_FILES: dict[str, Callable[[StudyRecord], str]] = {
-    "table.tex": leaderboard_table,
+    "table.tex": _tables,
     "methods.tex": _methods,
-    "paper.tex": lambda study: document(leaderboard_table(study), _methods(study)),
+    "paper.tex": lambda study: document(_tables(study), _methods(study)),
     "references.bib": bibtex,
 }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from experiments.records import StudyRecord
 from reports import numbers, ranking
+from reports.decision import label
 from reports.described import described
 
 N_TRIALS = 10
@@ -34,16 +36,16 @@ def leaderboard_table(study: StudyRecord) -> str:
         if row.trial is not None:
             if row.rank and row.rank > N_TRIALS and row.trial is not default:
                 continue
-            label, values = ranking.label(row.trial), numbers.summary(
+            who, values = ranking.label(row.trial), numbers.summary(
                 row.trial.values, leave_out=study.compared_dimension, at_most=4
             )  # fmt: skip
             epoch, size = numbers.count(row.trial.best_epoch), row.trial.n_parameters
         else:
             assert row.baseline is not None
-            label, values, epoch, size = row.baseline.label, "", "", None
+            who, values, epoch, size = row.baseline.label, "", "", None
         cells = (
             str(row.rank or ""),
-            label,
+            who,
             numbers.rmse(row.rmse),
             numbers.gap(row.to_bias),
             epoch,
@@ -51,17 +53,47 @@ def leaderboard_table(study: StudyRecord) -> str:
             values,
         )
         rows.append(" & ".join(escape(cell) for cell in cells) + r" \\")
-    body = "\n".join(f"    {row}" for row in rows)
-    return (
+    head = (
         "% Needs in the preamble: \\usepackage[T1]{fontenc} \\usepackage{booktabs}\n"
         f"% Study {_comment(study.name)}; the same numbers in full precision are in trials.csv.\n"
-        "\\begin{table}\n  \\centering\n  \\small\n"
-        f"  \\caption{{{escape(_caption(study, len(ranked)))}}}\n"
-        f"  \\label{{tab:{re.sub(r'[^A-Za-z0-9-]', '-', study.name)}}}\n"
-        "  \\begin{tabular}{rlrrrrp{0.34\\linewidth}}\n    \\toprule\n"
-        "    Rank & Trial & RMSE & To bias & Epoch & Parameters & Values \\\\\n    \\midrule\n"
-        f"{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"
     )
+    return head + _table(
+        _caption(study, len(ranked)), study.name, r"rlrrrrp{0.34\linewidth}",
+        "Rank & Trial & RMSE & To bias & Epoch & Parameters & Values", rows,
+    )  # fmt: skip
+
+
+def verdict_table(study: StudyRecord) -> str:
+    """The finalists over fresh seeds; empty without a verdict's results."""
+    verdict = study.verdict
+    results = verdict.results if verdict else None
+    if verdict is None or results is None:
+        return ""
+    bias = ranking.bias_rmse(study)
+    rows = []
+    for found in results.finalists:
+        interval = numbers.NOTHING
+        if found.low is not None and found.high is not None:
+            interval = f"{numbers.rmse(found.low)}–{numbers.rmse(found.high)}"
+        cells = (
+            label(study, found.name),
+            numbers.rmse(found.mean),
+            interval,
+            numbers.gap(found.mean - bias if found.mean is not None and bias is not None else None),
+            numbers.rmse(found.search_rmse),
+            numbers.NOTHING if found.p_best is None else f"{found.p_best:.2f}",
+        )
+        rows.append(" & ".join(escape(cell) for cell in cells) + r" \\")
+    caption = (
+        f"The frozen finalists: mean validation RMSE over {len(verdict.seeds)} fresh seeds, with "
+        "the 95 % interval of the mean over seeds on these rows; to bias: mean minus the bias "
+        "baseline's; search: the RMSE for which it was chosen, under one seed; P(best): "
+        "probability of the lowest RMSE under other seeds and users."
+    )
+    return _table(
+        caption, f"{study.name}-verdict", "lrlrrr",
+        "Finalist & RMSE & 95\\% interval & To bias & Search & P(best)", rows,
+    )  # fmt: skip
 
 
 def document(table: str, methods: str) -> str:
@@ -70,6 +102,18 @@ def document(table: str, methods: str) -> str:
         "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs}\n"
         "\\usepackage[margin=2cm]{geometry}\n\\begin{document}\n"
         f"{methods}\n\n{table}\\end{{document}}\n"
+    )
+
+
+def _table(caption: str, name: str, columns: str, heads: str, rows: Sequence[str]) -> str:
+    body = "\n".join(f"    {row}" for row in rows)
+    return (
+        "\\begin{table}\n  \\centering\n  \\small\n"
+        f"  \\caption{{{escape(caption)}}}\n"
+        f"  \\label{{tab:{re.sub(r'[^A-Za-z0-9-]', '-', name)}}}\n"
+        f"  \\begin{{tabular}}{{{columns}}}\n    \\toprule\n"
+        f"    {heads} \\\\\n    \\midrule\n"
+        f"{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"
     )
 
 

@@ -154,8 +154,21 @@ def _effort(study: StudyRecord) -> list[str]:
 
 def _tests(study: StudyRecord) -> str:
     margin = ranking.margin(study).rmse
+    results = study.verdict.results if study.verdict else None
+    if study.verdict is None or results is None:
+        return (
+            "Every trial was trained under one seed and no test of significance was made; the best "
+            "of many trials is optimistic on the rows it was chosen on, and differences under "
+            f"{margin:.2g} RMSE are not interpreted."
+        )
     return (
-        "Every trial was trained under one seed and no test of significance was made; the best of "
-        "many trials is optimistic on the rows it was chosen on, and differences under "
-        f"{margin:.2g} RMSE are not interpreted."
+        f"The search used one seed. Then {len(results.finalists):,} finalists (the best "
+        f"{study.verdict.top}, the best of each arm, the default and the best baseline) were "
+        f"frozen and trained again under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
+        f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "
+        f"{results.n_rows:,} validation ratings of {results.n_users:,} users. Differences have 95 "
+        "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "
+        f"freedom); p values are Holm's over {numbers.plural(len(results.pairs), 'pair')}; "
+        f"differences within {results.margin:.2g} RMSE count as a tie. The finalists were chosen "
+        "on the rows that they are judged on; the variance of the search itself is not covered."
     )

@@ -17,10 +17,11 @@ from experiments.records import StudyRecord
 from reports.exports import column_definitions
 from reports.paper.checklist import checklist
 from reports.paper.citations import bibtex
-from reports.paper.latex import document, escape, leaderboard_table
+from reports.paper.latex import document, escape, leaderboard_table, verdict_table
 from reports.paper.methods import methods_paragraph
 from reports.render import ReportPaths, write_report
 from tests.reports.conftest import MakeStudy, without_complete
+from tests.reports.verdicts import judged
 
 PDFLATEX = shutil.which("pdflatex")
 HOSTILE = '\\input{/etc/passwd} $x_1$ & 50 % #1 {a} ~^ <b> | "q" é 中 −\nnext'
@@ -60,9 +61,10 @@ def test_the_paper_compiles_whatever_the_names_are(study: StudyRecord, tmp_path:
     hostile = replace(
         study, trials=tuple(replace(t, arm=f"{t.arm} {HOSTILE}") for t in study.trials)
     )
-    done = compile_latex(
-        document(leaderboard_table(hostile), escape(methods_paragraph(hostile) + HOSTILE)), tmp_path
-    )
+    best, other = hostile.ranked[:2]
+    hostile = judged(hostile, {best.number: 0.0, other.number: 0.01})
+    tables = leaderboard_table(hostile) + verdict_table(hostile)
+    done = compile_latex(document(tables, escape(methods_paragraph(hostile) + HOSTILE)), tmp_path)
     assert done.returncode == 0, done.stdout[-2000:]
 
 
@@ -148,3 +150,18 @@ def test_the_documentation_defines_every_column(study: StudyRecord) -> None:
         for name, definition in column_definitions(study).items()
         if name not in dimensions
     }
+
+
+def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) -> None:
+    best, other = study.ranked[:2]
+    decided = judged(study, {best.number: 0.0, other.number: 0.02})
+    assert decided.verdict is not None and decided.verdict.results is not None
+    table = verdict_table(decided)
+    for found in decided.verdict.results.finalists:
+        assert f"& {found.mean:.4f} &" in table
+    assert verdict_table(study) == ""
+    text = methods_paragraph(decided)
+    assert "Holm's over 3 pairs" in text and "5 fresh seeds" in text
+    assert "no test of significance" not in text
+    answers = {item.question: item.answer for item in checklist(decided)}
+    assert answers["Results have error bars over seeds"] == "yes"
