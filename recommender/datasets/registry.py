@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from recommender.datasets.base import SPLIT_METHODS, DatasetConfig, SplitConfig
-from recommender.datasets.movielens import FEATURES as MOVIELENS_FEATURES
 from recommender.datasets.movielens import ML_100K, MOVIELENS_SMALL
 from recommender.datasets.sources import TIME_FEATURES, Problem, Source
 from recommender.datasets.table import TABLE
@@ -17,9 +15,6 @@ DATASETS: dict[str, Source] = {
     "ml-100k": ML_100K,
 }
 """By name; a table of one's own, which has a path and no name, is `TABLE`."""
-
-FEATURES: Mapping[str, tuple[str, ...]] = dict.fromkeys(DATASETS, MOVIELENS_FEATURES)
-"""The features of each shipped data set; those of a table are `known_features`."""
 
 
 def source_of(dataset: DatasetConfig) -> Source:
