@@ -1,5 +1,6 @@
 # make quickstart   set up, run a small sweep on real ratings, say where the report is
 # make test         set up, then formatting, lint, types, import contracts and all tests
+# make bench        the same trials by recsweep and by its peers; alone on the machine, please
 # make lock         resolve requirements.lock anew (needs uv)
 
 VENV   := .venv
@@ -9,7 +10,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& command -v $$p && break; done)
 
-.PHONY: quickstart test setup lock clean
+.PHONY: quickstart test bench setup lock clean
 
 quickstart: $(READY)
 	@$(BIN)/recsweep run quickstart
@@ -20,6 +21,9 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks.sweeps --repeats 3
 
 setup: $(READY)
 

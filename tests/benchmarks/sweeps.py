@@ -1,0 +1,158 @@
+"""`python -m tests.benchmarks.sweeps`: the same trials by recsweep and by its peers.
+
+Run it alone on the machine. Every tool gets a process of its own, the same configurations (the
+ones recsweep's random search drew), the same epochs, no pruning, one thread a trial. Printed are
+medians over the repetitions; ratios travel between machines, seconds do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TOOLS = ("recsweep", "optuna", "keras-tuner", "ray-reuse", "ray-defaults")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--tools", nargs="+", default=list(TOOLS), choices=TOOLS)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(_run_one(options)))
+        return
+    rows: dict[str, list[dict[str, Any]]] = {tool: [] for tool in options.tools}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(options.repeats):
+            for tool in options.tools:
+                rows[tool].append(_in_a_process(tool, folder, options))
+    print(
+        f"\n{options.trials} trials x {options.epochs} epochs, {options.workers} worker(s), "
+        f"median of {options.repeats}"
+    )
+    print("tool           s a trial after the first   all, start-up included   best RMSE")
+    base = _median(rows["recsweep"], "warm_s") if "recsweep" in rows else None
+    for tool, runs in rows.items():
+        warm, total = _median(runs, "warm_s"), _median(runs, "total_s")
+        ratio = f"{warm / base:5.1f} x" if base else ""
+        print(f"{tool:<14} {warm:8.2f}  {ratio:>10}        {total:8.1f}            "
+              f"{_median(runs, 'rmse'):.4f}")  # fmt: skip
+
+
+def _median(runs: list[dict[str, Any]], key: str) -> float:
+    return statistics.median(run[key] for run in runs)
+
+
+def _in_a_process(tool: str, folder: str, options: argparse.Namespace) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.benchmarks.sweeps", "--one", f"{tool}:{folder}"]
+    for name in ("trials", "epochs", "workers"):
+        command += [f"--{name}", str(getattr(options, name))]
+    began = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{tool} failed:\n{done.stderr[-3000:]}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result["total_s"] = time.monotonic() - began
+    print(f"{tool}: {result}", flush=True)
+    return result
+
+
+def _run_one(options: argparse.Namespace) -> dict[str, Any]:
+    tool, _, name = options.one.partition(":")
+    folder = Path(name)
+    if tool == "recsweep":
+        return _recsweep(folder, options)
+    from tests.benchmarks import peers
+
+    trials = json.loads((folder / "trials.json").read_text())
+    common = (trials, folder / "data.npz", options.epochs, 1024)
+    _one_thread()
+    if tool == "optuna":
+        run = peers.optuna_in_one_process(*common)
+    elif tool == "keras-tuner":
+        run = peers.keras_tuner(*common)
+    else:
+        reuse = tool == "ray-reuse"
+        run = peers.ray_tune(*common, reuse_actors=reuse, n_workers=options.workers)
+    return {"warm_s": _after_the_first(run.ended_at), "rmse": min(run.rmse)}
+
+
+def _recsweep(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Runs the sweep, and leaves its configurations and data for the peers."""
+    import recsweep as rs
+    from experiments.study import load_data
+
+    space = rs.space(
+        architecture=rs.Choice(["plain", "dcn"]),
+        optimizer=rs.Choice(["adam", "adagrad"]),
+        learning_rate=[
+            rs.Float(5e-4, 3e-3, log=True).when(optimizer="adam"),
+            rs.Float(0.03, 0.2, log=True).when(optimizer="adagrad"),
+        ],
+        embedding_size=rs.Choice([8, 16, 32]),
+        n_layers=rs.Int(1, 3),
+        layer_size=rs.Choice([32, 64, 128]).each("n_layers"),
+        dropout=rs.Float(0.0, 0.5),
+        cross_layers=rs.Int(1, 2).when(architecture="dcn"),
+    )
+    plain = {"input_dropout": 0.0, "embedding_l2": 0.0, "dense_l2": 0.0, "user_oov_rate": 0.0}
+    sweep = rs.Sweep(
+        "bench",
+        space=space,
+        dataset={"name": "movielens-small", "features": ["user_id", "item_id"]},
+        model={**plain, "item_oov_rate": 0.0, "biases": False, "side_features": False},
+        trials=options.trials,
+        max_epochs=options.epochs,
+        patience=0,
+        sampler="random",
+        pruner="none",
+    )
+    studies = Path(tempfile.mkdtemp(dir=folder))
+    resources = rs.Resources(workers=options.workers)
+    study = rs.run(sweep, studies=studies, resources=resources, quiet=True)
+    trials = study.record.trials
+    (folder / "trials.json").write_text(json.dumps([dict(trial.values) for trial in trials]))
+    encoded = load_data(sweep).encoded
+    arrays = {"users": encoded.user_vocabulary, "items": encoded.item_vocabulary}
+    for part in ("train", "validation"):
+        rows = getattr(encoded, part)
+        for key, vocabulary in (("user", arrays["users"]), ("item", arrays["items"])):
+            known = np.concatenate([np.array(["?"], vocabulary.dtype), vocabulary])
+            arrays[f"{part}_{key}"] = known[getattr(rows, key)]
+        arrays[f"{part}_rating"] = rows.rating
+    np.savez(folder / "data.npz", **arrays)  # type: ignore[arg-type]  # NumPy's own keyword
+    best = study.best()
+    assert best is not None
+    return {
+        "warm_s": _after_the_first([t.ended_at for t in trials if t.ended_at is not None]),
+        "rmse": best.best_rmse,
+    }
+
+
+def _after_the_first(ended_at: Sequence[float]) -> float:
+    """Seconds a trial, from the end of the first to the end of the last."""
+    return (max(ended_at) - min(ended_at)) / (len(ended_at) - 1)
+
+
+def _one_thread() -> None:
+    import os
+
+    os.environ.update({"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"})
+
+
+if __name__ == "__main__":
+    main()
