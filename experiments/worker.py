@@ -42,7 +42,7 @@ class Worker(tune.Trainable):
     """A Ray Trainable whose `step` is one epoch, reused from trial to trial.
 
     `config` holds one key, `order`. A trial is built in its first `step`, never in `setup` or
-    `reset_config`: those must not raise, or Ray loses the trial (docs/adr/0002).
+    `reset_config`: those must not raise, or Ray loses the trial (docs/adr/0003).
     """
 
     def setup(  # Ray passes what `tune.with_parameters` was given
