@@ -97,8 +97,10 @@ class RankingModel(tfrs.Model, abc.ABC):
             loss=tf.keras.losses.MeanSquaredError(),
             metrics=[tf.keras.metrics.RootMeanSquaredError()],
         )
-        self.user_embedding = tf.keras.layers.Embedding(dataset.n_users + 1, size)
-        self.item_embedding = tf.keras.layers.Embedding(dataset.n_items + 1, size)
+        self.user_embedding, self.item_embedding = (
+            tf.keras.layers.Embedding(n + 1, size, embeddings_initializer=UnknownAtZero())
+            for n in (dataset.n_users, dataset.n_items)
+        )
         self.side_features = SideFeatures(dataset, size) if structure.side_features else None
         self.biases = (
             [
@@ -169,6 +171,18 @@ class RankingModel(tfrs.Model, abc.ABC):
             return ids
         draws = tf.random.stateless_uniform(tf.shape(ids), key_for(key, purpose))
         return tf.where(draws < rate, tf.zeros_like(ids), ids)
+
+
+class UnknownAtZero(tf.keras.initializers.RandomUniform):
+    """Keras's start of embeddings, but row 0, the unknown id, starts at the mean of the others.
+
+    Where training never meets unknown ids it stays there; a random row would move the ratings of
+    all unseen users together, by another amount for every seed.
+    """
+
+    def __call__(self, shape: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
+        values = super().__call__(shape, dtype=dtype, **kwargs)
+        return tf.concat([tf.zeros_like(values[:1]), values[1:]], axis=0)
 
 
 class SideFeatures(tf.keras.layers.Layer):

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.architectures.blocks import Knobs, RankingModel, SideFeatures, Structure, dropped
+from recommender.architectures.blocks import (
+    Knobs,
+    RankingModel,
+    SideFeatures,
+    Structure,
+    UnknownAtZero,
+    dropped,
+)
 from recommender.config import RankingConfig
 from recommender.datasets.base import EncodedDataset, Rows
 from recommender.graph import build_model
@@ -73,6 +80,13 @@ def test_the_dense_penalty_is_the_sum_of_squares_without_the_output(architecture
     penalised = dataclasses.replace(config, dense_l2=0.5)
     difference = _loss(penalised, dataset) - _loss(config, dataset)
     assert difference == pytest.approx(0.5 * expected, rel=1e-4)
+
+
+def test_the_unknown_id_starts_at_zero_and_the_others_do_not() -> None:
+    values = UnknownAtZero(seed=1)((5, 3), dtype=tf.float32).numpy()
+    assert not values[0].any()
+    assert values[1:].all()
+    assert (np.abs(values) <= 0.05).all()
 
 
 @pytest.mark.parametrize("name", ["dropout", "input_dropout", "user_oov_rate", "item_oov_rate"])
