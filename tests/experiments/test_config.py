@@ -441,7 +441,7 @@ def test_python_and_file_lead_to_the_same_sweep() -> None:
         note="DCN v2 against a plain dense stack",
         dataset={
             "name": "movielens-small",
-            "features": ["user_id", "item_id", "genres", "year", "hour_of_day", "day_of_week"],
+            "features": ["user_id", "item_id", "genres", "year"],
         },
         space={"use": "ranking", "architecture": {"choices": ["plain", "dcn"]}},
         compare="architecture",
