@@ -111,6 +111,8 @@ class Table:
     """Below the table: what was left out, where the rest is."""
     is_collapsed: bool = False
     """HTML shows the caption and opens on a click; print and Markdown show all."""
+    is_sortable: bool = False
+    """HTML lets a reader sort and filter the rows."""
 
     def __post_init__(self) -> None:
         for row in self.rows:

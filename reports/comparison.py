@@ -248,6 +248,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
         ),
         rows=tuple(table_rows),
         note="" if n_tied <= N_ROWS else f"Noise cannot tell the first {n_tied:,} apart.",
+        is_sortable=True,
     )
     said = (
         f"{names} have the same ratings, items and split (their fingerprints are equal), so their "

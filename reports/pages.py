@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from reports.blocks import Beside, Picture, Section
+from reports.blocks import Beside, Picture, Section, Table
 from reports.figures import COLOURS
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -38,9 +40,17 @@ class Page:
         blocks += [block.picture for block in blocks if isinstance(block, Beside)]
         return tuple(block for block in blocks if isinstance(block, Picture))
 
+    @property
+    def has_sortable_table(self) -> bool:
+        blocks = [block for section in self.sections.values() for block in section.blocks]
+        return any(isinstance(block, Table) and block.is_sortable for block in blocks)
+
 
 def html(page: Page) -> str:
-    """Opens offline, asks for nothing, every text in it escaped."""
+    """Opens offline, asks for nothing, every text in it escaped.
+
+    Its one script sorts and filters tables; the page's policy names its hash: no other runs.
+    """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -48,7 +58,11 @@ def html(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(page=page, colours=COLOURS)
+    script = (_TEMPLATES / "report.js").read_text("utf-8") if page.has_sortable_table else ""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("report.html.j2").render(
+        page=page, colours=COLOURS, script=script, script_hash=f"sha256-{digest}"
+    )
 
 
 def markdown(page: Page) -> str:

@@ -48,6 +48,7 @@ def leaderboard(study: StudyRecord) -> Section:
             columns=(*_columns(study), *(column for column, _ in values)),
             rows=tuple(table_rows),
             note=f"{left_out:,} more are in trials.csv.{tied}" if left_out > 0 else "",
+            is_sortable=True,
         )
     )
     return Section("Leaderboard", tuple(blocks))

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -8,6 +11,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -38,7 +42,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags[tag] += 1
-        self._is_style = tag == "style"
+        self._is_style = tag in ("style", "script")
         for name, value in attrs:
             if name == "id":
                 self.ids.append(value or "")
@@ -80,13 +84,15 @@ def test_a_finished_study_gives_the_same_bytes_twice(
         assert left.read_bytes() == right.read_bytes(), left.name
 
 
-def test_the_page_asks_for_nothing_and_runs_nothing(paths: ReportPaths) -> None:
+def test_the_page_asks_for_nothing_and_runs_one_script_of_its_own(paths: ReportPaths) -> None:
     html = paths.html.read_text("utf-8")
     page = Page(html)
     assert page.addresses
     assert all(address.startswith("#") for address in page.addresses)
-    assert not page.tags["script"] and not page.tags["link"] and not page.tags["iframe"]
-    assert "default-src 'none'" in html
+    assert page.tags["script"] == 1 and not page.tags["link"] and not page.tags["iframe"]
+    script = html.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}';" in html
     assert not re.search(r"url\((?!#)|@import|https?://", html)
 
 
@@ -109,7 +115,7 @@ def test_text_from_outside_is_escaped_everywhere(study: StudyRecord, tmp_path: P
     labels = tuple(replace(b, label=f"{b.label}{HOSTILE}") for b in study.baselines)
     hostile = replace(study, trials=trials, baselines=labels, note=HOSTILE, importance=())
     page = page_of(hostile, tmp_path)
-    assert page.tags["script"] == 0
+    assert page.tags["script"] == 1
     assert HOSTILE in page.text
     markdown = (tmp_path / "report.md").read_text("utf-8")
     assert "<script>" not in markdown
@@ -240,12 +246,9 @@ def test_importing_reports_pulls_in_no_heavy_library() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
-def test_the_page_opens_in_chromium_without_a_word_on_the_console(
-    paths: ReportPaths, tmp_path: Path
-) -> None:
-    done = subprocess.run(
+def open_in_chromium(page: Path, profile: Path) -> subprocess.CompletedProcess[str]:
+    """The page's DOM after its script ran on stdout, its console on stderr."""
+    return subprocess.run(
         [
             str(CHROMIUM),
             "--headless",
@@ -254,17 +257,59 @@ def test_the_page_opens_in_chromium_without_a_word_on_the_console(
             "--no-first-run",
             "--disable-background-networking",
             "--enable-logging=stderr",
-            f"--user-data-dir={tmp_path / 'profile'}",
+            f"--user-data-dir={profile}",
             "--dump-dom",
-            paths.html.as_uri(),
+            page.as_uri(),
         ],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_the_page_opens_in_chromium_without_a_word_on_the_console(
+    paths: ReportPaths, tmp_path: Path
+) -> None:
+    done = open_in_chromium(paths.html, tmp_path / "profile")
     assert "Not decided: one seed each" in done.stdout
+    assert '<p class="filter">' in done.stdout  # its policy lets its own script run
     assert ":CONSOLE" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_the_leaderboard_sorts_and_filters(
+    study: StudyRecord, paths: ReportPaths, tmp_path: Path
+) -> None:
+    driver = """
+    const table = document.querySelector("table.sortable");
+    const at = (name) => [...table.tHead.rows[0].cells].findIndex((c) => c.textContent === name);
+    const column = (name) => [...table.tBodies[0].rows].map((r) => r.cells[at(name)]?.textContent);
+    const click = (name) => table.tHead.rows[0].cells[at(name)].querySelector("button").click();
+    const seen = {written: column("trial")};
+    click("parameters"); seen.up = column("parameters");
+    click("parameters"); seen.down = column("parameters");
+    click("parameters"); seen.again = column("trial");
+    const input = document.querySelector(".filter input");
+    input.value = "dcn rmse<1.04"; input.dispatchEvent(new Event("input"));
+    seen.filtered = column("trial");
+    document.title = JSON.stringify(seen);
+    """
+    html = re.sub(r"<meta http-equiv[^>]*>", "", paths.html.read_text("utf-8"))
+    page = tmp_path / "driven.html"
+    page.write_text(html.replace("</body>", f"<script>{driver}</script></body>"), "utf-8")
+    done = open_in_chromium(page, tmp_path / "profile")
+    seen = json.loads(unescape(re.search(r"<title>(.*?)</title>", done.stdout)[1]))  # type: ignore[index]
+    up = [int(text.replace(",", "")) for text in seen["up"] if text]
+    assert up == sorted(up) and len(up) == len(study.ranked)
+    assert [int(text.replace(",", "")) for text in seen["down"] if text] == up[::-1]
+    assert seen["up"][-1] == seen["down"][-1] == ""  # baselines have none: last, either way
+    assert seen["again"] == seen["written"]
+    expected = [t.number for t in study.ranked if t.arm == "dcn" and (t.best_rmse or 9) < 1.03995]
+    assert [int(re.match(r"#(\d+)", text)[1]) for text in seen["filtered"]] == expected  # type: ignore[index]
 
 
 def test_a_failed_trial_is_shown_with_its_reason(study: StudyRecord, paths: ReportPaths) -> None:
