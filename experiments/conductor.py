@@ -53,6 +53,8 @@ class Conductor:
         n_trials: how many search trials there are to be in all.
         asks_for_new: False where only interrupted trials are to be brought to their end.
         interrupted: orders to go on with before any new trial is asked for.
+        deadline: the monotonic time at which the run will be stopped; none is handed out that
+            could not finish an epoch before it.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Conductor:
         n_trials: int,
         asks_for_new: bool = True,
         interrupted: Sequence[TrialOrder] = (),
+        deadline: float | None = None,
     ) -> None:
         self._folder = folder
         self._sweep = sweep
@@ -81,6 +84,8 @@ class Conductor:
         self._n_left = max(0, n_trials - self._next_number)
         self._asks_for_new = asks_for_new
         self._waiting = deque(interrupted)
+        self._deadline = math.inf if deadline is None else deadline
+        self._longest_epoch_s = 0.0
         self._is_stopping = False
         self._n_interrupted = 0
         limits = sweep.search
@@ -108,7 +113,7 @@ class Conductor:
     @property
     def is_out_of_orders(self) -> bool:
         """Whether there is nothing to hand out any more in this run."""
-        if self._is_stopping:
+        if self._is_stopping or time.monotonic() + self._longest_epoch_s >= self._deadline:
             return True
         return not self._waiting and not (self._asks_for_new and self._n_left)
 
@@ -247,6 +252,7 @@ class Conductor:
             n_updates=int(event["n_updates"]),
             seconds=float(event["seconds"]),
         )
+        self._longest_epoch_s = max(self._longest_epoch_s, record.seconds)
         keep_going = True
         if math.isfinite(value):
             keep_going = self._search.report(number, epoch, value)

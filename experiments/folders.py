@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,38 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
     if candidate == name:
         return name, None
     return candidate, f"{name} is finished: this run is {candidate}"
+
+
+def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
+    """The latest study of a sweep's name under `root`; None where there is none.
+
+    Raises:
+        StateError: it was begun with another sweep; shows the difference.
+    """
+    names = itertools.chain([sweep.name], (f"{sweep.name}-{n}" for n in itertools.count(2)))
+    folder = None
+    for name in names:
+        if not (root / name / "sweep.toml").is_file():
+            break
+        folder = root / name
+    if folder is None:
+        return None
+    frozen = frozen_sweep(folder)
+    now = replace(sweep, name=frozen.name)
+    if frozen == now:
+        return folder
+    raise StateError(
+        f"{folder} was begun with another sweep:\n"
+        + difference(sweep_to_toml(frozen), sweep_to_toml(now))
+        + f"\nGo on with it as it was: recsweep resume {folder.name}; or begin another: "
+        f"add --set name={sweep.name}-other to the command"
+    )
+
+
+def difference(before: str, now: str) -> str:
+    """The lines in which two sweeps differ, with - and + before them."""
+    lines = difflib.unified_diff(before.splitlines(), now.splitlines(), lineterm="", n=0)
+    return "\n".join(f"  {line}" for line in list(lines)[2:] if not line.startswith("@@"))
 
 
 def create(

@@ -130,11 +130,20 @@ def read_journal(path: Path, offset: int = 0) -> tuple[list[Event], int]:
         if damaged_at is not None:
             raise JournalError(
                 f"{path}: damaged at byte {offset + damaged_at:,}, with sound lines after it; "
-                "restore the file from a copy, or delete the damaged line to go on without it"
+                f"`recsweep repair {path.parent.parent.name}` goes on without the damaged lines"
             )
         events.append(event)
         end = begin + len(line) + 1
     return events, offset + end
+
+
+def sound_lines(path: Path) -> tuple[bytes, int]:
+    """The whole and sound lines of a journal, and how many damaged ones lie before the last."""
+    lines = [line for _, line in _whole_lines(path.read_bytes())]
+    is_sound = [_decode(line) is not None for line in lines]
+    n_kept = len(lines) - next((i for i, sound in enumerate(reversed(is_sound)) if sound), 0)
+    kept = b"".join(line + b"\n" for line, sound in zip(lines, is_sound, strict=True) if sound)
+    return kept, n_kept - sum(is_sound)
 
 
 def journal_files(folder: Path) -> list[Path]:

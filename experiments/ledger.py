@@ -42,6 +42,10 @@ class LedgerError(StudyError):
     """The ledger is missing, damaged, or another version's."""
 
 
+class DamagedLedgerError(LedgerError):
+    """The ledger is missing or damaged: `experiments.repair` rebuilds it."""
+
+
 class Ledger:
     """A study's ledger, open for its only writer; `Ledger.reading` opens one for anybody else.
 
@@ -71,7 +75,7 @@ class Ledger:
             LedgerError: as above, or there is no such file.
         """
         if not path.is_file():
-            raise LedgerError(f"{path}: there is no ledger")
+            raise DamagedLedgerError(f"{path}: there is no ledger; {_cure(path)}")
         ledger = cls.__new__(cls)
         ledger.path = path
         with ledger._translated():
@@ -134,6 +138,13 @@ class Ledger:
             ) from error
         self._begin()
         self._connection.execute(statement, row)
+
+    def forget_offsets(self) -> None:
+        """Have the next `catch_up` read every journal from its start."""
+        with self._writing():
+            self._begin()
+            self._connection.execute("DELETE FROM journals")
+            self._offsets = {}
 
     def commit(self) -> None:
         """Make all that was brought in durable."""
@@ -250,7 +261,9 @@ class Ledger:
         (application,) = self._connection.execute("PRAGMA application_id").fetchone()
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
-            raise LedgerError(f"{self.path}: this is no ledger of a study")
+            raise DamagedLedgerError(
+                f"{self.path}: this is no ledger of a study; {_cure(self.path)}"
+            )
         if version != SCHEMA_VERSION:
             raise LedgerError(
                 f"{self.path}: written by another version of recsweep (its tables are version "
@@ -290,9 +303,8 @@ class Ledger:
                 raise disk_error(self.path, error) from error
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN):
                 raise LedgerError(f"{self.path}: cannot be opened: {text}") from error
-            raise LedgerError(
-                f"{self.path}: the ledger is damaged ({text}). Nothing is lost: move it away, "
-                f"and `recsweep resume {self.path.parent.name}` rebuilds it from journal/"
+            raise DamagedLedgerError(
+                f"{self.path}: the ledger is damaged ({text}); {_cure(self.path)}"
             ) from error
 
 
@@ -316,6 +328,10 @@ class _Grouped(Generic[_NumberedT]):
             self._number, rows = next(self._groups, (sys.maxsize, iter(())))
             self._rows = list(rows)
         return self._rows if self._number == number else []
+
+
+def _cure(path: Path) -> str:
+    return f"`recsweep repair {path.parent.name}` rebuilds it from the journals"
 
 
 def _connect(uri: str) -> sqlite3.Connection:

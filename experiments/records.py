@@ -345,7 +345,7 @@ def read_study(folder: Path) -> StudyRecord:
     elif any((folder / JOURNAL_NAME).glob("*.jsonl")) and not is_running:
         raise StudyError(
             f"{folder / LEDGER_NAME}: the ledger is missing; "
-            f"`recsweep resume {folder.name}` rebuilds it from {JOURNAL_NAME}/"
+            f"`recsweep repair {folder.name}` rebuilds it from the journals"
         )
     searched = [trial for trial in trials if trial.purpose is Purpose.SEARCH]
     if n_asked_for is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from experiments.errors import StateError
+from experiments.journal import Journal
 from experiments.ledger import Ledger
-from experiments.records import JOURNAL_NAME, LEDGER_NAME, TrialRecord, TrialState
+from experiments.records import JOURNAL_NAME, LEDGER_NAME, StopReason, TrialRecord, TrialState
 from recommender.checkpoints import CheckpointError, read_checkpoint
 
 
@@ -27,6 +30,40 @@ def bring_up_to_date(folder: Path) -> None:
 def unfinished(trials: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
     """The trials to go on with before any new one is asked for, in the order they were asked in."""
     return tuple(t for t in trials if t.state in (TrialState.RUNNING, TrialState.WAITING))
+
+
+def reopen_failed(trials: tuple[TrialRecord, ...], journal: Journal) -> int:
+    """Journal that the failed trials are to be tried again; how many there are.
+
+    An attempt that ended before it began stands for the wish: the trial is unfinished from then
+    on, whatever becomes of this driver.
+    """
+    failed = [trial for trial in trials if trial.state is TrialState.FAIL]
+    for trial in failed:
+        journal.append(
+            "attempt_end",
+            sync=True,
+            number=trial.number,
+            attempt=next_attempt(trial),
+            stop_reason=StopReason.INTERRUPTED.value,
+            error=None,
+            at=time.time(),
+        )
+    return len(failed)
+
+
+def refuse_gaps(name: str, trials: tuple[TrialRecord, ...]) -> None:
+    """Search trials must be numbered without a gap, or a new one would take another's number.
+
+    Raises:
+        StateError: names the first that is missing.
+    """
+    for expected, trial in enumerate(trials):
+        if trial.number != expected:
+            raise StateError(
+                f"{name}: of trial {expected} nothing is known any more (its journal was damaged); "
+                "the study can be reported, but not resumed"
+            )
 
 
 def next_attempt(trial: TrialRecord) -> int:

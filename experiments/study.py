@@ -6,8 +6,6 @@ that a fresh study is nothing but a resumed one without a past.
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,9 +31,22 @@ from experiments.records import (
     TrialState,
     read_study,
 )
-from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
+from experiments.resume import (
+    bring_up_to_date,
+    checkpoint_epoch,
+    next_attempt,
+    refuse_gaps,
+    reopen_failed,
+    unfinished,
+)
 from experiments.search import Search, build_search
 from experiments.search_protocol import searched
+from experiments.sessions import DRIVER_JOURNAL as DRIVER_JOURNAL
+from experiments.sessions import (
+    begin_session,
+    record_changed_versions,
+    refuse_changed_sweep,
+)
 from experiments.supervision import StopCause, StopSwitch, supervise
 from experiments.sweep import SweepConfig, default_values
 from experiments.watcher import StudyWatcher
@@ -44,7 +55,6 @@ from recommender.datasets.base import LoadedDataset
 from recommender.datasets.loading import load_dataset
 from recommender.errors import DataError
 
-DRIVER_JOURNAL = Path("journal") / "driver.jsonl"
 SHARE_OF_MEMORY = 0.8
 """Of the machine's memory that all workers together may hold before they are recycled."""
 
@@ -76,8 +86,13 @@ def run_study(
     watcher: StudyWatcher,
     resources: Resources | None = None,
     command: Sequence[str] = (),
+    deadline: float | None = None,
 ) -> Outcome:
     """Run a sweep in a new folder under `root`. Nothing is written before all checks have passed.
+
+    Args:
+        deadline: monotonic time before which the job that this runs in must be left; running
+            trials are checkpointed then, and wait for resume.
 
     Raises:
         RequestError: the machine cannot give the resources.
@@ -94,7 +109,7 @@ def run_study(
     with StudyLock(folder):
         if notice:
             watcher.message(notice)
-        cause = _conduct(folder, sweep, loaded, resources, machine, watcher)
+        cause = _conduct(folder, sweep, loaded, resources, machine, watcher, deadline=deadline)
     return _outcome(folder, cause, watcher)
 
 
@@ -105,6 +120,8 @@ def resume_study(
     resources: Resources | None = None,
     n_trials: int | None = None,
     more_s: float | None = None,
+    retry_failed: bool = False,
+    deadline: float | None = None,
 ) -> Outcome:
     """Go on where a study was stopped or killed, to as many trials as it is to have in all.
 
@@ -112,17 +129,24 @@ def resume_study(
         n_trials: more trials than were asked for so far.
         more_s: another so many seconds; without them no new trial is asked for once the sweep's
             time is over.
+        retry_failed: try the failed trials once more, from their start.
+        deadline: as of `run_study`.
 
     Raises:
-        StateError: another driver runs it, or its data have changed since it began.
+        StateError: another driver runs it, or its data or its sweep have changed since it began.
     """
     with StudyLock(folder):
         bring_up_to_date(folder)
+        refuse_changed_sweep(folder)
         study = read_study(folder)
-        if n_trials is not None:
-            with Journal(folder / DRIVER_JOURNAL) as journal:
+        refuse_gaps(study.name, study.search_trials)
+        n_retried = 0
+        with Journal(folder / DRIVER_JOURNAL) as journal:
+            if n_trials is not None:
                 folders.extend(study, n_trials, journal)
-        elif study.is_finished:
+            if retry_failed:
+                n_retried = reopen_failed(study.search_trials, journal)
+        if study.is_finished and n_trials is None and not n_retried:
             watcher.message(f"{study.name} is finished; nothing to resume")
             return Outcome(study)
         machine = read_machine()
@@ -131,7 +155,9 @@ def resume_study(
         import_ray(resources)
         loaded = load_data(sweep)
         folders.refuse_changed_data(study, loaded.description)
-        cause = _conduct(folder, sweep, loaded, resources, machine, watcher, more_s)
+        for change in record_changed_versions(folder):
+            watcher.message(f"changed since the last run: {change}")
+        cause = _conduct(folder, sweep, loaded, resources, machine, watcher, more_s, deadline)
     return _outcome(folder, cause, watcher)
 
 
@@ -166,6 +192,7 @@ def _conduct(
     machine: Machine,
     watcher: StudyWatcher,
     more_s: float | None = None,
+    deadline: float | None = None,
 ) -> StopCause | None:
     """Rebuild the search from the ledger, run what is left on Ray, close the books."""
     assert sweep.space is not None and sweep.search is not None
@@ -175,9 +202,7 @@ def _conduct(
     with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
         ledger.catch_up(journal.path.parent)
         spent_s = ledger.elapsed_s()
-        journal.append(
-            "session", sync=True, at=time.time(), pid=os.getpid(), host=socket.gethostname()
-        )
+        begin_session(folder, journal)
         search = build_search(
             sweep.space, sweep.search, sweep.seed, sweep.compare, default_values(sweep)
         )
@@ -198,9 +223,19 @@ def _conduct(
             n_trials=study.n_trials_asked_for,
             asks_for_new=time_left_s != 0,
             interrupted=orders,
+            deadline=deadline,
         )
         try:
-            run_trials(conductor, loaded, resources, machine, switch, watcher, time_left_s or None)
+            run_trials(
+                conductor,
+                loaded,
+                resources,
+                machine,
+                switch,
+                watcher,
+                time_left_s or None,
+                deadline,
+            )
         finally:
             is_finished = conductor.is_finished
             journal.append(
@@ -211,7 +246,8 @@ def _conduct(
             )
             ledger.catch_up(journal.path.parent)
             folders.write_importance(folder, importance(sweep.space, ledger.trials()))
-    cause = None if is_finished else switch.cause or StopCause.TIMEOUT
+    over = StopCause.TIMEOUT if deadline is None else StopCause.JOB_END
+    cause = None if is_finished else switch.cause or over
     switch.clear()
     if not is_finished:
         write_board(read_study(folder))
@@ -226,6 +262,7 @@ def run_trials(
     switch: StopSwitch,
     watcher: StudyWatcher,
     time_left_s: float | None = None,
+    deadline: float | None = None,
 ) -> None:
     """Have the conductor's trials trained on Ray, until none is left or a stop is asked for."""
     assert resources.workers is not None
@@ -255,6 +292,7 @@ def run_trials(
         on_stop=on_stop,
         on_poll=conductor.liveness.check,
         time_left_s=time_left_s,
+        deadline=deadline,
     )
 
 

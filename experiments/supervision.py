@@ -34,12 +34,13 @@ class StopCause(StrEnum):
     SIGUSR1 = "SIGUSR1"
     COMMAND = "recsweep stop"
     TIMEOUT = "timeout"
+    JOB_END = "end of the job"
 
     @property
     def exit_code(self) -> int:
         """128 + the signal's number; 0 where somebody meant the study to stop here."""
-        codes = {StopCause.SIGINT: 130, StopCause.SIGTERM: 143, StopCause.SIGUSR1: 143}
-        return codes.get(self, 0)
+        codes = dict.fromkeys((StopCause.SIGTERM, StopCause.SIGUSR1, StopCause.JOB_END), 143)
+        return (codes | {StopCause.SIGINT: 130}).get(self, 0)
 
 
 class StopSwitch:
@@ -72,6 +73,7 @@ def supervise(
     on_stop: Callable[[StopCause], None],
     on_poll: Callable[[], None] = lambda: None,
     time_left_s: float | None = None,
+    deadline: float | None = None,
 ) -> None:
     """Run `work` in a thread of its own until it ends; the main thread keeps the signals.
 
@@ -80,6 +82,7 @@ def supervise(
         on_stop: called once, on the main thread, when a stop has been asked for.
         on_poll: called on the main thread a few times a second.
         time_left_s: after so many seconds a stop is asked for; None: never.
+        deadline: at this monotonic time, too, since the job that this runs in is about to end.
 
     Raises:
         Whatever `work` raises.
@@ -93,6 +96,7 @@ def supervise(
             failure.append(error)
 
     ends_at = None if time_left_s is None else time.monotonic() + time_left_s
+    job_ends_at = math.inf if deadline is None else deadline
     leave_at = math.inf
     thread = threading.Thread(target=run, name="recsweep-trials", daemon=True)
     with _signals(switch) as hold_signals:
@@ -103,6 +107,8 @@ def supervise(
             on_poll()
             if ends_at is not None and time.monotonic() >= ends_at:
                 switch.ask(StopCause.TIMEOUT)
+            if time.monotonic() >= job_ends_at:
+                switch.ask(StopCause.JOB_END)
             if (cause := switch.cause) is None:
                 continue
             if leave_at == math.inf:

@@ -46,10 +46,17 @@ def show(study: StudyName, as_json: Json = False, root: Root = DEFAULT_ROOT) -> 
 def ls(as_json: Json = False, root: Root = DEFAULT_ROOT) -> None:
     """Every study: state, data, best RMSE and its gap to the bias baseline."""
     from experiments.cli.show import ls_json, ls_text
-    from experiments.records import find_studies
+    from experiments.records import read_study, study_folders
 
-    studies = find_studies(root)
+    studies, unreadable = [], []
+    for folder in study_folders(root):
+        try:
+            studies.append(read_study(folder))
+        except StateError as error:
+            unreadable.append(error.message)
     typer.echo(json.dumps(ls_json(studies)) if as_json else ls_text(studies))
+    if unreadable:
+        raise StateError("\n".join(unreadable))
 
 
 def board(

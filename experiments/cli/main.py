@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli import judging, looking, making, models
+from experiments.cli import judging, looking, making, mending, models
 from experiments.errors import RecsweepError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ making.add_to(app)
 looking.add_to(app)
 models.add_to(app)
 judging.add_to(app)
+mending.add_to(app)
 
 
 @app.callback()

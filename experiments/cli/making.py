@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,15 @@ from experiments.cli.options import (
     study_folder,
 )
 from experiments.errors import NoResultError, RequestError
+
+StopAt = Annotated[
+    str | None,
+    typer.Option(
+        "--stop-at",
+        help="Checkpoint and exit with 143 after so long, such as 11h30m. Default: two minutes "
+        "before the end of a Slurm job.",
+    ),
+]
 
 if TYPE_CHECKING:
     from experiments.study import Outcome
@@ -44,6 +54,10 @@ def run(
     gpus_per_trial: GpusPerTrial = None,
     ray_address: RayAddress = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 6 when any trial failed.")] = False,
+    go_on: Annotated[
+        bool, typer.Option("--resume", help="Start it, or go on where it stopped, or do nothing.")
+    ] = False,
+    stop_at: StopAt = None,
 ) -> None:
     """Run a sweep, then write its report."""
     from experiments.cluster import Resources
@@ -57,17 +71,28 @@ def run(
             f"{sweep} has no [space] and no [search]: it is one model. Train it with: "
             f"recsweep train {sweep}"
         )
-    from experiments.study import plan_study, run_study
+    from experiments.study import plan_study, resume_study, run_study
 
+    deadline = _deadline(stop_at)
     if plan:
         for line in plan_study(config, resources).lines:
             typer.echo(line)
         return
     from experiments.cli.terminal import Terminal
+    from experiments.folders import begun_study
 
-    outcome = run_study(
-        config, root=root, watcher=Terminal(), resources=resources, command=sys.argv[1:]
-    )
+    begun = begun_study(root, config) if go_on else None
+    if begun is not None:
+        outcome = resume_study(begun, watcher=Terminal(), resources=resources, deadline=deadline)
+    else:
+        outcome = run_study(
+            config,
+            root=root,
+            watcher=Terminal(),
+            resources=resources,
+            command=sys.argv[1:],
+            deadline=deadline,
+        )
     _close(outcome, strict)
 
 
@@ -85,6 +110,10 @@ def resume(
     gpus_per_trial: GpusPerTrial = None,
     ray_address: RayAddress = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 6 when any trial failed.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try failed trials once more, from their start.")
+    ] = False,
+    stop_at: StopAt = None,
 ) -> None:
     """Go on with a study after any interruption; nothing that finished runs again."""
     from experiments.cli.terminal import Terminal
@@ -99,6 +128,8 @@ def resume(
         resources=Resources(workers, cpus_per_trial, gpus_per_trial, ray_address),
         n_trials=trials,
         more_s=parse_duration(timeout) if timeout else None,
+        retry_failed=retry_failed,
+        deadline=_deadline(stop_at),
     )
     _close(outcome, strict)
 
@@ -116,6 +147,15 @@ def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     StopSwitch(folder).ask(StopCause.COMMAND)
     typer.echo(f"asked {holder} to stop {study}; its running trials are checkpointed first")
     typer.echo(f"go on later with: recsweep resume {study}")
+
+
+def _deadline(stop_at: str | None) -> float | None:
+    """The monotonic time at which to stop: as asked for, else before the Slurm job ends."""
+    from experiments.durations import parse_duration
+    from experiments.sessions import job_end_s
+
+    left_s = parse_duration(stop_at) if stop_at else job_end_s(os.environ, time.time())
+    return None if left_s is None else time.monotonic() + left_s
 
 
 def _close(outcome: Outcome, strict: bool) -> None:

@@ -246,7 +246,7 @@ def test_a_damaged_ledger_is_named_and_can_be_rebuilt(tmp_path: Path, damage: ob
     before = committed(folder / "study.db")
     assert callable(damage)
     damage(folder / "study.db")
-    with pytest.raises(LedgerError, match=r"study\.db.*damaged.*recsweep resume mine"):
+    with pytest.raises(LedgerError, match=r"study\.db.*damaged.*recsweep repair mine"):
         Ledger(folder / "study.db")
     (folder / "study.db").unlink()
     with Ledger(folder / "study.db") as ledger:

@@ -145,7 +145,7 @@ def test_a_study_that_has_not_begun_its_trials_has_none(tmp_path: Path) -> None:
 def test_a_missing_ledger_is_told_with_its_cure(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "mine")
     (folder / "study.db").unlink()
-    with pytest.raises(StudyError, match=r"study\.db: .*missing; `recsweep resume mine` rebuilds"):
+    with pytest.raises(StudyError, match=r"study\.db: .*missing; `recsweep repair mine` rebuilds"):
         read_study(folder)
 
 

@@ -130,7 +130,7 @@ def test_signals_stop_a_driver_and_every_stop_can_be_resumed(
     assert stopped.trials[0].attempts[-1].stop_reason is StopReason.INTERRUPTED
     assert (folder / "trials" / "0000" / "last").is_dir()
 
-    driver = recsweep("resume", "signals", "--workers", "1")
+    driver = recsweep("run", str(file), "--resume", "--workers", "1")
     seen = n_epochs()
     wait_for(lambda: n_epochs() > seen + 20)
     children = psutil.Process(driver.pid).children(recursive=True)

@@ -1,0 +1,100 @@
+"""The runs of the driver on one study: what each began with, and what changed since the last.
+
+Every `session` line of the driver's journal carries the sweep and the versions of that run, so
+that the frozen sweep can be held to the first one, and changed versions are on the record.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import StateError
+from experiments.files import read_json, write_json
+from experiments.folders import difference
+from experiments.journal import Event, Journal, read_journal
+from experiments.provenance import PACKAGES, package_version
+from experiments.records import JOURNAL_NAME, PROVENANCE_NAME, SWEEP_NAME
+
+DRIVER_JOURNAL = Path(JOURNAL_NAME) / "driver.jsonl"
+
+
+def begin_session(folder: Path, journal: Journal) -> None:
+    """Journal that a driver begins, with what it begins with."""
+    journal.append(
+        "session",
+        sync=True,
+        at=time.time(),
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        sweep=(folder / SWEEP_NAME).read_text(encoding="utf-8"),
+        versions=current_versions(),
+    )
+
+
+def current_versions() -> dict[str, str | None]:
+    """The version of Python, of recsweep and of every package that can change a number."""
+    names = ("recsweep", *PACKAGES)
+    return {"python": platform.python_version()} | {name: package_version(name) for name in names}
+
+
+def refuse_changed_sweep(folder: Path) -> None:
+    """The frozen sweep must be the one that the study began with.
+
+    Raises:
+        StateError: shows the difference, and how to run the changed sweep as another study.
+    """
+    first = next((s["sweep"] for s in _sessions(folder) if "sweep" in s), None)
+    path = folder / SWEEP_NAME
+    now = path.read_text(encoding="utf-8")
+    if first is None or first == now:
+        return
+    raise StateError(
+        f"{path} is not the sweep that {folder.name} began with:\n"
+        + difference(first, now)
+        + f"\nTake the change back to go on, or run it as another study: recsweep run {path} "
+        f"--set name={folder.name}-changed"
+    )
+
+
+def record_changed_versions(folder: Path) -> list[str]:
+    """What is installed in another version than in the last session, as `name: then, now`.
+
+    The changes are added to provenance.json under `changes`.
+    """
+    before: Mapping[str, str | None] = next(
+        (s["versions"] for s in reversed(_sessions(folder)) if "versions" in s), {}
+    )
+    now = current_versions()
+    changed = {
+        name: [before[name], now[name]]
+        for name in now
+        if name in before and before[name] != now[name]
+    }
+    if changed:
+        provenance = read_json(folder / PROVENANCE_NAME)
+        changes = [*provenance.get("changes", []), {"at": time.time(), "versions": changed}]
+        write_json(folder / PROVENANCE_NAME, provenance | {"changes": changes})
+    return [f"{name} {then or 'none'} -> {new or 'none'}" for name, (then, new) in changed.items()]
+
+
+def _sessions(folder: Path) -> list[Event]:
+    path = folder / DRIVER_JOURNAL
+    if not path.exists():
+        return []
+    return [event for event in read_journal(path)[0] if event["kind"] == "session"]
+
+
+def job_end_s(environ: Mapping[str, Any], now: float) -> float | None:
+    """Seconds until a driver under Slurm should stop, before its job ends; None elsewhere."""
+    end = str(environ.get("SLURM_JOB_END_TIME", ""))
+    return max(1.0, float(end) - now - JOB_MARGIN_S) if end.isdigit() else None
+
+
+JOB_MARGIN_S = 120.0
+"""What checkpointing and the report may take at the end of a job."""

@@ -1,0 +1,123 @@
+"""Damaged ledgers and journals: what `recsweep repair` gets back, and what the errors say."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import StateError
+from experiments.journal import JournalError, journal_files, read_journal
+from experiments.ledger import LedgerError
+from experiments.lock import StudyLock
+from experiments.records import read_study
+from experiments.repair import repair_study
+from experiments.resume import bring_up_to_date, refuse_gaps
+from tests.experiments.test_ledger import garbage, half, text, zeroed_header
+from tests.synthetic_study import make_study
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_study(tmp_path_factory.mktemp("sound") / "mine")
+
+
+@pytest.fixture
+def study(sound: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sound, tmp_path / "mine"))
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [garbage, half, zeroed_header, text, empty, Path.unlink])
+def test_a_damaged_ledger_names_repair_which_gets_every_trial_back(
+    study: Path, damage: Callable[[Path], None]
+) -> None:
+    before = repr(read_study(study).trials)  # NaN is not equal to itself
+    damage(study / "study.db")
+    with pytest.raises(StateError, match="`recsweep repair mine` rebuilds it from the journals"):
+        read_study(study)
+    repair = repair_study(study)
+    assert repr(read_study(study).trials) == before
+    assert (repair.n_trials, repair.lost) == (24, ())
+    assert repair_study(study).set_aside == ()
+    if damage not in (empty, Path.unlink):
+        assert (study / "study.db.damaged-1").is_file()
+        assert "24 of 24 trials recovered" in repair.lines[-1]
+
+
+def test_a_sound_study_is_left_as_it_is(study: Path) -> None:
+    before = repr(read_study(study).trials)
+    (line,) = repair_study(study).lines
+    assert line.startswith("nothing to repair: 24 trials")
+    assert repr(read_study(study).trials) == before
+    assert not list(study.glob("*.damaged-*"))
+
+
+def test_a_damaged_line_costs_what_it_said_and_nothing_else(study: Path) -> None:
+    """An epoch's line: its trial keeps all the other epochs."""
+    before = read_study(study).trials
+    path = journal_files(study / "journal")[-1]
+    lines = path.read_bytes().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if b'"kind":"epoch"' in line)
+    lines[at] = lines[at].replace(b'"epoch"', b'"epoxh"', 1)
+    path.write_bytes(b"".join(lines))
+    (study / "study.db").unlink()
+    with pytest.raises(JournalError, match="`recsweep repair mine` goes on without"):
+        bring_up_to_date(study)
+    repair = repair_study(study)
+    assert repair.n_lines_lost == 1
+    assert (path.parent / f"{path.name}.damaged-1").is_file()
+    after = read_study(study).trials
+    n_before, n_after = (sum(len(t.epochs) for t in trials) for trials in (before, after))
+    assert n_after == n_before - 1
+    assert [t.state for t in after] == [t.state for t in before]
+
+
+def test_a_trial_whose_ask_is_lost_is_counted_and_the_study_is_not_resumed(study: Path) -> None:
+    path = study / "journal" / "driver.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if b'"kind":"ask","number":5,' in line)
+    lines[at] = b"\x00" * 40 + b"\n"
+    path.write_bytes(b"".join(lines))
+    (study / "study.db").unlink()
+    repair = repair_study(study)
+    assert repair.lost == (5,)
+    assert "23 of 24 trials recovered" in repair.lines[-2]
+    with pytest.raises(StateError, match="of trial 5 nothing is known"):
+        refuse_gaps("mine", read_study(study).search_trials)
+
+
+def test_a_study_that_is_being_run_is_not_repaired(study: Path) -> None:
+    with StudyLock(study), pytest.raises(StateError, match="is being run by process"):
+        repair_study(study)
+
+
+def test_without_journals_a_damaged_ledger_is_left_where_it_is(study: Path) -> None:
+    text(study / "study.db")
+    shutil.rmtree(study / "journal")
+    with pytest.raises(StateError, match="no journals"):
+        repair_study(study)
+    assert (study / "study.db").is_file()
+
+
+def test_another_versions_ledger_is_not_set_aside(study: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(study / "study.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(LedgerError, match="another version"):
+        repair_study(study)
+
+
+def test_repair_reads_the_rest_of_journals_that_ended_torn(study: Path) -> None:
+    for path in journal_files(study / "journal"):
+        with path.open("ab") as file:
+            file.write(b'{"sum":"0000')
+    (study / "study.db").unlink()
+    assert repair_study(study).n_lines_lost == 0
+    assert all(read_journal(path)[0] for path in journal_files(study / "journal"))

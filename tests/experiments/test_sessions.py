@@ -1,0 +1,139 @@
+"""Changed ground under a resumed study, retries, and the ends of jobs."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments import sessions
+from experiments.config import sweep_to_toml
+from experiments.errors import StateError
+from experiments.folders import begun_study
+from experiments.journal import Journal
+from experiments.records import StopReason, TrialState
+from experiments.resume import reopen_failed
+from experiments.sessions import (
+    DRIVER_JOURNAL,
+    begin_session,
+    job_end_s,
+    record_changed_versions,
+    refuse_changed_sweep,
+)
+from experiments.supervision import StopCause, StopSwitch, supervise
+from experiments.sweep import SweepConfig
+from tests.experiments.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
+from tests.fake_workers import FakeStudy, Fuse
+
+
+def begun(folder: Path, sweep: SweepConfig) -> Path:
+    """A folder as the first session of a driver leaves it."""
+    folder.mkdir(parents=True)
+    (folder / "sweep.toml").write_text(sweep_to_toml(sweep))
+    (folder / "provenance.json").write_text("{}")
+    with Journal(folder / DRIVER_JOURNAL) as journal:
+        begin_session(folder, journal)
+    return folder
+
+
+def test_a_frozen_sweep_that_was_edited_is_refused_with_the_difference(tmp_path: Path) -> None:
+    folder = begun(tmp_path / "mine", a_sweep())
+    refuse_changed_sweep(folder)
+    text = (folder / "sweep.toml").read_text()
+    (folder / "sweep.toml").write_text(text.replace("patience = 3", "patience = 5"))
+    with pytest.raises(StateError) as refusal:
+        refuse_changed_sweep(folder)
+    assert "  -patience = 3\n  +patience = 5" in str(refusal.value)
+    assert "--set name=mine-changed" in str(refusal.value)
+    assert refusal.value.exit_code == 4
+
+
+def test_changed_versions_are_said_once_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begun(tmp_path / "mine", a_sweep())
+    assert record_changed_versions(folder) == []
+    before = sessions.current_versions()
+    monkeypatch.setattr(sessions, "current_versions", lambda: before | {"optuna": "5.9"})
+    (text,) = record_changed_versions(folder)
+    assert text == f"optuna {before['optuna']} -> 5.9"
+    (change,) = json.loads((folder / "provenance.json").read_text())["changes"]
+    assert change["versions"] == {"optuna": [before["optuna"], "5.9"]}
+    with Journal(folder / DRIVER_JOURNAL) as journal:
+        begin_session(folder, journal)
+    assert record_changed_versions(folder) == []
+
+
+def test_run_resume_finds_the_latest_study_of_the_same_sweep(tmp_path: Path) -> None:
+    sweep = a_sweep()
+    assert begun_study(tmp_path, sweep) is None
+    begun(tmp_path / "made-up", sweep)
+    assert begun_study(tmp_path, sweep) == tmp_path / "made-up"
+    begun(tmp_path / "made-up-2", sweep)
+    assert begun_study(tmp_path, sweep) == tmp_path / "made-up-2"
+
+
+def test_run_resume_of_a_changed_sweep_is_refused_with_the_difference(tmp_path: Path) -> None:
+    begun(tmp_path / "made-up", a_sweep())
+    with pytest.raises(StateError) as refusal:
+        begun_study(tmp_path, replace(a_sweep(), seed=9))
+    assert "-seed = 3" in str(refusal.value)
+    assert "+seed = 9" in str(refusal.value)
+    assert "recsweep resume made-up" in str(refusal.value)
+
+
+def test_failed_trials_are_tried_again_and_the_others_are_not(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    study = FakeStudy(folder, a_sweep(4, sampler="random", pruner="none"), bumpy)
+    with study.opened(Fuse()) as conductor:
+        failing = conductor.next_order()
+        assert failing is not None
+        with Journal(folder / "journal" / "worker-9.jsonl") as worker:
+            fields = {"number": failing.number, "attempt": 1, "at": time.time()}
+            worker.append("start", worker="9", first_epoch=1, n_parameters=7, **fields)
+            worker.append("end", stop_reason="error", error="no such file", **fields)
+        conductor.pump()
+    study.run(Fuse())
+    before = trials_of(folder)
+    assert before[0].state is TrialState.FAIL
+    with Journal(folder / DRIVER_JOURNAL) as journal:
+        assert reopen_failed(before, journal) == 1
+    study.run(Fuse())
+    after = trials_of(folder)
+    assert after[0].state is not TrialState.FAIL
+    assert after[0].state.is_finished
+    assert after[0].attempts[0].stop_reason is StopReason.ERROR
+    assert [outcome(t) for t in after[1:]] == [outcome(t) for t in before[1:]]
+    alone, _ = run_alone(tmp_path / "alone", study.sweep)
+    assert outcome(after[0]) == alone[0]
+
+
+def test_no_trial_is_handed_out_that_could_not_finish_an_epoch(tmp_path: Path) -> None:
+    study = FakeStudy(tmp_path / "study", a_sweep(4), bumpy)
+    with study.opened(Fuse()) as conductor:
+        conductor._deadline = time.monotonic() + 60
+        assert not conductor.is_out_of_orders
+        conductor._longest_epoch_s = 61
+        assert conductor.is_out_of_orders
+        assert not conductor.is_finished
+
+
+def test_a_slurm_job_is_left_two_minutes_before_its_end() -> None:
+    assert job_end_s({}, 1000.0) is None
+    assert job_end_s({"SLURM_JOB_END_TIME": "4600"}, 1000.0) == 3480.0
+    assert job_end_s({"SLURM_JOB_END_TIME": "1001"}, 1000.0) == 1.0
+
+
+def test_a_deadline_asks_for_a_stop_that_requeues(tmp_path: Path) -> None:
+    switch, heard = StopSwitch(tmp_path), list[StopCause]()
+
+    def work() -> None:
+        while not switch.path.exists():
+            time.sleep(0.02)
+
+    supervise(work, switch, on_stop=heard.append, deadline=time.monotonic() + 0.1)
+    assert switch.cause is StopCause.JOB_END
+    assert switch.cause.exit_code == 143
