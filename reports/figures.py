@@ -118,8 +118,8 @@ def dot_plot(dots: Sequence[Dot], *, tied_to: float | None, width: int) -> Figur
     is_wide = width >= WIDE
     row_px, bottom_px = 23, 44
     height = 8 + row_px * len(dots) + bottom_px
-    figure = _figure(width, height)
-    axes = _axes(figure, left=160 if is_wide else 128, right=62, top=8, bottom=bottom_px)
+    figure = new_figure(width, height)
+    axes = new_axes(figure, left=160 if is_wide else 128, right=62, top=8, bottom=bottom_px)
     values = [value for dot in dots for value in (dot.rmse, *(dot.interval or ()))]
     low = min(values)
     near = max(
@@ -148,7 +148,7 @@ def dot_plot(dots: Sequence[Dot], *, tied_to: float | None, width: int) -> Figur
             numbers.rmse(dot.rmse), (1, y), xycoords=("axes fraction", "data"), xytext=(14, 0),
             textcoords="offset points", va="center", ha="left", color=text_colour,
         )  # fmt: skip
-    _row_labels(axes, [dot.label for dot in dots])
+    row_labels(axes, [dot.label for dot in dots])
     for text, dot in zip(axes.get_yticklabels(), dots, strict=True):
         text.set_color(COLOURS["muted"] if dot.is_baseline else COLOURS["ink"])
     axes.xaxis.set_major_locator(MaxNLocator(6 if is_wide else 3))
@@ -165,8 +165,8 @@ def strip_plot(
 ) -> Figure:
     """A row an arm: each trial a dot, the best filled, the median a bar; baselines as lines."""
     is_wide = width >= WIDE
-    figure = _figure(width, 24 + 62 * len(arms) + 44)
-    axes = _axes(figure, left=120 if is_wide else 84, right=20, top=24, bottom=44)
+    figure = new_figure(width, 24 + 62 * len(arms) + 44)
+    axes = new_axes(figure, left=120 if is_wide else 84, right=20, top=24, bottom=44)
     values = sorted(value for row in arms.values() for value in row)
     marked = [value for _, value in lines]
     low = min([values[0], *marked])
@@ -195,7 +195,7 @@ def strip_plot(
             median = sum(middle) / len(middle)
             if median <= high:
                 axes.plot([median] * 2, [y - 0.36, y + 0.36], color=COLOURS["ink"], lw=2, zorder=5)
-    _row_labels(axes, list(arms))
+    row_labels(axes, list(arms))
     axes.xaxis.set_major_locator(MaxNLocator(7 if is_wide else 3))
     axes.set_xlabel("validation RMSE (lower is better)" if is_wide else "validation RMSE")
     return figure
@@ -204,8 +204,8 @@ def strip_plot(
 def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) -> Figure:
     """`val_rmse` by epoch: the best in colour, named at their best epoch; a cross ends pruning."""
     is_wide = width >= WIDE
-    figure = _figure(width, 380 if is_wide else 320)
-    axes = _axes(figure, left=58 if is_wide else 46, right=12, top=14, bottom=44)
+    figure = new_figure(width, 380 if is_wide else 320)
+    axes = new_axes(figure, left=58 if is_wide else 46, right=12, top=14, bottom=44)
     finite = sorted(v for curve in curves for v in curve.rmse)
     low = min(finite[0], bias) if bias is not None else finite[0]
     # First epochs and diverging trials would flatten everything else: they leave at the top.
@@ -257,8 +257,8 @@ def bars(
     names.sort(key=lambda name: -max(series.get(name, 0.0) for series in shares.values()))
     row_px = 10 + 16 * len(shares)
     top_px = 30 if len(shares) > 1 else 8
-    figure = _figure(width, top_px + row_px * len(names) + 44)
-    axes = _axes(figure, left=160 if is_wide else 124, right=48, top=top_px, bottom=44)
+    figure = new_figure(width, top_px + row_px * len(names) + 44)
+    axes = new_axes(figure, left=160 if is_wide else 124, right=48, top=top_px, bottom=44)
     thick = 0.8 / len(shares)
     for i, (series, by_name) in enumerate(shares.items()):
         for y, name in enumerate(names):
@@ -275,7 +275,7 @@ def bars(
             )  # fmt: skip
     axes.set_xlim(0, max(max(series.values()) for series in shares.values()) * 1.02 or 1)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    _row_labels(axes, names)
+    row_labels(axes, names)
     axes.spines["left"].set_visible(True)
     axes.xaxis.set_major_locator(MaxNLocator(5 if is_wide else 3))
     axes.set_xlabel("share of the spread explained")
@@ -287,18 +287,18 @@ def bars(
     return figure
 
 
-def _figure(width: int, height: int) -> Figure:
+def new_figure(width: int, height: int) -> Figure:
     return Figure(figsize=(width / 72, height / 72), dpi=72)
 
 
-def _axes(figure: Figure, *, left: int, right: int, top: int, bottom: int) -> Axes:
+def new_axes(figure: Figure, *, left: int, right: int, top: int, bottom: int) -> Axes:
     """The one pair of axes of a figure, with these margins in pixels."""
     width, height = figure.get_size_inches() * 72
     box = (left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height)
     return figure.add_axes(box)
 
 
-def _row_labels(axes: Axes, labels: Sequence[str]) -> None:
+def row_labels(axes: Axes, labels: Sequence[str]) -> None:
     """Names of the rows, from the left edge of the figure as the page's text is."""
     axes.set_yticks(range(len(labels)), labels)
     left = axes.get_position().x0 * axes.get_figure().get_size_inches()[0] * 72  # type: ignore[union-attr]  # it has one

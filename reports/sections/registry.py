@@ -16,6 +16,7 @@ from reports.sections.importance import importance
 from reports.sections.leaderboard import leaderboard
 from reports.sections.paper import paper
 from reports.sections.provenance import provenance
+from reports.sections.space import space
 from reports.sections.summary import summary
 from reports.sections.verdict import verdict
 
@@ -25,6 +26,7 @@ SECTIONS: dict[str, Callable[[StudyRecord], Section | None]] = {
     "leaderboard": leaderboard,
     "compare": compare,
     "curves": curves,
+    "space": space,
     "importance": importance,
     "edges": edges,
     "failures": failures,

@@ -1,0 +1,167 @@
+"""Drawings of where in the space the trials lie: parallel coordinates, and a slice a dimension."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from experiments.records import ColumnRecord, Value
+from reports import numbers
+from reports.figures import COLOURS, WIDE, new_axes, new_figure
+
+N_TICKS = 8
+"""Of more choices the axis names the first and the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One dimension, laid out from 0 to 1."""
+
+    column: ColumnRecord
+
+    @property
+    def name(self) -> str:
+        number = self.column.name.removeprefix("layer_size_")
+        is_width = number != self.column.name and number.isdigit()
+        return f"width {int(number) + 1}" if is_width else self.column.name
+
+    @property
+    def is_discrete(self) -> bool:
+        """Few places, on which many trials would cover one another."""
+        return bool(self.column.choices) or len(self.ticks) > 2
+
+    def place(self, value: Value) -> float:
+        """From 0 (low, or the first choice) to 1, on the scale that is drawn from."""
+        column = self.column
+        if column.choices:
+            if value not in column.choices:
+                return 0.5
+            n = len(column.choices)
+            return column.choices.index(value) / (n - 1) if n > 1 else 0.5
+        assert column.low is not None and column.high is not None
+        low, high, at = column.low, column.high, float(value)
+        if column.log:
+            low, high, at = math.log(low), math.log(high), math.log(at)
+        return (at - low) / (high - low) if high > low else 0.5
+
+    @property
+    def ticks(self) -> tuple[tuple[float, str], ...]:
+        column = self.column
+        if column.choices:
+            shown = column.choices
+            if len(shown) > N_TICKS:
+                shown = (shown[0], shown[-1])
+            return tuple((self.place(choice), numbers.value(choice)) for choice in shown)
+        assert column.low is not None and column.high is not None
+        ends: list[Value] = [column.low, column.high]
+        if column.kind == "int" and column.high - column.low < N_TICKS:
+            ends = list(range(int(column.low), int(column.high) + 1))
+        elif column.kind == "int":
+            ends = [int(column.low), int(column.high)]
+        return tuple((self.place(end), numbers.value(end)) for end in ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One trial: its values, its RMSE, and the colour of those that stand out."""
+
+    places: tuple[float | None, ...]
+    """By axis; None where the dimension is not active."""
+    rmse: float
+    colour: str | None
+
+
+def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width: int) -> Figure:
+    """A horizontal rail a dimension, a line a trial from top to bottom; the best in colour.
+
+    Rails lie so that names and ends have room on a phone as on a desk.
+    """
+    is_wide = width >= WIDE
+    row_px = 46
+    figure = new_figure(width, 20 + row_px * (len(axes_) - 1) + 34)
+    axes = new_axes(figure, left=140 if is_wide else 104, right=24, top=20, bottom=34)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(axes_) - 1, 0)
+    axes.set_axis_off()
+    for y, axis in enumerate(axes_):
+        axes.plot([0, 1], [y, y], color=COLOURS["ghost"], lw=1, zorder=1, clip_on=False)
+        axes.annotate(
+            axis.name, (0, y), xytext=(-(140 if is_wide else 104) + 1, 0), va="center", ha="left",
+            textcoords="offset points", fontsize=12.5,
+        )  # fmt: skip
+        ticks = axis.ticks if is_wide or len(axis.ticks) < 5 else (axis.ticks[0], axis.ticks[-1])
+        for x, text in ticks:
+            axes.plot([x], [y], "|", color=COLOURS["ghost"], ms=7, zorder=1, clip_on=False)
+            axes.annotate(
+                text, (x, y), xytext=(0, -7), textcoords="offset points", va="top", fontsize=11,
+                ha="left" if x == 0 else "right" if x == 1 else "center", color=COLOURS["muted"],
+                bbox={"facecolor": COLOURS["paper"], "edgecolor": "none", "pad": 0.8}, zorder=5,
+            )  # fmt: skip
+    for line in sorted(lines, key=lambda line: (line.colour is not None, -line.rmse)):
+        # A gap where a dimension is not active: the line goes straight on to the next one.
+        points = [(x, y) for y, x in enumerate(line.places) if x is not None]
+        axes.plot(
+            [x for x, _ in points], [y for _, y in points], clip_on=False,
+            color=line.colour or COLOURS["ghost"], lw=1.7 if line.colour else 0.7,
+            alpha=0.9 if line.colour else 0.45, zorder=4 if line.colour else 2,
+            marker="o" if line.colour else None, ms=4,
+        )  # fmt: skip
+    return figure
+
+
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """The trials of one slice: place along its dimension, RMSE, colour."""
+
+    axis: Axis
+    points: tuple[tuple[float, float, str], ...]
+
+
+def slices(panels: Sequence[Dots], bias: float | None, *, width: int) -> Figure:
+    """A small plot a dimension: RMSE of every complete trial against its value."""
+    n_columns = 3 if width >= WIDE else 2
+    n_rows = -(-len(panels) // n_columns)
+    cell_w, cell_h = width / n_columns, 168
+    figure = new_figure(width, cell_h * n_rows)
+    every = sorted(rmse for panel in panels for _, rmse, _ in panel.points)
+    low = every[0]
+    # The slowest tenth would flatten the others: it stands at the top.
+    high = max(every[math.ceil(0.9 * len(every)) - 1], low + 0.002)
+    pad = 0.06 * (high - low)
+    for i, panel in enumerate(panels):
+        row, column = divmod(i, n_columns)
+        left, bottom = 46 if column == 0 else 30, 28
+        box = (
+            (column * cell_w + left) / width,
+            1 - ((row + 1) * cell_h - bottom) / (cell_h * n_rows),
+            (cell_w - left - 8) / width,
+            (cell_h - bottom - 26) / (cell_h * n_rows),
+        )
+        axes = figure.add_axes(box)
+        axes.set_xlim(-0.06, 1.06)
+        axes.set_ylim(low - pad, high + pad)
+        axes.set_title(panel.axis.name, loc="left", fontsize=12.5, color=COLOURS["ink"], pad=6)
+        axes.grid(axis="y")
+        if bias is not None and low - pad < bias < high + pad:
+            axes.axhline(bias, color=COLOURS["muted"], lw=1, ls=(0, (3, 3)), zorder=2)
+        axes.scatter(
+            [x for x, _, _ in panel.points],
+            [min(rmse, high + 0.6 * pad) for _, rmse, _ in panel.points],
+            s=15, facecolors="none", edgecolors=[c for *_, c in panel.points], linewidths=1.1,
+            zorder=3,
+        )  # fmt: skip
+        ticks = panel.axis.ticks
+        if len(ticks) > 4:
+            ticks = (ticks[0], ticks[-1])
+        axes.set_xticks([x for x, _ in ticks], [text for _, text in ticks])
+        for (x, _), text in zip(ticks, axes.get_xticklabels(), strict=True):
+            text.set_horizontalalignment("left" if x == 0 else "right" if x == 1 else "center")
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.tick_params(axis="both", length=0, labelsize=11, labelcolor=COLOURS["muted"])
+        if column:
+            axes.set_yticklabels([])
+    return figure
