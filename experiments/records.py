@@ -15,12 +15,16 @@ from typing import Any, TypeVar
 from experiments.errors import StateError
 from experiments.files import read_json
 from experiments.lock import holder_of
+from experiments.openings import Opening, openings_of
 from experiments.verdict_records import (
     Finalist,
     FinalistResult,
     PairResult,
+    RefitResult,
+    UnsealedRecord,
     VerdictRecord,
     VerdictResults,
+    read_test,
     read_verdict,
 )
 
@@ -32,13 +36,16 @@ __all__ = [
     "Finalist",
     "FinalistResult",
     "ImportanceRecord",
+    "Opening",
     "PairResult",
     "Purpose",
+    "RefitResult",
     "StopReason",
     "StudyError",
     "StudyRecord",
     "TrialRecord",
     "TrialState",
+    "UnsealedRecord",
     "Value",
     "VerdictRecord",
     "VerdictResults",
@@ -266,6 +273,10 @@ class StudyRecord:
     note: str = ""
     verdict: VerdictRecord | None = None
     """None until finalists were frozen."""
+    test: UnsealedRecord | None = None
+    """None until this study's finalists were scored on the test split."""
+    openings: tuple[Opening, ...] = ()
+    """Of this study's test split, by it and by the studies beside it."""
 
     @property
     def search_trials(self) -> tuple[TrialRecord, ...]:
@@ -347,6 +358,7 @@ def read_study(folder: Path) -> StudyRecord:
             f"{folder / LEDGER_NAME}: the ledger is missing; "
             f"`recsweep repair {folder.name}` rebuilds it from the journals"
         )
+    about = read_json(folder / PROVENANCE_NAME)
     searched = [trial for trial in trials if trial.purpose is Purpose.SEARCH]
     if n_asked_for is None:
         n_asked_for = sweep.get("search", {}).get("trials", len(searched))
@@ -356,7 +368,7 @@ def read_study(folder: Path) -> StudyRecord:
         folder=folder,
         name=folder.resolve().name,
         sweep=sweep,
-        provenance=read_json(folder / PROVENANCE_NAME),
+        provenance=about,
         columns=_read_records(folder / COLUMNS_NAME, ColumnRecord),
         baselines=_read_records(folder / BASELINES_NAME, BaselineRecord),
         importance=_read_records(folder / IMPORTANCE_NAME, ImportanceRecord),
@@ -365,6 +377,8 @@ def read_study(folder: Path) -> StudyRecord:
         n_trials_asked_for=n_asked_for,
         note=sweep.get("note", ""),
         verdict=read_verdict(folder),
+        test=read_test(folder),
+        openings=openings_of(folder, (about.get("dataset") or {}).get("split_fingerprint")),
     )
 
 

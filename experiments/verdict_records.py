@@ -14,6 +14,7 @@ from experiments.errors import StateError
 from experiments.files import read_json
 
 VERDICT_NAME = "verdict.json"
+TEST_NAME = "test.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,46 @@ class VerdictRecord:
 
     def finalist(self, name: str) -> Finalist | None:
         return next((f for f in self.finalists if f.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RefitResult:
+    """The leader, trained on train and validation together, on the test rows."""
+
+    name: str
+    rmse_by_seed: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnsealedRecord:
+    """The frozen finalists on the test rows, once these were opened."""
+
+    results: VerdictResults
+    """As of the verdict, on the test rows; `search_rmse` is still the search's, on validation."""
+    baselines: Mapping[str, float]
+    """Test RMSE by name."""
+    refit: RefitResult | None
+
+
+def read_test(folder: Path) -> UnsealedRecord | None:
+    """A study's scores on the test split; None where it did not open it.
+
+    Raises:
+        StateError: the file is damaged; names it.
+    """
+    path = folder / TEST_NAME
+    if not path.exists():
+        return None
+    plain = read_json(path)
+    try:
+        refit = plain["refit"]
+        return UnsealedRecord(
+            results=_results(plain["results"]),
+            baselines=dict(plain["baselines"]),
+            refit=RefitResult(refit["name"], tuple(refit["rmse_by_seed"])) if refit else None,
+        )
+    except (KeyError, TypeError) as error:
+        raise StateError(f"{path}: no test scores as recsweep writes them ({error!r})") from error
 
 
 def read_verdict(folder: Path) -> VerdictRecord | None:

@@ -110,22 +110,21 @@ def difference(
     n_seeds, n_users = first.shape
     if n_seeds < 2 or n_users < 2:
         raise ValueError(f"needs two seeds and two users, got {n_seeds} and {n_users}")
-    table = _influence(first, counts) - _influence(second, counts)
-    mean = float(table.mean())
-    by_seed, by_user = table.mean(axis=1), table.mean(axis=0)
-    rest = table - by_seed[:, None] - by_user[None, :] + mean
+    by_seed = rmse_by_seed(first, counts) - rmse_by_seed(second, counts)
+    mean = float(by_seed.mean())
+    moved = _influence(first, counts) - _influence(second, counts)
+    by_user = moved.mean(axis=0)
     of_seeds = n_users * float(np.var(by_seed, ddof=1))
-    of_users = n_seeds * float(np.var(by_user, ddof=1))
-    of_rest = float((rest**2).sum()) / ((n_seeds - 1) * (n_users - 1))
+    of_users = n_seeds * float((by_user**2).sum()) / (n_users - 1)
+    of_rest = float(((moved - by_user) ** 2).sum()) / ((n_seeds - 1) * (n_users - 1))
     # Below the interaction no mean square can lie but by chance.
     of_rest = min(of_rest, of_seeds, of_users)
     total = of_seeds + of_users - of_rest
     if total <= 0:
         return Difference(mean, mean, mean, 0.0, float("inf"), float(mean == 0))
+    seeds_free, users_free = n_seeds - 1, _free_users(counts)
     degrees = total**2 / (
-        of_seeds**2 / (n_seeds - 1)
-        + of_users**2 / (n_users - 1)
-        + of_rest**2 / ((n_seeds - 1) * (n_users - 1))
+        of_seeds**2 / seeds_free + of_users**2 / users_free + of_rest**2 / (seeds_free * users_free)
     )
     error = (total / (n_seeds * n_users)) ** 0.5
     half = float(stats.t.ppf(0.5 + confidence / 2, degrees)) * error
@@ -134,15 +133,28 @@ def difference(
 
 
 def _influence(sums: Array, counts: Counts) -> Array:
-    """Shape (n_seeds, n_users): its mean over users is the RMSE, its spread what users move.
+    """What each user moves the RMSE by, times the users, shape (n_seeds, n_users).
 
-    sqrt(sum of sums / sum of counts), expanded to first order in each user's sum and count.
+    sqrt(sum of sums / sum of counts), expanded to first order in each user's sum and count, and
+    divided by the share of the rows that are others', as leaving the user out would have it:
+    a user with many rows pulls the mean towards itself.
     """
-    share = counts / counts.mean()
     mean_squared = sums.sum(axis=1, keepdims=True) / counts.sum()
     root = np.sqrt(mean_squared)
     safe = np.where(root > 0, root, 1.0)
-    return np.asarray(root + (sums / counts.mean() - share * mean_squared) / (2 * safe))
+    others = 1 - counts / counts.sum()
+    return np.asarray(
+        (sums - counts * mean_squared) / counts.mean() / (2 * safe) / np.maximum(others, 0.5)
+    )
+
+
+def _free_users(counts: Counts) -> float:
+    """Degrees of freedom of a variance to which users add by the square of their rows.
+
+    n - 1 for users with the same number of rows, less the more their numbers differ.
+    """
+    squares = counts.astype(float) ** 2
+    return max(1.0, float(squares.sum() ** 2 / (squares**2).sum()) - 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

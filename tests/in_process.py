@@ -10,7 +10,7 @@ import pytest
 from experiments.cluster import Resources
 from experiments.conductor import Conductor
 from experiments.machine import Machine
-from experiments.orders import TrialOrder, WorkerSettings
+from experiments.orders import WorkerSettings
 from experiments.supervision import StopSwitch
 from experiments.watcher import StudyWatcher
 from experiments.worker import Workbench
@@ -43,7 +43,8 @@ class InProcess:
 
     trained: list[str] = field(default_factory=list)
     """Names of the trials that were trained to their end, in order."""
-    orders: list[TrialOrder] = field(default_factory=list)
+    handed: list[object] = field(default_factory=list)
+    """All that a worker gets: the data, its settings, its orders."""
     dies_after: int | None = None
     """So many trials; None: it lives."""
 
@@ -65,9 +66,11 @@ class InProcess:
         machine: Machine,
         switch: StopSwitch,
         watcher: StudyWatcher,
-        time_left_s: float | None = None,
+        *_limits: object,
     ) -> None:
-        bench = Workbench(loaded.encoded, WorkerSettings(1, 0, 1e9, switch.path))
+        settings = WorkerSettings(1, 0, 1e9, switch.path)
+        self.handed += [loaded.encoded, settings]
+        bench = Workbench(loaded.encoded, settings)
         bench._data = device_data(loaded.encoded)
         while not conductor.is_out_of_orders:
             if self.dies_after is not None and len(self.trained) >= self.dies_after:
@@ -75,7 +78,7 @@ class InProcess:
             order = conductor.next_order()
             if order is None:
                 return
-            self.orders.append(order)
+            self.handed.append(order)
             while not bench.step(order)["done"]:
                 conductor.pump()
                 if conductor.is_to_stop(order.number):

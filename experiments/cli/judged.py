@@ -72,3 +72,37 @@ def verdict_lines(study: StudyRecord) -> list[str]:
     lines.append(f"verdict  {headline.text}")
     lines.append(f"         {headline.detail}")
     return lines
+
+
+def opening_lines(study: StudyRecord) -> list[str]:
+    """How often the study's test split was opened before, by it or by another beside it."""
+    if not study.openings:
+        return ["test     sealed: this split was never opened by a study of this folder"]
+    times = wording.plural(len(study.openings), "time")
+    return [f"test     this split was opened {times} before:"] + [
+        f"         {numbers.moment(o.at)} by {o.by}, study {o.study}" + (f": {o.why}" * bool(o.why))
+        for o in study.openings
+    ]
+
+
+def test_lines(study: StudyRecord) -> list[str]:
+    """The finalists' RMSE on the test rows, and of the leader refitted."""
+    test = study.test
+    assert test is not None
+    lines = []
+    for found in test.results.finalists:
+        spread = (
+            f"({numbers.rmse(found.low)} to {numbers.rmse(found.high)} over seeds)"
+            if found.low is not None
+            else ""
+        )
+        cells = [label(study, found.name), numbers.rmse(found.mean), spread]
+        lines.append("         " + "  ".join(cell for cell in cells if cell))
+    if test.refit is not None:
+        mean = sum(test.refit.rmse_by_seed) / len(test.refit.rmse_by_seed)
+        lines.append(
+            f"refit    {label(study, test.refit.name)} on train and validation: "
+            f"{numbers.rmse(mean)}, mean of {wording.plural(len(test.refit.rmse_by_seed), 'seed')}"
+        )
+    lines.append(f"on       {test.results.n_rows:,} test rows of {test.results.n_users:,} users")
+    return lines

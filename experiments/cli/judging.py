@@ -1,7 +1,8 @@
-"""Commands that decide: verdict."""
+"""Commands that decide: verdict, unseal."""
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -16,10 +17,14 @@ from experiments.cli.options import (
     Workers,
     study_folder,
 )
+from experiments.errors import RequestError
 
 
 def add_to(app: typer.Typer) -> None:
     app.command("verdict", epilog="Example: recsweep verdict dcn-vs-plain --seeds 5")(verdict)
+    app.command("unseal", epilog="Example: recsweep unseal dcn-vs-plain --why 'for the paper'")(
+        unseal
+    )
 
 
 def verdict(
@@ -80,3 +85,49 @@ def verdict(
         typer.echo(line)
     typer.echo(f"report   {paths.html}")
     typer.echo(f"seeds    {paths.html.parent / 'verdict.csv'}")
+
+
+def unseal(
+    study: StudyName,
+    why: Annotated[str, typer.Option("--why", help="What for; it is put on record.")] = "",
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Also train the leader again on train and validation."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Open it without asking.")] = False,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Score the finalists of the verdict on the test split, on record."""
+    from experiments.cli.judged import Progress, opening_lines, test_lines
+    from experiments.records import read_study
+    from experiments.unseal import refuse_unjudged, score_on_test, write_test
+    from reports.judging import judge
+    from reports.render import write_report
+
+    folder = study_folder(study, root)
+    record = read_study(folder)
+    refuse_unjudged(record)
+    for line in opening_lines(record):
+        typer.echo(line)
+    is_open = record.test is not None and (record.test.refit is not None or not refit)
+    if not is_open:
+        if not yes:
+            if not sys.stdin.isatty():
+                raise RequestError("opening the test split is put on record: add --yes to do it")
+            typer.confirm("Open the test split now?", abort=True)
+        evidence = score_on_test(folder, why, Progress(0), is_refit=refit)
+        assert record.verdict is not None
+        results = judge(
+            record,
+            record.verdict,
+            predicted=evidence.predicted,
+            rmse_by_seed=evidence.rmse_by_seed,
+            actual=evidence.actual,
+            users=evidence.users,
+        )
+        write_test(folder, evidence, results)
+    scored = read_study(folder)
+    paths = write_report(scored)
+    for line in test_lines(scored):
+        typer.echo(line)
+    typer.echo(f"report   {paths.html}")

@@ -199,7 +199,7 @@ def closing_lines(study: StudyRecord) -> list[str]:
         )
     elif ranked:
         lines.append(
-            f"next     recsweep best {study.name} > best.toml        recsweep board {study.name}"
+            f"next     recsweep verdict {study.name}        recsweep best {study.name} > best.toml"
         )
     return lines
 

@@ -11,7 +11,7 @@ import pandas as pd
 from recommender.datasets.base import EncodedDataset, FeatureKind, Ints, Rows, Strings
 from recommender.datasets.cleaning import Ratings
 from recommender.datasets.features import context, context_columns, item_tables
-from recommender.datasets.splits import TRAIN, VALIDATION, Parts
+from recommender.datasets.splits import TEST, TRAIN, VALIDATION, Parts
 
 
 def encode(
@@ -21,33 +21,25 @@ def encode(
     kinds: Mapping[str, FeatureKind],
     features: Sequence[str],
     rating_range: tuple[float, float],
+    *,
+    is_refit: bool = False,
 ) -> EncodedDataset:
-    """Train and validation rows under vocabularies of train; the test part's labels end here."""
-    is_train = parts == TRAIN
-    user_index, user_vocabulary = _vocabulary(ratings.user, ratings.user_ids, is_train)
+    """Train and validation rows under vocabularies of train; the test part's labels end here.
+
+    Args:
+        is_refit: the validation rows are in train, too.
+    """
+    is_train = parts != TEST if is_refit else parts == TRAIN
     item_index, item_vocabulary = _vocabulary(ratings.item, ratings.item_ids, is_train)
     known_items = item_frame.index.to_numpy(dtype=ratings.item_ids.dtype.type)
     catalog = np.union1d(ratings.item_ids, known_items)
-    catalog_row = (np.searchsorted(catalog, ratings.item_ids) + 1).astype(np.int32)
     catalog_item = np.zeros(len(catalog) + 1, np.int32)
-    catalog_item[catalog_row] = item_index
-
-    def rows(part: int) -> Rows:
-        chosen = parts == part
-        time = None if ratings.time is None else ratings.time[chosen]
-        return Rows(
-            user=user_index[ratings.user[chosen]],
-            item=item_index[ratings.item[chosen]],
-            catalog=catalog_row[ratings.item[chosen]],
-            context=context(time, int(chosen.sum()), features),
-            rating=ratings.rating[chosen].astype(np.float32),
-        )
-
-    train = rows(TRAIN)
+    catalog_item[np.searchsorted(catalog, ratings.item_ids) + 1] = item_index
+    train = _rows(ratings, is_train, is_train, catalog, features)
     return EncodedDataset(
         train=train,
-        validation=rows(VALIDATION),
-        user_vocabulary=user_vocabulary,
+        validation=_rows(ratings, parts == VALIDATION, is_train, catalog, features),
+        user_vocabulary=_vocabulary(ratings.user, ratings.user_ids, is_train)[1],
         item_vocabulary=item_vocabulary,
         catalog=catalog,
         catalog_item=catalog_item,
@@ -55,6 +47,34 @@ def encode(
         context_columns=context_columns(features),
         rating_range=rating_range,
         train_mean=float(ratings.rating[is_train].mean()),
+    )
+
+
+def encode_test(
+    ratings: Ratings, parts: Parts, encoded: EncodedDataset, features: Sequence[str], is_refit: bool
+) -> Rows:
+    """The sealed rows as `encoded` would have them; for `recommender.datasets.unsealing` alone."""
+    is_train = parts != TEST if is_refit else parts == TRAIN
+    return _rows(ratings, parts == TEST, is_train, encoded.catalog, features)
+
+
+def _rows(
+    ratings: Ratings,
+    chosen: npt.NDArray[np.bool_],
+    is_train: npt.NDArray[np.bool_],
+    catalog: Strings,
+    features: Sequence[str],
+) -> Rows:
+    user_index, _ = _vocabulary(ratings.user, ratings.user_ids, is_train)
+    item_index, _ = _vocabulary(ratings.item, ratings.item_ids, is_train)
+    catalog_row = (np.searchsorted(catalog, ratings.item_ids) + 1).astype(np.int32)
+    time = None if ratings.time is None else ratings.time[chosen]
+    return Rows(
+        user=user_index[ratings.user[chosen]],
+        item=item_index[ratings.item[chosen]],
+        catalog=catalog_row[ratings.item[chosen]],
+        context=context(time, int(chosen.sum()), features),
+        rating=ratings.rating[chosen].astype(np.float32),
     )
 
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
-from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
+from recommender.datasets.base import (
+    DatasetConfig,
+    EncodedDataset,
+    FeatureKind,
+    LoadedDataset,
+    SplitConfig,
+)
 from recommender.datasets.cleaning import Ratings, clean
 from recommender.datasets.describe import describe
 from recommender.datasets.encoding import encode
@@ -22,36 +31,77 @@ def load_dataset(dataset: DatasetConfig, split: SplitConfig) -> LoadedDataset:
         DataError: every problem found, each with its cure; those of the configuration come as
             `dataset.path: ...`.
     """
+    it = read_and_split(dataset, split)
+    return LoadedDataset(
+        encoded=it.encoded(),
+        description=describe(
+            name=it.name,
+            ratings=it.ratings,
+            parts=it.parts,
+            item_frame=it.item_frame,
+            split=split,
+            features=it.features,
+            rating_range=it.rating_range,
+            notes=it.notes,
+        ),
+        validation_users=it.ratings.user[it.parts == VALIDATION],
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SplitData:
+    """Clean ratings and the part of each; the test part's labels are still in it."""
+
+    name: str
+    ratings: Ratings
+    parts: Parts
+    item_frame: pd.DataFrame
+    kinds: Mapping[str, FeatureKind]
+    features: tuple[str, ...]
+    rating_range: tuple[float, float]
+    notes: tuple[str, ...]
+
+    def encoded(self, *, is_refit: bool = False) -> EncodedDataset:
+        """What models are trained on; `is_refit`: on validation rows, too."""
+        return encode(
+            self.ratings,
+            self.parts,
+            self.item_frame,
+            self.kinds,
+            self.features,
+            self.rating_range,
+            is_refit=is_refit,
+        )
+
+
+def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
+    """For this module and `recommender.datasets.unsealing`; everybody else takes `load_dataset`.
+
+    Raises:
+        DataError: as `load_dataset`.
+    """
     problems = problems_with(dataset, split)
     if problems:
         raise DataError([f"{key}: {problem}" for key, problem in problems])
     source = source_of(dataset)
-    features = dataset.features or known_features(dataset)
+    features = tuple(dataset.features or known_features(dataset))
     tables = [source.read_ratings(dataset, path) for path in split.files.values() or (None,)]
     ratings = clean(tables, dataset.rating_range or source.rating_range)
     parts = split_ratings(ratings, split)
-    rating_range = dataset.rating_range or source.rating_range or _observed(ratings, parts)
-
     items = source.read_items(dataset)
     item_frame, item_notes = pd.DataFrame(), list[str]()
     if items is not None:
         item_frame, item_notes = item_features(items, features)
         item_notes += _coverage(items.table.name, item_frame, ratings)
-    return LoadedDataset(
-        encoded=encode(
-            ratings, parts, item_frame, items.kinds if items else {}, features, rating_range
-        ),
-        description=describe(
-            name=dataset.name or tables[0].name,
-            ratings=ratings,
-            parts=parts,
-            item_frame=item_frame,
-            split=split,
-            features=features,
-            rating_range=rating_range,
-            notes=(*ratings.notes, *item_notes),
-        ),
-        validation_users=ratings.user[parts == VALIDATION],
+    return SplitData(
+        name=dataset.name or tables[0].name,
+        ratings=ratings,
+        parts=parts,
+        item_frame=item_frame,
+        kinds=items.kinds if items else {},
+        features=features,
+        rating_range=dataset.rating_range or source.rating_range or _observed(ratings, parts),
+        notes=(*ratings.notes, *item_notes),
     )
 
 

@@ -6,6 +6,7 @@ from experiments.records import StudyRecord
 from reports import numbers
 from reports.blocks import Block, Column, Facts, Note, Problem, Row, Section, Table, Text
 from reports.described import Part, described
+from reports.sections.unsealed import openings_text
 
 
 def data(study: StudyRecord) -> Section:
@@ -29,12 +30,17 @@ def data(study: StudyRecord) -> Section:
                 ("stars", stars),
                 ("features", ", ".join(it.features) or numbers.NOTHING),
                 ("split", f"{method} ({split})" if split else method),
+                ("test split", openings_text(study)),
             )
         ),
         _parts((("train", it.train), ("validation", it.validation), ("test", it.test))),
         Text(
-            "Trials are trained on train, chosen on validation. The ratings of the test rows are "
-            "sealed: nothing in this report has seen them."
+            "Trials are trained on train, chosen on validation. "
+            + (
+                f"The test split was {openings_text(study)}; search and verdict never saw it."
+                if study.openings
+                else "The ratings of the test rows are sealed: nothing here has seen them."
+            )
         ),
     ]
     blocks += [Note(note) for note in it.notes]

@@ -18,11 +18,13 @@ from reports.sections.paper import paper
 from reports.sections.provenance import provenance
 from reports.sections.space import space
 from reports.sections.summary import summary
+from reports.sections.unsealed import unsealed
 from reports.sections.verdict import verdict
 
 SECTIONS: dict[str, Callable[[StudyRecord], Section | None]] = {
     "summary": summary,
     "verdict": verdict,
+    "unsealed": unsealed,
     "leaderboard": leaderboard,
     "compare": compare,
     "curves": curves,

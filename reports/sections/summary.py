@@ -25,6 +25,7 @@ from reports.decision import headline_of_verdict, label, smallest_tied, trial_of
 from reports.described import described
 from reports.figures import COLOURS, SERIES, Dot, dot_plot, picture
 from reports.sections.edges import edges_of_best
+from reports.sections.unsealed import openings_text
 
 N_DOTS = 10
 N_ROWS = 10
@@ -229,6 +230,10 @@ def _watch_outs(study: StudyRecord) -> WatchOuts | None:
                 "training: this ranks models by how they treat strangers.",
                 "data",
             )
+        )
+    if study.openings:
+        items.append(
+            WatchOut(f"The test split of this data was {openings_text(study)}.", "unsealed")
         )
     if lost := [f"{k:,} {how}" for k, how in ((n.failed, "failed"), (n.diverged, "diverged")) if k]:
         items.append(WatchOut(f"{' and '.join(lost)} of {n.finished:,} trials.", "failures"))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from experiments.board import check_board
@@ -15,85 +17,24 @@ from experiments.records import (
     Purpose,
     StudyRecord,
     TrialState,
-    VerdictResults,
     read_study,
 )
 from experiments.study import resume_study, run_study
-from experiments.sweep import SweepConfig
 from experiments.verdict import (
     choose_finalists,
     fresh_seeds,
     frozen_or_chosen,
     gather_evidence,
-    write_verdict,
 )
 from experiments.watcher import Silent
-from recsweep import Choice, Float, Sweep, space
-from reports.judging import judge
 from tests.in_process import Died, InProcess
+from tests.small_studies import a_sweep, decide
 from tests.synthetic_study import make_study
 
 
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
     return read_study(make_study(tmp_path_factory.mktemp("studies") / "made-up"))
-
-
-@pytest.fixture(scope="module")
-def searched(ratings_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real, small study of two arms, to be copied by each test."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        InProcess().use(monkeypatch)
-        root = tmp_path_factory.mktemp("real")
-        return run_study(a_sweep(ratings_csv), root=root, watcher=Silent()).study.folder
-
-
-@pytest.fixture
-def study(searched: Path, tmp_path: Path) -> Path:
-    shutil.copytree(searched, tmp_path / "small")
-    return tmp_path / "small"
-
-
-@pytest.fixture
-def workers(monkeypatch: pytest.MonkeyPatch) -> InProcess:
-    in_process = InProcess()
-    in_process.use(monkeypatch)
-    return in_process
-
-
-def a_sweep(ratings: Path) -> SweepConfig:
-    return Sweep(
-        name="small",
-        dataset={
-            "path": str(ratings),
-            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
-        },
-        space=space(
-            architecture=Choice(["plain", "dcn"]), learning_rate=Float(1e-3, 1e-1, log=True)
-        ),
-        compare="architecture",
-        model={"embedding_size": 4, "n_layers": 1, "layer_size": 4, "batch_size": 256},
-        trials=4,
-        max_epochs=2,
-        patience=0,
-        pruner="none",
-    )
-
-
-def decide(folder: Path, **options: int) -> VerdictResults:
-    verdict = gather_evidence(folder, watcher=Silent(), **options)
-    evidence = verdict.evidence
-    assert evidence is not None
-    results = judge(
-        verdict.study,
-        verdict.frozen,
-        predicted=evidence.predicted,
-        rmse_by_seed=evidence.rmse_by_seed,
-        actual=evidence.actual,
-        users=evidence.users,
-    )
-    write_verdict(folder, verdict.frozen, results)
-    return results
 
 
 def test_the_list_holds_the_best_the_best_of_each_arm_the_default_and_a_baseline(
@@ -228,34 +169,31 @@ def test_a_judged_study_can_still_be_extended(study: Path, workers: InProcess) -
 
 
 def test_nothing_handed_to_a_worker_holds_a_test_label(
-    study: Path, workers: InProcess, ratings_csv: Path, monkeypatch: pytest.MonkeyPatch
+    ratings_csv: Path, tmp_path: Path, workers: InProcess
 ) -> None:
-    """The test rows' stars are all 4.5, which no other row has: wherever it is, a label leaked."""
-    import pandas as pd
-
-    from recommender.datasets.loading import load_dataset
-
-    sealed = study.parent / "marked.csv"
+    """The test rows' stars are all 4.5, which no other row has: where it is, a label leaked."""
+    marked = tmp_path / "marked.csv"
     frame = pd.read_csv(ratings_csv)
-    span = frame["time"].max() - frame["time"].min()
-    is_test = frame["time"] > frame["time"].min() + 0.8 * span
+    first, last = frame["time"].min(), frame["time"].max()
+    is_test = frame["time"] > first + 0.8 * (last - first)
     frame.loc[is_test, "rating"] = 4.5
-    frame.to_csv(sealed, index=False)
-    sweep = a_sweep(sealed)
-    loaded = load_dataset(sweep.dataset, sweep.split)
-    assert loaded.description.test.n_rows == int(is_test.sum())
-    handed = [array for array in arrays_in(loaded.encoded) if array.dtype.kind == "f"]
-    assert handed
-    assert not any((array == 4.5).any() for array in handed)
-    # And the orders, which are all that goes to a worker beside it, hold values and paths only.
-    decide(study, top=1, n_seeds=2)
-    assert all(arrays_in(order) == [] for order in workers.orders)
+    frame.to_csv(marked, index=False)
+    folder = run_study(a_sweep(marked), root=tmp_path, watcher=Silent()).study.folder
+    decide(folder, top=1, n_seeds=2)
+    purposes = {trial.purpose for trial in read_study(folder).trials}
+    assert purposes == {Purpose.SEARCH, Purpose.VERDICT}
+    arrays = arrays_in(workers.handed)
+    assert sum(array.size for array in arrays) > 3 * int((~is_test).sum())
+    assert not any((array == 4.5).any() for array in arrays if array.dtype.kind == "f")
+    kept = [*folder.glob("trials/*/*/*.npz"), *folder.glob("predictions/**/*.npz")]
+    assert kept
+    for path in kept:
+        with np.load(path, allow_pickle=False) as file:
+            assert not any((file[name] == 4.5).any() for name in file.files)
 
 
 def arrays_in(value: object) -> list[np.ndarray]:
     """All arrays anywhere in a value made of dataclasses, mappings and sequences."""
-    import dataclasses
-
     if isinstance(value, np.ndarray):
         return [value]
     if dataclasses.is_dataclass(value):

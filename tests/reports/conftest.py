@@ -10,7 +10,7 @@ import pytest
 
 from experiments.records import StopReason, StudyRecord, TrialState, read_study
 from reports.render import ReportPaths, write_report
-from tests.reports.verdicts import judged
+from tests.reports.verdicts import judged, opened
 from tests.synthetic_study import make_study
 
 MakeStudy = Callable[..., StudyRecord]
@@ -38,9 +38,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
 
 @pytest.fixture(scope="session")
 def judged_study(study: StudyRecord) -> StudyRecord:
-    """The same with a verdict on its best two trials."""
+    """The same with a verdict on its best two trials, scored on the test split."""
     first, second = study.ranked[:2]
-    return judged(study, {first.number: 0.01, second.number: 0.02})
+    return opened(judged(study, {first.number: 0.01, second.number: 0.02}))
 
 
 @pytest.fixture(scope="session")

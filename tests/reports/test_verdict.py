@@ -9,10 +9,12 @@ from reports.blocks import Beside, Picture, Problem, Table
 from reports.decision import smallest_tied
 from reports.exports import verdict_frame
 from reports.render import write_report
+from reports.sections.data import data
 from reports.sections.summary import headline, next_command, summary
+from reports.sections.unsealed import unsealed
 from reports.sections.verdict import verdict
 from tests.reports.conftest import MakeStudy
-from tests.reports.verdicts import N_SEEDS, judged
+from tests.reports.verdicts import N_SEEDS, judged, opened
 
 
 def best_of_each_arm(study: StudyRecord) -> tuple[int, int]:
@@ -141,3 +143,27 @@ def test_a_stronger_bias_baseline_than_any_finalist_is_told_by_name(study: Study
     plain, dcn = best_of_each_arm(study)
     strong = replace(study, baselines=(BaselineRecord("bias", "user + item bias", 0.9, 0.1),))
     assert "0.9000" in headline(judged(strong, {plain: 0.03, dcn: 0.01})).detail
+
+
+def test_openings_are_counted_and_their_reasons_told(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = opened(judged(study, {plain: 0.03, dcn: 0.01}), n_openings=2)
+    said = repr(unsealed(shown))
+    assert "This split was opened 2 times" in said
+    assert "for <the> paper" in said
+    assert "0.9150" in said  # the refit's mean
+    assert "opened 2 times" in repr(summary(shown).blocks)
+    assert "opened 2 times" in repr(data(shown))
+
+
+def test_a_study_that_did_not_look_tells_of_those_that_did(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    other = opened(judged(study, {plain: 0.03, dcn: 0.01}))
+    here = replace(study, openings=other.openings)
+    assert "another one of its folder has" in repr(unsealed(here))
+    assert "opened 1 time" in repr(summary(here).blocks)
+
+
+def test_a_sealed_split_has_no_section(study: StudyRecord) -> None:
+    assert unsealed(study) is None
+    assert "never opened" in repr(data(study))

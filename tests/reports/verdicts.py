@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from experiments.records import Finalist, StudyRecord, VerdictRecord
+from experiments.records import (
+    Finalist,
+    Opening,
+    RefitResult,
+    StudyRecord,
+    UnsealedRecord,
+    VerdictRecord,
+)
 from reports.judging import judge
 
 N_USERS, N_ROWS_EACH, N_SEEDS = 120, 40, 5
@@ -55,3 +62,19 @@ def judged(
         study, record, predicted=predicted, rmse_by_seed=rmse_by_seed, actual=actual, users=users
     )
     return replace(study, verdict=replace(record, results=results))
+
+
+def opened(study: StudyRecord, n_openings: int = 1) -> StudyRecord:
+    """A judged study whose finalists did on test as on validation, the leader refitted."""
+    assert study.verdict is not None and study.verdict.results is not None
+    results = study.verdict.results
+    test = UnsealedRecord(
+        results=results,
+        baselines={b.name: b.val_rmse for b in study.baselines},
+        refit=RefitResult(results.finalists[0].name, (0.91, 0.92)),
+    )
+    openings = tuple(
+        Opening(1_770_000_000.0 + i, f"study-{i}", "c" * 64, "me on host-a", "for <the> paper")
+        for i in range(n_openings)
+    )
+    return replace(study, test=test, openings=openings)

@@ -1,0 +1,153 @@
+"""The frozen finalists on the test split, once it is on record that it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments import folders
+from experiments.errors import DataProblem, StateError
+from experiments.files import write_json
+from experiments.lock import StudyLock
+from experiments.openings import record_opening
+from experiments.records import Purpose, StudyRecord, TrialRecord, read_study
+from experiments.replicas import Replicas
+from experiments.study import load_data
+from experiments.sweep import SweepConfig
+from experiments.verdict_records import TEST_NAME, RefitResult, UnsealedRecord, VerdictResults
+from experiments.watcher import StudyWatcher
+from recommender.baselines import BASELINES
+from recommender.checkpoints import write_checkpoint
+from recommender.datasets.unsealing import OpenedTest, open_test
+from recommender.errors import DataError
+from recommender.metrics import rmse
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnsealedEvidence:
+    """What finalists and baselines make of the test rows."""
+
+    predicted: Mapping[str, Floats]
+    """By finalist, (n_seeds, n_rows); one row for a baseline."""
+    rmse_by_seed: Mapping[str, tuple[float | None, ...]]
+    actual: Floats
+    users: npt.NDArray[np.integer[Any]]
+    baselines: Mapping[str, float]
+    refit: RefitResult | None
+
+
+def refuse_unjudged(study: StudyRecord) -> None:
+    """Raises StateError where there is no verdict whose finalists could be scored."""
+    if study.verdict is None or study.verdict.results is None:
+        raise StateError(
+            f"{study.name} has no verdict: the test split is for finalists that are frozen and "
+            f"judged. First: recsweep verdict {study.name}"
+        )
+
+
+def score_on_test(
+    folder: Path, why: str, watcher: StudyWatcher, *, is_refit: bool = False
+) -> UnsealedEvidence:
+    """Open the test split, on record, and score the finalists' kept weights on it.
+
+    Args:
+        is_refit: train the leader of the verdict again on train and validation, too, each seed for
+            as many epochs as it needed before.
+
+    Raises:
+        StateError: there is no verdict, another driver runs the study, or the data changed.
+    """
+    refuse_unjudged(read_study(folder))
+    with StudyLock(folder):
+        study = read_study(folder)
+        sweep = folders.frozen_sweep(folder)
+        loaded = load_data(sweep)
+        folders.refuse_changed_data(study, loaded.description)
+        fingerprint = loaded.description.split_fingerprint
+        try:
+            opened = open_test(
+                sweep.dataset,
+                sweep.split,
+                record=lambda: record_opening(folder, fingerprint, why),
+            )
+        except DataError as error:
+            raise DataProblem("\n".join(error.problems)) from error
+        verdict = study.verdict
+        assert verdict is not None and verdict.results is not None
+        replicas = Replicas(folder, sweep, loaded.encoded)
+        predicted: dict[str, Floats] = {}
+        rmse_by_seed: dict[str, tuple[float | None, ...]] = {}
+        actual = opened.rows.rating
+        baselines = {name: fit(loaded.encoded)(opened.rows) for name, (_, fit) in BASELINES.items()}
+        for found in verdict.results.finalists:  # the leader of the verdict first
+            finalist = verdict.finalist(found.name)
+            assert finalist is not None
+            if finalist.is_baseline:
+                predicted[finalist.name] = baselines[finalist.name][None, :]
+                rmse_by_seed[finalist.name] = (rmse(baselines[finalist.name], actual),)
+            elif found.mean is not None:
+                watcher.message(f"scoring {finalist.name} under {len(verdict.seeds)} seeds")
+                trials = _replicates(study, finalist.name)
+                rows = np.stack([replicas.run_of(trial).predict(opened.rows) for trial in trials])
+                predicted[finalist.name] = rows
+                rmse_by_seed[finalist.name] = tuple(rmse(row, actual) for row in rows)
+                for trial, row in zip(trials, rows, strict=True):
+                    place = folder / "predictions" / "test" / trial.name
+                    write_checkpoint(place, {"predicted": row}, {"test_rmse": rmse(row, actual)})
+            else:
+                rmse_by_seed[finalist.name] = tuple(None for _ in verdict.seeds)
+        leader = next((name for name, rows in predicted.items() if len(rows) > 1), None)
+        refit = None
+        if is_refit and leader is not None:
+            refit = _refit(folder, study, sweep, leader, opened, watcher)
+    return UnsealedEvidence(
+        predicted=predicted,
+        rmse_by_seed=rmse_by_seed,
+        actual=actual,
+        users=opened.users,
+        baselines={name: rmse(rows, actual) for name, rows in baselines.items()},
+        refit=refit,
+    )
+
+
+def write_test(folder: Path, evidence: UnsealedEvidence, results: VerdictResults) -> None:
+    """Write `test.json`, whole or not at all."""
+    record = UnsealedRecord(results, dict(evidence.baselines), evidence.refit)
+    write_json(folder / TEST_NAME, asdict(record))
+
+
+def _refit(
+    folder: Path,
+    study: StudyRecord,
+    sweep: SweepConfig,
+    name: str,
+    opened: OpenedTest,
+    watcher: StudyWatcher,
+) -> RefitResult:
+    """The leader on train and validation; there is nothing left to stop it by but its epochs."""
+    replicas = Replicas(folder, sweep, opened.refit)
+    scores = []
+    for trial in _replicates(study, name):
+        assert trial.best_epoch is not None
+        watcher.message(f"refitting {trial.name} for {trial.best_epoch} epochs")
+        run = replicas.new_run(trial, trial.best_epoch)
+        while run.stop_reason is None:
+            run.step()
+        scores.append(rmse(run.predict(opened.refit_rows), opened.refit_rows.rating))
+    return RefitResult(name, tuple(scores))
+
+
+def _replicates(study: StudyRecord, name: str) -> list[TrialRecord]:
+    """The verdict's trials of one finalist, seed by seed."""
+    verdict = study.verdict
+    finalist = verdict.finalist(name) if verdict else None
+    assert verdict is not None and finalist is not None
+    by_name = {t.name: t for t in study.trials if t.purpose is Purpose.VERDICT}
+    return [by_name[finalist.replicate(i)] for i in range(len(verdict.seeds))]

@@ -1,0 +1,137 @@
+"""The finalists on the test split, and who opened it when."""
+
+from __future__ import annotations
+
+import shlex
+
+from experiments.records import FinalistResult, StudyRecord, UnsealedRecord
+from reports import numbers
+from reports.blocks import Block, Column, Command, Note, Row, Section, Table, Text
+from reports.decision import deciding_pair, label, trial_of
+
+
+def unsealed(study: StudyRecord) -> Section | None:
+    """None while nobody opened this split."""
+    if not study.openings and study.test is None:
+        return None
+    blocks: list[Block] = []
+    if study.test is not None:
+        blocks += [Text(_decided(study, study.test)), _scores(study, study.test)]
+        if study.test.refit is not None:
+            blocks.append(Text(_refit(study, study.test)))
+    else:
+        blocks.append(Text("This study has not looked at it; another one of its folder has."))
+    blocks.append(_openings(study))
+    if study.test is not None:
+        name = shlex.quote(study.name)
+        blocks.append(Command("Show it again; nothing is opened", (f"recsweep unseal {name}",)))
+    return Section("Test split", tuple(blocks))
+
+
+def openings_text(study: StudyRecord) -> str:
+    """`sealed, never opened`, `opened 2 times`."""
+    if not study.openings:
+        return "sealed, never opened"
+    return f"opened {numbers.plural(len(study.openings), 'time')}"
+
+
+def _decided(study: StudyRecord, test: UnsealedRecord) -> str:
+    """The comparison that the verdict made, on these rows."""
+    results = study.verdict.results if study.verdict else None
+    pair = deciding_pair(study, results) if results else None
+    rows = f"{test.results.n_rows:,} test rows of {test.results.n_users:,} users"
+    if pair is None:
+        return f"The finalists on {rows}."
+    straight = test.results.pair(pair.first, pair.second)
+    turned = test.results.pair(pair.second, pair.first)
+    gap = numbers.NOTHING
+    if straight is not None:
+        gap = (
+            f"{numbers.gap(straight.estimate)} ({numbers.gap(straight.low)} to "
+            f"{numbers.gap(straight.high)})"
+        )
+    elif turned is not None:
+        gap = (
+            f"{numbers.gap(-turned.estimate)} ({numbers.gap(-turned.high)} to "
+            f"{numbers.gap(-turned.low)})"
+        )
+    return (
+        f"On {rows}, which chose nothing, {label(study, pair.first)} minus "
+        f"{label(study, pair.second)} is {gap}, for other seeds and other users at 95 %."
+    )
+
+
+def _scores(study: StudyRecord, test: UnsealedRecord) -> Table:
+    shown = {found.name for found in test.results.finalists}
+    bias = test.baselines.get("bias")
+    rows = [
+        (found.mean, Row(_cells(study, found, bias), look="plain" if trial_of(study, found.name)
+                         else "baseline"))
+        for found in test.results.finalists
+    ]  # fmt: skip
+    rows += [
+        (
+            value,
+            Row(
+                (label(study, name), numbers.rmse(value), "",
+                 numbers.gap(None if bias is None else value - bias), "", ""),
+                look="baseline",
+            ),
+        )
+        for name, value in test.baselines.items()
+        if name not in shown
+    ]  # fmt: skip
+    rows.sort(key=lambda row: (row[0] is None, row[0] or 0.0))
+    return Table(
+        caption="Finalists and baselines on the test split",
+        columns=(
+            Column("model", "Finalist of the verdict, or baseline; fitted on train."),
+            Column("test RMSE", "Mean over seeds, predictions unclipped.", is_number=True),
+            Column("95 % interval", "Of the mean, over seeds, on these rows."),
+            Column("to bias", "Minus the bias baseline's; below 0 is better.", is_number=True),
+            Column("validation RMSE", "Mean over the same seeds, of the verdict.", is_number=True),
+            Column("P(best)", "Share of redrawn users and seeds in which it is lowest.", True),
+        ),
+        rows=tuple(row for _, row in rows),
+    )
+
+
+def _cells(study: StudyRecord, found: FinalistResult, bias: float | None) -> tuple[str, ...]:
+    results = study.verdict.results if study.verdict else None
+    before = results.finalist(found.name) if results else None
+    return (
+        label(study, found.name),
+        numbers.rmse(found.mean),
+        "" if found.low is None else f"{numbers.rmse(found.low)} to {numbers.rmse(found.high)}",
+        numbers.gap(None if found.mean is None or bias is None else found.mean - bias),
+        numbers.rmse(before.mean if before else None),
+        numbers.NOTHING if found.p_best is None else f"{found.p_best:.2f}",
+    )
+
+
+def _refit(study: StudyRecord, test: UnsealedRecord) -> str:
+    assert test.refit is not None
+    scores = test.refit.rmse_by_seed
+    return (
+        f"{label(study, test.refit.name)} trained again on train and validation together, each "
+        f"seed for as many epochs as before: test RMSE {numbers.rmse(sum(scores) / len(scores))}, "
+        f"mean of {numbers.plural(len(scores), 'seed')} ({numbers.rmse(min(scores))} to "
+        f"{numbers.rmse(max(scores))}). It stands beside the others, not among them: it has seen "
+        "more rows."
+    )
+
+
+def _openings(study: StudyRecord) -> Table | Note:
+    if not study.openings:
+        return Note("The record of its opening is missing from the folder.")
+    return Table(
+        caption=f"This split was {openings_text(study)}",
+        columns=(
+            Column("when", "When its ratings were read."),
+            Column("study", "Which study of this folder read them."),
+            Column("by", "User and machine."),
+            Column("why", "As it was said then.", is_wide=True),
+        ),
+        rows=tuple(Row((numbers.moment(o.at), o.study, o.by, o.why)) for o in study.openings),
+        note="Every look makes the next number a little less of a surprise: say how many.",
+    )

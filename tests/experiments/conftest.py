@@ -1,0 +1,34 @@
+"""A small real study of two arms, trained once without Ray, to be copied by each test."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from experiments.study import run_study
+from experiments.watcher import Silent
+from tests.in_process import InProcess
+from tests.small_studies import a_sweep
+
+
+@pytest.fixture(scope="session")
+def searched(ratings_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        InProcess().use(monkeypatch)
+        root = tmp_path_factory.mktemp("real")
+        return run_study(a_sweep(ratings_csv), root=root, watcher=Silent()).study.folder
+
+
+@pytest.fixture
+def study(searched: Path, tmp_path: Path) -> Path:
+    shutil.copytree(searched, tmp_path / "small")
+    return tmp_path / "small"
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    in_process = InProcess()
+    in_process.use(monkeypatch)
+    return in_process

@@ -1,0 +1,47 @@
+"""A real study, small enough to train in this process, and its verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.records import VerdictResults
+from experiments.sweep import SweepConfig
+from experiments.verdict import gather_evidence, write_verdict
+from experiments.watcher import Silent
+from recsweep import Choice, Float, Sweep, space
+from reports.judging import judge
+
+
+def a_sweep(ratings: Path) -> SweepConfig:
+    return Sweep(
+        name="small",
+        dataset={
+            "path": str(ratings),
+            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
+        },
+        space=space(
+            architecture=Choice(["plain", "dcn"]), learning_rate=Float(1e-3, 1e-1, log=True)
+        ),
+        compare="architecture",
+        model={"embedding_size": 4, "n_layers": 1, "layer_size": 4, "batch_size": 256},
+        trials=4,
+        max_epochs=2,
+        patience=0,
+        pruner="none",
+    )
+
+
+def decide(folder: Path, **options: int) -> VerdictResults:
+    verdict = gather_evidence(folder, watcher=Silent(), **options)
+    evidence = verdict.evidence
+    assert evidence is not None
+    results = judge(
+        verdict.study,
+        verdict.frozen,
+        predicted=evidence.predicted,
+        rmse_by_seed=evidence.rmse_by_seed,
+        actual=evidence.actual,
+        users=evidence.users,
+    )
+    write_verdict(folder, verdict.frozen, results)
+    return results
