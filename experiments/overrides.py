@@ -130,6 +130,13 @@ def apply_override(table: dict[str, Any], override: Override) -> None:
             place = place[part]
 
 
+def unreadable(error: ValueError | RecursionError) -> str:
+    """What makes `tomllib` give up on text that is TOML."""
+    if isinstance(error, RecursionError):
+        return "its brackets are nested too deeply"
+    return "a number in it is too long"
+
+
 def _parse_value(text: str) -> Any:
     try:
         parsed = tomllib.loads(f"value = {text}")
@@ -137,5 +144,7 @@ def _parse_value(text: str) -> Any:
         if text[:1] in ("[", "{", '"', "'"):
             raise OverrideError(f"the value is no TOML: {error}") from None
         return text
+    except (ValueError, RecursionError) as error:
+        raise OverrideError(f"the value cannot be read: {unreadable(error)}") from None
     # A line break in the text would smuggle in a second key.
     return parsed["value"] if list(parsed) == ["value"] else text

@@ -22,6 +22,7 @@ from experiments.overrides import (
     parse_key,
     parse_set,
     read_environment,
+    unreadable,
 )
 from recommender.errors import unknown
 
@@ -110,6 +111,9 @@ def read_sweep_file(
     except UnicodeDecodeError as error:
         message = f"is not UTF-8 text (byte {error.start})"
         raise SweepFileError([SweepProblem("", message, origin)]) from None
+    except (ValueError, RecursionError) as error:
+        message = f"cannot be read: {unreadable(error)}"
+        raise SweepFileError([SweepProblem("", message, origin)]) from None
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
         raise SweepFileError([SweepProblem("", message, origin)]) from None
@@ -189,9 +193,13 @@ def _find(source: str | Path) -> Path:
     if isinstance(source, str) and source in SWEEPS:
         return SWEEPS[source]
     path = Path(source).expanduser()
-    if path.is_file():
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError:  # too long for a name
+        is_file = is_folder = False
+    if is_file:
         return path
-    if path.is_dir():
+    if is_folder:
         message = "is a folder, not a sweep file"
     else:
         message = f"no such file, and {unknown('shipped sweep', path.stem, SWEEPS)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -45,8 +46,9 @@ def study_folder(name: str, root: Path) -> Path:
         RequestError: neither is there; lists the studies that are.
     """
     for folder in (root / name, Path(name)):
-        if (folder / "sweep.toml").is_file():
-            return folder
+        with contextlib.suppress(OSError):  # too long for a name
+            if (folder / "sweep.toml").is_file():
+                return folder
     known = sorted(p.parent.name for p in root.glob("*/sweep.toml")) if root.is_dir() else []
     listed = f"studies in {root}/: {', '.join(known)}" if known else f"there are none in {root}/"
     raise RequestError(f"no study {name!r}; {listed}")

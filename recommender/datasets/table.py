@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from recommender.datasets.base import DatasetConfig, FeatureKind
 from recommender.datasets.sources import (
@@ -87,7 +88,7 @@ def _parse(
     chosen = [names.index(column) for column in columns]
     guessed = [names.index(column) for column in columns if column not in text]
     try:
-        frame = pd.read_csv(
+        frame = _read_csv(
             path,
             sep=separator,
             encoding=encoding,
@@ -119,6 +120,16 @@ def _parse(
             ]
         )
     return frame[chosen].set_axis(list(columns), axis=1)
+
+
+def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        # Lines with fields to spare are found and told by the caller.
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)
+        frame: pd.DataFrame = pd.read_csv(path, **options)
+    return frame
 
 
 def _read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]:
@@ -171,6 +182,10 @@ def _parquet_columns(path: Path) -> list[str]:
 
 
 def _check_file(path: Path) -> None:
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        raise DataError([f"{path} is not there"]) from None
     if path.is_dir():
         raise DataError([f"{path} is a folder; name a file"])
     if not path.is_file():
