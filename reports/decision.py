@@ -19,9 +19,9 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
             "Not decided: no two finalists completed",
             "Under every fresh seed at least one of each pair failed or diverged.",
         )
-    best = next(f for f in results.finalists if f.mean is not None and trial_of(study, f.name))
+    best = leading_finalist(study, results)
     bias = ranking.bias_rmse(study)
-    assert best.mean is not None
+    assert best is not None and best.mean is not None
     if bias is not None and best.mean >= bias:
         return Headline(
             "No model beats the bias baseline",
@@ -91,6 +91,13 @@ def deciding_pair(study: StudyRecord, results: VerdictResults) -> PairResult | N
         return None
     first, second = contestants[:2]
     return results.pair(first.name, second.name)
+
+
+def leading_finalist(study: StudyRecord, results: VerdictResults) -> FinalistResult | None:
+    """The trial with the best mean; None where none completed under every seed."""
+    return next(
+        (f for f in results.finalists if f.mean is not None and trial_of(study, f.name)), None
+    )
 
 
 def smallest_tied(study: StudyRecord, results: VerdictResults) -> TrialRecord | None:

@@ -21,11 +21,18 @@ from reports.blocks import (
     WatchOut,
     WatchOuts,
 )  # fmt: skip
-from reports.decision import headline_of_verdict, label, smallest_tied, trial_of
+from reports.decision import (
+    headline_of_verdict,
+    label,
+    leading_finalist,
+    smallest_tied,
+    trial_of,
+)
 from reports.described import described
 from reports.figures import COLOURS, SERIES, Dot, dot_plot, picture
 from reports.sections.edges import edges_of_best
 from reports.sections.unsealed import openings_text
+from reports.statistics import Answer
 
 N_DOTS = 10
 N_ROWS = 10
@@ -100,6 +107,8 @@ def _best(study: StudyRecord) -> Numbers | None:
     bias = ranking.bias_rmse(study)
     if not ranked:
         return None if bias is None else Numbers(((numbers.rmse(bias), "bias baseline, to beat"),))
+    if (judged := _leader(study)) is not None:
+        return judged
     best = ranked[0]
     items = [(numbers.rmse(best.best_rmse), f"best validation RMSE, {ranking.label(best)}")]
     if bias is not None:
@@ -117,6 +126,27 @@ def _best(study: StudyRecord) -> Numbers | None:
     else:
         became = "diverged" if default.is_diverged else default.state.value
         items.append((numbers.NOTHING, f"to the default: #{default.number} is {became}"))
+    return Numbers(tuple(items))
+
+
+def _leader(study: StudyRecord) -> Numbers | None:
+    """The finalist with the best mean; None without a verdict."""
+    results = study.verdict.results if study.verdict else None
+    leader = leading_finalist(study, results) if results else None
+    if leader is None or leader.mean is None or study.verdict is None:
+        return None
+    n_seeds = len(study.verdict.seeds)
+    items = [
+        (
+            numbers.rmse(leader.mean),
+            f"mean validation RMSE of {n_seeds} seeds, {label(study, leader.name)}",
+        )
+    ]
+    if (bias := ranking.bias_rmse(study)) is not None:
+        items.append(
+            (numbers.gap(leader.mean - bias), f"to the bias baseline, {numbers.rmse(bias)}")
+        )
+    items.append((numbers.gap(leader.shrinkage), "to its own number in the search"))
     return Numbers(tuple(items))
 
 
@@ -257,6 +287,8 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
     ranked = ranking.ranked_trials(study)
     if not ranked:
         return []
+    if study.verdict is not None and study.verdict.results is not None:
+        return _not_told_apart(study, study.verdict.results)
     best, margin = ranking.objective(ranked[0]), ranking.margin(study).rmse
     items = []
     ahead = [b for b in study.baselines if b.val_rmse <= best]
@@ -273,6 +305,26 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
             else f"Noise cannot tell a default configuration, #{default.number}, from the best."
         )
         items.append(WatchOut(said, "leaderboard"))
+    return items
+
+
+def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOut]:
+    """The default and the best baseline, where the leader of the verdict did not beat them."""
+    leader = leading_finalist(study, results)
+    if leader is None:
+        return []
+    items = []
+    for other in results.finalists:
+        trial = trial_of(study, other.name)
+        if other.mean is None or other is leader or (trial is not None and not trial.is_default):
+            continue
+        pair = results.pair(leader.name, other.name)
+        if pair is None or pair.answer != Answer.BETTER:
+            how = "ties with" if pair and pair.answer == Answer.TIE else "was not shown to beat"
+            named = f"{label(study, other.name)}, {numbers.rmse(other.mean)}"
+            items.append(
+                WatchOut(f"The leader, {label(study, leader.name)}, {how} {named}.", "verdict")
+            )
     return items
 
 
@@ -334,7 +386,8 @@ def _top(study: StudyRecord) -> Table | None:
         else ""
     )
     return Table(
-        caption=f"The best {len(rows)}" if len(rows) > 1 else "The only complete trial",
+        caption=(f"The best {len(rows)}" if len(rows) > 1 else "The only complete trial")
+        + (" of the search, under one seed" if study.verdict and study.verdict.results else ""),
         columns=(
             Column("rank", "Place among COMPLETE trials, by RMSE.", is_number=True),
             Column("trial", "Number in the study, and its arm where arms are compared."),

@@ -65,7 +65,7 @@ def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
         caption="The finalists under fresh seeds",
         columns=(
             Column("finalist", "Trial of the search, or baseline."),
-            Column("chosen as", "Why it is on the frozen list.", is_wide=True),
+            Column("chosen as", "Why it is on the frozen list."),
             Column(
                 "RMSE",
                 f"Mean over seeds of the validation RMSE ({results.n_rows:,} rows of "

@@ -119,10 +119,9 @@ def main(n_studies: int = 2_000) -> None:
     ):
         rates = simulate(n_studies, true, seed=7)
         print(
-            f"{what:26} coverage {100 * rates.coverage:.1f} %   family-wise error "
-            f"{100 * rates.family_wise_error:.1f} % (upper limit "
-            f"{100 * rates.upper_family_wise_error:.1f} %)   power {100 * rates.power:.1f} %   "
-            f"one comparison {100 * rates.power_alone:.1f} %"
+            f"{what:24} | {100 * rates.coverage:.1f} % | {100 * rates.family_wise_error:.1f} % | "
+            f"{100 * rates.upper_family_wise_error:.1f} % | {100 * rates.power:.1f} % | "
+            f"{100 * rates.power_alone:.1f} %"
         )
 
 
