@@ -16,6 +16,7 @@ from experiments.errors import StateError
 from experiments.files import read_json
 from experiments.lock import holder_of
 from experiments.openings import Opening, openings_of
+from experiments.segment_records import Segment, SegmentsRecord, Spread, read_segments
 from experiments.verdict_records import (
     Finalist,
     FinalistResult,
@@ -40,6 +41,9 @@ __all__ = [
     "PairResult",
     "Purpose",
     "RefitResult",
+    "Segment",
+    "SegmentsRecord",
+    "Spread",
     "StopReason",
     "StudyError",
     "StudyRecord",
@@ -273,6 +277,8 @@ class StudyRecord:
     note: str = ""
     verdict: VerdictRecord | None = None
     """None until finalists were frozen."""
+    segments: SegmentsRecord | None = None
+    """Where the finalists err; None until their predictions were read."""
     test: UnsealedRecord | None = None
     """None until this study's finalists were scored on the test split."""
     openings: tuple[Opening, ...] = ()
@@ -377,6 +383,7 @@ def read_study(folder: Path) -> StudyRecord:
         n_trials_asked_for=n_asked_for,
         note=sweep.get("note", ""),
         verdict=read_verdict(folder),
+        segments=read_segments(folder),
         test=read_test(folder),
         openings=openings_of(folder, (about.get("dataset") or {}).get("split_fingerprint")),
     )

@@ -42,6 +42,7 @@ from experiments.records import (
 from experiments.replicas import Replicas, keep_predictions
 from experiments.resume import bring_up_to_date, next_attempt
 from experiments.samplers import stable_seed
+from experiments.segments import segments_of, write_segments
 from experiments.study import DRIVER_JOURNAL, load_data, run_trials
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
@@ -225,6 +226,7 @@ def gather_evidence(
         if any(not trial.state.is_finished for trial in judged(study.trials)):
             return Verdict(study, frozen, None, cause or StopCause.COMMAND)
         evidence = read_evidence(study, frozen, sweep, loaded, watcher)
+        write_segments(folder, segments_of(loaded.encoded, evidence.predicted))
     return Verdict(study, frozen, evidence)
 
 

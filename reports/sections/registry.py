@@ -16,6 +16,7 @@ from reports.sections.importance import importance
 from reports.sections.leaderboard import leaderboard
 from reports.sections.paper import paper
 from reports.sections.provenance import provenance
+from reports.sections.segments import segments
 from reports.sections.space import space
 from reports.sections.summary import summary
 from reports.sections.unsealed import unsealed
@@ -29,6 +30,7 @@ SECTIONS: dict[str, Callable[[StudyRecord], Section | None]] = {
     "compare": compare,
     "curves": curves,
     "space": space,
+    "segments": segments,
     "importance": importance,
     "edges": edges,
     "failures": failures,

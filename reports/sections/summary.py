@@ -31,6 +31,7 @@ from reports.decision import (
 from reports.described import described
 from reports.figures import COLOURS, SERIES, Dot, dot_plot, picture
 from reports.sections.edges import edges_of_best
+from reports.sections.segments import collapsed_finalists
 from reports.sections.unsealed import openings_text
 from reports.statistics import Answer
 
@@ -249,6 +250,9 @@ def _watch_outs(study: StudyRecord) -> WatchOuts | None:
     data = described(study)
     default = ranking.default_trial(study)
     items += _unimpressive(study)
+    if names := [label(study, name) for name in collapsed_finalists(study)]:
+        said = f"Collapsed, nearly the same prediction for every pair: {', '.join(names)}."
+        items.append(WatchOut(said, "segments"))
     if edges := edges_of_best(study):
         places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
         items.append(WatchOut(f"The best trial sits on the edge of its range: {places}.", "edges"))

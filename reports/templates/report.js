@@ -9,7 +9,7 @@
     if (text === "" || text === NOTHING) return null;
     const times = [...text.matchAll(/(\d+(?:\.\d+)?) (h|min|s)\b/g)];
     if (times.length) return times.reduce((sum, [, n, unit]) => sum + Number(n) * UNITS[unit], 0);
-    const number = Number(text.replace(/[#,+<]/g, "").replace("−", "-").replace(/ %$/, ""));
+    const number = Number(text.replace(/[#,+<*]/g, "").replace("−", "-").replace(/ %$/, ""));
     return Number.isNaN(number) ? text.toLowerCase() : number;
   };
 
@@ -51,7 +51,7 @@
     const input = document.createElement("input");
     input.type = "search";
     input.id = `filter-${i}`;
-    input.placeholder = "dcn rmse<1.03";
+    input.placeholder = names.includes("rmse") ? "dcn rmse<1.03" : "words in a row";
     const label = document.createElement("label");
     label.htmlFor = input.id;
     label.textContent = "Filter rows ";

@@ -11,6 +11,9 @@ from experiments.records import (
     Finalist,
     Opening,
     RefitResult,
+    Segment,
+    SegmentsRecord,
+    Spread,
     StudyRecord,
     UnsealedRecord,
     VerdictRecord,
@@ -61,7 +64,11 @@ def judged(
     results = judge(
         study, record, predicted=predicted, rmse_by_seed=rmse_by_seed, actual=actual, users=users
     )
-    return replace(study, verdict=replace(record, results=results))
+    return replace(
+        study,
+        verdict=replace(record, results=results),
+        segments=segments_of_names(tuple(predicted)),
+    )
 
 
 def opened(study: StudyRecord, n_openings: int = 1) -> StudyRecord:
@@ -78,3 +85,18 @@ def opened(study: StudyRecord, n_openings: int = 1) -> StudyRecord:
         for i in range(n_openings)
     )
     return replace(study, test=test, openings=openings)
+
+
+LABELS = Spread(sd=1.0, low=1.0, high=5.0, shares=(0.1, 0.4, 0.5))
+
+
+def segments_of_names(names: tuple[str, ...], **sds: float) -> SegmentsRecord:
+    """One segment, in which each name's RMSE is .1 above the one before; spreads .5 or as given."""
+    return SegmentsRecord(
+        segments=(
+            Segment("user", "seen in training", 1234, {n: 1 + i / 10 for i, n in enumerate(names)}),
+        ),
+        edges=(0.0, 2.0, 4.0, 6.0),
+        labels=LABELS,
+        spreads={n: Spread(sds.get(f"_{n}", 0.5), 3.0, 4.0, (0.0, 1.0, 0.0)) for n in names},
+    )

@@ -1,0 +1,98 @@
+"""Where models err: their validation predictions by segment, and how widely they spread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.files import write_json
+from experiments.segment_records import SEGMENTS_NAME, Segment, SegmentsRecord, Spread
+from recommender.datasets.base import EncodedDataset
+
+Floats = npt.NDArray[np.floating[Any]]
+Mask = npt.NDArray[np.bool_]
+
+MIN_ROWS = 30
+"""An RMSE over fewer rows says too little to be shown."""
+MAX_WORDS = 24
+MAX_RATINGS = 12
+N_BINS = 24
+
+
+def segments_of(dataset: EncodedDataset, predicted: Mapping[str, Floats]) -> SegmentsRecord:
+    """The validation rows cut in several ways.
+
+    Args:
+        predicted: by finalist, (n_seeds, n_rows) in stars, unclipped.
+    """
+    actual = dataset.validation.rating.astype(np.float64)
+    squares = {name: (rows - actual) ** 2 for name, rows in predicted.items()}
+    segments = [
+        Segment(
+            kind,
+            name,
+            int(mask.sum()),
+            {who: float(np.sqrt(s[:, mask].mean(axis=1)).mean()) for who, s in squares.items()},
+        )
+        for kind, name, mask in _masks(dataset)
+        if mask.sum() >= MIN_ROWS
+    ]
+    low, high = dataset.rating_range
+    step = (high - low) / 16
+    edges = np.linspace(low - 4 * step, high + 4 * step, N_BINS + 1)
+    return SegmentsRecord(
+        segments=tuple(segments),
+        edges=tuple(edges.tolist()),
+        labels=_spread(actual[None, :], edges),
+        spreads={name: _spread(rows, edges) for name, rows in predicted.items()},
+    )
+
+
+def write_segments(folder: Path, record: SegmentsRecord) -> None:
+    write_json(folder / SEGMENTS_NAME, asdict(record))
+
+
+def _masks(dataset: EncodedDataset) -> Iterator[tuple[str, str, Mask]]:
+    rows = dataset.validation
+    for kind, of_row, of_train, size in (
+        ("user", rows.user, dataset.train.user, dataset.n_users),
+        ("item", rows.item, dataset.train.item, dataset.n_items),
+    ):
+        yield kind, "seen in training", of_row > 0
+        yield kind, "unseen in training", of_row == 0
+        counts = np.bincount(of_train, minlength=size + 1)
+        counts[0] = 0
+        what = "user activity" if kind == "user" else "item popularity"
+        ends = np.quantile(counts[1:], (1 / 3, 2 / 3)).astype(int)
+        count = counts[of_row]
+        seen = of_row > 0
+        yield what, f"up to {ends[0]:,} train ratings", seen & (count <= ends[0])
+        yield what, f"{ends[0] + 1:,} to {ends[1]:,}", (count > ends[0]) & (count <= ends[1])
+        yield what, f"more than {ends[1]:,}", count > ends[1]
+    stars = np.unique(rows.rating)
+    if len(stars) <= MAX_RATINGS:
+        for value in stars:
+            yield "rating", f"{value:g}", rows.rating == value
+    for feature, table in dataset.item_tables.items():
+        if table.kind != "list":
+            continue
+        has = table.matrix[rows.catalog] > 0
+        most = np.argsort(-has.sum(axis=0), kind="stable")[:MAX_WORDS]
+        for column in most:
+            yield feature, table.columns[column], has[:, column]
+
+
+def _spread(rows: Floats, edges: Floats) -> Spread:
+    inside = np.clip(rows, edges[0], edges[-1])
+    shares = np.histogram(inside, edges)[0] / rows.size
+    return Spread(
+        sd=float(rows.std(axis=1).mean()),
+        low=float(np.quantile(rows, 0.05)),
+        high=float(np.quantile(rows, 0.95)),
+        shares=tuple(shares.tolist()),
+    )

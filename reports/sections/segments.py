@@ -1,0 +1,157 @@
+"""Where the finalists err, and whether one of them predicts nearly the same for everyone."""
+
+from __future__ import annotations
+
+from experiments.records import Segment, SegmentsRecord, StudyRecord
+from reports import numbers
+from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
+from reports.decision import label, trial_of
+from reports.figures import SERIES, picture
+from reports.segment_figures import histogram_pair
+
+COLLAPSED = 0.1
+"""A model whose predictions spread by less than this share of the labels' spread is collapsed."""
+N_FINALISTS = 4
+
+
+def segments(study: StudyRecord) -> Section | None:
+    """None where no predictions were judged."""
+    record = study.segments
+    if record is None or not record.spreads:
+        return None
+    shown = _shown(study, record)
+    collapsed = collapsed_finalists(study)
+    blocks: list[Block] = []
+    if collapsed:
+        names = ", ".join(label(study, name) for name in collapsed)
+        blocks.append(
+            Problem(
+                f"Collapsed: {names}. It predicts nearly the same for every pair (the spread of "
+                f"its predictions is under {COLLAPSED:.0%} of that of the ratings), so its RMSE "
+                "says little more than the mean does."
+            )
+        )
+    blocks += [
+        Text(
+            "Errors of the verdict's finalists on the validation rows, cut in several ways. "
+            "Segments are small beside the whole: a difference in one of them is a hint, no "
+            "finding."
+        ),
+        _table(study, record, shown),
+        Note(
+            "By rating, low ratings look worst for every model that predicts near the mean: that "
+            "is regression to it, not a fault to mend."
+        ),
+        _spreads(study, record),
+    ]
+    first = shown[0]
+    blocks.append(
+        picture(
+            "spread",
+            f"Share of the predictions of {label(study, first)} (filled) and of the ratings "
+            "(outlined), by stars; all seeds together.",
+            f"Standard deviation {record.spreads[first].sd:.3f} of the predictions, "
+            f"{record.labels.sd:.3f} of the ratings.",
+            lambda width: histogram_pair(
+                record.edges, record.spreads[first].shares, record.labels.shares,
+                SERIES[0], width=width,
+            ),
+        )
+    )  # fmt: skip
+    return Section("Error by segment", tuple(blocks))
+
+
+def collapsed_finalists(study: StudyRecord) -> tuple[str, ...]:
+    """Models, never baselines, whose predictions hardly vary."""
+    record = study.segments
+    if record is None:
+        return ()
+    return tuple(
+        name
+        for name, spread in record.spreads.items()
+        if trial_of(study, name) is not None and spread.sd < COLLAPSED * record.labels.sd
+    )
+
+
+def _shown(study: StudyRecord, record: SegmentsRecord) -> tuple[str, ...]:
+    """The best finalists in the verdict's order, and the best baseline."""
+    results = study.verdict.results if study.verdict else None
+    order = [f.name for f in results.finalists] if results else []
+    names = [name for name in order if name in record.spreads]
+    names += [name for name in record.spreads if name not in names]
+    models = [name for name in names if trial_of(study, name) is not None]
+    return (*models[:N_FINALISTS], *(name for name in names if name not in models)) or tuple(names)
+
+
+def _table(study: StudyRecord, record: SegmentsRecord, shown: tuple[str, ...]) -> Table:
+    rows = []
+    for segment in record.segments:
+        best = min(segment.rmse.get(name, float("inf")) for name in shown)
+        rows.append(Row((segment.kind, segment.name, numbers.count(segment.n_rows),
+                         *(_cell(segment, name, best) for name in shown))))  # fmt: skip
+    return Table(
+        caption="RMSE by segment",
+        columns=(
+            Column("cut by", "What the rows of a segment have in common."),
+            Column("segment", "Activity and popularity: thirds by ratings in train."),
+            Column("rows", "Validation ratings in it.", is_number=True),
+            *(
+                Column(
+                    label(study, name),
+                    "RMSE over the segment's rows, the mean over seeds; * the lowest of the row.",
+                    is_number=True,
+                )
+                for name in shown
+            ),
+        ),
+        rows=tuple(rows),
+        note="Segments of fewer than 30 rows are left out.",
+        is_sortable=True,
+    )
+
+
+def _cell(segment: Segment, name: str, best: float) -> str:
+    value = segment.rmse.get(name)
+    return numbers.rmse(value) + ("*" if value == best else "")
+
+
+def _spreads(study: StudyRecord, record: SegmentsRecord) -> Table:
+    rows = [
+        Row(("ratings", numbers.rmse(record.labels.sd), numbers.share(1.0),
+             *(numbers.value(end) for end in (record.labels.low, record.labels.high))),
+            look="baseline")
+    ]  # fmt: skip
+    for name, spread in record.spreads.items():
+        rows.append(
+            Row(
+                (
+                    label(study, name),
+                    numbers.rmse(spread.sd),
+                    numbers.share(spread.sd / record.labels.sd if record.labels.sd else None),
+                    numbers.value(spread.low),
+                    numbers.value(spread.high),
+                )
+            )
+        )
+    return Table(
+        caption="How widely they predict",
+        columns=(
+            Column("who", "The ratings themselves, finalists and baselines."),
+            Column("spread", "Standard deviation over the validation rows, in stars.", True),
+            Column(
+                "of the ratings'",
+                f"Its share of the ratings' spread; under {COLLAPSED:.0%} a model is collapsed.",
+                True,
+            ),
+            Column("5 % below", "5 % of the predictions lie below.", is_number=True),
+            Column("5 % above", "5 % of the predictions lie above.", is_number=True),
+        ),
+        rows=tuple(rows),
+        note=f"Over {numbers.count(_n_rows(study))} validation rows; a good model spreads less "
+        "than the ratings, since no one can predict all that moves them.",
+    )
+
+
+def _n_rows(study: StudyRecord) -> int | None:
+    results = study.verdict.results if study.verdict else None
+    return results.n_rows if results else None
