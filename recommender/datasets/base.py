@@ -55,7 +55,7 @@ class DatasetConfig:
     items: ItemsConfig | None = None
     """Only for a table."""
     features: tuple[str, ...] = ()
-    """What the model sees; empty: all that the data set has."""
+    """What the model sees; empty: all that the data set has but `hour_of_day`, `day_of_week`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from recommender.datasets.cleaning import Ratings, clean
 from recommender.datasets.describe import describe
 from recommender.datasets.encoding import encode
 from recommender.datasets.features import item_features
-from recommender.datasets.registry import known_features, problems_with, source_of
+from recommender.datasets.registry import features_of, problems_with, source_of
 from recommender.datasets.splits import TEST, VALIDATION, Parts, split_ratings
 from recommender.errors import DataError
 
@@ -84,7 +84,7 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
     if problems:
         raise DataError([f"{key}: {problem}" for key, problem in problems])
     source = source_of(dataset)
-    features = tuple(dataset.features or known_features(dataset))
+    features = features_of(dataset)
     tables = [source.read_ratings(dataset, path) for path in split.files.values() or (None,)]
     ratings = clean(tables, dataset.rating_range or source.rating_range)
     parts = split_ratings(ratings, split)

@@ -27,6 +27,17 @@ def known_features(dataset: DatasetConfig) -> tuple[str, ...]:
     return source_of(dataset).features(dataset)
 
 
+def features_of(dataset: DatasetConfig) -> tuple[str, ...]:
+    """The features asked for, or all but hour and weekday where none are.
+
+    Both made the default models worse: validation RMSE about .005 higher on MovieLens 100K and on
+    the small MovieLens, so they are there for who asks.
+    """
+    if dataset.features:
+        return tuple(dataset.features)
+    return tuple(name for name in known_features(dataset) if name not in TIME_FEATURES)
+
+
 def problems_with(dataset: DatasetConfig, split: SplitConfig) -> list[Problem]:
     """Everything wrong with a `[dataset]` and a `[split]` that shows before reading the ratings.
 

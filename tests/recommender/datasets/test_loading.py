@@ -101,9 +101,12 @@ def test_words_that_no_train_item_has_are_no_columns(tmp_path) -> None:
 
 def test_hour_and_weekday_are_points_on_a_circle_in_utc(tmp_path) -> None:
     saturday_at_six = 946_684_800 + 6 * 3600 + 1799  # 2000-01-01 06:29:59 UTC
-    encoded = load_table(
-        tmp_path, RATINGS.assign(time=saturday_at_six), SplitConfig("random")
-    ).encoded
+    ratings, split = RATINGS.assign(time=saturday_at_six), SplitConfig("random")
+    assert load_table(tmp_path, ratings, split).encoded.context_columns == (), (
+        "only where asked for"
+    )
+    features = ("user_id", "item_id", "hour_of_day", "day_of_week")
+    encoded = load_table(tmp_path, ratings, split, features=features).encoded
     assert encoded.context_columns == (
         "hour_of_day_sin",
         "hour_of_day_cos",
