@@ -32,7 +32,7 @@ def test_a_ledger_that_is_up_to_date_stays_as_it_is(tmp_path: Path) -> None:
 def test_a_damaged_ledger_is_not_overwritten(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "mine")
     (folder / "study.db").write_bytes(b"x" * 5000)
-    with pytest.raises(LedgerError, match="move it away"):
+    with pytest.raises(LedgerError, match="recsweep repair mine"):
         bring_up_to_date(folder)
     assert (folder / "study.db").read_bytes() == b"x" * 5000
 
