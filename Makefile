@@ -1,6 +1,7 @@
 # make quickstart   set up, run a small sweep on real ratings, say where the report is
 # make test         set up, then formatting, lint, types, import contracts and all tests
 # make bench        the same trials by recsweep and by its peers; alone on the machine, please
+# make torture      long: kill a study at every write, and real sweeps at random; prints the counts
 # make lock         resolve requirements.lock anew (needs uv)
 
 VENV   := .venv
@@ -10,7 +11,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& command -v $$p && break; done)
 
-.PHONY: quickstart test bench setup lock clean
+.PHONY: quickstart test bench torture setup lock clean
 
 quickstart: $(READY)
 	@$(BIN)/recsweep run quickstart
@@ -24,6 +25,9 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.sweeps --repeats 3
+
+torture: $(READY)
+	$(BIN)/python -m tests.torture
 
 setup: $(READY)
 

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.exceptions import RayError
+from ray.tune import TuneError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from experiments.cluster import Resources
 from experiments.conductor import Conductor
-from experiments.errors import DiskError
+from experiments.errors import ClusterError, DiskError
 from experiments.orders import WorkerSettings
 from experiments.worker import Worker
 from recommender.datasets.base import EncodedDataset
@@ -157,6 +159,7 @@ def run_on_ray(
 
     Raises:
         DiskError: a worker, or the driver, could not write.
+        ClusterError: Ray is gone.
     """
     assert resources.workers is not None
     failure = _Failure()
@@ -166,7 +169,7 @@ def run_on_ray(
         {"CPU": resources.cpus, "GPU": resources.gpus or 0},
     )
     with tempfile.TemporaryDirectory(prefix="recsweep-tune-") as scratch:
-        tune.Tuner(
+        tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=_Asking(conductor, resources.workers, failure),
@@ -182,6 +185,14 @@ def run_on_ray(
                 failure_config=tune.FailureConfig(max_failures=-1),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
-        ).fit()
+        )
+        try:
+            tuner.fit()
+        except (RayError, TuneError) as error:
+            line = str(error).strip().splitlines()[-1]
+            raise ClusterError(
+                f"Ray was lost while trials ran: {line}\nNothing that finished is lost; go on "
+                f"with: recsweep resume {settings.stop_file.parent.name}"
+            ) from error
     if failure.error is not None:
         raise failure.error

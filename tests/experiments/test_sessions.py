@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,9 @@ import pytest
 from experiments import sessions
 from experiments.config import sweep_to_toml
 from experiments.errors import StateError
-from experiments.folders import begun_study
+from experiments.folders import begun_study, refuse_changed_data
 from experiments.journal import Journal
-from experiments.records import StopReason, TrialState
+from experiments.records import StopReason, TrialState, read_study
 from experiments.resume import reopen_failed
 from experiments.sessions import (
     DRIVER_JOURNAL,
@@ -27,6 +27,7 @@ from experiments.supervision import StopCause, StopSwitch, supervise
 from experiments.sweep import SweepConfig
 from tests.experiments.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
 from tests.fake_workers import FakeStudy, Fuse
+from tests.synthetic_study import make_study
 
 
 def begun(folder: Path, sweep: SweepConfig) -> Path:
@@ -137,3 +138,34 @@ def test_a_deadline_asks_for_a_stop_that_requeues(tmp_path: Path) -> None:
     supervise(work, switch, on_stop=heard.append, deadline=time.monotonic() + 0.1)
     assert switch.cause is StopCause.JOB_END
     assert switch.cause.exit_code == 143
+
+
+@dataclass
+class Described:
+    """Of a data set, what a resume compares."""
+
+    n_ratings: int = 1000
+    n_users: int = 10
+    n_items: int = 20
+    fingerprint: str = "a"
+    items_fingerprint: str = "b"
+    split_fingerprint: str = "c"
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (Described(n_ratings=999, fingerprint="x"), "ratings: 1000 then, 999 now"),
+        (Described(fingerprint="x"), "the same counts, other rows"),
+        (Described(split_fingerprint="x"), "the same counts, other rows"),
+    ],
+)
+def test_changed_data_are_refused_with_what_changed(
+    tmp_path: Path, now: Described, said: str
+) -> None:
+    study = read_study(make_study(tmp_path / "mine", n_trials=2))
+    study = replace(study, provenance={"dataset": asdict(Described())})
+    refuse_changed_data(study, Described())  # type: ignore[arg-type]
+    with pytest.raises(StateError, match=said) as refusal:
+        refuse_changed_data(study, now)  # type: ignore[arg-type]
+    assert "--set name=mine-new-data" in str(refusal.value)

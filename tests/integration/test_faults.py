@@ -161,3 +161,26 @@ def test_signals_stop_a_driver_and_every_stop_can_be_resumed(
     assert len(trial.attempts) == 3
     epochs = [epoch.epoch for epoch in trial.epochs]
     assert epochs == list(range(1, len(epochs) + 1))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError("no room"), StopReason.OUT_OF_MEMORY),
+        (type("ResourceExhaustedError", (Exception,), {})("OOM"), StopReason.OUT_OF_MEMORY),
+        (ValueError("no room"), StopReason.ERROR),
+    ],
+)
+def test_memory_that_ran_out_is_told_with_the_values(
+    error: Exception, reason: StopReason, tmp_path: Path
+) -> None:
+    from experiments.orders import TrialOrder
+    from experiments.worker import _classify
+    from recommender.config import TrainingConfig
+
+    values = {"layer_size_0": 256, "batch_size": 8192}
+    order = TrialOrder(7, "0007", 1, values, {}, TrainingConfig(), tmp_path)
+    told, text = _classify(error, order)
+    assert told is reason
+    assert ("layer_size_0=256, batch_size=8192" in text) == (reason is StopReason.OUT_OF_MEMORY)
+    assert type(error).__name__ in (tmp_path / "trials" / "0007" / "error.log").read_text()

@@ -1,0 +1,94 @@
+"""Ray's start and the resources asked for, without starting Ray."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import cluster
+from experiments.cluster import WORKER_ENVIRONMENT, Resources
+from experiments.errors import ClusterError, SweepFileError
+from experiments.machine import Gpu, Machine
+
+NO_GPU = Machine(n_cpus=2, cpu="a", memory_gb=8)
+ONE_GPU = Machine(n_cpus=4, cpu="a", memory_gb=8, gpus=(Gpu(0, "GPU-0", "a", 16, 16),))
+
+
+class FakeRay:
+    """Refuses to start so many times."""
+
+    def __init__(self, n_refusals: int) -> None:
+        self.n_refusals = n_refusals
+        self.options: list[dict[str, Any]] = []
+
+    def init(self, **options: Any) -> None:
+        self.options.append(options)
+        if len(self.options) <= self.n_refusals:
+            raise RuntimeError("The current node timed out during startup.\nmore")
+
+    def shutdown(self) -> None: ...
+
+
+def test_a_start_that_fails_is_tried_once_more() -> None:
+    ray = FakeRay(1)
+    cluster._start_local(ray, NO_GPU, Resources(workers=2), {})
+    assert len(ray.options) == 2
+    assert ray.options[0] == ray.options[1]
+
+
+def test_a_start_that_fails_twice_names_the_logs_and_exits_with_7() -> None:
+    with pytest.raises(ClusterError, match=r"did not start, twice: The current node.*\n.*logs"):
+        cluster._start_local(FakeRay(2), NO_GPU, Resources(workers=2), {})
+    assert ClusterError.exit_code == 7
+
+
+def test_ray_is_told_what_this_process_may_use_and_shows_no_dashboard() -> None:
+    ray = FakeRay(0)
+    cluster._start_local(ray, ONE_GPU, Resources(workers=8, cpus=1), {})
+    (options,) = ray.options
+    assert (options["address"], options["num_cpus"], options["num_gpus"]) == ("local", 8, 1)
+    assert options["include_dashboard"] is False
+
+
+@pytest.mark.parametrize(
+    ("resources", "machine", "message"),
+    [
+        (Resources(gpus=1), NO_GPU, "shows no GPU"),
+        (Resources(workers=3, gpus=0.5), ONE_GPU, "do not fit on 1 GPU"),
+        (Resources(gpus=2), ONE_GPU, "from 0 to 1"),
+        (Resources(cpus=16), NO_GPU, "more than the 2 cores"),
+        (Resources(cpus=0), NO_GPU, "above 0"),
+        (Resources(workers=0), NO_GPU, "at least 1"),
+    ],
+)
+def test_what_the_machine_cannot_give_is_refused_before_ray_starts(
+    resources: Resources, machine: Machine, message: str
+) -> None:
+    with pytest.raises(SweepFileError, match=message) as refusal:
+        resources.settle(machine)
+    assert refusal.value.exit_code == 2
+
+
+def test_what_is_left_to_the_machine_is_settled() -> None:
+    assert Resources().settle(NO_GPU) == Resources(workers=2, cpus=1.0, gpus=0.0)
+    assert Resources(gpus=0.25).settle(ONE_GPU).workers == 4
+
+
+def test_ray_asks_for_a_token_reports_nothing_and_workers_get_the_old_keras(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in list(os.environ):
+        if name.startswith(("RAY_", "TUNE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(cluster.os, "environ", dict(os.environ))  # nothing leaks into other tests
+    cluster._set_environment(Resources(workers=1))
+    environment = cluster.os.environ
+    assert environment["RAY_AUTH_MODE"] == "token"
+    assert len(environment["RAY_AUTH_TOKEN"]) == 64
+    assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert not list(tmp_path.iterdir())  # no token file to protect
+    assert WORKER_ENVIRONMENT["TF_USE_LEGACY_KERAS"] == "1"
