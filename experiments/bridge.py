@@ -20,7 +20,7 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from experiments.cluster import Resources
-from experiments.conductor import Conductor
+from experiments.conductor import LOST_WORKER_RETRIES, Conductor
 from experiments.errors import ClusterError, DiskError
 from experiments.orders import WorkerSettings
 from experiments.worker import Worker
@@ -163,7 +163,8 @@ def run_on_ray(
     """
     assert resources.workers is not None
     failure = _Failure()
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    # Ray would print the traceback of each worker that is lost; the conductor says so in a line.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
         tune.with_parameters(Worker, encoded=encoded, settings=settings),
         {"CPU": resources.cpus, "GPU": resources.gpus or 0},
@@ -182,7 +183,8 @@ def run_on_ray(
                 storage_path=str(Path(scratch)),
                 verbose=0,
                 # Retries are the conductor's to count: it knows a recycled worker from a lost one.
-                failure_config=tune.FailureConfig(max_failures=-1),
+                # This is only the end of a trial that it has given up and no worker can void.
+                failure_config=tune.FailureConfig(max_failures=LOST_WORKER_RETRIES + 3),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from experiments.errors import ClusterError
 from experiments.hparams import BoardWriter
 from experiments.journal import Journal
 from experiments.ledger import Ledger
@@ -29,6 +30,8 @@ from experiments.watcher import StudyWatcher
 
 LOST_WORKER_RETRIES = 2
 """A trial whose worker is lost more often than this fails as `worker_lost`."""
+STILLBORN_TRIALS = 3
+"""So many trials in a row without a worker that starts, and the run is given up."""
 KEPT_BEST = 10
 """So many of the best trials keep their weights."""
 
@@ -88,6 +91,7 @@ class Conductor:
         self._longest_epoch_s = 0.0
         self._is_stopping = False
         self._n_interrupted = 0
+        self._n_stillborn = 0
         limits = sweep.search
         self.liveness = Liveness(
             folder,
@@ -185,6 +189,9 @@ class Conductor:
         """The worker of a trial is gone. The order for its next attempt, or None if it had ended.
 
         A worker that left to be recycled said so, and does not count as lost.
+
+        Raises:
+            ClusterError: worker after worker dies before it can train anything.
         """
         self.pump()
         live = self._live.get(number)
@@ -198,6 +205,13 @@ class Conductor:
         self.liveness.over(number)
         if live.order.give_up is not None:
             self._end_trial(live, StopReason.WORKER_LOST, live.order.give_up)
+            self._n_stillborn += 1
+            if self._n_stillborn == STILLBORN_TRIALS:
+                raise ClusterError(
+                    f"no worker could begin to train: {STILLBORN_TRIALS} trials in a row lost "
+                    f"theirs {LOST_WORKER_RETRIES + 2} times; what ended them is in Ray's logs, "
+                    "under ray/session_latest/logs of the temporary folder"
+                )
             return None
         trial = self._ledger.trial(number)
         is_recycled = bool(trial.attempts) and (
@@ -235,6 +249,7 @@ class Conductor:
         self._is_stopping = True
 
     def _hear_start(self, live: _Live, event: Mapping[str, Any]) -> None:
+        self._n_stillborn = 0
         number = live.order.number
         if event.get("damaged"):
             self._watcher.message(f"#{number} begins anew: {event['damaged']}")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.conductor import LOST_WORKER_RETRIES
+from experiments.conductor import LOST_WORKER_RETRIES, STILLBORN_TRIALS
+from experiments.errors import ClusterError
 from experiments.ledger import Ledger
 from experiments.records import StopReason, TrialRecord, TrialState, Value
 from experiments.sweep import SearchConfig, SweepConfig
@@ -169,3 +170,18 @@ def test_a_worker_that_is_lost_too_often_fails_its_trial(tmp_path: Path) -> None
     assert (trial.state, trial.stop_reason) == (TrialState.FAIL, StopReason.WORKER_LOST)
     assert trial.error is not None
     assert "lost 3 times" in trial.error
+
+
+def test_workers_that_never_begin_end_the_run(tmp_path: Path) -> None:
+    study = FakeStudy(tmp_path / "study", a_sweep(8), bumpy)
+    with study.opened(Fuse()) as conductor:
+        for n_stillborn in range(1, STILLBORN_TRIALS + 1):
+            order = conductor.next_order()
+            assert order is not None
+            for _ in range(LOST_WORKER_RETRIES + 1):
+                assert conductor.lose(order.number) is not None
+            if n_stillborn < STILLBORN_TRIALS:
+                assert conductor.lose(order.number) is None
+            else:
+                with pytest.raises(ClusterError, match="no worker could begin"):
+                    conductor.lose(order.number)
