@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import pytest
 from experiments.cluster import Resources, ray_cluster
 from experiments.machine import Gpu, Machine
 from tests.synthetic import synthetic_ratings
+
+# Ray reads these when it is imported, which some tests do before the cluster starts.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 TWO_GPUS = Machine(
     n_cpus=4,
