@@ -72,7 +72,7 @@ def markdown(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["md"] = _md
+    environment.filters["md"] = as_markdown
     text = environment.get_template("report.md.j2").render(page=page)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -88,7 +88,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _md(text: str) -> str:
+def as_markdown(text: str) -> str:
     """Text for any place in Markdown, a table's cell included: one line, nothing interpreted."""
     line = re.sub(r"([\\`*\[\]<>|~$]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(text.split()))
     return re.sub(r"^([#+\-]|\d+[.)])(?=\s|$)", r"\\\1", line)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from experiments.cli.options import DEFAULT_ROOT, Root, Set, StudyName, split_trial, study_folder
 from experiments.errors import RequestError
 
+if TYPE_CHECKING:
+    from experiments.records import StudyRecord
+
 
 def add_to(app: typer.Typer) -> None:
     app.command("train", epilog="Example: recsweep train article-basic")(train)
-    app.command("export", epilog="Example: recsweep export quickstart --to model")(export)
+    app.command(
+        "export", epilog="Example: recsweep export quickstart --to optuna:sqlite:///quickstart.db"
+    )(export)
     app.command("spaces", epilog="Example: recsweep spaces ranking")(spaces)
     data = typer.Typer(help="Look at a data set.", no_args_is_help=True, rich_markup_mode=None)
     data.command("describe", epilog="Example: recsweep data describe quickstart")(describe)
@@ -44,12 +50,20 @@ def train(
 def export(
     study: StudyName,
     to: Annotated[
-        Path | None,
-        typer.Option("--to", help="Folder of the SavedModel; default: models/STUDY-NUMBER."),
+        str | None,
+        typer.Option(
+            "--to",
+            help="optuna:URL, mlflow:FOLDER or csv:FILE for the whole study; else the folder of "
+            "the SavedModel. Default: models/STUDY-NUMBER.",
+        ),
     ] = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """Write the winner (or STUDY:17) as a SavedModel that plain TensorFlow loads."""
+    """Write the winner (or STUDY:17) as a SavedModel with its model card; or the study elsewhere.
+
+    optuna:sqlite:///study.db (any Optuna storage) opens in optuna-dashboard, mlflow:FOLDER in
+    `mlflow ui --backend-store-uri FOLDER`.
+    """
     from experiments.best import chosen_trial
     from experiments.records import read_study
     from experiments.single import export_trial
@@ -57,10 +71,52 @@ def export(
     name, number = split_trial(study)
     folder = study_folder(name, root)
     record = read_study(folder)
+    kind, colon, target = (to or "").partition(":")
+    if colon and kind in _WHOLE_STUDY:
+        if number is not None:
+            raise RequestError(f"{kind}: takes the whole study; leave out the trial: {name}")
+        if not target:
+            raise RequestError(f"--to {kind}: needs a place after the colon")
+        typer.echo(_WHOLE_STUDY[kind](record, target))
+        return
+    from reports.model_card import model_card
+
     trial = chosen_trial(record, number)
-    target = to or Path("models") / f"{record.name}-{trial.name}"
-    for line in export_trial(folder, record, trial, target):
+    place = Path(to) if to else Path("models") / f"{record.name}-{trial.name}"
+    for line in export_trial(folder, record, trial, place):
         typer.echo(line)
+    card = place / "MODEL_CARD.md"
+    card.write_text(model_card(record, trial), encoding="utf-8")
+    typer.echo(f"model card: {card}")
+
+
+def _to_optuna(study: StudyRecord, url: str) -> str:
+    from experiments.to_optuna import export_to_optuna
+
+    return export_to_optuna(study, url)
+
+
+def _to_mlflow(study: StudyRecord, folder: str) -> str:
+    from experiments.to_mlflow import export_to_mlflow
+
+    return export_to_mlflow(study, Path(folder))
+
+
+def _to_csv(study: StudyRecord, file: str) -> str:
+    from reports.exports import trials_frame, write_csv
+    from reports.pages import replacing
+
+    with replacing(Path(file)) as temporary:
+        write_csv(trials_frame(study), temporary)
+    return f"wrote {len(study.trials)} trials to {file}"
+
+
+_WHOLE_STUDY: dict[str, Callable[[StudyRecord, str], str]] = {
+    "optuna": _to_optuna,
+    "mlflow": _to_mlflow,
+    "csv": _to_csv,
+}
+"""Where a whole study can go, by what stands before the colon of `--to`."""
 
 
 def spaces(

@@ -1,0 +1,141 @@
+"""A model card for an exported model: what it is, how good, how sure, and what it is not for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.records import StudyRecord, TrialRecord
+from reports import numbers, ranking
+from reports.decision import headline_of_verdict
+from reports.described import described
+from reports.exports import reproduce_commands
+from reports.pages import as_markdown
+
+
+def model_card(study: StudyRecord, trial: TrialRecord) -> str:
+    """Markdown; only what is on record."""
+    parts = (
+        ("", _about(study, trial)),
+        ("Use", _use(study)),
+        ("Training data", _data(study)),
+        ("How good it is", _quality(study, trial)),
+        ("Limits", _limits(study, trial)),
+        ("Hyperparameters", [f"- {n}: {numbers.value(v)}" for n, v in trial.values.items()]),
+        ("Made again by", [f"    {line}" for line in reproduce_commands(study, trial)]),
+        ("Made with", _software(study)),
+    )
+    text = ""
+    for title, lines in parts:
+        if lines:
+            head = f"## {title}\n\n" if title else ""
+            text += head + "\n".join(lines) + "\n\n"
+    return text.rstrip() + "\n"
+
+
+def _about(study: StudyRecord, trial: TrialRecord) -> list[str]:
+    kind = as_markdown(str(trial.values.get("architecture", trial.arm or "ranking")))
+    size = f", {numbers.count(trial.n_parameters)} parameters" if trial.n_parameters else ""
+    return [
+        f"# Model card: {as_markdown(study.name)}, trial {trial.number}",
+        "",
+        f"A rating model ({kind}{size}), trained for {trial.best_epoch} epochs under seed "
+        f"{trial.seed}; weights of its best epoch.",
+    ]
+
+
+def _use(study: StudyRecord) -> list[str]:
+    data = described(study)
+    span = ""
+    if data.rating_range:
+        span = f" from {data.rating_range[0]:g} to {data.rating_range[1]:g}"
+    return [
+        "It predicts the rating that a user would give an item, to order items that were chosen "
+        "by other means. It was not made to choose them from the whole catalogue, and was not "
+        "judged by what people click, watch or buy.",
+        "",
+        "    model = tf.saved_model.load(FOLDER)",
+        '    rate = model.signatures["serving_default"]',
+        '    rate(user_id=tf.constant(["7"]), item_id=tf.constant(["42"]))',
+        "",
+        f"It gives `rating` (in stars{span}, clipped) and `raw`. Where the signature asks for it, "
+        "`timestamp` is in seconds since 1970. Unseen users and items are allowed: they get what "
+        "the model learned for strangers.",
+    ]
+
+
+def _data(study: StudyRecord) -> list[str]:
+    data = described(study)
+    if data.name is None:
+        return ["Not on record."]
+    lines = [
+        f"- {as_markdown(data.name)}: {numbers.count(data.n_ratings)} ratings, "
+        f"{numbers.count(data.n_users)} users, {numbers.count(data.n_items)} items",
+        f"- split {as_markdown(str(data.split.get('method', 'unknown')))}: trained on "
+        f"{numbers.count(data.train.n_rows)} rows, chosen on "
+        f"{numbers.count(data.validation.n_rows)} validation rows",
+    ]
+    if data.features:
+        lines.append(f"- features offered: {as_markdown(', '.join(data.features))}")
+    if data.fingerprint:
+        lines.append(f"- SHA-256 of the ratings {data.fingerprint}")
+    return lines
+
+
+def _quality(study: StudyRecord, trial: TrialRecord) -> list[str]:
+    ranked = ranking.ranked_trials(study)
+    place = f", rank {ranked.index(trial) + 1} of {len(ranked):,}" if trial in ranked else ""
+    lines = [f"- validation RMSE {numbers.rmse(trial.best_rmse)}, one seed{place}"]
+    lines += [
+        f"- {as_markdown(b.label)}: {numbers.rmse(b.val_rmse)}"
+        for b in sorted(study.baselines, key=lambda b: b.val_rmse)
+    ]
+    results = study.verdict.results if study.verdict else None
+    found = results.finalist(trial.name) if results else None
+    if found is not None and study.verdict is not None:
+        interval = ""
+        if found.low is not None:
+            interval = f" ({numbers.rmse(found.low)} to {numbers.rmse(found.high)})"
+        lines.append(
+            f"- mean over {len(study.verdict.seeds)} fresh seeds {numbers.rmse(found.mean)}"
+            f"{interval}"
+        )
+    headline = headline_of_verdict(study)
+    if headline is not None:
+        lines.append(f"- the study's verdict: {as_markdown(headline.text)}")
+    return lines
+
+
+def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
+    data, margin = described(study), ranking.margin(study).rmse
+    bias = ranking.bias_rmse(study)
+    lines = []
+    if bias is not None and trial.best_rmse is not None and trial.best_rmse >= bias:
+        lines.append("- It does not beat a user and an item bias alone.")
+    lines.append(
+        "- Its RMSE was the reason to choose it, on the same rows: expect a worse one elsewhere. "
+        f"Differences under {margin:.2g} are within the noise."
+    )
+    if data.validation.unseen_users is not None:
+        lines.append(
+            f"- {numbers.share(data.validation.unseen_users)} of the validation rows belong to "
+            "users never seen in training."
+        )
+    if study.segments is not None and trial.name in study.segments.spreads:
+        spread = study.segments.spreads[trial.name].sd / study.segments.labels.sd
+        lines.append(f"- Its predictions spread by {numbers.share(spread)} of the ratings' spread.")
+    lines.append(
+        "- Ratings are of people who chose to rate what they chose to watch; groups of people are "
+        "not on record, so fairness between them was not measured."
+    )
+    return lines
+
+
+def _software(study: StudyRecord) -> list[str]:
+    about = study.provenance
+    git: Mapping[str, Any] = about.get("git") or {}
+    versions: Mapping[str, Any] = about.get("versions") or {}
+    lines = [f"- recsweep {about['recsweep']}"] if about.get("recsweep") else []
+    if git.get("commit"):
+        lines.append(f"- commit {git['commit']}" + (", with changes" if git.get("dirty") else ""))
+    return lines + [f"- {name} {version}" for name, version in versions.items() if version]
