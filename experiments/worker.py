@@ -171,7 +171,7 @@ class Attempt:
     """One attempt at one trial: its training run, its checkpoints, its lines in the journal."""
 
     def __init__(self, order: TrialOrder, data: DeviceData, journal: Journal, worker: str) -> None:
-        from recommender.checkpoints import CheckpointError
+        from recommender.checkpoints import CheckpointError, has_checkpoint
         from recommender.training import TrainingRun
 
         self.order = order
@@ -179,7 +179,7 @@ class Attempt:
         self.run: TrainingRun = TrainingRun(order.model, order.training, data)
         self._last = order.folder / "last"
         damaged = None
-        if self._last.is_dir():
+        if has_checkpoint(self._last):
             try:
                 self.run.restore(self._last)
             except CheckpointError as error:

@@ -23,6 +23,7 @@ from experiments.sessions import (
     record_changed_versions,
     refuse_changed_sweep,
 )
+from experiments.study import Outcome
 from experiments.supervision import StopCause, StopSwitch, supervise
 from experiments.sweep import SweepConfig
 from tests.experiments.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
@@ -169,3 +170,19 @@ def test_changed_data_are_refused_with_what_changed(
     with pytest.raises(StateError, match=said) as refusal:
         refuse_changed_data(study, now)  # type: ignore[arg-type]
     assert "--set name=mine-new-data" in str(refusal.value)
+
+
+@pytest.mark.parametrize(("n_failed", "is_strict"), [(0, False), (1, False), (1, True), (3, False)])
+def test_too_many_failures_are_a_problem_and_no_result_is_one(
+    tmp_path: Path, n_failed: int, is_strict: bool
+) -> None:
+    study = read_study(make_study(tmp_path / "mine", n_trials=4))
+    state = [TrialState.FAIL] * n_failed + [TrialState.COMPLETE] * (4 - n_failed)
+    trials = tuple(
+        replace(t, state=s, error="its error") for t, s in zip(study.trials, state, strict=True)
+    )
+    problem = Outcome(replace(study, trials=trials)).problem(is_strict)
+    assert (problem is None) == (n_failed == 0 or (n_failed == 1 and not is_strict))
+    assert problem is None or f"{n_failed} of 4 trials failed; the first: #0 its error" in problem
+    nothing = tuple(replace(t, state=TrialState.PRUNED) for t in trials)
+    assert "no finite RMSE in 4 trials" in (Outcome(replace(study, trials=nothing)).problem() or "")
