@@ -7,9 +7,10 @@ import importlib
 import logging
 import os
 import secrets
+import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ WORKER_ENVIRONMENT = {
 
 OBJECT_STORE_BYTES = 1 << 30
 """Room for the encoded arrays, which all workers share; Ray would take a third of the memory."""
+
+
+_LONGEST_SOCKET_PATH = 107
+"""Linux's limit for the path of a Unix socket, such as Ray's."""
+_RAY_SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,8 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[None]:
 
 
 def _start_local(ray: Any, machine: Machine, resources: Resources, options: Any) -> None:
+    if problem := socket_path_problem(ray_folder(os.environ)):
+        raise ClusterError(problem)
     workers, cpus = resources.workers or 1, resources.cpus
     options = options | {
         "address": "local",
@@ -151,6 +159,22 @@ def _start_local(ray: Any, machine: Machine, resources: Resources, options: Any)
             ray.init(**options)
         except Exception as second:
             raise ClusterError(_why_no_cluster(second, resources)) from first
+
+
+def ray_folder(environ: Mapping[str, str]) -> Path:
+    """Where Ray puts its sockets and logs, in a folder `ray`."""
+    return Path(environ.get("RAY_TMPDIR") or environ.get("TMPDIR") or "/tmp")  # noqa: S108  # Ray's
+
+
+def socket_path_problem(temporary: Path) -> str | None:
+    """What is wrong with a temporary folder for Ray's sockets; None: nothing."""
+    length = len(str(temporary / _RAY_SOCKET).encode())
+    if length <= _LONGEST_SOCKET_PATH:
+        return None
+    return (
+        f"{temporary}: too long for the paths of Ray's sockets ({length} bytes, at most "
+        f"{_LONGEST_SOCKET_PATH}); set TMPDIR to a shorter folder"
+    )
 
 
 def import_ray(resources: Resources) -> threading.Thread:
@@ -175,13 +199,31 @@ def _set_environment(resources: Resources) -> None:
         os.environ.setdefault(name, value)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers or 1)
-    if resources.address is None:
-        # Ray's servers bind to the node's address; this makes that the loopback one.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        if "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_MODE" not in os.environ:
+    if resources.address is not None:
+        return
+    # Ray's servers bind to the node's address; this makes that the loopback one.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    is_early = "ray" not in sys.modules
+    if not is_early:  # a notebook's own import, which has read the line above already
+        from ray._private import ray_constants
+
+        ray_constants.ENABLE_RAY_CLUSTER = False
+    if not any(name.startswith("RAY_AUTH") for name in os.environ):
+        os.environ["RAY_AUTH_MODE"] = "token"
+        if is_early:
             # A token that lives in this process and its children only: no file to protect.
-            os.environ["RAY_AUTH_MODE"] = "token"
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        else:
+            _keep_token_private(Path.home() / ".ray" / "auth_token")
+
+
+def _keep_token_private(path: Path) -> None:
+    """Ray would write its token's file readable for everybody."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32), encoding="ascii")
+    path.chmod(0o600)
 
 
 def _why_no_cluster(error: Exception, resources: Resources) -> str:
@@ -192,7 +234,7 @@ def _why_no_cluster(error: Exception, resources: Resources) -> str:
             "A client with an explicit address needs the cluster's token: set RAY_AUTH_MODE=token "
             "and RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH)."
         )
-    logs = Path(tempfile.gettempdir()) / "ray" / "session_latest" / "logs"
+    logs = ray_folder(os.environ) / "ray" / "session_latest" / "logs"
     return (
-        f"Ray did not start, twice: {line}\nIts logs are in {logs}. Try again on a quieter machine."
+        f"Ray did not start, twice: {line}\nIts logs are in {logs}; `recsweep doctor` looks for the cause."
     )

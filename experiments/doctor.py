@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from experiments.cluster import OBJECT_STORE_BYTES
+from experiments.cluster import OBJECT_STORE_BYTES, ray_folder, socket_path_problem
 from experiments.files import is_on_network
 from experiments.machine import read_machine
 from experiments.provenance import package_version
@@ -21,9 +21,6 @@ from experiments.sessions import current_versions
 Mark = Literal["ok", "note", "wrong"]
 
 _LEAST_FREE_BYTES = 2 << 30
-_LONGEST_SOCKET_PATH = 107
-"""Linux's limit for the path of a Unix socket, such as Ray's."""
-_RAY_SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ def examine(studies: Path, environ: Mapping[str, str] | None = None) -> list[Fin
         Finding("ok", "machine", str(read_machine(environ))),
         *_disks(studies),
         *_shared_memory(Path("/dev/shm")),  # noqa: S108  # where Ray puts its object store
-        *_ray(environ, Path(tempfile.gettempdir())),
+        *_ray(environ, ray_folder(environ)),
         *_token(Path.home() / ".ray" / "auth_token", environ),
         *_keras(environ),
         *_strangers(Path.cwd(), Path(__file__).resolve().parent.parent),
@@ -115,17 +112,6 @@ def _ray(environ: Mapping[str, str], temporary: Path) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "Ray", "asks for a token, listens on loopback, reports no usage")
-
-
-def socket_path_problem(temporary: Path) -> str | None:
-    """What is wrong with a temporary folder for Ray's sockets; None: nothing."""
-    length = len(str(temporary / _RAY_SOCKET).encode())
-    if length <= _LONGEST_SOCKET_PATH:
-        return None
-    return (
-        f"{temporary}: too long for the paths of Ray's sockets ({length} bytes, at most "
-        f"{_LONGEST_SOCKET_PATH}); set TMPDIR to a shorter folder"
-    )
 
 
 def _answers(address: str) -> bool:

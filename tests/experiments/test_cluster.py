@@ -45,6 +45,16 @@ def test_a_start_that_fails_twice_names_the_logs_and_exits_with_7() -> None:
     assert ClusterError.exit_code == 7
 
 
+def test_a_folder_too_long_for_sockets_is_said_before_ray_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", "/scratch/" + "x" * 60)
+    ray = FakeRay(0)
+    with pytest.raises(ClusterError, match="TMPDIR"):
+        cluster._start_local(ray, NO_GPU, Resources(workers=1), {})
+    assert ray.options == []
+
+
 def test_ray_is_told_what_this_process_may_use_and_shows_no_dashboard() -> None:
     ray = FakeRay(0)
     cluster._start_local(ray, ONE_GPU, Resources(workers=8, cpus=1), {})

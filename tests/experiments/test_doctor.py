@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from experiments import doctor
-from experiments.doctor import Finding, socket_path_problem
+from experiments.cluster import socket_path_problem
+from experiments.doctor import Finding
 
 
 def wrong(findings: object) -> list[Finding]:

@@ -36,6 +36,12 @@ def main(kinds: list[str]) -> int:
                     )
                 )
             results.append(
+                _timed(
+                    Counts("jobs of 45 s, queued again"),
+                    lambda c: torture(root / "jobs", 4, c, 2, 0, job="45s"),
+                )
+            )
+            results.append(
                 _timed(Counts("nemesis, nodes"), lambda c: torture_nodes(root / "nodes", 3, c, 3))
             )
     print()

@@ -34,8 +34,14 @@ LONGEST_S = 1500.0
 ROOT = Path(__file__).parents[2]
 
 
-def torture(root: Path, seed: int, counts: Counts, n_workers: int, n_faults: int) -> None:
-    """One sweep of 20 trials, started again after each end that is none."""
+def torture(
+    root: Path, seed: int, counts: Counts, n_workers: int, n_faults: int, job: str | None = None
+) -> None:
+    """One sweep of 20 trials, started again after each end that is none.
+
+    Args:
+        job: how long a job lasts that the driver runs in; it is queued again until it is done.
+    """
     rng = random.Random(seed)
     root.mkdir(parents=True)
     synthetic_ratings(60, 40, 1500).to_csv(root / "ratings.csv", index=False)
@@ -53,6 +59,7 @@ def torture(root: Path, seed: int, counts: Counts, n_workers: int, n_faults: int
             [
                 *(sys.executable, "-m", "experiments.cli.main", "run", str(file), "--resume"),
                 *("--studies", str(root / "studies"), "--workers", str(n_workers)),
+                *(("--stop-at", job) if job else ()),
             ],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
@@ -66,6 +73,7 @@ def torture(root: Path, seed: int, counts: Counts, n_workers: int, n_faults: int
         )
         nemesis.haunt(driver)
         code = driver.wait()
+        counts.faults += bool(job) and code == 143
         print(f"  {counts.name}: the driver ended with {code}", flush=True)
         if code == 6:  # too many of the trials were failed by us
             break
