@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from experiments.board_check import BoardCheck, read_board_check
 from experiments.errors import StateError
 from experiments.files import read_json
 from experiments.lock import holder_of
@@ -32,6 +33,7 @@ from experiments.verdict_records import (
 __all__ = [
     "AttemptRecord",
     "BaselineRecord",
+    "BoardCheck",
     "ColumnRecord",
     "EpochRecord",
     "Finalist",
@@ -279,6 +281,8 @@ class StudyRecord:
     """None until finalists were frozen."""
     segments: SegmentsRecord | None = None
     """Where the finalists err; None until their predictions were read."""
+    board_check: BoardCheck | None = None
+    """Whether the dashboard showed what the ledger holds; None until a driver ended."""
     test: UnsealedRecord | None = None
     """None until this study's finalists were scored on the test split."""
     openings: tuple[Opening, ...] = ()
@@ -384,6 +388,7 @@ def read_study(folder: Path) -> StudyRecord:
         note=sweep.get("note", ""),
         verdict=read_verdict(folder),
         segments=read_segments(folder),
+        board_check=read_board_check(folder),
         test=read_test(folder),
         openings=openings_of(folder, (about.get("dataset") or {}).get("split_fingerprint")),
     )

@@ -111,10 +111,25 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "commit": f"{commit}{dirty}" if commit else "",
         "Python": _text(about.get("python")),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "dashboard": _board(study),
         "data fingerprint": data.fingerprint or "",
         "split fingerprint": data.split_fingerprint or "",
     }
     return tuple((name, text) for name, text in facts.items() if text)
+
+
+def _board(study: StudyRecord) -> str:
+    """Whether TensorBoard shows what this report tells, by `recsweep board --check`."""
+    check = study.board_check
+    if check is None:
+        return "not compared with the ledger yet"
+    if check.differences:
+        n = numbers.plural(len(check.differences), "difference")
+        return f"{n} to the ledger, which is the record; the first: {check.differences[0]}"
+    return (
+        f"equals the ledger: {numbers.plural(check.n_trials, 'trial')}, "
+        f"{numbers.plural(check.n_columns, 'dimension')}"
+    )
 
 
 def _text(value: object) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from experiments.board import check_board
+from experiments.board_check import BoardCheck
 from experiments.cluster import Resources
 from experiments.journal import journal_files, read_journal
 from experiments.machine import Machine
@@ -83,6 +84,7 @@ def test_a_sweep_finishes_and_its_board_equals_its_ledger(
     assert len(study.ranked) >= 2
     assert all(trial.state.is_finished for trial in study.trials)
     assert check_board(study) == []
+    assert study.board_check == BoardCheck(6, len(study.columns), ())
     assert not list((study.folder / "trials").glob("*/last"))
     # Both workers are warm: no more processes than workers trained all trials.
     assert len({attempt.worker for t in study.trials for attempt in t.attempts}) <= 2
