@@ -137,6 +137,7 @@ def resume(
 def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     """Ask the driver of a running study to checkpoint its trials and end."""
     from experiments.lock import holder_of
+    from experiments.records import read_study
     from experiments.supervision import StopCause, StopSwitch
 
     folder = study_folder(study, root)
@@ -146,7 +147,9 @@ def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
         return
     StopSwitch(folder).ask(StopCause.COMMAND)
     typer.echo(f"asked {holder} to stop {study}; its running trials are checkpointed first")
-    typer.echo(f"go on later with: recsweep resume {study}")
+    # With all search trials done, what runs is a verdict.
+    command = "verdict" if read_study(folder).is_finished else "resume"
+    typer.echo(f"go on later with: recsweep {command} {study}")
 
 
 def _deadline(stop_at: str | None) -> float | None:

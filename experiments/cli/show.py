@@ -12,7 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.cli import wording
-from experiments.records import StudyRecord, TrialRecord, TrialState
+from experiments.records import (
+    Purpose,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+    VerdictRecord,
+)
 from experiments.values import value_text, values_text
 
 SCHEMA = 1
@@ -24,7 +30,7 @@ def show_text(study: StudyRecord) -> str:
     lines = [f"{study.name} · {study.state} → {wording.shown_path(study.folder)}"]
     if study.note:
         lines.append(f"note     {study.note}")
-    lines += wording.data_lines(study.provenance.get("dataset") or {})
+    lines += wording.data_lines(study)
     if study.baselines:
         lines.append(f"to beat  {wording.to_beat_text(study.baselines)}      validation RMSE")
     lines.append(f"search   {wording.search_text(study)}")
@@ -36,9 +42,22 @@ def show_text(study: StudyRecord) -> str:
         lines.append(f"best     {best}")
     if arms := wording.arms_of(study):
         lines.append(f"arms     {wording.arms_text(study.search_trials, arms)}")
+    if study.verdict is not None:
+        lines.append(f"verdict  {_verdict_text(study, study.verdict)}")
     if study.trials:
         lines += ["", *_trial_table(study)]
     return "\n".join(lines)
+
+
+def _verdict_text(study: StudyRecord, verdict: VerdictRecord) -> str:
+    """`8 finalists, 5 seeds: in the report`, or how far it is and how it goes on."""
+    said = f"{wording.plural(len(verdict.finalists), 'finalist')}, {len(verdict.seeds)} seeds: "
+    if verdict.results is not None:
+        return said + f"in the report; anew by: recsweep verdict {study.name}"
+    n_trials = sum(not finalist.is_baseline for finalist in verdict.finalists)
+    n_all = n_trials * len(verdict.seeds)
+    n_done = sum(t.purpose is Purpose.VERDICT and t.state.is_finished for t in study.trials)
+    return said + f"{n_done}/{n_all} trained; go on with: recsweep verdict {study.name}"
 
 
 def show_json(study: StudyRecord) -> dict[str, Any]:

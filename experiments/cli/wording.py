@@ -101,7 +101,7 @@ def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[st
     """What is about to happen, before the first trial: data, split, what is to be beaten, ..."""
     version = ".".join(str(study.provenance.get("recsweep", "")).split(".")[:2])
     lines = [f"{f'recsweep {version}'.strip()} · {study.name} → {shown_path(study.folder)}"]
-    lines += data_lines(study.provenance.get("dataset") or {})
+    lines += data_lines(study)
     if study.baselines:
         lines.append(f"to beat  {to_beat_text(study.baselines)}      validation RMSE")
     lines.append(f"search   {search_text(study)}")
@@ -120,8 +120,9 @@ def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[st
     return lines
 
 
-def data_lines(dataset: Mapping[str, Any]) -> list[str]:
-    """The data set and its split, from its description in the provenance."""
+def data_lines(study: StudyRecord) -> list[str]:
+    """The data set and its split, as the provenance describes them, and whether it was opened."""
+    dataset: Mapping[str, Any] = study.provenance.get("dataset") or {}
     if not dataset:
         return []
     low, high = dataset["rating_range"]
@@ -131,7 +132,10 @@ def data_lines(dataset: Mapping[str, Any]) -> list[str]:
         f"stars {low:g} to {high:g}"
     ]
     rows = " · ".join(f"{part} {dataset[part]['n_rows']:,}" for part in _PARTS)
-    lines.append(f"split    {dataset['split']['method']}: {rows} (sealed)")
+    sealed = "sealed, never opened"
+    if study.openings:
+        sealed = f"opened {plural(len(study.openings), 'time')}"
+    lines.append(f"split    {dataset['split']['method']}: {rows} ({sealed})")
     unseen = dataset["test"]["unseen_users"]
     if unseen >= 0.005:
         lines.append(

@@ -32,6 +32,16 @@ from tests.small_studies import a_sweep, decide
 from tests.synthetic_study import make_study
 
 
+class Heard(Silent):
+    """Keeps what the flow says to its user."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
     return read_study(make_study(tmp_path_factory.mktemp("studies") / "made-up"))
@@ -135,6 +145,9 @@ def test_a_driver_that_dies_goes_on_to_the_same_verdict(
     with pytest.raises(Died):
         gather_evidence(study, top=1, n_seeds=2, watcher=Silent())
     assert read_study(study).state == "finished"  # of the search
+    said = Heard()
+    resume_study(study, watcher=said)
+    assert said.messages == ["small is finished but for its verdict: recsweep verdict small"]
     workers.dies_after = None
     assert decide(study) == expected
     assert len(workers.trained) == len(set(workers.trained))
@@ -146,14 +159,10 @@ def test_a_damaged_prediction_file_is_made_again_from_the_weights(
     expected = decide(study, top=1, n_seeds=2)
     (damaged,) = (study / "predictions" / "validation" / "0000-v1").glob("*.npz")
     damaged.write_bytes(damaged.read_bytes()[:-9] + b"\0" * 9)
-    said: list[str] = []
-
-    class Listening(Silent):
-        def message(self, text: str) -> None:
-            said.append(text)
-
-    gather_evidence(study, watcher=Listening())
-    assert len(said) == 1 and "0000-v1" in said[0] and "SHA-256" in said[0]
+    said = Heard()
+    gather_evidence(study, watcher=said)
+    (message,) = said.messages
+    assert "0000-v1" in message and "SHA-256" in message
     assert decide(study) == expected
     # Without the weights it is trained again, to the same numbers.
     shutil.rmtree(study / "predictions")

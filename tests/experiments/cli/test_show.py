@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from experiments.cli.show import ls_json, ls_text, show_json, show_text, trial_json, trial_text
-from experiments.records import StudyRecord, read_study
+from experiments.records import (
+    Finalist,
+    Opening,
+    Purpose,
+    StudyRecord,
+    VerdictRecord,
+    VerdictResults,
+    read_study,
+)
 from tests.synthetic_study import make_study
 
 
@@ -124,3 +132,27 @@ def test_show_needs_neither_pandas_nor_tensorboard_nor_ray(study: StudyRecord) -
         cwd=Path(__file__).parents[3],
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_verdict_is_told_with_how_far_it_is(study: StudyRecord) -> None:
+    frozen = VerdictRecord(
+        frozen_at=1.0,
+        top=1,
+        seeds=(1, 2),
+        finalists=(Finalist("0000", 0, ("default",)), Finalist("bias", None, ("best baseline",))),
+    )
+    one_done = replace(study.trials[0], purpose=Purpose.VERDICT, name="0000-v1")
+    begun = replace(study, verdict=frozen, trials=(*study.trials, one_done))
+    text = show_text(begun)
+    assert "verdict  2 finalists, 2 seeds: 1/2 trained; go on with: recsweep verdict" in text
+    results = VerdictResults(0.003, 10, 2, (), ())
+    done = show_text(replace(begun, verdict=replace(frozen, results=results)))
+    assert "2 seeds: in the report" in done
+    assert "verdict  " not in show_text(study)
+
+
+def test_a_split_that_was_opened_is_no_longer_called_sealed(study: StudyRecord) -> None:
+    assert "(sealed, never opened)" in show_text(study)
+    look = Opening(1.0, "other", "c" * 64, "me", "")
+    text = show_text(replace(study, openings=(look, look)))
+    assert "(opened 2 times)" in text and "sealed" not in text

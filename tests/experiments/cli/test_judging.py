@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from typer.testing import CliRunner
+
+from experiments.cli.main import app
+from experiments.records import read_study
+from tests.in_process import InProcess
+
+
+def recsweep(command: str, folder: Path, *options: str) -> list[str]:
+    """The lines that a command prints on stdout."""
+    result = CliRunner().invoke(
+        app, [command, folder.name, "--studies", str(folder.parent), *options]
+    )
+    assert result.exception is None, result.output
+    return result.stdout.splitlines()
+
+
+def test_a_plan_says_who_would_be_judged_and_freezes_nothing(study: Path) -> None:
+    lines = recsweep("verdict", study, "--plan", "--top", "1", "--seeds", "3")
+    assert any("best baseline" in line for line in lines)
+    assert lines[-1].startswith("cost     ") and "× 3 fresh seeds" in lines[-1]
+    assert read_study(study).verdict is None
+
+
+def test_the_cost_comes_first_and_the_verdict_last(study: Path, workers: InProcess) -> None:
+    lines = recsweep("verdict", study, "--top", "1", "--seeds", "2")
+    heads = [line.split(" ")[0] for line in lines if not line.startswith(" ")]
+    assert heads.index("cost") < heads.index("verdict") < heads.index("report")
+    results = read_study(study).verdict
+    assert results is not None and results.results is not None
+    frame = pd.read_csv(study / "report" / "verdict.csv", dtype={"finalist": str})
+    assert len(frame) == sum(len(f.rmse_by_seed) for f in results.results.finalists)
+    assert "## Verdict" in (study / "report" / "report.md").read_text()
+    again = recsweep("verdict", study)
+    assert any(line.startswith("cost     none") for line in again)
+    assert [line for line in again if line.startswith("verdict")] == [
+        line for line in lines if line.startswith("verdict")
+    ]
