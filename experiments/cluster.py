@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from experiments.errors import ClusterError, SweepFileError, SweepProblem
 from experiments.machine import Machine
 
@@ -103,8 +105,31 @@ class Resources:
         )
 
 
+@dataclass(slots=True)
+class RayHead:
+    """The processes without which a Ray of our own is lost; none of another's."""
+
+    processes: tuple[psutil.Process, ...]
+
+    @classmethod
+    def of_this_process(cls) -> RayHead:
+        below = psutil.Process().children(recursive=True)
+        return cls(tuple(p for p in below if p.name() in ("gcs_server", "raylet")))
+
+    def loss(self) -> str | None:
+        """What is gone, or None. Ray itself would notice after a minute, and end this process."""
+        for process in self.processes:
+            try:
+                is_there = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+            except psutil.NoSuchProcess:
+                is_there = False
+            if not is_there:
+                return "Ray is lost: a process of its head is gone"
+        return None
+
+
 @contextlib.contextmanager
-def ray_cluster(resources: Resources, machine: Machine) -> Iterator[None]:
+def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
     """A connected Ray for the time of the block. Loopback only, no dashboard, no usage reports.
 
     Raises:
@@ -114,7 +139,7 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[None]:
     import ray
 
     if ray.is_initialized():  # a test's or a notebook's own cluster: used, and left running
-        yield
+        yield RayHead(())
         return
     with tempfile.TemporaryDirectory(prefix="recsweep-ray-") as empty:
         options: dict[str, Any] = {
@@ -132,9 +157,11 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[None]:
             if isinstance(error, ClusterError):
                 raise
             raise ClusterError(_why_no_cluster(error, resources)) from error
+        head = RayHead.of_this_process() if resources.address is None else RayHead(())
         try:
-            yield
+            yield head
         finally:
+            head.processes = ()
             ray.shutdown()
 
 
@@ -209,11 +236,11 @@ def _set_environment(resources: Resources) -> None:
 
         ray_constants.ENABLE_RAY_CLUSTER = False
     if not any(name.startswith("RAY_AUTH") for name in os.environ):
-        os.environ["RAY_AUTH_MODE"] = "token"
         if is_early:
             # A token that lives in this process and its children only: no file to protect.
+            os.environ["RAY_AUTH_MODE"] = "token"
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        else:
+        else:  # too late to say so: it will use its file
             _keep_token_private(Path.home() / ".ray" / "auth_token")
 
 
@@ -236,5 +263,6 @@ def _why_no_cluster(error: Exception, resources: Resources) -> str:
         )
     logs = ray_folder(os.environ) / "ray" / "session_latest" / "logs"
     return (
-        f"Ray did not start, twice: {line}\nIts logs are in {logs}; `recsweep doctor` looks for the cause."
+        f"Ray did not start, twice: {line}\n"
+        f"Its logs are in {logs}; `recsweep doctor` looks for the cause."
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from experiments import folders
 from experiments.board import check_board
 from experiments.board_check import BoardCheck, write_board_check
-from experiments.cluster import Resources, import_ray, ray_cluster
+from experiments.cluster import RayHead, Resources, import_ray, ray_cluster
 from experiments.conductor import Conductor
 from experiments.errors import DataProblem
 from experiments.hparams import FOLDER as BOARD_FOLDER
@@ -149,12 +149,7 @@ def resume_study(
             if retry_failed:
                 n_retried = reopen_failed(study.search_trials, journal)
         if study.is_finished and n_trials is None and not n_retried:
-            verdict = study.verdict
-            watcher.message(
-                f"{study.name} is finished; nothing to resume"
-                if verdict is None or verdict.results is not None
-                else f"{study.name} is finished but for its verdict: recsweep verdict {study.name}"
-            )
+            watcher.message(f"{study.name} is finished; nothing to resume")
             return Outcome(study)
         machine = read_machine()
         resources = (resources or Resources()).settle(machine)
@@ -287,17 +282,24 @@ def run_trials(
             f"with: recsweep resume {switch.path.parent.name}; Ctrl-C again stops at once"
         )
 
+    heads: list[RayHead] = []
+
     def trials() -> None:
         from experiments.bridge import run_on_ray
 
-        with ray_cluster(resources, machine):
+        with ray_cluster(resources, machine) as head:
+            heads.append(head)
             run_on_ray(conductor, loaded.encoded, resources, settings)
+
+    def look_around() -> str | None:
+        conductor.liveness.check()
+        return heads[0].loss() if heads else None
 
     supervise(
         trials,
         switch,
         on_stop=on_stop,
-        on_poll=conductor.liveness.check,
+        on_poll=look_around,
         time_left_s=time_left_s,
         deadline=deadline,
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from experiments.errors import ClusterError
 from experiments.files import atomic_write
 
 POLL_S = 0.2
@@ -71,7 +72,7 @@ def supervise(
     switch: StopSwitch,
     *,
     on_stop: Callable[[StopCause], None],
-    on_poll: Callable[[], None] = lambda: None,
+    on_poll: Callable[[], str | None] = lambda: None,
     time_left_s: float | None = None,
     deadline: float | None = None,
 ) -> None:
@@ -80,7 +81,8 @@ def supervise(
     Args:
         work: long, and watching `switch`.
         on_stop: called once, on the main thread, when a stop has been asked for.
-        on_poll: called on the main thread a few times a second.
+        on_poll: called on the main thread a few times a second; what it gives is why the trials'
+            cluster is lost, and ends the process on the spot.
         time_left_s: after so many seconds a stop is asked for; None: never.
         deadline: at this monotonic time, too, since the job that this runs in is about to end.
 
@@ -104,7 +106,8 @@ def supervise(
         while thread.is_alive():
             thread.join(POLL_S)
             hold_signals()
-            on_poll()
+            if lost := on_poll():
+                _leave(switch, lost, ClusterError.exit_code)
             if ends_at is not None and time.monotonic() >= ends_at:
                 switch.ask(StopCause.TIMEOUT)
             if time.monotonic() >= job_ends_at:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from experiments import cluster
-from experiments.cluster import WORKER_ENVIRONMENT, Resources
+from experiments.cluster import WORKER_ENVIRONMENT, RayHead, Resources
 from experiments.errors import ClusterError, SweepFileError
 from experiments.machine import Gpu, Machine
 
+ROOT = Path(__file__).parents[2]
 NO_GPU = Machine(n_cpus=2, cpu="a", memory_gb=8)
 ONE_GPU = Machine(n_cpus=4, cpu="a", memory_gb=8, gpus=(Gpu(0, "GPU-0", "a", 16, 16),))
 
@@ -93,6 +98,7 @@ def test_ray_asks_for_a_token_reports_nothing_and_workers_get_the_old_keras(
     for name in list(os.environ):
         if name.startswith(("RAY_", "TUNE_")):
             monkeypatch.delenv(name)
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(cluster.os, "environ", dict(os.environ))  # nothing leaks into other tests
     cluster._set_environment(Resources(workers=1))
@@ -102,3 +108,34 @@ def test_ray_asks_for_a_token_reports_nothing_and_workers_get_the_old_keras(
     assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
     assert not list(tmp_path.iterdir())  # no token file to protect
     assert WORKER_ENVIRONMENT["TF_USE_LEGACY_KERAS"] == "1"
+
+
+def test_a_head_that_lost_a_process_is_lost() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    head = RayHead((psutil.Process(child.pid),))
+    assert head.loss() is None
+    child.kill()
+    deadline = time.monotonic() + 10
+    while head.loss() is None:
+        assert time.monotonic() < deadline
+    child.wait()
+    assert head.loss() is not None
+    head.processes = ()
+    assert head.loss() is None
+
+
+def test_a_lost_cluster_ends_the_driver_with_7_and_the_command_to_go_on(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from experiments.supervision import StopSwitch, supervise\n"
+        "switch = StopSwitch(Path(sys.argv[1]))\n"
+        "supervise(lambda: time.sleep(60), switch, on_stop=print, on_poll=lambda: 'Ray is lost')\n"
+    )
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 7
+    assert "Ray is lost; go on with: recsweep resume mine" in done.stderr

@@ -148,8 +148,6 @@ class Nemesis:
 
 def torture_nodes(root: Path, seed: int, counts: Counts, n_faults: int) -> None:
     """A sweep on a cluster of two nodes beside the head, which are killed and replaced."""
-    from ray.cluster_utils import Cluster
-
     from experiments.cluster import WORKER_ENVIRONMENT, Resources, import_ray
     from experiments.study import run_study
     from experiments.watcher import Silent
@@ -159,8 +157,9 @@ def torture_nodes(root: Path, seed: int, counts: Counts, n_faults: int) -> None:
     synthetic_ratings(60, 40, 1500).to_csv(root / "ratings.csv", index=False)
     sweep = small_sweep(root / "ratings.csv", "nodes", trials=N_TRIALS, max_epochs=400)
     resources = Resources(workers=2, gpus=0)
-    import_ray(resources).join()
+    import_ray(resources).join()  # before anything else of Ray: its token is set first
     import ray
+    from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     history = root / "history"
