@@ -149,7 +149,12 @@ def resume_study(
             if retry_failed:
                 n_retried = reopen_failed(study.search_trials, journal)
         if study.is_finished and n_trials is None and not n_retried:
-            watcher.message(f"{study.name} is finished; nothing to resume")
+            verdict = study.verdict
+            watcher.message(
+                f"{study.name} is finished; nothing to resume"
+                if verdict is None or verdict.results is not None
+                else f"{study.name} is finished but for its verdict: recsweep verdict {study.name}"
+            )
             return Outcome(study)
         machine = read_machine()
         resources = (resources or Resources()).settle(machine)
