@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.cli import main as command
 from experiments.errors import StateError
 from experiments.journal import JournalError, journal_files, read_journal
 from experiments.ledger import LedgerError
@@ -121,3 +122,25 @@ def test_repair_reads_the_rest_of_journals_that_ended_torn(study: Path) -> None:
     (study / "study.db").unlink()
     assert repair_study(study).n_lines_lost == 0
     assert all(read_journal(path)[0] for path in journal_files(study / "journal"))
+
+
+def recsweep(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["recsweep", *arguments])
+    with pytest.raises(SystemExit) as ending:
+        command.main()
+    return int(ending.value.code or 0)
+
+
+def test_ls_shows_the_other_studies_and_then_names_the_damaged_one(
+    study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(study, study.parent / "other")
+    text(study / "study.db")
+    assert recsweep(monkeypatch, "ls", "--studies", str(study.parent)) == 4
+    said = capsys.readouterr()
+    assert "other" in said.out
+    assert "recsweep repair mine" in said.err
+    assert recsweep(monkeypatch, "repair", "mine", "--studies", str(study.parent)) == 0
+    assert "24 of 24 trials recovered" in capsys.readouterr().out
+    assert recsweep(monkeypatch, "ls", "--studies", str(study.parent)) == 0
+    assert "mine" in capsys.readouterr().out

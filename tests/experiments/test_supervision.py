@@ -1,0 +1,98 @@
+"""Signals, in processes of their own: the first asks for a stop, the second leaves at once."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from experiments.supervision import StopCause, StopSwitch
+
+ROOT = Path(__file__).parents[2]
+DRIVER = """
+import sys, time
+from pathlib import Path
+from experiments import supervision
+from experiments.supervision import StopSwitch, supervise
+
+folder, obeys, grace_s = Path(sys.argv[1]), sys.argv[2] == "obeys", float(sys.argv[3])
+supervision.GRACE_S = grace_s
+switch = StopSwitch(folder)
+
+
+def work():
+    (folder / "working").touch()
+    while not (obeys and switch.path.exists()):
+        time.sleep(0.02)
+
+
+def on_stop(cause):
+    print("asked by", cause.value, flush=True)
+
+
+supervise(work, switch, on_stop=on_stop)
+sys.exit(switch.cause.exit_code)
+"""
+
+
+def drive(folder: Path, manner: str, grace_s: float = 60.0) -> subprocess.Popen[str]:
+    folder.mkdir()
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, str(folder), manner, str(grace_s)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "working").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return driver
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)]
+)
+def test_a_first_signal_asks_for_a_stop_and_gives_its_code(
+    tmp_path: Path, number: signal.Signals, exit_code: int
+) -> None:
+    driver = drive(tmp_path / "mine", "obeys")
+    driver.send_signal(number)
+    out, err = driver.communicate(timeout=30)
+    assert out.split() == ["asked", "by", number.name]
+    assert (driver.returncode, err) == (exit_code, "")
+
+
+def test_a_second_signal_leaves_at_once_with_the_command_to_go_on(tmp_path: Path) -> None:
+    driver = drive(tmp_path / "mine", "does not obey")
+    driver.send_signal(signal.SIGTERM)
+    assert driver.stdout is not None
+    driver.stdout.readline()
+    driver.send_signal(signal.SIGINT)
+    _, err = driver.communicate(timeout=30)
+    assert driver.returncode == 130
+    assert "stopped at once; go on with: recsweep resume mine" in err
+    assert not StopSwitch(tmp_path / "mine").path.exists()
+
+
+def test_who_does_not_come_to_rest_is_left_behind(tmp_path: Path) -> None:
+    driver = drive(tmp_path / "mine", "does not obey", grace_s=0.3)
+    driver.send_signal(signal.SIGUSR1)
+    _, err = driver.communicate(timeout=30)
+    assert driver.returncode == 143
+    assert "did not come to rest" in err
+
+
+def test_the_first_cause_stands_and_an_unknown_one_is_the_commands(tmp_path: Path) -> None:
+    switch = StopSwitch(tmp_path)
+    assert switch.cause is None
+    switch.ask(StopCause.SIGTERM)
+    switch.ask(StopCause.COMMAND)
+    assert switch.cause is StopCause.SIGTERM
+    switch.path.write_text("")
+    assert switch.cause is StopCause.COMMAND
