@@ -140,7 +140,13 @@ class FakeWorker:
         order = self.order
         assert order is not None
         self._epoch += 1
-        value = self._study.objective(order.values, self._epoch)
+        try:
+            value = self._study.objective(order.values, self._epoch)
+        except RuntimeError as error:
+            self._write("end", sync=True, stop_reason="error", error=str(error))
+            conductor.pump()
+            self.order = None
+            return
         reason = self._reason(value)
         self._write(
             "epoch",
