@@ -39,8 +39,8 @@ def _about(study: StudyRecord, trial: TrialRecord) -> list[str]:
     return [
         f"# Model card: {as_markdown(study.name)}, trial {trial.number}",
         "",
-        f"A rating model ({kind}{size}), trained for {trial.best_epoch} epochs under seed "
-        f"{trial.seed}; weights of its best epoch.",
+        f"A rating model ({kind}{size}), trained for {len(trial.epochs)} epochs under seed "
+        f"{trial.seed}; weights of epoch {trial.best_epoch}, its best.",
     ]
 
 

@@ -10,6 +10,7 @@ from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.described import described
 from reports.paper.methods import name_of
+from reports.sections.unsealed import openings_text
 
 Answer = Literal["yes", "no", "not recorded"]
 
@@ -109,6 +110,7 @@ def _result_items(study: StudyRecord) -> tuple[Item, ...]:
         Item("The metric is defined", "yes", ranking.what_is_averaged(study)),
         _known("Baselines on the same rows are stated", baselines),
         _known("Seeds are stated", ", ".join(map(str, seeds[:12]))),
+        Item("The test part was kept from search and choice", "yes", openings_text(study)),
         Item("Results have error bars over seeds", "yes" if results else "no", bars),
         Item(
             "Differences were tested, with correction for many", "yes" if results else "no", tests

@@ -7,6 +7,7 @@ from typing import Any
 
 from experiments.records import ColumnRecord, StudyRecord
 from reports import numbers, ranking
+from reports.decision import label
 from reports.described import described
 
 
@@ -14,7 +15,7 @@ def methods_paragraph(study: StudyRecord) -> str:
     """Only what is on record; what is not is left out, never guessed."""
     sentences = (
         *_data(study), _space(study), *_budget(study), _objective(study), *_baselines(study),
-        *_effort(study), _tests(study),
+        *_effort(study), _tests(study), _test_split(study),
     )  # fmt: skip
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -171,4 +172,24 @@ def _tests(study: StudyRecord) -> str:
         f"freedom); p values are Holm's over {numbers.plural(len(results.pairs), 'pair')}; "
         f"differences within {results.margin:.2g} RMSE count as a tie. The finalists were chosen "
         "on the rows that they are judged on; the variance of the search itself is not covered."
+    )
+
+
+def _test_split(study: StudyRecord) -> str:
+    if not study.openings:
+        return "The ratings of the test part were sealed and never opened."
+    opened = numbers.plural(len(study.openings), "time")
+    scored = ""
+    if study.test is not None:
+        means = ", ".join(
+            f"{label(study, found.name)} {numbers.rmse(found.mean)}"
+            for found in study.test.results.finalists
+            if found.mean is not None
+        )
+        scored = f"; on its {study.test.results.n_rows:,} ratings the frozen finalists had {means}"
+    return (
+        f"The test part was opened {opened} in all, by this study after its finalists were frozen"
+        f"{scored}."
+        if study.test is not None
+        else f"The test part was opened {opened} in all, by other studies of the same split."
     )

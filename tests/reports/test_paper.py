@@ -21,7 +21,7 @@ from reports.paper.latex import document, escape, leaderboard_table, verdict_tab
 from reports.paper.methods import methods_paragraph
 from reports.render import ReportPaths, write_report
 from tests.reports.conftest import MakeStudy, without_complete
-from tests.reports.verdicts import judged
+from tests.reports.verdicts import judged, opened
 
 PDFLATEX = shutil.which("pdflatex")
 HOSTILE = '\\input{/etc/passwd} $x_1$ & 50 % #1 {a} ~^ <b> | "q" é 中 −\nnext'
@@ -165,3 +165,17 @@ def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) 
     assert "no test of significance" not in text
     answers = {item.question: item.answer for item in checklist(decided)}
     assert answers["Results have error bars over seeds"] == "yes"
+
+
+def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:
+    assert "sealed and never opened" in methods_paragraph(study)
+    best, other = study.ranked[:2]
+    unsealed = opened(judged(study, {best.number: 0.0, other.number: 0.02}))
+    assert unsealed.test is not None
+    n = len(unsealed.openings)
+    text = methods_paragraph(unsealed)
+    assert f"opened {n} time" in text and "after the finalists were frozen" in text
+    for found in unsealed.test.results.finalists:
+        assert f"{found.mean:.4f}" in text
+    elsewhere = methods_paragraph(replace(study, openings=unsealed.openings))
+    assert "by other studies of the same split" in elsewhere
