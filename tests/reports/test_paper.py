@@ -174,7 +174,7 @@ def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:
     assert unsealed.test is not None
     n = len(unsealed.openings)
     text = methods_paragraph(unsealed)
-    assert f"opened {n} time" in text and "after the finalists were frozen" in text
+    assert f"opened {n} time" in text and "after its finalists were frozen" in text
     for found in unsealed.test.results.finalists:
         assert f"{found.mean:.4f}" in text
     elsewhere = methods_paragraph(replace(study, openings=unsealed.openings))
