@@ -270,8 +270,14 @@ def run_trials(
     watcher: StudyWatcher,
     time_left_s: float | None = None,
     deadline: float | None = None,
+    *,
+    command: str = "resume",
 ) -> None:
-    """Have the conductor's trials trained on Ray, until none is left or a stop is asked for."""
+    """Have the conductor's trials trained on Ray, until none is left or a stop is asked for.
+
+    Args:
+        command: the one that goes on after a stop.
+    """
     assert resources.workers is not None
     settings = WorkerSettings(
         cpus=resources.cpus,
@@ -284,7 +290,7 @@ def run_trials(
         conductor.stop()
         watcher.message(
             f"{cause.value}: running trials are checkpointed at the end of their epoch, and go on "
-            f"with: recsweep resume {switch.path.parent.name}; Ctrl-C again stops at once"
+            f"with: recsweep {command} {switch.path.parent.name}; Ctrl-C again stops at once"
         )
 
     heads: list[RayHead] = []

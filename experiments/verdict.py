@@ -308,7 +308,7 @@ def _train(
         ],
     )
     try:
-        run_trials(conductor, loaded, resources, read_machine(), switch, watcher)
+        run_trials(conductor, loaded, resources, read_machine(), switch, watcher, command="verdict")
     finally:
         # The word is about the search, which was finished before any of this.
         journal.append("session_end", sync=True, at=time.time(), state="finished")

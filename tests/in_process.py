@@ -67,6 +67,7 @@ class InProcess:
         switch: StopSwitch,
         watcher: StudyWatcher,
         *_limits: object,
+        command: str = "resume",
     ) -> None:
         settings = WorkerSettings(1, 0, 1e9, switch.path)
         self.handed += [loaded.encoded, settings]
