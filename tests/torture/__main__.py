@@ -37,8 +37,8 @@ def main(kinds: list[str]) -> int:
                 )
             results.append(
                 _timed(
-                    Counts("jobs of 45 s, queued again"),
-                    lambda c: torture(root / "jobs", 4, c, 2, 0, job="45s"),
+                    Counts("jobs of 90 s, queued again"),
+                    lambda c: torture(root / "jobs", 4, c, 2, 0, job="90s"),
                 )
             )
             results.append(
