@@ -167,33 +167,33 @@ def torture_nodes(root: Path, seed: int, counts: Counts, n_faults: int) -> None:
         "PYTHONPATH": f"{Path(__file__).parent / 'hook'}:{ROOT}",
         "RECSWEEP_HISTORY": str(history),
     }
-    is_over = threading.Event()
+    done: list[StudyRecord] = []
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
         ray.init(
             address=cluster.address, log_to_driver=False, runtime_env={"env_vars": environment}
         )
 
-        def haunt() -> None:
-            while not is_over.wait(rng.uniform(12, 25)) and counts.faults < n_faults:
-                if not history.exists():
-                    continue
+        def run() -> None:
+            studies = root / "studies"
+            done.append(run_study(sweep, root=studies, watcher=Silent(), resources=resources).study)
+
+        # Ray adds nodes on the main thread only.
+        thread = threading.Thread(target=run)
+        thread.start()
+        while thread.is_alive():
+            thread.join(rng.uniform(12, 25))
+            if thread.is_alive() and counts.faults < n_faults and history.exists():
                 cluster.remove_node(nodes.pop(0), allow_graceful=False)
                 counts.faults += 1
                 print(f"  {counts.name}: kill a node", flush=True)
                 nodes.append(cluster.add_node(num_cpus=1))
-
-        thread = threading.Thread(target=haunt)
-        thread.start()
-        study = run_study(sweep, root=root / "studies", watcher=Silent(), resources=resources).study
-        is_over.set()
-        thread.join()
     finally:
-        is_over.set()
         ray.shutdown()
         cluster.shutdown()
     from reports.render import write_report
 
+    (study,) = done
     write_report(study)
     check(read_study(study.folder), history, counts)
 
