@@ -46,7 +46,7 @@ _HOMES = {
     "train_ranking": "recommender.training",
 }
 
-__all__ = ["Study", "load", "resume", "run", *_HOMES]  # names of a dict
+__all__ = ["Study", "load", "resume", "run", "verdict", *_HOMES]  # names of a dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,43 @@ def resume(study: str | Path, *, resources: Resources | None = None, quiet: bool
 
     outcome = resume_study(Path(study), watcher=_watcher(quiet), resources=resources)
     return _reported(outcome.study)
+
+
+def verdict(
+    study: Study | str | Path,
+    *,
+    top: int | None = None,
+    seeds: int | None = None,
+    resources: Resources | None = None,
+    quiet: bool = False,
+) -> Study:
+    """Train a finished study's finalists again under fresh seeds, judge them, write the report.
+
+    Called again it goes on, or reads what is there: `verdict(study).record.verdict.results`.
+
+    Args:
+        study: the outcome of `run` or `load`, or a study's folder.
+        top: so many of the best trials; 5, or as the list was frozen.
+        seeds: fresh seeds for each finalist; 5, or as the list was frozen.
+    """
+    from experiments.verdict import gather_evidence, write_verdict
+    from reports.judging import judge
+
+    folder = study.folder if isinstance(study, Study) else Path(study)
+    ended = gather_evidence(
+        folder, top=top, n_seeds=seeds, watcher=_watcher(quiet), resources=resources
+    )
+    if (evidence := ended.evidence) is not None:
+        results = judge(
+            ended.study,
+            ended.frozen,
+            predicted=evidence.predicted,
+            rmse_by_seed=evidence.rmse_by_seed,
+            actual=evidence.actual,
+            users=evidence.users,
+        )
+        write_verdict(folder, ended.frozen, results)
+    return _reported(load(folder).record)
 
 
 def load(study: str | Path) -> Study:

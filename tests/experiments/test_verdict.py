@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import recsweep
 from experiments.board import check_board
 from experiments.errors import RequestError, StateError
 from experiments.records import (
@@ -220,3 +221,10 @@ def test_a_damaged_verdict_file_is_named(study: Path) -> None:
     (study / "verdict.json").write_text(json.dumps({"seeds": []}))
     with pytest.raises(StateError, match=r"verdict\.json"):
         read_study(study)
+
+
+def test_a_notebook_leads_to_the_same_verdict(study: Path, workers: InProcess) -> None:
+    judged = recsweep.verdict(study, top=1, seeds=2, quiet=True)
+    assert judged.record.verdict is not None
+    assert judged.record.verdict.results == decide(study)
+    assert (study / "report" / "verdict.csv").exists()
