@@ -59,7 +59,7 @@ def export_to_mlflow(study: StudyRecord, folder: Path) -> str:
     unfinished.rename(target)
     return (
         f"wrote {len(study.trials)} runs of {study.name} to {folder}; look at them: "
-        f"mlflow ui --backend-store-uri {folder}"
+        f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {folder}"
     )
 
 

@@ -62,7 +62,7 @@ def export(
     """Write the winner (or STUDY:17) as a SavedModel with its model card; or the study elsewhere.
 
     optuna:sqlite:///study.db (any Optuna storage) opens in optuna-dashboard, mlflow:FOLDER in
-    `mlflow ui --backend-store-uri FOLDER`.
+    `mlflow ui --backend-store-uri FOLDER` (with MLFLOW_ALLOW_FILE_STORE=true from MLflow 3 on).
     """
     from experiments.best import chosen_trial
     from experiments.records import read_study

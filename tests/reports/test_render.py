@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -100,6 +101,16 @@ def test_every_id_is_unique_and_every_link_has_its_target(paths: ReportPaths) ->
     page = Page(paths.html.read_text("utf-8"))
     assert [name for name, n in Counter(page.ids).items() if n > 1] == []
     assert {address.removeprefix("#") for address in page.addresses} <= set(page.ids)
+
+
+def test_headings_skip_no_level_and_every_picture_has_its_words(paths: ReportPaths) -> None:
+    html = paths.html.read_text("utf-8")
+    levels = [int(level) for level in re.findall(r"<h(\d)", html)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    alternatives = re.findall(r'role="img" aria-label="([^"]*)"', html)
+    assert len(alternatives) == html.count("<figure>")
+    assert all(len(text) > 20 for text in alternatives)
 
 
 def test_text_from_outside_is_escaped_everywhere(study: StudyRecord, tmp_path: Path) -> None:
