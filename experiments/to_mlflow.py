@@ -1,6 +1,7 @@
 """A study as MLflow's run files (its file store), written without MLflow.
 
-mlflow ui --backend-store-uri FOLDER
+Look at them with `mlflow ui --backend-store-uri FOLDER`; newer MLflow prefers a database and reads
+files only where MLFLOW_ALLOW_FILE_STORE=true.
 """
 
 from __future__ import annotations
