@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from experiments.config import sweep_to_toml
 from experiments.errors import RequestError
+from experiments.own_code import OwnCode
 from experiments.records import StudyRecord, TrialRecord
 from experiments.sweep import SweepConfig, ranking_values
 
@@ -32,6 +33,9 @@ def chosen_trial(study: StudyRecord, number: int | None) -> TrialRecord:
 
 def single_model(sweep: SweepConfig, study: StudyRecord, trial: TrialRecord) -> SweepConfig:
     """The sweep with the trial's values for `[model]` and nothing left to vary."""
+    values = ranking_values(sweep, trial.values)
+    own = {n: o for n, o in sweep.architectures.items() if n == values.get("architecture")}
+    is_known = OwnCode(own).is_known
     return replace(
         sweep,
         name=f"{study.name}-{trial.name}"[:64],
@@ -39,7 +43,8 @@ def single_model(sweep: SweepConfig, study: StudyRecord, trial: TrialRecord) -> 
         compare=None,
         space=None,
         search=None,
-        model=ranking_values(sweep, trial.values),
+        model={name: value for name, value in values.items() if is_known(name)},
+        architectures=own,
         training=replace(sweep.training, seed=trial.seed),
     )
 

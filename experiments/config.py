@@ -143,6 +143,8 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
         tables["space"] = config.space.to_table()
     if config.model:
         tables["model"] = dict(config.model)
+    if config.architectures:
+        tables["architectures"] = {n: own.reference for n, own in config.architectures.items()}
     if search is None:
         tables["training"] = {
             "max_epochs": config.training.max_epochs,

@@ -12,11 +12,13 @@ from typing import Any
 from experiments.cluster import Resources
 from experiments.config import load_sweep, sweep_to_toml
 from experiments.errors import DiskError, RequestError, StateError
-from experiments.files import atomic_write, write_json
+from experiments.files import atomic_write, read_json, write_json
 from experiments.journal import Journal
 from experiments.machine import Machine
+from experiments.own_code import keep_code, kept_architectures, refuse_damaged_code
 from experiments.provenance import provenance
 from experiments.records import (
+    PROVENANCE_NAME,
     ColumnRecord,
     ImportanceRecord,
     StudyRecord,
@@ -118,6 +120,7 @@ def create(
     assert sweep.space is not None
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        keep_code(folder, sweep)
     except OSError as error:
         raise DiskError(f"{folder}: cannot be made: {error.strerror}") from error
     write_json(folder / "columns.json", [asdict(column) for column in columns_of(sweep.space)])
@@ -127,8 +130,9 @@ def create(
         | {"n_workers": resources.workers, "resources": asdict(resources)},
     )
     atomic_write(folder / "README.txt", README.format(name=folder.name))
+    frozen = replace(sweep, architectures=kept_architectures(Path(), sweep))
     # Last: a folder with a sweep.toml is a study.
-    atomic_write(folder / "sweep.toml", sweep_to_toml(sweep))
+    atomic_write(folder / "sweep.toml", sweep_to_toml(frozen))
     return folder
 
 
@@ -161,7 +165,12 @@ def extend(study: StudyRecord, n_trials: int, journal: Journal) -> None:
 
 
 def frozen_sweep(folder: Path) -> SweepConfig:
-    """The sweep as it was run; the environment does not override it."""
+    """The sweep as it was run; the environment does not override it.
+
+    Raises:
+        StateError: the researcher's own code in the study is not what it was.
+    """
+    refuse_damaged_code(folder, read_json(folder / PROVENANCE_NAME))
     return load_sweep(folder / "sweep.toml", environ={})
 
 

@@ -6,12 +6,14 @@ It imports neither Ray nor TensorFlow, so that driver, worker and tests share it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from experiments.own_code import kept_architectures
 from experiments.records import Purpose, TrialRecord
 from experiments.sweep import SweepConfig
 from recommender.config import RankingConfig, TrainingConfig, Value, ranking_config
+from recommender.own import OwnArchitecture
 
 CHECKPOINT_EVERY_S = 10.0
 """`last/` is written at most this often while a trial runs, and once early on."""
@@ -32,6 +34,8 @@ class TrialOrder:
     training: TrainingConfig
     study: Path
     """The study's folder, on a disk that driver and worker share."""
+    architectures: Mapping[str, OwnArchitecture] = field(default_factory=dict)
+    """The researcher's own, as the study keeps them."""
     predictions: Path | None = None
     """Where the worker leaves what the best epoch predicts for the validation rows; None: not."""
     give_up: str | None = None
@@ -46,7 +50,7 @@ class TrialOrder:
     @property
     def model(self) -> RankingConfig:
         """Raises ModelError where the values break a rule."""
-        return ranking_config({**self.fixed, **self.values})
+        return ranking_config({**self.fixed, **self.values}, self.architectures)
 
     def voided(self) -> TrialOrder:
         return replace(self, is_void=True)
@@ -67,6 +71,7 @@ def order_of(trial: TrialRecord, attempt: int, folder: Path, sweep: SweepConfig)
         fixed=sweep.model,
         training=replace(sweep.training, seed=trial.seed),
         study=folder.absolute(),
+        architectures=kept_architectures(folder.absolute(), sweep),
         predictions=predictions_folder(folder.absolute(), trial) if is_judged else None,
     )
 

@@ -127,11 +127,11 @@ def _mean_epoch_s(config: SweepConfig, n_rows: int) -> float:
     dice = random.Random(config.seed)
     defaults = default_values(config)
     draws = (config.space.walk(lambda slot: _draw(slot, dice)) for _ in range(_N_DRAWS))
-    return fmean(_epoch_s({**defaults, **values}, n_rows) for values in draws)
+    return fmean(_epoch_s(config, {**defaults, **values}, n_rows) for values in draws)
 
 
-def _epoch_s(values: Mapping[str, Value], n_rows: int) -> float:
-    model = ranking_config(values)
+def _epoch_s(config: SweepConfig, values: Mapping[str, Value], n_rows: int) -> float:
+    model = ranking_config(values, config.architectures)
     # User, item and, with side features, about one more embedding and a few numbers.
     width = model.embedding_size * (3 if model.side_features else 2)
     widths = (width, *model.layer_sizes, 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.machine import Machine
+from experiments.own_code import code_record
 from experiments.sweep import SweepConfig
 from recommender.datasets.base import DatasetDescription
 
@@ -49,6 +50,7 @@ def provenance(
         "git": git_state(Path(__file__).parent) or git_state(Path.cwd()),
         "command": list(command),
         "seed": sweep.seed,
+        "code": code_record(sweep),
         "machine": machine.to_json(),
         "dataset": dataset.to_json(),
         "started_at": time.time(),

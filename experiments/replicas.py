@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from experiments.machine import read_machine
 from experiments.records import TrialRecord
-from experiments.sweep import SweepConfig, ranking_values
-from recommender.config import ranking_config
+from experiments.sweep import SweepConfig, model_of
 from recommender.datasets.base import EncodedDataset
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Replicas:
         training = replace(self._sweep.training, seed=trial.seed)
         if n_epochs is not None:
             training = replace(training, max_epochs=n_epochs, patience=0)
-        model = ranking_config(ranking_values(self._sweep, trial.values))
+        model = model_of(self._sweep, trial.values)
         return TrainingRun(model, training, data)
 
     def _device_data(self) -> DeviceData:

@@ -11,9 +11,8 @@ from experiments.folders import frozen_sweep
 from experiments.machine import read_machine
 from experiments.records import StudyRecord, TrialRecord
 from experiments.study import load_data
-from experiments.sweep import SweepConfig, ranking_values
+from experiments.sweep import SweepConfig, model_of
 from recommender.baselines import fit_baselines
-from recommender.config import ranking_config
 
 
 def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
@@ -35,9 +34,7 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
     from recommender.device import DeviceData
     from recommender.training import TrainingRun
 
-    run = TrainingRun(
-        ranking_config(ranking_values(config, {})), config.training, DeviceData(encoded)
-    )
+    run = TrainingRun(model_of(config, {}), config.training, DeviceData(encoded))
     yield f"model    {run.n_parameters:,} parameters, up to {config.training.max_epochs} epochs"
     began = time.monotonic()
     while run.stop_reason is None:
@@ -92,6 +89,6 @@ def export_trial(
     configure_devices(gpu=False, threads=1)
     from recommender.export import export_model
 
-    export_model(best, ranking_config(ranking_values(sweep, trial.values)), encoded, target)
+    export_model(best, model_of(sweep, trial.values), encoded, target)
     yield f"wrote {target}: trial {trial.number} of {study.name}, epoch {trial.best_epoch}"
     yield f"validation RMSE of its `raw` output: {trial.best_rmse:.6f}"

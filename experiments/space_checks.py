@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from experiments.own_code import OwnCode
 from experiments.sweep_tables import Report
-from recommender.config import HYPERPARAMETERS, Value, problem_with
-from recommender.errors import unknown
+from recommender.config import Value
 from search_spaces import SearchSpace, parse_space
 
-_LAYER_SIZE = re.compile(r"layer_size_\d+")
 _SPACE_KEYS = ("use", "without")
 
 
-def check_model(raw: object, report: Report) -> dict[str, Value]:
+def check_model(raw: object, report: Report, own: OwnCode) -> dict[str, Value]:
     """The sound entries of a `[model]` table; every other one is reported."""
     if not isinstance(raw, dict):
         report("model", f"must be a table, got {raw!r}; write [model] and its keys below")
         return {}
     sound: dict[str, Value] = {}
     for name, value in raw.items():
-        if not _is_known(name):
-            report(f"model.{name}", unknown("hyperparameter", name, HYPERPARAMETERS))
-        elif problem := problem_with(name, value):
+        if not own.is_known(name):
+            report(f"model.{name}", own.unknown("hyperparameter", name))
+        elif problem := own.problem_with(name, value):
             report(f"model.{name}", problem)
         else:
             sound[name] = value
     return sound
 
 
-def read_space(raw: object, model: Mapping[str, Value], report: Report) -> SearchSpace | None:
+def read_space(
+    raw: object, model: Mapping[str, Value], report: Report, own: OwnCode
+) -> SearchSpace | None:
     """The space of a `[space]` table, or None after every mistake in it was reported.
 
     A dimension whose hyperparameter is a number that need not be whole may have whole ends
@@ -40,13 +40,13 @@ def read_space(raw: object, model: Mapping[str, Value], report: Report) -> Searc
     if not isinstance(raw, dict):
         report("space", f'must be a table, got {raw!r}; write [space] and use = "ranking" below')
         return None
-    table = {name: _with_number_type(name, dimension) for name, dimension in raw.items()}
+    table = {name: _with_number_type(name, dimension, own) for name, dimension in raw.items()}
     space, problems = parse_space(table, fixed=model)
     told = {problem.key for problem in problems}
     for problem in problems:
         report(problem.key, problem.message)
     n_wrong_values = 0
-    for key, message in _value_problems(raw):
+    for key, message in _value_problems(raw, own):
         # What parse_space said of a key (no number, no list) is not said again in other words.
         if key not in told:
             report(key, message)
@@ -54,21 +54,23 @@ def read_space(raw: object, model: Mapping[str, Value], report: Report) -> Searc
     return None if problems or n_wrong_values else space
 
 
-def _value_problems(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _value_problems(raw: Mapping[str, Any], own: OwnCode) -> Iterator[tuple[str, str]]:
     """Names and values that the recommender does not know, by key; not what `use` brings."""
     for name, dimension in raw.items():
         if name in _SPACE_KEYS:
             continue
-        if not _is_known(name):
-            yield f"space.{name}", unknown("dimension", name, HYPERPARAMETERS)
+        if not own.is_known(name):
+            yield f"space.{name}", own.unknown("dimension", name)
             continue
         for key, case in _cases(name, dimension):
             for end in ("low", "high"):
-                if end in case and (problem := problem_with(name, case[end])):
+                if end in case and (problem := own.problem_with(name, case[end])):
                     yield f"{key}.{end}", problem
             choices = case.get("choices")
             if isinstance(choices, list):
-                wrong = [problem for choice in choices if (problem := problem_with(name, choice))]
+                wrong = [
+                    problem for choice in choices if (problem := own.problem_with(name, choice))
+                ]
                 if wrong:
                     yield f"{key}.choices", "; ".join(wrong)
             if "each" in case and name != "layer_size":
@@ -84,16 +86,12 @@ def _cases(name: str, dimension: object) -> Iterator[tuple[str, Mapping[str, Any
                 yield f"space.{name}[{i}]", case
 
 
-def _with_number_type(name: str, dimension: object) -> object:
+def _with_number_type(name: str, dimension: object, own: OwnCode) -> object:
     if isinstance(dimension, list):
-        return [_with_number_type(name, case) for case in dimension]
-    if not isinstance(dimension, dict) or not isinstance(HYPERPARAMETERS.get(name), float):
+        return [_with_number_type(name, case, own) for case in dimension]
+    if not isinstance(dimension, dict) or not own.is_number(name):
         return dimension
     ends = [dimension.get("low"), dimension.get("high")]
     if "type" not in dimension and all(type(end) is int for end in ends):
         return {**dimension, "type": "float"}
     return dimension
-
-
-def _is_known(name: str) -> bool:
-    return name in HYPERPARAMETERS or _LAYER_SIZE.fullmatch(name) is not None

@@ -25,6 +25,7 @@ from experiments.ledger import Ledger
 from experiments.lock import StudyLock
 from experiments.machine import Machine, read_machine
 from experiments.orders import TrialOrder, WorkerSettings, order_of
+from experiments.own_code import refuse_changed_code
 from experiments.plan import Plan, plan_sweep
 from experiments.records import (
     LEDGER_NAME,
@@ -135,13 +136,17 @@ def resume_study(
         deadline: as of `run_study`.
 
     Raises:
-        StateError: another driver runs it, or its data or its sweep have changed since it began.
+        StateError: another driver runs it, or its data, its sweep or the researcher's own code have
+            changed since it began.
     """
     with StudyLock(folder):
         bring_up_to_date(folder)
         refuse_changed_sweep(folder)
         study = read_study(folder)
         refuse_gaps(study.name, study.search_trials)
+        sweep = folders.frozen_sweep(folder)
+        if n_trials is not None or retry_failed or not study.is_finished:
+            refuse_changed_code(folder, study.provenance)
         n_retried = 0
         with Journal(folder / DRIVER_JOURNAL) as journal:
             if n_trials is not None:
@@ -158,7 +163,6 @@ def resume_study(
             return Outcome(study)
         machine = read_machine()
         resources = (resources or Resources()).settle(machine)
-        sweep = folders.frozen_sweep(folder)
         import_ray(resources)
         loaded = load_data(sweep)
         folders.refuse_changed_data(study, loaded.description)

@@ -8,8 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.arms import arms_of
-from recommender.config import HYPERPARAMETERS, TrainingConfig, Value
+from recommender.config import (
+    HYPERPARAMETERS,
+    RankingConfig,
+    TrainingConfig,
+    Value,
+    ranking_config,
+)
 from recommender.datasets.base import DatasetConfig, SplitConfig
+from recommender.own import OwnArchitecture
 from search_spaces import SearchSpace
 
 _NAME = re.compile(r"(?![.-])[A-Za-z0-9._-]{1,64}")
@@ -58,6 +65,8 @@ class SweepConfig:
     model: Mapping[str, Value] = field(default_factory=dict)
     """What the space does not vary; what neither says takes the model's default."""
     search: SearchConfig | None = None
+    architectures: Mapping[str, OwnArchitecture] = field(default_factory=dict)
+    """The researcher's own, by the name that space, model and trials have for them."""
     source: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -94,15 +103,20 @@ def name_problem(name: str) -> str | None:
 
 def default_values(config: SweepConfig) -> dict[str, Value]:
     """The default configuration, with what `[model]` fixes: project it onto a space."""
-    return defaults_with(config.model)
+    return defaults_with(config.model, config.architectures)
 
 
-def defaults_with(model: Mapping[str, Value]) -> dict[str, Value]:
-    """The recommender's defaults under a `[model]` table.
+def defaults_with(
+    model: Mapping[str, Value], architectures: Mapping[str, OwnArchitecture]
+) -> dict[str, Value]:
+    """The defaults of the recommender and of own architectures under a `[model]` table.
 
     Layer widths are there one by one (`layer_size_0`, ...), since the default ones differ.
     """
-    values = dict(HYPERPARAMETERS)
+    values: dict[str, Value] = {}
+    for own in architectures.values():
+        values = own.defaults() | values
+    values |= HYPERPARAMETERS
     if "layer_size" not in model:
         values |= {f"layer_size_{i}": max(1, 64 >> i) for i in range(_MOST_LAYERS)}
     return values | dict(model)
@@ -111,3 +125,12 @@ def defaults_with(model: Mapping[str, Value]) -> dict[str, Value]:
 def ranking_values(config: SweepConfig, values: Mapping[str, Value]) -> dict[str, Value]:
     """All that describes a trial's model: `[model]` and over it the trial's own values."""
     return {**config.model, **values}
+
+
+def model_of(config: SweepConfig, values: Mapping[str, Value]) -> RankingConfig:
+    """The model of a trial with these values.
+
+    Raises:
+        ModelError: a value breaks a rule.
+    """
+    return ranking_config(ranking_values(config, values), config.architectures)

@@ -13,6 +13,7 @@ from experiments.data_checks import read_data
 from experiments.durations import parse_duration
 from experiments.errors import RequestError, SweepFileError, SweepProblem
 from experiments.grid import check_grid, n_grid_trials
+from experiments.own_code import resolve_own
 from experiments.pruners import check_pruner
 from experiments.samplers import check_sampler
 from experiments.space_checks import check_model, read_space
@@ -45,14 +46,15 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
     def report(key: str, message: str) -> None:
         problems.append(source.problem(key, message))
 
-    table = source.table
-    _check_top_level(table, report)
+    _check_top_level(source.table, report)
+    table, own = resolve_own(source, report)
     head = _read_head(table, source, report)
     data = read_data(table, source, report)
-    model = check_model(table.get("model", {}), report)
-    space = read_space(table["space"], model, report) if "space" in table else None
+    model = check_model(table.get("model", {}), report, own)
+    space = read_space(table["space"], model, report, own) if "space" in table else None
     compare = _read_compare(table, space, report)
-    search = _read_search(table, space, compare, model, report)
+    defaults = defaults_with(model, own.architectures)
+    search = _read_search(table, space, compare, defaults, report)
     length = search if "search" in table else _read_training(table, report)
     if problems or also:
         # Those of no line (overrides, missing tables) first, then down the file.
@@ -68,6 +70,7 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
         space=space,
         model=model,
         search=search,
+        architectures=own.architectures,
         training=TrainingConfig(length.max_epochs, length.patience, head.seed),
         source=source.path,
     )
@@ -128,7 +131,7 @@ def _read_search(
     table: Mapping[str, Any],
     space: SearchSpace | None,
     compare: str | None,
-    model: Mapping[str, Value],
+    defaults: Mapping[str, Value],
     report: Report,
 ) -> SearchConfig | None:
     if "search" not in table:
@@ -150,7 +153,9 @@ def _read_search(
     pruner, pruner_args = _read_named("pruner", read.pruner, check_pruner, report)
     is_told = "trials" in table["search"] and read.trials is None
     return SearchConfig(
-        trials=0 if is_told else _count_trials(read.trials, sampler, space, compare, model, report),
+        trials=0
+        if is_told
+        else _count_trials(read.trials, sampler, space, compare, defaults, report),
         max_epochs=read.max_epochs,
         patience=read.patience,
         sampler=sampler,
@@ -189,7 +194,7 @@ def _count_trials(
     sampler: str,
     space: SearchSpace | None,
     compare: str | None,
-    model: Mapping[str, Value],
+    defaults: Mapping[str, Value],
     report: Report,
 ) -> int:
     """How many trials: those asked for; of a grid all its points where nothing is said."""
@@ -201,7 +206,7 @@ def _count_trials(
             report(problem.key, problem.message)
         if problems:
             return 0
-        n_all = n_grid_trials(space, compare, defaults_with(model))
+        n_all = n_grid_trials(space, compare, defaults)
         if asked is not None and asked > n_all:
             report(
                 "search.trials",

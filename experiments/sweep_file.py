@@ -40,6 +40,7 @@ TOP_LEVEL_KEYS = (
     "compare",
     "space",
     "model",
+    "architectures",
     "search",
     "training",
 )

@@ -10,8 +10,10 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 
 from experiments.errors import RequestError, StateError
+from experiments.own_code import resolve_own
 from experiments.records import SWEEP_NAME, StudyRecord, TrialRecord, TrialState
 from experiments.space_checks import check_model, read_space
+from experiments.sweep_file import SweepSource
 from experiments.translate.optuna import to_params
 from search_spaces import SearchSpace
 
@@ -63,8 +65,10 @@ def recorded_space(study: StudyRecord) -> SearchSpace:
     def report(key: str, message: str) -> None:
         problems.append(f"{key}: {message}")
 
-    model = check_model(study.sweep.get("model", {}), report)
-    space = read_space(study.sweep.get("space", {}), model, report)
+    source = SweepSource(dict(study.sweep), SWEEP_NAME, study.folder / SWEEP_NAME)
+    table, own = resolve_own(source, report)
+    model = check_model(table.get("model", {}), report, own)
+    space = read_space(table.get("space", {}), model, report, own)
     if space is None or problems:
         raise StateError(f"{study.folder / SWEEP_NAME}: {'; '.join(problems)}")
     return space

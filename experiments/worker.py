@@ -26,7 +26,7 @@ from experiments.liveness import journal_name, worker_name
 from experiments.orders import CHECKPOINT_EVERY_S, TrialOrder, WorkerSettings
 from experiments.records import StopReason
 from experiments.replicas import keep_predictions
-from recommender.errors import Interrupted
+from recommender.errors import Interrupted, OwnCodeError
 
 if TYPE_CHECKING:
     from recommender.datasets.base import EncodedDataset
@@ -259,7 +259,9 @@ class Attempt:
 
 def _classify(error: Exception, order: TrialOrder) -> tuple[StopReason, str]:
     """The reason for the record, and the text: one line, with the sizes where memory ran out."""
-    line = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
+    told = str(error).strip().splitlines()[0] if str(error) else ""
+    # Where the researcher's own code is to blame, the message says what was raised, and where.
+    line = told if isinstance(error, OwnCodeError) else f"{type(error).__name__}: {told}"
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
     with contextlib.suppress(OSError):
         _write_log(order.folder / "error.log", error)
@@ -271,4 +273,6 @@ def _classify(error: Exception, order: TrialOrder) -> tuple[StopReason, str]:
 
 def _write_log(path: Path, error: Exception) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    full = "".join(traceback.format_exception(error))
+    log = error.log if isinstance(error, OwnCodeError) else full
+    path.write_text(log, encoding="utf-8")

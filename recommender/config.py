@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from recommender.errors import ModelError
-
-Value = bool | int | float | str
+from recommender.own import OwnArchitecture
+from recommender.own import Value as Value
 
 ARCHITECTURES = ("plain", "dcn")
 OPTIMIZERS = ("adam", "adamw", "nadam", "adagrad", "sgd", "rmsprop")
@@ -76,12 +76,18 @@ class RankingConfig:
     weight_decay: float = _limits(0.004, low=0.0, high=1.0)
     """Decoupled weight decay; only under `adamw`."""
     batch_size: int = _limits(1024, low=1, high=1 << 20)
+    own: OwnArchitecture | None = None
+    """The researcher's own function that `architecture` names; None: it is one of ours."""
+    own_arguments: tuple[tuple[str, Value], ...] = ()
+    """What the function is called with."""
 
     def __post_init__(self) -> None:
         problems = [
             problem
             for f in fields(self)
-            if f.metadata and (problem := problem_with(f.name, getattr(self, f.name)))
+            if f.metadata
+            and not (f.name == "architecture" and self.own is not None)
+            and (problem := problem_with(f.name, getattr(self, f.name)))
         ]
         if len(self.layer_sizes) != self.n_layers:
             problems.append(
@@ -114,7 +120,9 @@ class TrainingConfig:
 
 
 HYPERPARAMETERS: dict[str, Any] = {
-    f.name: f.default for f in fields(RankingConfig) if f.name != "layer_sizes"
+    f.name: f.default
+    for f in fields(RankingConfig)
+    if f.name not in ("layer_sizes", "own", "own_arguments")
 } | {"layer_size": 64}
 """Every name that a space or a `[model]` table may use, with its default."""
 
@@ -152,8 +160,14 @@ def problem_with(name: str, value: object) -> str | None:
     return None
 
 
-def ranking_config(values: Mapping[str, Value]) -> RankingConfig:
+def ranking_config(
+    values: Mapping[str, Value], architectures: Mapping[str, OwnArchitecture] | None = None
+) -> RankingConfig:
     """The model that a trial's values describe; what they leave out takes its default.
+
+    Args:
+        architectures: the researcher's own, by the name that `architecture` may have. A parameter
+            of theirs that is called like one of our hyperparameters gets the same value.
 
     Dense layers: `layer_size_0`, `layer_size_1`, ... for each of `n_layers`, else `layer_size`
     for all, else the default widths, halving after the second (64, 32, 16, ...).
@@ -161,7 +175,13 @@ def ranking_config(values: Mapping[str, Value]) -> RankingConfig:
     Raises:
         ModelError: an unknown name, or a value outside its limits; all problems in one message.
     """
-    unknown = [n for n in values if n not in HYPERPARAMETERS and not _LAYER_SIZE.fullmatch(n)]
+    architectures = architectures or {}
+    theirs = {p.name for own in architectures.values() for p in own.parameters}
+    unknown = [
+        n
+        for n in values
+        if n not in HYPERPARAMETERS and n not in theirs and not _LAYER_SIZE.fullmatch(n)
+    ]
     if unknown:
         raise ModelError(
             f"unknown hyperparameter {', '.join(map(repr, unknown))}; "
@@ -173,7 +193,23 @@ def ranking_config(values: Mapping[str, Value]) -> RankingConfig:
         values.get(f"layer_size_{i}", values.get("layer_size", max(1, 64 >> i)))
         for i in range(int(n_layers))
     )
-    return RankingConfig(**plain, layer_sizes=sizes)  # type: ignore[arg-type]  # checked inside
+    own = architectures.get(str(values.get("architecture")))
+    return RankingConfig(
+        **plain,  # type: ignore[arg-type]  # checked inside
+        layer_sizes=sizes,  # type: ignore[arg-type]
+        own=own,
+        own_arguments=() if own is None else own.arguments(values),
+    )
+
+
+def config_to_json(config: RankingConfig) -> dict[str, Any]:
+    """All that makes a model what it is, and not where its source lies; can be written as JSON."""
+    plain = asdict(config)
+    own, arguments = plain.pop("own"), plain.pop("own_arguments")
+    if own is not None:
+        plain["own"] = {"function": own["function"], "digest": own["digest"]}
+        plain["own_arguments"] = dict(arguments)
+    return plain
 
 
 def _is_whole(value: object) -> bool:

@@ -18,6 +18,15 @@ class ModelError(ValueError):
     """A model configuration breaks a rule; the message names the key, the value and the rule."""
 
 
+class OwnCodeError(ModelError):
+    """What a researcher's own code did wrong, by its file and line."""
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log or message
+        """The traceback from the first line of theirs on; the message where there is none."""
+
+
 class Interrupted(Exception):
     """Training was asked to stop in the middle of an epoch; that epoch counts for nothing."""
 

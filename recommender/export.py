@@ -45,7 +45,7 @@ def export_model(
     arrays, metadata = read_checkpoint(folder)
     check_checkpoint_is_of(config, metadata, folder)
     model, _ = build_model(Structure.of(config), dataset, Knobs())
-    weights, values = model.trainable_variables, numbered_arrays("weight", arrays)
+    weights, values = model.trained_variables, numbered_arrays("weight", arrays)
     if [tuple(w.shape) for w in weights] != [value.shape for value in values]:
         raise CheckpointError(f"{folder}: weights of a model on other data")
     for weight, value in zip(weights, values, strict=True):

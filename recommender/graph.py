@@ -19,10 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recommender.architectures.blocks import Knobs, RankingModel, Structure
+from recommender.architectures.own import OwnRanking
 from recommender.architectures.registry import ARCHITECTURES
 from recommender.config import RankingConfig
 from recommender.datasets.base import EncodedDataset
 from recommender.device import DeviceData, Tensors
+from recommender.errors import OwnCodeError
 from recommender.optimizers import Optimizer
 from recommender.runtime import tf
 
@@ -41,9 +43,12 @@ class RankingGraph:
         self._data = data
         self._knobs = Knobs()
         self.model, self._initialisers = build_model(structure, data.dataset, self._knobs)
-        self.weights: list[Variable] = self.model.trainable_variables
+        self.weights: list[Variable] = self.model.trained_variables
         self._optimizer = Optimizer(
-            structure.optimizer, self.weights, self._knobs.learning_rate, self._knobs.weight_decay
+            structure.optimizer,
+            self.model.trainable_variables,
+            self._knobs.learning_rate,
+            self._knobs.weight_decay,
         )
         int32 = tf.TensorSpec([], tf.int32)
         self._train = tf.function(
@@ -122,13 +127,15 @@ def borrow_graph(structure: Structure, data: DeviceData, borrower: object) -> Ra
 def build_model(
     structure: Structure, dataset: EncodedDataset, knobs: Knobs
 ) -> tuple[RankingModel, list[Initialiser]]:
-    """An architecture with all its variables, and the initialiser of each trainable one.
+    """An architecture with all its variables, and the initialiser of each that training changes.
 
     The weights hold zeros until they are assigned.
     """
-    model = ARCHITECTURES[structure.architecture](structure, dataset, knobs)
+    architecture = ARCHITECTURES[structure.architecture] if structure.own is None else OwnRanking
+    model = architecture(structure, dataset, knobs)
     with _recorded_initialisers() as initialisers:
-        model(
+        # Not `model(...)`, which would put Keras's words around an error in the model's code.
+        model.call(
             {
                 "user": tf.zeros([1], tf.int32),
                 "item": tf.zeros([1], tf.int32),
@@ -136,7 +143,14 @@ def build_model(
                 "context": tf.zeros([1, len(dataset.context_columns)]),
             }
         )
-    return model, [initialisers[weight.ref()] for weight in model.trainable_variables]
+    weights = model.trained_variables
+    if unseeded := [weight.name for weight in weights if weight.ref() not in initialisers]:
+        names = ", ".join(unseeded)
+        raise OwnCodeError(
+            f"{structure.architecture}: no seed reaches the start of {names}; give it "
+            "a Keras initializer: self.add_weight(shape=..., initializer=...)"
+        )
+    return model, [initialisers[weight.ref()] for weight in weights]
 
 
 def derive_seed(seed: int, *purpose: object) -> int:
@@ -183,6 +197,8 @@ def _recorded_initialisers() -> Iterator[dict[Any, Initialiser]]:
 
     def create(next_creator: Any, **kwargs: Any) -> Variable:
         draw = kwargs["initial_value"]
+        if not isinstance(draw, functools.partial) or not hasattr(draw.func, "get_config"):
+            return next_creator(**kwargs)  # A counter of Keras's, or a mistake that is told later.
         initialiser, (shape,), dtype = draw.func, draw.args, draw.keywords["dtype"]
         kwargs["initial_value"] = lambda: tf.zeros(shape, dtype)
         variable = next_creator(**kwargs)

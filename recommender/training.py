@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from recommender.architectures.blocks import Structure
 from recommender.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
-from recommender.config import RankingConfig, TrainingConfig
+from recommender.config import RankingConfig, TrainingConfig, config_to_json
 from recommender.datasets.base import EncodedDataset, Rows
 from recommender.device import DeviceData
 from recommender.errors import Interrupted
@@ -111,6 +111,7 @@ class TrainingRun:
         self._data = data
         self._graph = borrow_graph(Structure.of(config), data, borrower=self)
         self._graph.reset(config, training.seed)
+        self._check_outputs(is_trained=False)
 
     @property
     def n_parameters(self) -> int:
@@ -148,6 +149,8 @@ class TrainingRun:
         train_rmse = _rmse(
             self._graph.predict(self._data.train_sample), self._data.train_sample_ratings
         )
+        if self.epoch == 1:
+            self._check_outputs(is_trained=True)
         self._is_diverged = not (is_finite and math.isfinite(val_rmse + train_rmse))
         if not self._is_diverged and (self.best_rmse is None or val_rmse < self.best_rmse):
             self.best_epoch, self.best_rmse = self.epoch, val_rmse
@@ -178,7 +181,7 @@ class TrainingRun:
         assert self.best_epoch is not None, "no epoch was finite"
         metadata = {
             **extra,
-            "config": asdict(self.config),
+            "config": config_to_json(self.config),
             "seed": self.training.seed,
             "epoch": self.best_epoch,
             "val_rmse": self.best_rmse,
@@ -211,7 +214,7 @@ class TrainingRun:
         state = [variable.numpy() for variable in self._graph.state]
         arrays = _named("state", state) | _named("best", self._best_weights)
         metadata = {
-            "config": asdict(self.config),
+            "config": config_to_json(self.config),
             "seed": self.training.seed,
             "epoch": self.epoch,
             "n_updates": self.n_updates,
@@ -259,6 +262,10 @@ class TrainingRun:
                 return False
         return True
 
+    def _check_outputs(self, is_trained: bool) -> None:
+        if self._data.validation:
+            self._graph.model.check(self._data.validation[0], is_trained)
+
     def _refuse_torn(self) -> None:
         assert not self._is_torn, "the weights are not those of the last epoch: restore the run"
 
@@ -267,7 +274,7 @@ def check_checkpoint_is_of(
     config: RankingConfig, metadata: Mapping[str, Any], folder: Path
 ) -> None:
     """Raises CheckpointError if a checkpoint was written for another configuration."""
-    here = json.loads(json.dumps(asdict(config)))
+    here = json.loads(json.dumps(config_to_json(config)))
     there = metadata.get("config")
     if here != there:
         differing = [k for k, v in here.items() if not isinstance(there, dict) or there.get(k) != v]

@@ -16,6 +16,7 @@ import numpy as np
 
 from recommender.config import RankingConfig
 from recommender.datasets.base import EncodedDataset, Floats, Ints, ItemTable
+from recommender.own import OwnArchitecture, Value
 from recommender.runtime import tf, tfrs
 
 Tensor = Any
@@ -55,6 +56,8 @@ class Structure:
     cross_layers: int
     cross_rank: int
     cross_placement: str
+    own: OwnArchitecture | None
+    own_arguments: tuple[tuple[str, Value], ...]
 
     @classmethod
     def of(cls, config: RankingConfig) -> Self:
@@ -63,6 +66,8 @@ class Structure:
             values |= {"cross_layers": 0, "cross_rank": 0, "cross_placement": "stacked"}
         if config.kernel_initializer == "activation":
             values["kernel_initializer"] = _INITIALISERS.get(config.activation, "he_uniform")
+        if config.own is not None:
+            values |= {"layer_sizes": (), "activation": "", "kernel_initializer": ""}
         return cls(**values)
 
 
@@ -122,6 +127,30 @@ class RankingModel(tfrs.Model, abc.ABC):
     def kernels(self) -> Sequence[Tensor]:
         """The kernels that `dense_l2` penalises."""
 
+    def rating(self, network: Tensor) -> Tensor:
+        """From what the network gives to ratings, shape (n_rows, 1), before the biases."""
+        return self.output_layer(network)
+
+    def penalties(self) -> Sequence[Tensor]:
+        """Further terms of the loss while training, of the network's last call."""
+        return ()
+
+    def statistics(self) -> Sequence[Any]:
+        """Variables that training changes without a gradient."""
+        return ()
+
+    def check(self, inputs: Inputs, is_trained: bool) -> None:
+        """Raises ModelError where the network's outputs cannot be those of a model.
+
+        Args:
+            is_trained: after an epoch of training; else with fresh weights.
+        """
+
+    @property
+    def trained_variables(self) -> list[Any]:
+        """All that training changes, those with a gradient first."""
+        return [*self.trainable_variables, *self.statistics()]
+
     def call(self, inputs: Inputs, training: bool = False) -> Tensor:
         """Ratings in stars, not clipped, shape (n_rows,)."""
         return self._forward(inputs, training)[0]
@@ -136,6 +165,8 @@ class RankingModel(tfrs.Model, abc.ABC):
         if kernels := self.kernels():
             dense_penalty = 2.0 * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
             loss += self._knobs.dense_l2 * dense_penalty
+        if penalties := self.penalties():
+            loss += tf.add_n(penalties)
         return loss
 
     def _forward(self, inputs: Inputs, training: bool) -> tuple[Tensor, Tensor | None]:
@@ -144,13 +175,13 @@ class RankingModel(tfrs.Model, abc.ABC):
         user = self._some_unknown(inputs["user"], self._knobs.user_oov_rate, key, _USER_OOV)
         item = self._some_unknown(inputs["item"], self._knobs.item_oov_rate, key, _ITEM_OOV)
         users, items = [self.user_embedding(user)], [self.item_embedding(item)]
-        features = [*users, *items]
-        if self.side_features is not None:
-            features += self.side_features(inputs)
         concatenated = dropped(
-            tf.concat(features, axis=1), self._knobs.input_dropout, key, _INPUT_DROPOUT
+            self._concatenated([*users, *items], inputs),
+            self._knobs.input_dropout,
+            key,
+            _INPUT_DROPOUT,
         )
-        ratings = self.output_layer(self.network(concatenated, key))
+        ratings = self.rating(self.network(concatenated, key))
         if self.biases:
             user_bias, item_bias = self.biases
             users.append(user_bias(user))
@@ -163,6 +194,15 @@ class RankingModel(tfrs.Model, abc.ABC):
             _squares(users) * tf.gather(self._user_weights, user)
             + _squares(items) * tf.gather(self._item_weights, item)
         )
+
+    def features(self, inputs: Inputs) -> Tensor:
+        """What the network is given, without noise, shape (n_rows, width)."""
+        embedded = [self.user_embedding(inputs["user"]), self.item_embedding(inputs["item"])]
+        return self._concatenated(embedded, inputs)
+
+    def _concatenated(self, embedded: list[Tensor], inputs: Inputs) -> Tensor:
+        side = [] if self.side_features is None else self.side_features(inputs)
+        return tf.concat([*embedded, *side], axis=1)
 
     @staticmethod
     def _some_unknown(ids: Tensor, rate: Tensor, key: Tensor | None, purpose: int) -> Tensor:

@@ -82,12 +82,12 @@ CASES = [
     Case(
         "unknown-key",
         changed("seed = 42", "sed = 42"),
-        "2 sed: unknown key 'sed'; did you mean 'seed'? Known: compare, dataset, model, name,",
+        "2 sed: unknown key 'sed'; did you mean 'seed'? Known: architectures, compare, dataset,",
     ),
     Case(
         "unknown-table",
         with_space("[serach]\n"),
-        "13 serach: unknown key 'serach'; did you mean 'search'? Known: compare, dataset, model,",
+        "13 serach: unknown key 'serach'; did you mean 'search'? Known: architectures, compare,",
     ),
     Case(
         "unknown-dataset",

@@ -1,0 +1,292 @@
+"""The researcher's own code in a sweep: named in its tables, copied into its study.
+
+    [space.architecture]
+    choices = ["plain", "gated.py:gated"]
+
+Within a sweep and its study such a function goes by its own name, `gated`; the resolved sweep says
+under `[architectures]` where the name leads, in a study to the copy in `code/`, from which the
+workers import it. Nothing here runs it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import StateError
+from experiments.sweep import SweepConfig
+from experiments.sweep_file import SweepSource
+from experiments.sweep_tables import Report
+from recommender.config import ARCHITECTURES, HYPERPARAMETERS, problem_with
+from recommender.errors import ModelError, unknown
+from recommender.own import OwnArchitecture, digest_of, read_own
+
+CODE = Path("code")
+_LAYER_SIZE = re.compile(r"layer_size_\d+")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCode:
+    """What a sweep's tables may say beside the names that recsweep knows."""
+
+    architectures: Mapping[str, OwnArchitecture] = field(default_factory=dict)
+    mistaken: frozenset[str] = frozenset()
+    """References that lead nowhere; that has been told."""
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names that only functions of the researcher's own give a meaning."""
+        names = {p.name for own in self.architectures.values() for p in own.parameters}
+        return frozenset(names - HYPERPARAMETERS.keys())
+
+    def takers(self, parameter: str) -> list[str]:
+        """The architectures that have a parameter of this name."""
+        return [
+            name
+            for name, own in self.architectures.items()
+            if any(p.name == parameter for p in own.parameters)
+        ]
+
+    def is_known(self, name: str) -> bool:
+        """Also any name where a reference is mistaken: who knows what its function takes."""
+        return _is_ours(name) or name in self.parameters or bool(self.mistaken)
+
+    def unknown(self, kind: str, name: str) -> str:
+        return unknown(kind, name, [*HYPERPARAMETERS, *self.parameters])
+
+    def problem_with(self, name: str, value: object) -> str | None:
+        """What is wrong with the value of a known name, or None."""
+        if name == "architecture":
+            if value in self.mistaken or value in self.architectures:
+                return None
+            known = [*ARCHITECTURES, *self.architectures]
+            return (
+                None
+                if value in known
+                else (
+                    f"{unknown('architecture', value, known)}; a function of your own is written "
+                    '"gated.py:gated" or "mypackage.models:gated"'
+                )
+            )
+        if _is_ours(name):
+            return problem_with(name, value)
+        if not isinstance(value, bool | int | float | str):
+            return f"{name} must be a single value, got {value!r}"
+        parameters = [p for own in self.architectures.values() for p in own.parameters]
+        told = (p.problem_with(value) for p in parameters if p.name == name)
+        return next((problem for problem in told if problem), None)
+
+    def is_number(self, name: str) -> bool:
+        """Whether a name stands for a number that need not be whole."""
+        if name in HYPERPARAMETERS:
+            return isinstance(HYPERPARAMETERS[name], float)
+        parameters = [p for own in self.architectures.values() for p in own.parameters]
+        return any(p.name == name and isinstance(p.default, float) for p in parameters)
+
+
+def _is_ours(name: str) -> bool:
+    return name in HYPERPARAMETERS or _LAYER_SIZE.fullmatch(name) is not None
+
+
+def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], OwnCode]:
+    """A sweep's tables with references replaced by names, and what the names stand for.
+
+    A dimension that only some of the compared architectures have a parameter for becomes
+    conditional on them, unless it says so itself.
+    """
+    table = deepcopy(source.table)
+    found: dict[str, OwnArchitecture] = {}
+    names: dict[str, str] = {}
+    mistaken: set[str] = set()
+
+    def name_of(key: str, reference: str) -> str:
+        if reference in names or reference in mistaken:
+            return names.get(reference, reference)
+        try:
+            own = read_own(reference, source.resolve(key, "."))
+            name = next((n for n, known in found.items() if known == own), own.function)
+            _add(found, name, own)
+        except ModelError as error:
+            report(key, str(error))
+            mistaken.add(reference)
+            return reference
+        names[reference] = name
+        return name
+
+    for name, reference in _named(table.pop("architectures", {}), report):
+        key = f"architectures.{name}"
+        try:
+            _add(found, name, read_own(reference, source.resolve(key, ".")))
+        except ModelError as error:
+            report(key, str(error))
+            mistaken.add(name)
+    for holder, entry, key in _places(table):
+        holder[entry] = _replaced(holder[entry], lambda text, key=key: name_of(key, text))  # type: ignore[misc]
+    own = OwnCode(found, frozenset(mistaken))
+    _make_conditional(table, own)
+    return table, own
+
+
+def _add(found: dict[str, OwnArchitecture], name: str, own: OwnArchitecture) -> None:
+    if name in ARCHITECTURES:
+        raise ModelError(
+            f"{own.reference} has the name of an architecture of recsweep; rename the function, or "
+            f'name it under [architectures]: my_{name} = "..."'
+        )
+    other = found.setdefault(name, own)
+    if other != own:
+        raise ModelError(
+            f"{own.reference} and {other.reference} have one name; tell them apart under "
+            f'[architectures], as in {name}_2 = "..."'
+        )
+    for first in found.values():
+        same = set(first.files) & set(own.files)
+        for file in same:
+            if (first.root / file).read_bytes() != (own.root / file).read_bytes():
+                raise ModelError(
+                    f"{own.root / file} and {first.root / file} would be one file in the study's "
+                    "code/; rename one"
+                )
+
+
+def _named(raw: object, report: Report) -> Iterator[tuple[str, str]]:
+    if not isinstance(raw, dict):
+        report(
+            "architectures", f'must be a table of lines as gated = "gated.py:gated", got {raw!r}'
+        )
+        return
+    for name, reference in raw.items():
+        key = f"architectures.{name}"
+        if not _NAME.fullmatch(name):
+            report(key, "a name has letters, digits, _ and -, and begins with a letter")
+        elif not isinstance(reference, str) or ":" not in reference:
+            report(key, f'must be a reference as "gated.py:gated", got {reference!r}')
+        else:
+            yield name, reference
+
+
+def _places(table: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """Where an architecture may be named: table, entry, and the key for messages."""
+    model, space = table.get("model"), table.get("space")
+    if isinstance(model, dict) and "architecture" in model:
+        yield model, "architecture", "model.architecture"
+    if not isinstance(space, dict):
+        return
+    for name, dimension in space.items():
+        for key, case in _cases(name, dimension):
+            if name == "architecture" and "choices" in case:
+                yield case, "choices", f"{key}.choices"
+            if isinstance(case.get("when"), dict) and "architecture" in case["when"]:
+                yield case["when"], "architecture", f"{key}.when.architecture"
+
+
+def _cases(name: str, dimension: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    listed = dimension if isinstance(dimension, list) else [dimension]
+    for i, case in enumerate(listed):
+        if isinstance(case, dict):
+            yield f"space.{name}" + (f"[{i}]" if isinstance(dimension, list) else ""), case
+
+
+def _replaced(value: object, name_of: Callable[[str], str]) -> object:
+    if isinstance(value, list | tuple):
+        return [_replaced(entry, name_of) for entry in value]
+    return name_of(value) if isinstance(value, str) and ":" in value else value
+
+
+def _make_conditional(table: Mapping[str, Any], own: OwnCode) -> None:
+    space = table.get("space")
+    if not isinstance(space, dict) or not isinstance(space.get("architecture"), dict):
+        return
+    choices = space["architecture"].get("choices")
+    if not isinstance(choices, list):
+        return
+    for name in own.parameters & space.keys():
+        takers = [taker for taker in own.takers(name) if taker in choices]
+        if not takers or len(takers) == len(choices):
+            continue
+        for _, case in _cases(name, space[name]):
+            when = case.setdefault("when", {})
+            if isinstance(when, dict):
+                when.setdefault("architecture", takers)
+
+
+def kept_architectures(folder: Path, sweep: SweepConfig) -> dict[str, OwnArchitecture]:
+    """The sweep's own architectures as they lie in the study in `folder`."""
+    return {name: replace(own, root=folder / CODE) for name, own in sweep.architectures.items()}
+
+
+def keep_code(folder: Path, sweep: SweepConfig) -> None:
+    """Copies the files that the own architectures need to the study's `code/`."""
+    for own in sweep.architectures.values():
+        for file in own.files:
+            target = folder / CODE / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(own.root / file, target)
+
+
+def code_record(sweep: SweepConfig) -> dict[str, Any]:
+    """For the provenance: where each own architecture came from, and its hash."""
+    return {
+        name: {
+            "source": str(own.root / own.file),
+            "function": own.function,
+            "root": str(own.root),
+            "files": list(own.files),
+            "sha256": own.digest,
+        }
+        for name, own in sweep.architectures.items()
+    }
+
+
+def refuse_damaged_code(folder: Path, provenance: Mapping[str, Any]) -> None:
+    """What lies in a study's `code/` must be what its trials were trained with.
+
+    Raises:
+        StateError: names the files.
+    """
+    for name, record in provenance.get("code", {}).items():
+        try:
+            digest = digest_of(folder / CODE, record["files"])
+        except OSError:
+            digest = None
+        if digest != record["sha256"]:
+            raise StateError(
+                f"{folder / CODE} changed since {folder.name} began: {', '.join(record['files'])} "
+                f"there is not what its trials of {name} were trained with; put it back, or begin "
+                "another study"
+            )
+
+
+def refuse_changed_code(folder: Path, provenance: Mapping[str, Any]) -> None:
+    """The researcher's own files must be those that the study began with, before it goes on.
+
+    Files that are gone from where they came from do not matter: the study has its own.
+
+    Raises:
+        StateError: shows the difference, and how to begin another study.
+    """
+    for name, record in provenance.get("code", {}).items():
+        root = Path(record["root"])
+        for file in record["files"]:
+            kept, now = folder / CODE / file, root / file
+            if now.is_file() and now.read_bytes() != kept.read_bytes():
+                raise StateError(
+                    f"{now} changed since {folder.name} began; its trials of {name} could not be "
+                    f"compared with new ones:\n{_difference(kept, now)}\n"
+                    "Take the change back to go on, or run the sweep again as another study: add "
+                    f"--set name={folder.name}-changed"
+                )
+
+
+def _difference(before: Path, now: Path) -> str:
+    old, new = (p.read_text(encoding="utf-8", errors="replace").splitlines() for p in (before, now))
+    lines = list(difflib.unified_diff(old, new, str(before), str(now), lineterm="", n=1))
+    shown = [f"  {line}" for line in lines[:60]]
+    return "\n".join(shown + (["  ..."] if len(lines) > 60 else []))

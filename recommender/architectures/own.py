@@ -1,0 +1,238 @@
+"""A ranking model around a function of the researcher's own."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recommender.architectures.blocks import (
+    Inputs,
+    Knobs,
+    RankingModel,
+    Structure,
+    Tensor,
+    key_for,
+)
+from recommender.datasets.base import EncodedDataset
+from recommender.errors import OwnCodeError
+from recommender.own import OwnArchitecture, module_of
+from recommender.runtime import tf
+
+_FIRST_PURPOSE = 1024
+_RANDOM_OPERATIONS = {
+    "RandomUniform",
+    "RandomStandardNormal",
+    "TruncatedNormal",
+    "RandomUniformInt",
+    "RandomShuffle",
+    "RandomGamma",
+    "Multinomial",
+}
+"""What TensorFlow draws without a key: no seed of a trial reaches it."""
+
+
+class OwnRanking(RankingModel):
+    """The mean rating, user and item biases where they are wanted, and what the function gives.
+
+    The function is called once a graph, on a symbolic input of Keras; its layers then train as
+    ours do: drawn from the trial's seed, dropout from the step's key, penalties in the loss,
+    moving statistics kept with the weights.
+    """
+
+    def __init__(self, structure: Structure, dataset: EncodedDataset, knobs: Knobs) -> None:
+        super().__init__(structure, dataset, knobs)
+        assert structure.own is not None
+        self._own = structure.own
+        self._arguments = dict(structure.own_arguments)
+        self._mean = dataset.train_mean
+        self._noise = _Noise()
+        self.inner: Any = None
+
+    def network(self, features: Tensor, key: Tensor | None) -> Tensor:
+        if self.inner is None:
+            self.inner = self._built(features.shape[1])
+        self._noise.key = key
+        with blamed_on(self._own):
+            return self.inner(features, training=key is not None)
+
+    def rating(self, network: Tensor) -> Tensor:
+        return self._mean + network
+
+    def kernels(self) -> Sequence[Tensor]:
+        return ()
+
+    def penalties(self) -> Sequence[Tensor]:
+        return list(self.inner.losses)
+
+    def statistics(self) -> Sequence[Any]:
+        return list(self.inner.non_trainable_variables)
+
+    def check(self, inputs: Inputs, is_trained: bool) -> None:
+        ratings = self.network(self.features(inputs), None).numpy()
+        where = f"{self._own.file}: {self._own.function}"
+        if not np.isfinite(ratings).all() and not is_trained:
+            raise OwnCodeError(f"{where} gives NaN or infinity before any training")
+        if is_trained and len(ratings) > 1 and np.ptp(ratings) == 0:
+            raise OwnCodeError(
+                f"{where} gives {ratings.flat[0]:.4g} for every row after an epoch of training: "
+                "it does not use its inputs, or all its units are dead"
+            )
+
+    def _built(self, width: int) -> Any:
+        own = self._own
+        function = load(own)
+        inputs = tf.keras.Input([width])
+        created: list[Any] = []
+        with blamed_on(own), tf.variable_creator_scope(_kept_in(created)):
+            outputs = function(inputs, **self._arguments)
+        where = f"{own.file}: {own.function}"
+        if not isinstance(outputs, type(inputs)):
+            raise OwnCodeError(f"{where} must compute a tensor from its inputs, got {outputs!r}")
+        if outputs.shape.as_list() != [None, 1]:
+            got = ", ".join("batch" if n is None else str(n) for n in outputs.shape)
+            raise OwnCodeError(f"{where} must give ratings of shape (batch, 1), got ({got})")
+        with blamed_on(own):
+            inner = tf.keras.Model(inputs, outputs)
+        tracked = {variable.ref() for variable in inner.variables}
+        if any(variable.trainable and variable.ref() not in tracked for variable in created):
+            raise OwnCodeError(
+                f"{where} makes a tf.Variable that no layer holds, so it would not be trained; "
+                "make it in a Keras layer, with self.add_weight(shape=..., initializer=...)"
+            )
+        noisy = [m for m in inner.submodules if hasattr(m, "_random_generator")]
+        for i, layer in enumerate(noisy):
+            layer._random_generator = self._noise.of(_FIRST_PURPOSE + i)
+        self._noise.key = tf.zeros([2], tf.int32)
+        with blamed_on(own):
+            traced = tf.function(lambda x: inner(x, training=True), autograph=False)
+            graph = traced.get_concrete_function(tf.TensorSpec([None, width])).graph
+        drawn = {operation.type for operation in graph.get_operations()} & _RANDOM_OPERATIONS
+        if drawn:
+            raise OwnCodeError(
+                f"{where} draws random numbers that no seed reaches ({', '.join(sorted(drawn))}); "
+                "use Keras layers such as Dropout and GaussianNoise"
+            )
+        return inner
+
+
+def _kept_in(created: list[Any]) -> Callable[..., Any]:
+    def create(next_creator: Any, **kwargs: Any) -> Any:
+        created.append(next_creator(**kwargs))
+        return created[-1]
+
+    return create
+
+
+class _Noise:
+    """Gives Keras's random layers numbers that follow from the key of the step."""
+
+    def __init__(self) -> None:
+        self.key: Tensor | None = None
+
+    def of(self, purpose: int) -> _LayerNoise:
+        return _LayerNoise(self, purpose)
+
+
+class _LayerNoise:
+    """Stands where a layer has its `tf_keras.backend.RandomGenerator`."""
+
+    _rng_type = "legacy_stateful"
+
+    def __init__(self, noise: _Noise, purpose: int) -> None:
+        self._noise = noise
+        self._purpose = purpose
+
+    def _maybe_init(self) -> None: ...
+
+    def dropout(self, inputs: Tensor, rate: float, noise_shape: Any = None) -> Tensor:
+        return tf.nn.experimental.stateless_dropout(
+            inputs, rate, self._key(), noise_shape=noise_shape
+        )
+
+    def random_normal(
+        self, shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, **_: Any
+    ) -> Tensor:
+        kind = dtype or tf.float32
+        return tf.random.stateless_normal(shape, self._key(), mean, stddev, kind)
+
+    def random_uniform(
+        self, shape: Any, minval: float = 0.0, maxval: Any = None, dtype: Any = None, **_: Any
+    ) -> Tensor:
+        high = 1.0 if maxval is None else maxval
+        return tf.random.stateless_uniform(shape, self._key(), minval, high, dtype or tf.float32)
+
+    def _key(self) -> Tensor:
+        assert self._noise.key is not None, "noise is drawn while training only"
+        return key_for(self._noise.key, self._purpose)
+
+
+@functools.cache
+def load(own: OwnArchitecture) -> Callable[..., Any]:
+    """Imports the function from its source.
+
+    Raises:
+        OwnCodeError: importing it fails.
+    """
+    root = str(own.root)
+    for name in {module_of(file) for file in own.files} & sys.modules.keys():
+        # Another study's copy of the same modules, earlier in this process.
+        if not str(getattr(sys.modules[name], "__file__", root)).startswith(root):
+            del sys.modules[name]
+    if root in sys.path:
+        sys.path.remove(root)
+    sys.path.insert(0, root)
+    with blamed_on(own):
+        if "/" in own.file:
+            module = importlib.import_module(own.module)
+        else:
+            # By its path: a file may have the name of any installed module.
+            name = f"recsweep_own_{own.digest[:16]}_{Path(own.file).stem}"
+            spec = importlib.util.spec_from_file_location(name, own.root / own.file)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            spec.loader.exec_module(module)
+        return getattr(module, own.function)
+
+
+@contextlib.contextmanager
+def blamed_on(own: OwnArchitecture) -> Iterator[None]:
+    """An error in the researcher's code is told by their file and line; their `chdir` is undone."""
+    try:
+        with contextlib.chdir(Path.cwd()):
+            yield
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+        raise
+    except Exception as error:
+        raise _blame(own, error) from error
+
+
+def _blame(own: OwnArchitecture, error: Exception) -> OwnCodeError:
+    frames = list(traceback.extract_tb(error.__traceback__))
+    theirs = [i for i, f in enumerate(frames) if Path(f.filename).is_relative_to(own.root)]
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f"{Path(error.filename).name}:{error.lineno}"
+    elif theirs:
+        last = frames[theirs[-1]]
+        place = f"{Path(last.filename).relative_to(own.root).as_posix()}:{last.lineno}"
+    else:
+        return OwnCodeError(f"{own.file}: {own.function}: {_told(error)}")
+    lines = traceback.format_list(frames[theirs[0] :]) if theirs else []
+    log = ["Traceback (most recent call last):\n", *lines, *traceback.format_exception_only(error)]
+    return OwnCodeError(f"{place}: {_told(error)}", "".join(log))
+
+
+def _told(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling layer"):
+        del lines[0]  # Keras's own words around what happened.
+    return ": ".join([type(error).__name__, *lines[:1]])

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.best import single_model
+from experiments.config import Sweep, default_values, load_sweep, sweep_to_toml
+from experiments.errors import StateError, SweepFileError
+from experiments.records import StopReason, TrialState
+from experiments.study import resume_study, run_study
+from experiments.sweep import SweepConfig, model_of
+from experiments.watcher import Silent
+from recsweep import Choice, Int, space
+from tests.in_process import InProcess
+from tests.own_models import write_models
+
+SWEEP = """\
+name = "mine"
+[dataset]
+path = "ratings.csv"
+columns = { user = "user", item = "item", rating = "rating", time = "time" }
+[compare]
+dimension = "architecture"
+[space.architecture]
+choices = ["plain", "gated.py:gated"]
+[space.n_heads]
+low = 1
+high = 4
+[space.noise]
+low = 0
+high = 1
+[model]
+gate_l2 = 0.01
+[search]
+trials = 4
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, ratings_csv: Path) -> Path:
+    write_models(tmp_path)
+    (tmp_path / "ratings.csv").symlink_to(ratings_csv)
+    (tmp_path / "mine.toml").write_text(SWEEP)
+    return tmp_path / "mine.toml"
+
+
+def _problems(file: Path, **edits: str) -> dict[str, str]:
+    text = file.read_text()
+    for old, new in edits.items():
+        assert old in text
+        text = text.replace(old, new)
+    file.write_text(text)
+    with pytest.raises(SweepFileError) as caught:
+        load_sweep(file)
+    return {f"{p.key}:{p.line}": p.message for p in caught.value.problems}
+
+
+def test_a_reference_becomes_a_name_and_its_parameters_dimensions_of_its_arm(file: Path) -> None:
+    sweep = load_sweep(file)
+    assert sweep.arms == ("plain", "gated")
+    assert sweep.space is not None
+    heads, noise = sweep.space.dimensions[1:]
+    assert heads.cases[0].when == noise.cases[0].when == {"architecture": ("gated",)}
+    assert sweep.space.columns[2].kind == "float"
+    assert default_values(sweep)["noise"] == 0.1
+    assert model_of(sweep, {"architecture": "gated", "n_heads": 3}).own_arguments == (
+        ("n_heads", 3),
+        ("gate_l2", 0.01),
+    )
+    assert model_of(sweep, {"architecture": "plain"}).own is None
+
+
+def test_a_resolved_sweep_reads_as_the_same_sweep(file: Path) -> None:
+    sweep = load_sweep(file)
+    other = file.with_name("resolved.toml")
+    other.write_text(sweep_to_toml(sweep))
+    assert load_sweep(other) == sweep
+    (file.parent / "parts.py").write_text("changed = True\n")
+    assert load_sweep(other) != sweep
+
+
+def test_a_name_of_the_researchers_own_stands_for_the_function(file: Path) -> None:
+    text = file.read_text().replace("gated.py:gated", "attention")
+    file.write_text(text + '[architectures]\nattention = "gated.py:gated"\n')
+    assert load_sweep(file).arms == ("plain", "attention")
+
+
+def test_a_sweep_in_python_takes_references_too(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(file.parent)
+    sweep = Sweep(
+        "mine",
+        space=space(
+            architecture=Choice(["plain", "gated:gated"]),
+            n_heads=Int(1, 4).when(architecture="gated:gated"),
+        ),
+        trials=2,
+    )
+    assert sweep.architectures["gated"].file == "gated.py"
+
+
+def test_mistakes_are_told_at_the_lines_that_make_them(file: Path) -> None:
+    problems = _problems(file, **{'"gated.py:gated"': '"gated.py:gate", "dnc"'})
+    assert problems.keys() == {"space.architecture.choices:8"}
+    wrong = {
+        '"gated.py:gate", "dnc"': '"gated.py:gated"',
+        "low = 0\n": 'low = "a"\n',
+        "gate_l2 = 0.01": "gate_12 = true",
+    }
+    problems = _problems(file, **wrong)
+    assert problems.keys() == {"space.noise.low:13", "model.gate_12:16"}
+    assert "did you mean 'gate_l2'" in problems["model.gate_12:16"]
+    problems = _problems(file, **{'low = "a"': "low = 0", "gate_12": "gate_l2"})
+    assert "gate_l2 must be a number, as its default 0.0001" in problems["model.gate_l2:16"]
+
+
+def test_two_functions_of_one_name_or_with_one_of_ours_are_told_apart(file: Path) -> None:
+    other = file.parent / "other"
+    other.mkdir()
+    (other / "mine.py").write_text("def gated(x): ...\ndef plain(x): ...")
+    wrong = {
+        '"gated.py:gated"': '"gated.py:gated", "other/mine.py:gated"',
+        "trials = 4": "trials = 6",
+    }
+    (told,) = _problems(file, **wrong).values()
+    assert "have one name; tell them apart under [architectures]" in told
+    (told,) = _problems(file, **{"other/mine.py:gated": "other/mine.py:plain"}).values()
+    assert "has the name of an architecture of recsweep" in told
+
+
+def _small(file: Path) -> SweepConfig:
+    overrides = [
+        "search.trials=3",
+        "search.max_epochs=2",
+        "model.batch_size=256",
+        "model.embedding_size=4",
+        'space.architecture.choices=["plain", "gated.py:gated", "late.py:late"]',
+    ]
+    return load_sweep(file, overrides)
+
+
+def test_a_study_keeps_the_code_and_refuses_to_go_on_when_it_changed(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(file.parent)
+    InProcess().use(monkeypatch)
+    root = file.parent / "studies"
+    study = run_study(_small(file), root=root, watcher=Silent()).study
+    plain, gated, late = study.trials
+    assert (plain.state, gated.state) == (TrialState.COMPLETE, TrialState.COMPLETE)
+    assert late.stop_reason is StopReason.ERROR
+    assert late.error == (
+        "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other_machine'"
+    )
+    assert "late.py" in (study.folder / "trials" / late.name / "error.log").read_text()
+
+    frozen = load_sweep(study.folder / "sweep.toml")
+    model = single_model(frozen, study, gated)
+    assert model.architectures.keys() == {"gated"}
+    assert single_model(frozen, study, plain).model.keys() == {
+        "architecture",
+        "batch_size",
+        "embedding_size",
+    }
+
+    (file.parent / "parts.py").write_text("def mixed(heads):\n    return heads[0]\n")
+    with pytest.raises(StateError, match=r"parts.py changed since mine began") as caught:
+        resume_study(study.folder, watcher=Silent(), n_trials=6)
+    assert "-    return tf.concat(heads, axis=1)" in str(caught.value)
+    assert "+    return heads[0]" in str(caught.value)
+
+    (file.parent / "parts.py").unlink()
+    (file.parent / "gated.py").unlink()
+    study = resume_study(study.folder, watcher=Silent(), n_trials=6).study
+    assert [t.state for t in study.trials].count(TrialState.COMPLETE) == 4
+
+    (study.folder / "code" / "gated.py").write_text("def gated(x): ...")
+    with pytest.raises(StateError, match=r"code changed since mine began"):
+        resume_study(study.folder, watcher=Silent(), n_trials=9)

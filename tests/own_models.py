@@ -1,0 +1,80 @@
+"""Architectures as a researcher brings them, as source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+GATED = """\
+import tensorflow as tf
+
+from parts import mixed
+
+WIDTH = 3
+
+
+def gated(inputs, *, n_heads=2, gate_l2=1e-4, noise=0.1, width=WIDTH):
+    l2 = tf.keras.regularizers.l2(gate_l2)
+    gate = tf.keras.layers.Dense(inputs.shape[1], "sigmoid", kernel_regularizer=l2)(inputs)
+    x = mixed([inputs * gate] * n_heads)
+    x = tf.keras.layers.BatchNormalization(momentum=0.9)(x)
+    x = tf.keras.layers.Dropout(noise)(x)
+    return tf.keras.layers.Dense(1)(tf.keras.layers.Dense(width, "relu")(x))
+"""
+
+PARTS = """\
+import tensorflow as tf
+
+
+def mixed(heads):
+    return tf.concat(heads, axis=1)
+"""
+
+BAD = """\
+import tensorflow as tf
+
+Dense = tf.keras.layers.Dense
+
+
+def wrong_shape(inputs, *, units=3):
+    return Dense(units)(inputs)
+
+
+def constant(inputs):
+    return inputs[:, :1] * 0.0 + 3.5
+
+
+def not_a_number(inputs):
+    return Dense(1)(inputs) / 0.0
+
+
+def nothing(inputs):
+    Dense(1)(inputs)
+
+
+def raises(inputs, *, rate=0.1):
+    x = Dense(4)(inputs)
+    raise ValueError(f"rate {rate} is not for me")
+
+
+def stray(inputs):
+    return tf.matmul(inputs, tf.Variable(tf.ones([int(inputs.shape[1]), 1])))
+
+
+def draws(inputs):
+    return Dense(1)(inputs + tf.random.normal(tf.shape(inputs)))
+"""
+
+LATE = """\
+import only_on_some_other_machine
+
+
+def late(inputs):
+    return only_on_some_other_machine.model(inputs)
+"""
+
+
+def write_models(folder: Path) -> Path:
+    """`gated.py`, which imports `parts.py`, `bad.py`, and `late.py`, which cannot be imported."""
+    for name, text in {"gated": GATED, "parts": PARTS, "bad": BAD, "late": LATE}.items():
+        (folder / f"{name}.py").write_text(text)
+    return folder

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from recommender.config import config_to_json, ranking_config
+from recommender.errors import ModelError
+from recommender.own import read_own
+from tests.own_models import write_models
+
+
+def test_keyword_parameters_are_read_without_running_the_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "raise SystemExit\ndef mine(x, *, n=4, rate=1e-4, name='a', wide=True, size=N, must): ..."
+    )
+    own = read_own("mine.py:mine", tmp_path)
+    assert own.defaults() == {"n": 4, "rate": 1e-4, "name": "a", "wide": True}
+    assert [p.name for p in own.parameters if p.is_required] == ["must"]
+
+
+def test_what_a_file_imports_from_its_folder_belongs_to_it(tmp_path: Path) -> None:
+    own = read_own("gated.py:gated", write_models(tmp_path))
+    assert own.files == ("gated.py", "parts.py")
+    (tmp_path / "parts.py").write_text("changed = True\n")
+    assert read_own("gated.py:gated", tmp_path).digest != own.digest
+
+
+def test_of_a_package_its_own_modules_come_along_and_nothing_runs(tmp_path: Path) -> None:
+    for name, text in {
+        "__init__.py": "raise SystemExit",
+        "models.py": "from .deep.layers import x\nimport numpy\ndef gated(inputs, *, n=1): ...",
+        "deep/__init__.py": "",
+        "deep/layers.py": "from .. import table",
+        "table.py": "",
+        "unused.py": "",
+    }.items():
+        path = tmp_path / "mypackage" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    own = read_own("mypackage.models:gated", tmp_path)
+    assert own.files == tuple(
+        f"mypackage/{name}"
+        for name in ("__init__.py", "deep/__init__.py", "deep/layers.py", "models.py", "table.py")
+    )
+    assert (own.root, own.module) == (tmp_path, "mypackage.models")
+    assert "mypackage" not in sys.modules
+    assert read_own("mypackage/models.py:gated", tmp_path) == own
+
+
+@pytest.mark.parametrize(
+    ("source", "reference", "told"),
+    [
+        ("", "other.py:mine", "there is no file"),
+        ("", "no.such.module:mine", "finds no module 'no'"),
+        ("", "mi-ne:mine", "neither a Python file nor a module"),
+        ("def yours(x): ...", "mine.py:mine", "has no function 'mine'; it has yours"),
+        ("class mine: ...", "mine.py:mine", "mine.py:1: mine is no plain function"),
+        ("def mine(x):\n  return x +", "mine.py:mine", "mine.py:2: invalid syntax"),
+        ("def mine(*, n=1): ...", "mine.py:mine", "must take the embeddings first"),
+        ("def mine(x, n=1): ...", "mine.py:mine", "write def mine(x, *, n, ...)"),
+    ],
+)
+def test_a_reference_that_cannot_be_an_architecture_is_told(
+    tmp_path: Path, source: str, reference: str, told: str
+) -> None:
+    (tmp_path / "mine.py").write_text(source)
+    with pytest.raises(ModelError) as caught:
+        read_own(reference, tmp_path)
+    assert told in str(caught.value)
+
+
+def test_a_trials_values_become_arguments_of_the_types_of_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def mine(x, *, n=4, rate=0.5, dropout=0.1, must): ...")
+    architectures = {"mine": read_own("mine.py:mine", tmp_path)}
+    values = {"architecture": "mine", "rate": 1, "dropout": 0.2, "must": "a", "n_layers": 3}
+    config = ranking_config(values, architectures)
+    assert config.own_arguments == (("rate", 1.0), ("dropout", 0.2), ("must", "a"))
+    assert type(config.own_arguments[0][1]) is float
+    assert ranking_config(values | {"architecture": "plain"}, architectures).own is None
+    with pytest.raises(ModelError, match=r"mine needs must.*n must be a whole number.*got 1.5"):
+        ranking_config({"architecture": "mine", "n": 1.5}, architectures)
+
+
+def test_a_checkpoint_knows_the_source_and_not_its_place(tmp_path: Path) -> None:
+    first = read_own("gated.py:gated", write_models(tmp_path))
+    (tmp_path / "moved").mkdir()
+    second = read_own("gated.py:gated", write_models(tmp_path / "moved"))
+    configs = [ranking_config({"architecture": "g"}, {"g": own}) for own in (first, second)]
+    assert configs[0] == configs[1]
+    assert config_to_json(configs[0]) == config_to_json(configs[1])
+    assert str(tmp_path) not in str(config_to_json(configs[0]))
