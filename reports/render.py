@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from experiments.records import StudyRecord
@@ -83,8 +83,11 @@ def write_report(
     with replacing(paths.parquet) as temporary:
         write_parquet(frame, temporary, column_definitions(study))
     if (judged := verdict_frame(study)) is not None:
-        with replacing(folder / "verdict.csv") as temporary:
+        verdict = folder / "verdict.csv"
+        with replacing(verdict) as temporary:
             write_csv(judged, temporary)
+            if not verdict.exists() or verdict.read_bytes() != temporary.read_bytes():
+                _keep_dated(paths.html)
     with replacing(paths.schema) as temporary:
         temporary.write_text(json.dumps(table_schema(study), indent=1) + "\n", "utf-8")
     with replacing(paths.markdown) as temporary:
@@ -92,6 +95,17 @@ def write_report(
     with replacing(paths.html) as temporary:
         temporary.write_text(html(page), "utf-8")
     return paths
+
+
+def _keep_dated(page: Path) -> None:
+    """Copy the page as it stood before a verdict changed it: what was cited does not change."""
+    if not page.exists():
+        return
+    written_at = datetime.fromtimestamp(page.stat().st_mtime, UTC)
+    copy = page.parent / "earlier" / f"report-{written_at:%Y-%m-%d-%H%M%S}.html"
+    copy.parent.mkdir(exist_ok=True)
+    with replacing(copy) as temporary:
+        temporary.write_bytes(page.read_bytes())
 
 
 def build_sections(study: StudyRecord) -> dict[str, Section]:

@@ -71,6 +71,19 @@ def test_no_temporary_file_is_left(paths: ReportPaths) -> None:
     assert not [name for name in names if name.startswith(".")]
 
 
+def test_a_report_that_a_verdict_changes_is_kept_under_its_date(
+    study: StudyRecord, judged_study: StudyRecord, tmp_path: Path
+) -> None:
+    before = write_report(study, tmp_path).html.read_bytes()
+    write_report(study, tmp_path)
+    assert not (tmp_path / "earlier").exists()
+    write_report(judged_study, tmp_path)
+    write_report(judged_study, tmp_path)  # the same verdict changes nothing more
+    (kept,) = (tmp_path / "earlier").iterdir()
+    assert re.fullmatch(r"report-\d{4}-\d\d-\d\d-\d{6}\.html", kept.name)
+    assert kept.read_bytes() == before != (tmp_path / "report.html").read_bytes()
+
+
 def test_a_finished_study_gives_the_same_bytes_twice(
     study: StudyRecord, paths: ReportPaths, tmp_path: Path
 ) -> None:
