@@ -15,7 +15,12 @@ from experiments.errors import DiskError, RequestError, StateError
 from experiments.files import atomic_write, read_json, write_json
 from experiments.journal import Journal
 from experiments.machine import Machine
-from experiments.own_code import keep_code, kept_architectures, refuse_damaged_code
+from experiments.own_code import (
+    keep_code,
+    kept_architectures,
+    refuse_changed_code,
+    refuse_damaged_code,
+)
 from experiments.provenance import provenance
 from experiments.records import (
     PROVENANCE_NAME,
@@ -90,6 +95,10 @@ def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
     now = replace(sweep, name=frozen.name)
     if frozen == now:
         return folder
+    if frozen.architectures.keys() == now.architectures.keys():
+        own = now.architectures
+        refuse_changed_code(folder, ((name, own[name].root, own[name].files) for name in own))
+        now = replace(now, architectures=frozen.architectures)
     raise StateError(
         f"{folder} was begun with another sweep:\n"
         + difference(sweep_to_toml(frozen), sweep_to_toml(now))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +28,8 @@ from recommender.errors import ModelError, unknown
 from recommender.own import OwnArchitecture, digest_of, read_own
 
 CODE = Path("code")
+Origin = tuple[str, Path, Sequence[str]]
+"""An own architecture's name, the folder it came from, and its files there."""
 _LAYER_SIZE = re.compile(r"layer_size_\d+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,40}")
 
@@ -264,7 +266,13 @@ def refuse_damaged_code(folder: Path, provenance: Mapping[str, Any]) -> None:
             )
 
 
-def refuse_changed_code(folder: Path, provenance: Mapping[str, Any]) -> None:
+def origins(provenance: Mapping[str, Any]) -> Iterator[Origin]:
+    """Where a study's own code came from."""
+    for name, record in provenance.get("code", {}).items():
+        yield name, Path(record["root"]), record["files"]
+
+
+def refuse_changed_code(folder: Path, now: Iterable[Origin]) -> None:
     """The researcher's own files must be those that the study began with, before it goes on.
 
     Files that are gone from where they came from do not matter: the study has its own.
@@ -272,21 +280,25 @@ def refuse_changed_code(folder: Path, provenance: Mapping[str, Any]) -> None:
     Raises:
         StateError: shows the difference, and how to begin another study.
     """
-    for name, record in provenance.get("code", {}).items():
-        root = Path(record["root"])
-        for file in record["files"]:
-            kept, now = folder / CODE / file, root / file
-            if now.is_file() and now.read_bytes() != kept.read_bytes():
+    for name, root, files in now:
+        for file in files:
+            kept, found = folder / CODE / file, root / file
+            if found.is_file() and _bytes(found) != _bytes(kept):
                 raise StateError(
-                    f"{now} changed since {folder.name} began; its trials of {name} could not be "
-                    f"compared with new ones:\n{_difference(kept, now)}\n"
+                    f"{found} changed since {folder.name} began; its trials of {name} could not be "
+                    f"compared with new ones:\n{_difference(kept, found)}\n"
                     "Take the change back to go on, or run the sweep again as another study: add "
                     f"--set name={folder.name}-changed"
                 )
 
 
+def _bytes(path: Path) -> bytes:
+    """Nothing where there is no file: a new one that the code imports."""
+    return path.read_bytes() if path.is_file() else b""
+
+
 def _difference(before: Path, now: Path) -> str:
-    old, new = (p.read_text(encoding="utf-8", errors="replace").splitlines() for p in (before, now))
+    old, new = (_bytes(path).decode("utf-8", "replace").splitlines() for path in (before, now))
     lines = list(difflib.unified_diff(old, new, str(before), str(now), lineterm="", n=1))
     shown = [f"  {line}" for line in lines[:60]]
     return "\n".join(shown + (["  ..."] if len(lines) > 60 else []))

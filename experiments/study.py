@@ -25,7 +25,7 @@ from experiments.ledger import Ledger
 from experiments.lock import StudyLock
 from experiments.machine import Machine, read_machine
 from experiments.orders import TrialOrder, WorkerSettings, order_of
-from experiments.own_code import refuse_changed_code
+from experiments.own_code import origins, refuse_changed_code
 from experiments.plan import Plan, plan_sweep
 from experiments.records import (
     LEDGER_NAME,
@@ -146,7 +146,7 @@ def resume_study(
         refuse_gaps(study.name, study.search_trials)
         sweep = folders.frozen_sweep(folder)
         if n_trials is not None or retry_failed or not study.is_finished:
-            refuse_changed_code(folder, study.provenance)
+            refuse_changed_code(folder, origins(study.provenance))
         n_retried = 0
         with Journal(folder / DRIVER_JOURNAL) as journal:
             if n_trials is not None:

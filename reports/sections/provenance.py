@@ -111,6 +111,10 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "commit": f"{commit}{dirty}" if commit else "",
         "Python": _text(about.get("python")),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "own code": "; ".join(
+            f"{name}: {code['source']}:{code['function']}, SHA-256 {code['sha256'][:16]}"
+            for name, code in (about.get("code") or {}).items()
+        ),
         "dashboard": _board(study),
         "data fingerprint": data.fingerprint or "",
         "split fingerprint": data.split_fingerprint or "",

@@ -7,6 +7,7 @@ import pytest
 from experiments.best import single_model
 from experiments.config import Sweep, default_values, load_sweep, sweep_to_toml
 from experiments.errors import StateError, SweepFileError
+from experiments.folders import begun_study
 from experiments.records import StopReason, TrialState
 from experiments.study import resume_study, run_study
 from experiments.sweep import SweepConfig, model_of
@@ -149,6 +150,7 @@ def test_a_study_keeps_the_code_and_refuses_to_go_on_when_it_changed(
     root = file.parent / "studies"
     study = run_study(_small(file), root=root, watcher=Silent()).study
     plain, gated, late = study.trials
+    assert begun_study(root, _small(file)) == study.folder
     assert (plain.state, gated.state) == (TrialState.COMPLETE, TrialState.COMPLETE)
     assert late.stop_reason is StopReason.ERROR
     assert late.error == (
@@ -170,6 +172,8 @@ def test_a_study_keeps_the_code_and_refuses_to_go_on_when_it_changed(
         resume_study(study.folder, watcher=Silent(), n_trials=6)
     assert "-    return tf.concat(heads, axis=1)" in str(caught.value)
     assert "+    return heads[0]" in str(caught.value)
+    with pytest.raises(StateError, match=r"parts.py changed since mine began"):
+        begun_study(root, _small(file))
 
     (file.parent / "parts.py").unlink()
     (file.parent / "gated.py").unlink()
