@@ -132,6 +132,7 @@ def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], Ow
     for holder, entry, key in _places(table):
         holder[entry] = _replaced(holder[entry], lambda text, key=key: name_of(key, text))  # type: ignore[misc]
     own = OwnCode(found, frozenset(mistaken))
+    _check_required(table, own, report)
     _make_conditional(table, own)
     return table, own
 
@@ -200,6 +201,18 @@ def _replaced(value: object, name_of: Callable[[str], str]) -> object:
     if isinstance(value, list | tuple):
         return [_replaced(entry, name_of) for entry in value]
     return name_of(value) if isinstance(value, str) and ":" in value else value
+
+
+def _check_required(table: Mapping[str, Any], own: OwnCode, report: Report) -> None:
+    model, space = (
+        raw if isinstance(raw := table.get(key), dict) else {} for key in ("model", "space")
+    )
+    given = {*model, *space}
+    place = "space.architecture" if "architecture" in space else "model.architecture"
+    for name, architecture in own.architectures.items():
+        lacking = [p.name for p in architecture.parameters if p.is_required and p.name not in given]
+        if lacking and "use" not in given:
+            report(place, f"{name} needs {', '.join(lacking)}: give it in [space] or [model]")
 
 
 def _make_conditional(table: Mapping[str, Any], own: OwnCode) -> None:

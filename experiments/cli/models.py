@@ -39,12 +39,16 @@ def train(
     """Train one model and say its validation RMSE beside the baselines'."""
     from experiments.config import load_sweep
     from experiments.single import train_single
+    from recommender.errors import OwnCodeError
 
     config = load_sweep(file, overrides or [], os.environ)
     if config.space is not None:
         raise RequestError(f"{file} has a [space]: it is a sweep. Run it with: recsweep run {file}")
-    for line in train_single(config, save):
-        typer.echo(line)
+    try:
+        for line in train_single(config, save):
+            typer.echo(line)
+    except OwnCodeError as error:
+        raise RequestError(error.log) from error
 
 
 def export(

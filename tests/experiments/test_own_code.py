@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from experiments.best import single_model
+from experiments.cli.models import train
 from experiments.config import Sweep, default_values, load_sweep, sweep_to_toml
-from experiments.errors import StateError, SweepFileError
+from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.folders import begun_study
 from experiments.records import StopReason, TrialState
 from experiments.study import resume_study, run_study
@@ -183,3 +184,22 @@ def test_a_study_keeps_the_code_and_refuses_to_go_on_when_it_changed(
     (study.folder / "code" / "gated.py").write_text("def gated(x): ...")
     with pytest.raises(StateError, match=r"code changed since mine began"):
         resume_study(study.folder, watcher=Silent(), n_trials=9)
+
+
+def test_train_tells_a_mistake_in_own_code_without_our_stack(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    InProcess().use(monkeypatch)
+    monkeypatch.setattr("recommender.runtime.configure_devices", lambda **_: None)
+    head = file.read_text().split("[compare]")[0]
+    file.write_text(f'{head}[model]\narchitecture = "bad.py:raises"\n')
+    with pytest.raises(RequestError) as caught:
+        train(str(file))
+    first, *_, last = caught.value.message.splitlines()
+    assert first.startswith("Traceback")
+    assert last == "ValueError: rate 0.1 is not for me"
+    assert "recommender" not in caught.value.message
+    (file.parent / "must.py").write_text("def must(inputs, *, n): ...")
+    file.write_text(file.read_text().replace("bad.py:raises", "must.py:must"))
+    with pytest.raises(SweepFileError, match="must needs n: give it in"):
+        train(str(file))
