@@ -175,14 +175,18 @@ class _LayerNoise:
         return key_for(self._noise.key, self._purpose)
 
 
-@functools.cache
 def load(own: OwnArchitecture) -> Callable[..., Any]:
-    """Imports the function from its source.
+    """Imports the function from its source, once.
 
     Raises:
         OwnCodeError: importing it fails.
     """
-    root = str(own.root)
+    return _imported(own, str(own.root))
+
+
+@functools.cache
+def _imported(own: OwnArchitecture, root: str) -> Callable[..., Any]:
+    """The root is given beside it: equal ones may lie in two places, and errors tell the place."""
     for name in {module_of(file) for file in own.files} & sys.modules.keys():
         # Another study's copy of the same modules, earlier in this process.
         if not str(getattr(sys.modules[name], "__file__", root)).startswith(root):
