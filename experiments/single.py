@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiments.errors import RequestError
+from experiments.errors import RequestError, StateError
 from experiments.folders import frozen_sweep
 from experiments.machine import read_machine
 from experiments.records import StudyRecord, TrialRecord
@@ -71,13 +71,16 @@ def export_trial(
 
     Raises:
         RequestError: the trial's weights were not kept, or something is in the target's way.
+        StateError: the weights are damaged, or another version of the model's.
     """
     best = folder / "trials" / trial.name / "best"
+    again = (
+        f"train it again with them: recsweep best {study.name}:{trial.number} -o trial.toml && "
+        f"recsweep train trial.toml --save {target}"
+    )
     if not best.is_dir():
         raise RequestError(
-            f"{study.name}:{trial.number} has no weights (the best trials keep theirs); train it "
-            f"again with them: recsweep best {study.name}:{trial.number} -o trial.toml && "
-            f"recsweep train trial.toml --save {target}"
+            f"{study.name}:{trial.number} has no weights (the best trials keep theirs); {again}"
         )
     if target.exists():
         raise RequestError(f"{target} is there already; name another folder with --to")
@@ -87,8 +90,12 @@ def export_trial(
     from recommender.runtime import configure_devices
 
     configure_devices(gpu=False, threads=1)
+    from recommender.checkpoints import CheckpointError
     from recommender.export import export_model
 
-    export_model(best, model_of(sweep, trial.values), encoded, target)
+    try:
+        export_model(best, model_of(sweep, trial.values), encoded, target)
+    except CheckpointError as error:
+        raise StateError(f"{error}\nThe weights cannot be used; {again}") from error
     yield f"wrote {target}: trial {trial.number} of {study.name}, epoch {trial.best_epoch}"
     yield f"validation RMSE of its `raw` output: {trial.best_rmse:.6f}"

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.errors import RequestError, StateError
+from experiments.records import read_study
+from experiments.single import export_trial
+from recommender.checkpoints import write_checkpoint
+from tests.synthetic import synthetic_ratings
+from tests.synthetic_study import make_study
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A study over a table that is really there."""
+    ratings = tmp_path / "ratings.csv"
+    synthetic_ratings(60, 40, 1500).to_csv(ratings, index=False)
+    folder = make_study(tmp_path / "study")
+    (folder / "sweep.toml").write_text(
+        f"""
+name = "study"
+[dataset]
+path = "{ratings}"
+columns = {{ user = "user", item = "item", rating = "rating", time = "time" }}
+"""
+    )
+    return folder
+
+
+def test_a_trial_without_weights_is_refused_with_the_way_to_get_them(folder: Path) -> None:
+    study = read_study(folder)
+    with pytest.raises(RequestError, match="recsweep best study:0 -o trial.toml"):
+        list(export_trial(folder, study, study.trials[0], folder.parent / "model"))
+
+
+def test_weights_of_another_model_are_refused_without_a_traceback(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Devices are settled once a process, and another test may have used them.
+    monkeypatch.setattr("recommender.runtime.configure_devices", lambda **_: None)
+    study = read_study(folder)
+    best = folder / "trials" / study.trials[0].name / "best"
+    write_checkpoint(best, {"weight_000": np.zeros(3)}, {"config": {"architecture": "other"}})
+    with pytest.raises(StateError, match="cannot be used; train it again"):
+        list(export_trial(folder, study, study.trials[0], folder.parent / "model"))
+    assert not (folder.parent / "model").exists()
