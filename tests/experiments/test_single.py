@@ -32,7 +32,7 @@ columns = {{ user = "user", item = "item", rating = "rating", time = "time" }}
 
 def test_a_trial_without_weights_is_refused_with_the_way_to_get_them(folder: Path) -> None:
     study = read_study(folder)
-    with pytest.raises(RequestError, match="recsweep best study:0 -o trial.toml"):
+    with pytest.raises(RequestError, match=r"recsweep best study:0 -o trial\.toml"):
         list(export_trial(folder, study, study.trials[0], folder.parent / "model"))
 
 
