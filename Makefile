@@ -21,7 +21,8 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not ray" --numprocesses auto --maxprocesses 8 --dist loadscope
+	$(BIN)/python -m pytest -m ray
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.sweeps --repeats 3
