@@ -9,27 +9,16 @@ from __future__ import annotations
 import math
 import os
 import platform
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.gpu_memory import Gpu, ask_nvidia_smi, parse_gpus
+
+__all__ = ["Gpu", "Machine", "read_machine", "visible_gpus"]
+
 _GIB = 1024**3
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """One NVIDIA GPU that this process may use."""
-
-    index: int
-    """The driver's number, as in `nvidia-smi` and CUDA_VISIBLE_DEVICES."""
-    uuid: str
-    name: str
-    memory_gb: float
-    """GiB in all."""
-    free_gb: float
-    """GiB free when the machine was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +93,7 @@ def read_machine(
         n_cpus=max(1, math.floor(limits[name])),
         cpu=_cpu_name(root),
         memory_gb=min(_memory_bytes(root), _cgroup_memory(root), _slurm_memory(environ)) / _GIB,
-        gpus=visible_gpus((query_gpus or _ask_nvidia_smi)(), environ.get("CUDA_VISIBLE_DEVICES")),
+        gpus=visible_gpus((query_gpus or ask_nvidia_smi)(), environ.get("CUDA_VISIBLE_DEVICES")),
         platform=platform.platform(),
         host=platform.node(),
         limited_by=name,
@@ -117,17 +106,12 @@ def visible_gpus(listing: str, visible: str | None) -> tuple[Gpu, ...]:
     As CUDA reads it: numbers or the beginnings of uuids, up to the first that is no device.
 
     Args:
-        listing: a line a GPU: index, uuid, name, memory.total, memory.free (MiB).
+        listing: as `gpu_memory.parse_gpus` reads it.
         visible: None: all are visible.
     """
-    gpus = []
-    for line in listing.splitlines():
-        parts = [part.strip() for part in line.split(",")]
-        if len(parts) == 5 and parts[0].isdigit():
-            total, free = (_mib(text) / 1024 for text in parts[3:])
-            gpus.append(Gpu(int(parts[0]), parts[1], parts[2], total, free))
+    gpus = parse_gpus(listing)
     if visible is None:
-        return tuple(gpus)
+        return gpus
     chosen: list[Gpu] = []
     for wanted in (part.strip() for part in visible.split(",")):
         found = [
@@ -140,27 +124,6 @@ def visible_gpus(listing: str, visible: str | None) -> tuple[Gpu, ...]:
             break
         chosen.append(found[0])
     return tuple(chosen)
-
-
-def _ask_nvidia_smi() -> str:
-    command = [
-        "nvidia-smi",
-        "--query-gpu=index,uuid,name,memory.total,memory.free",
-        "--format=csv,noheader,nounits",
-    ]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603  # a fixed command
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
-
-
-def _mib(text: str) -> float:
-    # "[N/A]" where memory is shared with the host.
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
 
 
 def _cgroup_cpus(root: Path) -> float:

@@ -1,0 +1,89 @@
+"""The memory of the machine's NVIDIA GPUs, as the driver tells it, and what others hold of it.
+
+`nvidia-smi` is asked, once and never while trials run: a seam of one function that gives its text,
+so that tests (and machines without a GPU) can say what it would. Standard library only.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Ask = Callable[[], str]
+"""Gives a line a GPU: index, uuid, name, memory.total, memory.free (MiB)."""
+
+IDLE_GB = 1.0
+"""What a driver may hold of a GPU that nobody uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One NVIDIA GPU and its memory at the moment it was asked."""
+
+    index: int
+    """The driver's number, as in `nvidia-smi` and CUDA_VISIBLE_DEVICES."""
+    uuid: str
+    name: str
+    memory_gb: float
+    """GiB in all."""
+    free_gb: float
+    """GiB that nobody held."""
+
+    @property
+    def used_gb(self) -> float:
+        """GiB that somebody held: others, as long as no trial of ours runs there."""
+        return max(0.0, self.memory_gb - self.free_gb)
+
+
+def read_gpus(ask: Ask | None = None) -> tuple[Gpu, ...]:
+    """Every GPU of the machine; none where there is no driver.
+
+    Args:
+        ask: None: `nvidia-smi`.
+    """
+    return parse_gpus((ask or ask_nvidia_smi)())
+
+
+def parse_gpus(listing: str) -> tuple[Gpu, ...]:
+    """The GPUs in the lines of `ask_nvidia_smi`; other lines are passed over."""
+    gpus = []
+    for line in listing.splitlines():
+        parts = [part.strip() for part in line.split(",")]
+        if len(parts) == 5 and parts[0].isdigit():
+            # Where memory is shared with the host, the driver says `[N/A]`.
+            total = _gib(parts[3], 0.0)
+            gpus.append(Gpu(int(parts[0]), parts[1], parts[2], total, _gib(parts[4], total)))
+    return tuple(gpus)
+
+
+def others_lines(gpus: Sequence[Gpu]) -> list[str]:
+    """A sentence for each GPU that others use, for the eyes of who starts a sweep."""
+    return [
+        f"GPU {gpu.index} ({gpu.name}): {gpu.used_gb:.1f} of {gpu.memory_gb:.1f} GB are in use by "
+        "others and left alone"
+        for gpu in gpus
+        if gpu.used_gb >= IDLE_GB
+    ]
+
+
+def ask_nvidia_smi() -> str:
+    """What the driver says; empty without one."""
+    command = [
+        "nvidia-smi",
+        "--query-gpu=index,uuid,name,memory.total,memory.free",
+        "--format=csv,noheader,nounits",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603  # a fixed command
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _gib(text: str, unknown: float) -> float:
+    """GiB of a number of MiB."""
+    try:
+        return float(text) / 1024
+    except ValueError:
+        return unknown
