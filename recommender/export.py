@@ -20,9 +20,10 @@ from recommender.architectures.blocks import Knobs, Structure
 from recommender.checkpoints import CheckpointError, read_checkpoint
 from recommender.config import RankingConfig
 from recommender.datasets.base import EncodedDataset
+from recommender.epochs import check_checkpoint_is_of
 from recommender.graph import build_model
 from recommender.runtime import tf
-from recommender.training import check_checkpoint_is_of, numbered_arrays
+from recommender.training import numbered_arrays
 
 Tensor = Any
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import hashlib
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from recommender.architectures.registry import ARCHITECTURES
 from recommender.config import RankingConfig
 from recommender.datasets.base import EncodedDataset
 from recommender.device import DeviceData, Tensors
+from recommender.epochs import derive_seed
 from recommender.errors import OwnCodeError
 from recommender.optimizers import Optimizer
 from recommender.runtime import tf
@@ -151,12 +151,6 @@ def build_model(
             "a Keras initializer: self.add_weight(shape=..., initializer=...)"
         )
     return model, [initialisers[weight.ref()] for weight in weights]
-
-
-def derive_seed(seed: int, *purpose: object) -> int:
-    """A seed of 31 bits for one purpose of a trial."""
-    digest = hashlib.blake2b(repr((seed, *purpose)).encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 def _train(

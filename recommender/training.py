@@ -8,47 +8,29 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from recommender.architectures.blocks import Structure
 from recommender.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
-from recommender.config import RankingConfig, TrainingConfig, config_to_json
+from recommender.config import RankingConfig, TrainingConfig
 from recommender.datasets.base import EncodedDataset, Rows
 from recommender.device import DeviceData
+from recommender.epochs import EpochResult as EpochResult
+from recommender.epochs import Floats, Run, StopReason, check_checkpoint_is_of, derive_seed
 from recommender.errors import Interrupted
-from recommender.graph import borrow_graph, derive_seed
+from recommender.graph import borrow_graph
 from recommender.metrics import rmse
-
-StopReason = Literal["max_epochs", "patience", "diverged"]
-Floats = npt.NDArray[np.float32]
 
 CHUNK_ROWS = 2_000_000
 """Train rows between two looks at `keep_going`."""
-
-
-@dataclass(frozen=True, slots=True)
-class EpochResult:
-    """What one epoch came to."""
-
-    epoch: int
-    """From 1."""
-    val_rmse: float
-    """Over all validation rows, predictions not clipped; NaN or infinite when diverged."""
-    train_rmse: float
-    """Over at most 100,000 fixed train rows, without dropout."""
-    n_updates: int
-    """Optimizer steps since the run began."""
-    seconds: float
-    """Training and evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +73,7 @@ def train_ranking(
     )
 
 
-class TrainingRun:
+class TrainingRun(Run):
     """One model in training. Runs of one process on the same data share traced graphs.
 
     Everything random follows from `training.seed` and the number of the epoch or step, so a run
@@ -99,14 +81,8 @@ class TrainingRun:
     """
 
     def __init__(self, config: RankingConfig, training: TrainingConfig, data: DeviceData) -> None:
-        self.config = config
-        self.training = training
-        self.epoch = 0
-        self.n_updates = 0
-        self.best_epoch: int | None = None
-        self.best_rmse: float | None = None
+        super().__init__(config, training)
         self._best_weights: list[npt.NDArray[Any]] = []
-        self._is_diverged = False
         self._is_torn = False
         self._data = data
         self._graph = borrow_graph(Structure.of(config), data, borrower=self)
@@ -116,18 +92,6 @@ class TrainingRun:
     @property
     def n_parameters(self) -> int:
         return sum(math.prod(weight.shape) for weight in self._graph.weights)
-
-    @property
-    def stop_reason(self) -> StopReason | None:
-        """Why there is no further epoch; None while there is one."""
-        if self._is_diverged:
-            return "diverged"
-        if self.epoch >= self.training.max_epochs:
-            return "max_epochs"
-        patience = self.training.patience
-        if patience and self.epoch - (self.best_epoch or 0) >= patience:
-            return "patience"
-        return None
 
     def step(self, keep_going: Callable[[], bool] | None = None) -> EpochResult:
         """Trains and evaluates one epoch.
@@ -179,14 +143,7 @@ class TrainingRun:
     def save_best(self, folder: Path, extra: Mapping[str, Any]) -> None:
         """Writes the weights of the best epoch, with `extra` (JSON) in the metadata."""
         assert self.best_epoch is not None, "no epoch was finite"
-        metadata = {
-            **extra,
-            "config": config_to_json(self.config),
-            "seed": self.training.seed,
-            "epoch": self.best_epoch,
-            "val_rmse": self.best_rmse,
-            "n_parameters": self.n_parameters,
-        }
+        metadata = self._best_metadata(extra)
         write_checkpoint(folder, _named("weight", self._best_weights), metadata)
 
     def load_saved_best(self, folder: Path) -> None:
@@ -213,16 +170,7 @@ class TrainingRun:
         self._refuse_torn()
         state = [variable.numpy() for variable in self._graph.state]
         arrays = _named("state", state) | _named("best", self._best_weights)
-        metadata = {
-            "config": config_to_json(self.config),
-            "seed": self.training.seed,
-            "epoch": self.epoch,
-            "n_updates": self.n_updates,
-            "best_epoch": self.best_epoch,
-            "best_rmse": self.best_rmse,
-            "is_diverged": self._is_diverged,
-        }
-        write_checkpoint(folder, arrays, metadata)
+        write_checkpoint(folder, arrays, self._metadata())
 
     def restore(self, folder: Path) -> None:
         """Takes on the state that `save` wrote; epochs and patience are this run's own.
@@ -231,20 +179,15 @@ class TrainingRun:
             CheckpointError: nothing is there, it is damaged, or it is of another model or seed.
         """
         arrays, metadata = read_checkpoint(folder)
-        check_checkpoint_is_of(self.config, metadata, folder)
-        if metadata["seed"] != self.training.seed:
-            raise CheckpointError(
-                f"{folder}: a checkpoint of seed {metadata['seed']}, not {self.training.seed}"
-            )
+        self._check_metadata(metadata, folder)
         state, best = numbered_arrays("state", arrays), numbered_arrays("best", arrays)
         for variables, values in ((self._graph.state, state), (self._graph.weights, best or None)):
             if values is not None and [v.shape for v in values] != [v.shape for v in variables]:
                 raise CheckpointError(f"{folder}: a checkpoint of a model on other data")
         _assign(self._graph.state, state)
         self._best_weights = best
-        self.epoch, self.n_updates = metadata["epoch"], metadata["n_updates"]
-        self.best_epoch, self.best_rmse = metadata["best_epoch"], metadata["best_rmse"]
-        self._is_diverged, self._is_torn = metadata["is_diverged"], False
+        self._take_metadata(metadata)
+        self._is_torn = False
 
     def _train_epoch(self, keep_going: Callable[[], bool] | None) -> bool:
         """Whether the losses stayed finite."""
@@ -268,17 +211,6 @@ class TrainingRun:
 
     def _refuse_torn(self) -> None:
         assert not self._is_torn, "the weights are not those of the last epoch: restore the run"
-
-
-def check_checkpoint_is_of(
-    config: RankingConfig, metadata: Mapping[str, Any], folder: Path
-) -> None:
-    """Raises CheckpointError if a checkpoint was written for another configuration."""
-    here = json.loads(json.dumps(config_to_json(config)))
-    there = metadata.get("config")
-    if here != there:
-        differing = [k for k, v in here.items() if not isinstance(there, dict) or there.get(k) != v]
-        raise CheckpointError(f"{folder}: a checkpoint of another model ({', '.join(differing)})")
 
 
 def numbered_arrays(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:

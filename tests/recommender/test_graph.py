@@ -10,7 +10,8 @@ from recommender import graph
 from recommender.architectures.blocks import Structure
 from recommender.config import RankingConfig, TrainingConfig
 from recommender.device import DeviceData
-from recommender.graph import borrow_graph, derive_seed
+from recommender.epochs import derive_seed
+from recommender.graph import borrow_graph
 from recommender.training import TrainingRun
 from tests.synthetic import synthetic_encoded
 
