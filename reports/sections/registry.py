@@ -7,6 +7,7 @@ from collections.abc import Callable
 from experiments.records import StudyRecord
 from reports.blocks import Section
 from reports.sections.baselines import baselines
+from reports.sections.budget import budget
 from reports.sections.compare import compare
 from reports.sections.curves import curves
 from reports.sections.data import data
@@ -28,6 +29,7 @@ SECTIONS: dict[str, Callable[[StudyRecord], Section | None]] = {
     "unsealed": unsealed,
     "leaderboard": leaderboard,
     "compare": compare,
+    "budget": budget,
     "curves": curves,
     "space": space,
     "segments": segments,

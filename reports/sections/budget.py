@@ -1,0 +1,141 @@
+"""The best RMSE to expect of a shorter search, arm by arm: what the budget bought."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+from experiments.records import StudyRecord
+from reports import numbers, ranking
+from reports.blocks import Column, Note, Row, Section, Table, Text
+from reports.budget_figures import BudgetCurve, budget_curves
+from reports.expected_best import BAND, budgets, expected_best
+from reports.figures import picture
+from reports.sections.summary import arm_colours
+
+_SHOWN = tuple(d * 10**e for e in range(6) for d in (1, 2, 5))
+"""Numbers of trials with a row in the table, beside the last."""
+_BAND = f"{100 * BAND:.0f} %"
+
+
+def budget(study: StudyRecord) -> Section | None:
+    """None where no arm, or no study without arms, has two complete trials."""
+    curves = _curves(study)
+    if not curves:
+        return None
+    bias = ranking.bias_rmse(study)
+    arms = "each arm" if study.compared_dimension else "the search"
+    return Section(
+        "Best RMSE against budget",
+        (
+            Text(_sentence(curves)),
+            picture(
+                "budget",
+                "Lines: the expected lowest validation RMSE of the first n complete trials of "
+                f"{arms}, averaged over all orders in which these trials could have come. Shaded: "
+                f"{_BAND} of the orders. It closes at the end because all trials are drawn "
+                "there, not because more is known. Dashed: the order of the search itself. "
+                "Pruned, diverged and failed trials have no result and are never drawn; their "
+                "time is charged in equal parts to the complete ones, on the time axis.",
+                "; ".join(
+                    f"{curve.label or 'all trials'}: {numbers.rmse(curve.points[0].mean)} expected "
+                    f"of one complete trial, {numbers.rmse(curve.points[-1].mean)} of "
+                    f"{curve.points[-1].n}"
+                    for curve in curves
+                )
+                + ".",
+                lambda width: budget_curves(curves, bias, width=width),
+            ),
+            _table(study, curves),
+            Note(
+                "Exact from order statistics, without replacement (after Dodge et al. 2019 and "
+                "Tang et al. 2020). A sampler that learns proposes better trials later on, so a "
+                "shorter search of its own would have done a little worse than the line says; "
+                "and the lowest of n noisy numbers is too good, the more so the larger n is."
+            ),
+        ),
+    )
+
+
+def _curves(study: StudyRecord) -> list[BudgetCurve]:
+    colours = arm_colours(study)
+    arms = [(arm.arm, arm.trials, arm.ranked) for arm in ranking.arms(study)]
+    curves = []
+    for arm, trials, ranked in arms or [(None, study.search_trials, ranking.ranked_trials(study))]:
+        complete = sorted(ranked, key=lambda trial: trial.number)
+        if len(complete) < 2:
+            continue
+        values = [ranking.objective(trial) for trial in complete]
+        shown = {n for n in _SHOWN if n <= len(values)}
+        curves.append(
+            BudgetCurve(
+                label=arm or "all trials",
+                colour=colours[arm],
+                points=expected_best(values, sorted({*budgets(len(values)), *shown})),
+                seconds_a_trial=sum(trial.seconds for trial in trials) / len(complete),
+                as_it_went=tuple(accumulate(values, min)),
+            )
+        )
+    return curves
+
+
+def _sentence(curves: list[BudgetCurve]) -> str:
+    """What to expect of equal training time, or of half the trials where there is one arm."""
+    if len(curves) == 1:
+        (curve,) = curves
+        last = curve.points[-1]
+        half = next(point for point in curve.points if 2 * point.n >= last.n)
+        return (
+            f"Half the search, {numbers.plural(half.n, 'complete trial')} in "
+            f"{numbers.seconds(half.n * curve.seconds_a_trial)} of training, was to be expected to "
+            f"find {numbers.rmse(half.mean)}; all {last.n:,} found {numbers.rmse(last.mean)}, "
+            f"{half.mean - last.mean:.4f} less."
+        )
+    within = min(curve.points[-1].n * curve.seconds_a_trial for curve in curves)
+    reached = []
+    for curve in curves:
+        point = [p for p in curve.points if p.n * curve.seconds_a_trial <= within * (1 + 1e-9)]
+        best = point[-1] if point else curve.points[0]
+        reached.append(
+            f"{curve.label} {numbers.rmse(best.mean)} ({numbers.plural(best.n, 'complete trial')})"
+        )
+    return (
+        "Arms that got equally many trials did not cost the same. For the same "
+        f"{numbers.seconds(within)} of training each was to be expected to find: "
+        f"{', '.join(reached)}."
+    )
+
+
+def _table(study: StudyRecord, curves: list[BudgetCurve]) -> Table:
+    rows = [
+        Row(
+            (
+                curve.label,
+                numbers.count(point.n),
+                numbers.seconds(point.n * curve.seconds_a_trial),
+                numbers.rmse(point.mean),
+                f"{numbers.rmse(point.low)} to {numbers.rmse(point.high)}",
+            ),
+            look="best" if point is curve.points[-1] else "plain",
+        )
+        for curve in curves
+        for point in curve.points
+        if point.n in _SHOWN or point is curve.points[-1]
+    ]
+    return Table(
+        caption="What a budget was to be expected to find",
+        columns=(
+            Column("arm", f"Choice of {study.compared_dimension or 'nothing: the whole search'}."),
+            Column("complete trials", "Drawn from the arm's, all orders alike.", is_number=True),
+            Column(
+                "training time",
+                "So many times the arm's training time, unfinished trials included, by complete "
+                "trial; summed over workers, on this machine.",
+                is_number=True,
+            ),
+            Column("expected best", f"{ranking.what_is_averaged(study)}.", is_number=True),
+            Column(f"{_BAND} of the orders", "From the first to the last tenth of the orders."),
+        ),
+        rows=tuple(rows),
+        note="The last row of an arm is what the search found.",
+        is_collapsed=True,
+    )
