@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
-import shutil
 import subprocess
 import sys
 import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
-from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +22,6 @@ from reports.sections import registry
 from tests.reports.conftest import MakeStudy, with_one_complete, without_complete
 
 NOON = datetime(2026, 1, 2, 14, 2, tzinfo=UTC)
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 HOSTILE = "<script>alert(1)</script>\"'&|`*_=1+1"
 
 
@@ -268,72 +264,6 @@ def test_importing_reports_pulls_in_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def open_in_chromium(page: Path, profile: Path) -> subprocess.CompletedProcess[str]:
-    """The page's DOM after its script ran on stdout, its console on stderr."""
-    return subprocess.run(
-        [
-            str(CHROMIUM),
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--enable-logging=stderr",
-            f"--user-data-dir={profile}",
-            "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
-def test_the_page_opens_in_chromium_without_a_word_on_the_console(
-    paths: ReportPaths, tmp_path: Path
-) -> None:
-    done = open_in_chromium(paths.html, tmp_path / "profile")
-    assert "Not decided: one seed each" in done.stdout
-    assert '<p class="filter">' in done.stdout  # its policy lets its own script run
-    assert ":CONSOLE" not in done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
-def test_the_leaderboard_sorts_and_filters(
-    study: StudyRecord, paths: ReportPaths, tmp_path: Path
-) -> None:
-    driver = """
-    const table = document.querySelector("table.sortable");
-    const at = (name) => [...table.tHead.rows[0].cells].findIndex((c) => c.textContent === name);
-    const column = (name) => [...table.tBodies[0].rows].map((r) => r.cells[at(name)]?.textContent);
-    const click = (name) => table.tHead.rows[0].cells[at(name)].querySelector("button").click();
-    const seen = {written: column("trial")};
-    click("parameters"); seen.up = column("parameters");
-    click("parameters"); seen.down = column("parameters");
-    click("parameters"); seen.again = column("trial");
-    const input = document.querySelector(".filter input");
-    input.value = "dcn rmse<1.04"; input.dispatchEvent(new Event("input"));
-    seen.filtered = column("trial");
-    document.title = JSON.stringify(seen);
-    """
-    html = re.sub(r"<meta http-equiv[^>]*>", "", paths.html.read_text("utf-8"))
-    page = tmp_path / "driven.html"
-    page.write_text(html.replace("</body>", f"<script>{driver}</script></body>"), "utf-8")
-    done = open_in_chromium(page, tmp_path / "profile")
-    seen = json.loads(unescape(re.search(r"<title>(.*?)</title>", done.stdout)[1]))  # type: ignore[index]
-    up = [int(text.replace(",", "")) for text in seen["up"] if text]
-    assert up == sorted(up) and len(up) == len(study.ranked)
-    assert [int(text.replace(",", "")) for text in seen["down"] if text] == up[::-1]
-    assert seen["up"][-1] == seen["down"][-1] == ""  # baselines have none: last, either way
-    assert seen["again"] == seen["written"]
-    expected = [t.number for t in study.ranked if t.arm == "dcn" and (t.best_rmse or 9) < 1.03995]
-    assert [int(re.match(r"#(\d+)", text)[1]) for text in seen["filtered"]] == expected  # type: ignore[index]
 
 
 def test_a_failed_trial_is_shown_with_its_reason(study: StudyRecord, paths: ReportPaths) -> None:

@@ -1,0 +1,127 @@
+"""Reports in a browser: quiet, offline, usable by everyone, and alive."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("axe_playwright_python", reason="not installed: it is in the extra `test`")
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, sync_playwright
+
+from experiments.records import StudyRecord
+from reports.comparison import write_comparison
+from reports.render import ReportPaths, write_report
+from tests.reports.conftest import without_complete
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; Debian's package is `chromium`"),
+]
+
+SCREENS = {"desk": (1440, 1000), "phone": (390, 844)}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def reports(
+    study: StudyRecord, judged_study: StudyRecord, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("reports")
+    return {
+        "judged": write_report(judged_study, folder / "judged").html,
+        "nothing-complete": write_report(without_complete(study), folder / "none").html,
+        "compared": write_comparison([study, judged_study], folder / "compared").html,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "screen", "scheme"),
+    [
+        *(("judged", screen, scheme) for screen in SCREENS for scheme in ("light", "dark")),
+        ("nothing-complete", "desk", "dark"),
+        ("nothing-complete", "phone", "light"),
+        ("compared", "desk", "light"),
+        ("compared", "phone", "dark"),
+    ],
+)
+def test_a_report_is_accessible_quiet_and_offline(
+    browser: Browser, reports: dict[str, Path], name: str, screen: str, scheme: str
+) -> None:
+    report = reports[name]
+    width, height = SCREENS[screen]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,  # type: ignore[arg-type]  # one of the two above
+    )
+    console: list[str] = []
+    requests: list[str] = []
+    context.on("console", lambda message: console.append(message.text))
+    context.on("weberror", lambda error: console.append(str(error.error)))
+    context.on("request", lambda request: requests.append(request.url))
+    page = context.new_page()
+    page.goto(report.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    found = Axe().run(page).response
+    assert len(found["passes"]) > 20  # it did look
+    assert [(rule["impact"], rule["help"], rule["nodes"]) for rule in found["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert console == []
+    assert requests == [report.as_uri()]
+    context.close()
+
+
+def test_the_checker_finds_what_it_looks_for(browser: Browser, paths: ReportPaths) -> None:
+    page = browser.new_page()
+    page.goto(paths.html.as_uri())
+    page.evaluate("document.body.append(document.createElement('button'))")
+    impacts = {rule["impact"] for rule in Axe().run(page).response["violations"]}
+    assert impacts & {"serious", "critical"}
+    page.close()
+
+
+def test_the_leaderboard_sorts_and_filters(
+    browser: Browser, study: StudyRecord, paths: ReportPaths
+) -> None:
+    page = browser.new_page()
+    page.goto(paths.html.as_uri())
+    table = page.locator("table.sortable").first
+
+    def column(name: str) -> list[str]:
+        at = table.locator("th").all_inner_texts().index(name) + 1
+        return table.locator(f"tbody tr:not(.rule) td:nth-child({at})").all_inner_texts()
+
+    def click(name: str) -> None:
+        table.get_by_role("button", name=name, exact=True).click()
+
+    def parameters() -> list[int]:
+        return [int(text.replace(",", "")) for text in column("parameters") if text]
+
+    written = column("trial")
+    click("parameters")
+    up = parameters()
+    assert up == sorted(up) and len(up) == len(study.ranked)
+    assert column("parameters")[-1] == ""  # baselines have none: last, either way
+    click("parameters")
+    assert parameters() == up[::-1]
+    assert column("parameters")[-1] == ""
+    click("parameters")
+    assert column("trial") == written
+    page.get_by_label("Filter rows").first.fill("dcn rmse<1.04")
+    expected = [t.number for t in study.ranked if t.arm == "dcn" and (t.best_rmse or 9) < 1.03995]
+    assert [int(re.findall(r"#(\d+)", text)[0]) for text in column("trial")] == expected
+    page.close()
