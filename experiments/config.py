@@ -135,7 +135,8 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
             },
             "features": dataset.features,
         },
-        "split": {key: getattr(split, key) for key in ("method", *SPLIT_KEYS[split.method])},
+        "split": {key: getattr(split, key) for key in ("method", *SPLIT_KEYS[split.method])}
+        | ({"confirm": split.confirm} if split.confirm else {}),
     }
     if config.compare is not None:
         tables["compare"] = {"dimension": config.compare}

@@ -112,6 +112,7 @@ def _read_split(raw: Any, source: SweepSource, report: Report) -> SplitConfig | 
         train=read.train,
         validation=read.validation,
         seed=read.seed or 0,
+        confirm=read.confirm,
         **paths,
     )
 

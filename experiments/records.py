@@ -390,8 +390,13 @@ def read_study(folder: Path) -> StudyRecord:
         segments=read_segments(folder),
         board_check=read_board_check(folder),
         test=read_test(folder),
-        openings=openings_of(folder, (about.get("dataset") or {}).get("split_fingerprint")),
+        openings=openings_of(folder, _sealed_fingerprint(about.get("dataset") or {})),
     )
+
+
+def _sealed_fingerprint(dataset: Mapping[str, Any]) -> str | None:
+    """What the openings of the test part are counted under, with and without `split.confirm`."""
+    return dataset.get("whole_split_fingerprint") or dataset.get("split_fingerprint")
 
 
 def _is_study(folder: Path) -> bool:

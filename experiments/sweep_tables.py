@@ -69,6 +69,7 @@ class SplitTable(Table):
     train: Finite = 0.6
     validation: Finite = 0.2
     seed: Seed | None = None
+    confirm: Finite = 0.0
     train_path: str | None = None
     test_path: str | None = None
     validation_path: str | None = None

@@ -70,7 +70,7 @@ def score_on_test(
         sweep = folders.frozen_sweep(folder)
         loaded = load_data(sweep)
         folders.refuse_changed_data(study, loaded.description)
-        fingerprint = loaded.description.split_fingerprint
+        fingerprint = loaded.description.sealed_fingerprint
         try:
             opened = open_test(
                 sweep.dataset,

@@ -347,7 +347,7 @@ def read_evidence(
         predicted=predicted,
         rmse_by_seed=rmse_by_seed,
         actual=loaded.encoded.validation.rating,
-        users=loaded.validation_users,
+        users=loaded.encoded.validation_users,
     )
 
 

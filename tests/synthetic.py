@@ -99,4 +99,5 @@ def synthetic_encoded(
         ),
         rating_range=(1.0, 5.0),
         train_mean=float(train.rating.mean()),
+        validation_users=user[is_validation].astype(np.int32),
     )

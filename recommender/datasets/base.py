@@ -20,7 +20,8 @@ Strings = npt.NDArray[np.str_]
 SplitMethod = Literal["time-range", "time-fraction", "random", "files"]
 SPLIT_METHODS: tuple[SplitMethod, ...] = ("time-range", "time-fraction", "random", "files")
 FeatureKind = Literal["list", "category", "number"]
-PARTS = ("train", "validation", "test")
+PARTS = ("train", "validation", "test", "confirm")
+"""What a row is for; the last only where `split.confirm` asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,9 @@ class SplitConfig:
     """The same; the rest is the test."""
     seed: int = 0
     """Only for `random`."""
+    confirm: float = 0.0
+    """Share of the validation users whose validation rows the search never sees; only a verdict
+    judges on them. 0: none, and the search's rows are the verdict's, too."""
     train_path: Path | None = None
     """Only for `files`, as are the two below."""
     test_path: Path | None = None
@@ -159,8 +163,15 @@ class EncodedDataset:
     rating_range: tuple[float, float]
     """Lowest and highest rating there is; for clipping what is served."""
     train_mean: float
+    validation_users: Ints
+    """Whose each validation row is, a number a user; the model cannot tell unseen ones apart."""
+    confirm: Rows | None = None
+    """Rows that a verdict judges on, to be predicted only: their ratings are NaN."""
 
     def __post_init__(self) -> None:
+        _require("validation_users", self.validation_users, np.int32, (len(self.validation),))
+        if self.confirm is not None and not np.isnan(self.confirm.rating).all():
+            raise ValueError("no rating of a confirm row may be in the data of a model")
         limits = {
             "user": len(self.user_vocabulary),
             "item": len(self.item_vocabulary),
@@ -249,10 +260,21 @@ class DatasetDescription:
     """SHA-256 of which row went where."""
     notes: tuple[str, ...] = ()
     """What cleaning did, a sentence each."""
+    confirm: PartDescription | None = None
+    """Of the validation users, those whom only a verdict sees; None: there are none."""
+    whole_split_fingerprint: str | None = None
+    """The split's as it is without `confirm`; None: it is `split_fingerprint`. The openings of a
+    test part are counted under it, whatever became of the validation users."""
 
     @property
     def parts(self) -> dict[str, PartDescription]:
-        return {"train": self.train, "validation": self.validation, "test": self.test}
+        confirm = {} if self.confirm is None else {"confirm": self.confirm}
+        return {"train": self.train, "validation": self.validation} | confirm | {"test": self.test}
+
+    @property
+    def sealed_fingerprint(self) -> str:
+        """What the openings of the test part are counted under."""
+        return self.whole_split_fingerprint or self.split_fingerprint
 
     @property
     def density(self) -> float:
@@ -262,6 +284,8 @@ class DatasetDescription:
     def to_json(self) -> dict[str, Any]:
         """The fields under their names; only dicts, lists, strings, numbers and None."""
         plain = asdict(self)
+        if self.confirm is None:
+            del plain["confirm"], plain["whole_split_fingerprint"]
         for name in ("rating_range", "features", "notes"):
             plain[name] = list(plain[name])
         return plain | {"rating_counts": [list(pair) for pair in self.rating_counts]}
@@ -271,7 +295,7 @@ class DatasetDescription:
         low, high = plain["rating_range"]
         return cls(
             **dict(plain)
-            | {part: PartDescription(**plain[part]) for part in PARTS}
+            | {part: PartDescription(**plain[part]) for part in PARTS if plain.get(part)}
             | {tail: LongTail(**plain[tail]) for tail in ("user_tail", "item_tail")}
             | {name: tuple(plain[name]) for name in ("features", "notes")}
             | {
@@ -287,8 +311,6 @@ class LoadedDataset:
 
     encoded: EncodedDataset
     description: DatasetDescription
-    validation_users: Ints
-    """Whose each validation row is, a number a user; the model cannot tell unseen ones apart."""
 
 
 def _require(name: str, array: npt.NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:

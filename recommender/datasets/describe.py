@@ -20,7 +20,15 @@ from recommender.datasets.base import (
     SplitConfig,
 )
 from recommender.datasets.cleaning import Ratings
-from recommender.datasets.splits import TEST, TRAIN, VALIDATION, Parts
+from recommender.datasets.splits import (
+    CONFIRM,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Parts,
+    is_open,
+    without_confirm,
+)
 
 MAX_RATINGS_TOLD = 20
 """More different ratings than these are told in bins."""
@@ -38,8 +46,12 @@ def describe(
     rating_range: tuple[float, float],
     notes: Sequence[str],
 ) -> DatasetDescription:
-    """Counts, shares, times and fingerprints. Of test ratings only the fingerprint knows."""
-    open_ratings = ratings.rating[parts != TEST]
+    """Counts, shares, times and fingerprints.
+
+    Of the ratings of test and confirm rows only the fingerprint knows.
+    """
+    open_ratings = ratings.rating[is_open(parts)]
+    has_confirm = bool((parts == CONFIRM).any())
     fingerprint = _ratings_fingerprint(ratings)
     return DatasetDescription(
         name=name,
@@ -60,6 +72,10 @@ def describe(
         items_fingerprint=_items_fingerprint(item_frame),
         split_fingerprint=_sha256(fingerprint.encode(), parts.tobytes()),
         notes=tuple(notes),
+        confirm=_describe_part(ratings, parts, CONFIRM) if has_confirm else None,
+        whole_split_fingerprint=_sha256(fingerprint.encode(), without_confirm(parts).tobytes())
+        if has_confirm
+        else None,
     )
 
 
@@ -83,11 +99,17 @@ def description_lines(description: DatasetDescription) -> list[str]:
         "part            rows   share    users    items  new users  new items  both seen  time (UTC)",  # noqa: E501
         *(_part_line(name, part, d.n_ratings) for name, part in d.parts.items()),
         "            new: in no train row; shares of the part's rows",
+        *([_CONFIRM_LINE] if d.confirm is not None else []),
         "",
         f"fingerprint {d.fingerprint[:16]}  split {d.split_fingerprint[:16]}  "
         f"items {d.items_fingerprint[:16]}",
         *(f"note        {note}" for note in d.notes),
     ]
+
+
+_CONFIRM_LINE = (
+    "            confirm: validation users that no search sees; a verdict judges on them alone"
+)
 
 
 def _describe_part(ratings: Ratings, parts: Parts, part: int) -> PartDescription:
@@ -140,10 +162,11 @@ def _long_tail(codes: Ints) -> LongTail:
 def _split_in_words(split: SplitConfig) -> dict[str, Any]:
     """What the method uses, and nothing that it ignores; of files their names."""
     words: dict[str, Any] = {"method": split.method}
+    confirm = {"confirm": split.confirm} if split.confirm else {}
     if split.method == "files":
-        return words | {part: path.name for part, path in split.files.items()}
+        return words | {part: path.name for part, path in split.files.items()} | confirm
     words |= {"train": split.train, "validation": split.validation}
-    return words | ({"seed": split.seed} if split.method == "random" else {})
+    return words | ({"seed": split.seed} if split.method == "random" else {}) | confirm
 
 
 def _ratings_fingerprint(ratings: Ratings) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from recommender.datasets.base import EncodedDataset, FeatureKind, Ints, Rows, Strings
 from recommender.datasets.cleaning import Ratings
 from recommender.datasets.features import context, context_columns, item_tables
-from recommender.datasets.splits import TEST, TRAIN, VALIDATION, Parts
+from recommender.datasets.splits import CONFIRM, TEST, TRAIN, VALIDATION, Parts
 
 
 def encode(
@@ -27,7 +27,7 @@ def encode(
     """Train and validation rows under vocabularies of train; the test part's labels end here.
 
     Args:
-        is_refit: the validation rows are in train, too.
+        is_refit: the validation rows are in train, too, and those of `confirm`.
     """
     is_train = parts != TEST if is_refit else parts == TRAIN
     item_index, item_vocabulary = _vocabulary(ratings.item, ratings.item_ids, is_train)
@@ -47,6 +47,7 @@ def encode(
         context_columns=context_columns(features),
         rating_range=rating_range,
         train_mean=float(ratings.rating[is_train].mean()),
+        validation_users=ratings.user[parts == VALIDATION],
     )
 
 
@@ -56,6 +57,13 @@ def encode_test(
     """The sealed rows as `encoded` would have them; for `recommender.datasets.unsealing` alone."""
     is_train = parts != TEST if is_refit else parts == TRAIN
     return _rows(ratings, parts == TEST, is_train, encoded.catalog, features)
+
+
+def encode_confirm(
+    ratings: Ratings, parts: Parts, encoded: EncodedDataset, features: Sequence[str]
+) -> Rows:
+    """The rows kept for a verdict; for `recommender.datasets.confirming` alone."""
+    return _rows(ratings, parts == CONFIRM, parts == TRAIN, encoded.catalog, features)
 
 
 def _rows(

@@ -20,12 +20,12 @@ from recommender.datasets.describe import describe
 from recommender.datasets.encoding import encode
 from recommender.datasets.features import item_features
 from recommender.datasets.registry import features_of, problems_with, source_of
-from recommender.datasets.splits import TEST, VALIDATION, Parts, split_ratings
+from recommender.datasets.splits import Parts, is_open, split_ratings
 from recommender.errors import DataError
 
 
 def load_dataset(dataset: DatasetConfig, split: SplitConfig) -> LoadedDataset:
-    """Everything a study needs of its data, without the labels of the test part.
+    """Everything a search needs of its data, without the labels of the test and confirm parts.
 
     Raises:
         DataError: every problem found, each with its cure; those of the configuration come as
@@ -44,13 +44,12 @@ def load_dataset(dataset: DatasetConfig, split: SplitConfig) -> LoadedDataset:
             rating_range=it.rating_range,
             notes=it.notes,
         ),
-        validation_users=it.ratings.user[it.parts == VALIDATION],
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SplitData:
-    """Clean ratings and the part of each; the test part's labels are still in it."""
+    """Clean ratings and the part of each; the labels of all parts are still in it."""
 
     name: str
     ratings: Ratings
@@ -75,7 +74,7 @@ class SplitData:
 
 
 def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
-    """For this module and `recommender.datasets.unsealing`; everybody else takes `load_dataset`.
+    """For this module, `unsealing` and `confirming`; everybody else takes `load_dataset`.
 
     Raises:
         DataError: as `load_dataset`.
@@ -117,8 +116,8 @@ def _coverage(name: str, item_frame: pd.DataFrame, ratings: Ratings) -> list[str
 
 
 def _observed(ratings: Ratings, parts: Parts) -> tuple[float, float]:
-    """Lowest and highest rating outside the sealed part."""
-    rating = ratings.rating[parts != TEST]
+    """Lowest and highest rating of train and validation."""
+    rating = ratings.rating[is_open(parts)]
     low, high = float(rating.min()), float(rating.max())
     if low == high:
         raise DataError([f"all ratings of train and validation are {low:g}: nothing to learn"])

@@ -106,6 +106,13 @@ def _range_problems(dataset: DatasetConfig) -> list[Problem]:
 def _split_problems(split: SplitConfig) -> list[Problem]:
     if split.method not in SPLIT_METHODS:
         return [("split.method", unknown("split method", split.method, SPLIT_METHODS))]
+    if not 0 <= split.confirm < 1:
+        message = "must be at least 0 and below 1, a share of the validation users, got"
+        return [("split.confirm", f"{message} {split.confirm:g}"), *_method_problems(split)]
+    return _method_problems(split)
+
+
+def _method_problems(split: SplitConfig) -> list[Problem]:
     paths = {
         "split.train_path": split.train_path,
         "split.test_path": split.test_path,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,10 +11,10 @@ from recommender.datasets.base import PARTS, SplitConfig
 from recommender.datasets.cleaning import Ratings
 from recommender.errors import DataError
 
-TRAIN, VALIDATION, TEST = range(len(PARTS))
+TRAIN, VALIDATION, TEST, CONFIRM = range(len(PARTS))
 
 Parts = npt.NDArray[np.int8]
-"""For each rating TRAIN, VALIDATION or TEST."""
+"""For each rating TRAIN, VALIDATION, TEST or CONFIRM."""
 
 Times = npt.NDArray[np.int64]
 
@@ -46,7 +48,44 @@ def split_ratings(ratings: Ratings, split: SplitConfig) -> Parts:
                 "or the method"
             ]
         )
-    return parts
+    return _with_confirm(ratings, parts, split) if split.confirm else parts
+
+
+def is_open(parts: Parts) -> npt.NDArray[np.bool_]:
+    """The rows whose ratings a search may know: those of train and validation."""
+    return np.isin(parts, (TRAIN, VALIDATION))
+
+
+def without_confirm(parts: Parts) -> Parts:
+    """The same split, were no users kept for the verdict."""
+    return np.where(parts == CONFIRM, np.int8(VALIDATION), parts)
+
+
+def _with_confirm(ratings: Ratings, parts: Parts, split: SplitConfig) -> Parts:
+    """Validation rows of a share of their users, as `CONFIRM`.
+
+    The users follow from their ids and the split's seed, whatever else is in the data.
+
+    Raises:
+        DataError: fewer than two users would be left on either side.
+    """
+    users = np.unique(ratings.user[parts == VALIDATION])
+    n_confirm = round(split.confirm * len(users))
+    if min(n_confirm, len(users) - n_confirm) < 2:
+        raise DataError(
+            [
+                f"split.confirm {split.confirm:g} of {len(users):,} validation users leaves "
+                f"{len(users) - n_confirm:,} for the search and {n_confirm:,} for the verdict; "
+                "both need at least 2: change split.confirm, or the split"
+            ]
+        )
+    by_hash = sorted(users, key=lambda user: _hash(str(ratings.user_ids[user]), split.seed))
+    is_confirm = np.isin(ratings.user, by_hash[:n_confirm]) & (parts == VALIDATION)
+    return np.where(is_confirm, np.int8(CONFIRM), parts)
+
+
+def _hash(user_id: str, seed: int) -> bytes:
+    return hashlib.sha256(f"confirm {seed} {user_id}".encode()).digest()
 
 
 def _by_time_range(time: Times, train: float, validation: float) -> Parts:

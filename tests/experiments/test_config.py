@@ -149,12 +149,12 @@ def test_a_file_with_eight_mistakes_gets_eight_messages(tmp_path: Path) -> None:
 
 
 def test_problems_found_elsewhere_are_told_with_those_of_the_file(file: Path) -> None:
-    also = [SweepProblem("", "3 GPUs are asked for, there are none", "--gpus-per-trial")]
+    also = [SweepProblem("", "3 GPUs are asked for, there are none", "--gpu-share")]
     with pytest.raises(SweepFileError) as caught:
         load_sweep(file, ["search.trials=0"], also=also)
     assert [problem.origin for problem in caught.value.problems] == [
         "--set search.trials=0",
-        "--gpus-per-trial",
+        "--gpu-share",
     ]
 
 
@@ -519,3 +519,17 @@ def test_loading_a_sweep_imports_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_users_kept_for_the_verdict_stay_in_the_resolved_sweep() -> None:
+    tables = {"space": {"use": "ranking"}, "trials": 4}
+    kept = Sweep("kept", split={"method": "random", "seed": 3, "confirm": 0.25}, **tables)
+    assert kept.split.confirm == 0.25
+    assert "confirm = 0.25" in sweep_to_toml(kept)
+    # Where nobody asks for it, sweeps are written as ever.
+    assert "confirm" not in sweep_to_toml(Sweep("kept", **tables))
+
+
+def test_a_share_of_users_that_is_none_is_told_by_its_key() -> None:
+    with pytest.raises(SweepFileError, match=r"split\.confirm.* below 1.* got 1"):
+        Sweep("kept", split={"confirm": 1.0}, space={"use": "ranking"}, trials=4)

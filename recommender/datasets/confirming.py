@@ -1,0 +1,41 @@
+"""The one way to the ratings of the validation users that a search never sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from recommender.datasets.base import DatasetConfig, EncodedDataset, Ints, Rows, SplitConfig
+from recommender.datasets.encoding import encode_confirm
+from recommender.datasets.loading import read_and_split
+from recommender.datasets.splits import CONFIRM
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConfirmRows:
+    """What a verdict judges on where `split.confirm` asks for it."""
+
+    rows: Rows
+    users: Ints
+    """Whose each row is, a number a user."""
+
+    def to_predict_in(self, encoded: EncodedDataset) -> EncodedDataset:
+        """The data with these rows to be predicted, without their ratings."""
+        hidden = replace(self.rows, rating=np.full_like(self.rows.rating, np.nan))
+        return replace(encoded, confirm=hidden)
+
+
+def load_confirm(dataset: DatasetConfig, split: SplitConfig) -> ConfirmRows | None:
+    """The rows kept for a verdict, with their ratings; None where none are.
+
+    Raises:
+        DataError: as `load_dataset`.
+    """
+    if not split.confirm:
+        return None
+    it = read_and_split(dataset, split)
+    return ConfirmRows(
+        rows=encode_confirm(it.ratings, it.parts, it.encoded(), it.features),
+        users=it.ratings.user[it.parts == CONFIRM],
+    )
