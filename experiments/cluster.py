@@ -17,8 +17,9 @@ from typing import Any
 
 import psutil
 
-from experiments.errors import ClusterError, SweepFileError, SweepProblem
+from experiments.errors import ClusterError
 from experiments.machine import Machine
+from experiments.resources import Resources as Resources
 
 WORKER_ENVIRONMENT = {
     "TF_USE_LEGACY_KERAS": "1",
@@ -34,75 +35,6 @@ OBJECT_STORE_BYTES = 1 << 30
 _LONGEST_SOCKET_PATH = 107
 """Linux's limit for the path of a Unix socket, such as Ray's."""
 _RAY_SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What one trial takes and how many run at once; None leaves it to the machine."""
-
-    workers: int | None = None
-    cpus: float = 1.0
-    gpus: float | None = None
-    """Share of a GPU a trial; None: one where the machine has any, else 0."""
-    address: str | None = None
-    """An existing Ray cluster; None starts one that lives as long as the study runs."""
-
-    def problems(self, machine: Machine) -> list[SweepProblem]:
-        """What cannot be had on this machine, by option, each with its cure."""
-        problems = []
-
-        def wrong(option: str, message: str) -> None:
-            problems.append(SweepProblem("", message, origin=option))
-
-        is_local = self.address is None
-        if self.workers is not None and self.workers < 1:
-            wrong("--workers", f"must be at least 1, got {self.workers}")
-        if self.cpus <= 0:
-            wrong("--cpus-per-trial", f"must be above 0, got {self.cpus:g}")
-        elif is_local and self.cpus > machine.n_cpus:
-            wrong(
-                "--cpus-per-trial",
-                f"{self.cpus:g} is more than the {machine.n_cpus} cores that this process may use; "
-                "ask for fewer",
-            )
-        gpus, n_gpus = self.gpus or 0.0, machine.n_gpus
-        if not 0 <= gpus <= 1:
-            wrong(
-                "--gpus-per-trial",
-                f"must be from 0 to 1, got {gpus:g}: a trial trains on one GPU or a share of one",
-            )
-        elif gpus and is_local and not n_gpus:
-            wrong(
-                "--gpus-per-trial",
-                f"{gpus:g} was asked for and this machine shows no GPU; leave the option out to "
-                "train on its cores",
-            )
-        elif gpus and is_local and self.workers and self.workers > int(1 / gpus + 1e-9) * n_gpus:
-            wrong(
-                "--workers",
-                f"{self.workers} workers of {gpus:g} GPU do not fit on {n_gpus} GPU"
-                f"{'s' if n_gpus > 1 else ''}; ask for a smaller share or fewer workers",
-            )
-        return problems
-
-    def settle(self, machine: Machine) -> Resources:
-        """The same with numbers for what was left to the machine.
-
-        Raises:
-            SweepFileError: `problems` finds any.
-        """
-        problems = self.problems(machine)
-        if problems:
-            raise SweepFileError(problems)
-        gpus = self.gpus if self.gpus is not None else (1.0 if machine.n_gpus else 0.0)
-        fit = (
-            int(1 / gpus + 1e-9) * machine.n_gpus
-            if gpus
-            else int(machine.n_cpus / self.cpus + 1e-9)
-        )
-        return Resources(
-            workers=self.workers or max(1, fit), cpus=self.cpus, gpus=gpus, address=self.address
-        )
 
 
 @dataclass(slots=True)
@@ -177,15 +109,36 @@ def _start_local(ray: Any, machine: Machine, resources: Resources, options: Any)
         "include_dashboard": False,
         "object_store_memory": OBJECT_STORE_BYTES,
     }
-    try:
-        ray.init(**options)
-    except Exception as first:
-        # A loaded machine can miss Ray's 30 s for its start; a second try finds it quieter.
-        ray.shutdown()
+    with _only_devices(resources):
         try:
             ray.init(**options)
-        except Exception as second:
-            raise ClusterError(_why_no_cluster(second, resources)) from first
+        except Exception as first:
+            # A loaded machine can miss Ray's 30 s for its start; a second try finds it quieter.
+            ray.shutdown()
+            try:
+                ray.init(**options)
+            except Exception as second:
+                raise ClusterError(_why_no_cluster(second, resources)) from first
+
+
+@contextlib.contextmanager
+def _only_devices(resources: Resources) -> Iterator[None]:
+    """Have the Ray that starts in the block, and its workers, see the GPUs that were asked for."""
+    if resources.devices is None:
+        yield
+        return
+    before = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")}
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, resources.devices))
+    # CUDA counts the fastest first, unless told to count as the driver does.
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def ray_folder(environ: Mapping[str, str]) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 from experiments import folders
 from experiments.board import check_board
 from experiments.board_check import BoardCheck, write_board_check
-from experiments.cluster import RayHead, Resources, import_ray, ray_cluster
+from experiments.cluster import RayHead, import_ray, ray_cluster
 from experiments.conductor import Conductor
 from experiments.errors import DataProblem
 from experiments.hparams import FOLDER as BOARD_FOLDER
@@ -23,7 +23,7 @@ from experiments.importance import importance
 from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
-from experiments.machine import Machine, read_machine
+from experiments.machine import Machine
 from experiments.orders import TrialOrder, WorkerSettings, order_of
 from experiments.own_code import origins, refuse_changed_code
 from experiments.plan import Plan, plan_sweep
@@ -34,6 +34,7 @@ from experiments.records import (
     TrialState,
     read_study,
 )
+from experiments.resources import Resources, take_machine
 from experiments.resume import (
     bring_up_to_date,
     checkpoint_epoch,
@@ -103,8 +104,7 @@ def run_study(
         StateError: an unfinished study has the same name.
         ClusterError: Ray cannot be started.
     """
-    machine = read_machine()
-    resources = (resources or Resources()).settle(machine)
+    machine, resources = take_machine(resources)
     name, notice = folders.free_name(root, sweep.name)
     import_ray(resources)
     loaded = load_data(sweep)
@@ -161,8 +161,7 @@ def resume_study(
                 else f"{study.name} is finished but for its verdict: recsweep verdict {study.name}"
             )
             return Outcome(study)
-        machine = read_machine()
-        resources = (resources or Resources()).settle(machine)
+        machine, resources = take_machine(resources)
         import_ray(resources)
         loaded = load_data(sweep)
         folders.refuse_changed_data(study, loaded.description)
@@ -178,8 +177,7 @@ def plan_study(sweep: SweepConfig, resources: Resources | None = None) -> Plan:
     Raises:
         As `run_study`, but for what other studies there are and for Ray.
     """
-    machine = read_machine()
-    resources = (resources or Resources()).settle(machine)
+    machine, resources = take_machine(resources)
     return _plan(sweep, load_data(sweep), resources, machine)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments import folders
-from experiments.cluster import Resources, import_ray
+from experiments.cluster import import_ray
 from experiments.conductor import Conductor
 from experiments.errors import RequestError, StateError
 from experiments.files import write_json
@@ -27,7 +27,7 @@ from experiments.hparams import BoardWriter, write_board
 from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
-from experiments.machine import read_machine
+from experiments.machine import Machine
 from experiments.no_search import NoSearch
 from experiments.orders import order_of, predictions_folder
 from experiments.records import (
@@ -40,6 +40,7 @@ from experiments.records import (
     read_study,
 )
 from experiments.replicas import Replicas, keep_predictions
+from experiments.resources import Resources, take_machine
 from experiments.resume import bring_up_to_date, next_attempt
 from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
@@ -203,8 +204,7 @@ def gather_evidence(
         bring_up_to_date(folder)
         if not (folder / VERDICT_NAME).exists():
             write_verdict(folder, frozen)
-        machine = read_machine()
-        resources = (resources or Resources()).settle(machine)
+        machine, resources = take_machine(resources)
         sweep = folders.frozen_sweep(folder)
         loaded = load_data(sweep)
         study = read_study(folder)
@@ -217,7 +217,18 @@ def gather_evidence(
             left = [t for t in judged(ledger.trials()) if not t.state.is_finished]
             if left:
                 import_ray(resources)
-                _train(folder, sweep, loaded, left, ledger, journal, switch, watcher, resources)
+                _train(
+                    folder,
+                    sweep,
+                    loaded,
+                    left,
+                    ledger,
+                    journal,
+                    switch,
+                    watcher,
+                    resources,
+                    machine,
+                )
         cause = switch.cause
         switch.clear()
         study = read_study(folder)
@@ -283,6 +294,7 @@ def _train(
     switch: StopSwitch,
     watcher: StudyWatcher,
     resources: Resources,
+    machine: Machine,
 ) -> None:
     journal.append("session", sync=True, at=time.time(), pid=os.getpid(), host=socket.gethostname())
     ledger.catch_up(journal.path.parent)
@@ -308,7 +320,7 @@ def _train(
         ],
     )
     try:
-        run_trials(conductor, loaded, resources, read_machine(), switch, watcher, command="verdict")
+        run_trials(conductor, loaded, resources, machine, switch, watcher, command="verdict")
     finally:
         # The word is about the search, which was finished before any of this.
         journal.append("session_end", sync=True, at=time.time(), state="finished")

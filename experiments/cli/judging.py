@@ -7,17 +7,10 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import (
-    DEFAULT_ROOT,
-    CpusPerTrial,
-    GpusPerTrial,
-    RayAddress,
-    Root,
-    StudyName,
-    Workers,
-    study_folder,
-)
+from experiments.cli.machine_options import on_the_machine
+from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
 from experiments.errors import RequestError
+from experiments.resources import Resources, take_machine
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
     )
 
 
+@on_the_machine
 def verdict(
     study: StudyName,
     top: Annotated[
@@ -39,23 +33,18 @@ def verdict(
         bool, typer.Option("--plan", help="Say who would be judged and what it costs; no more.")
     ] = False,
     root: Root = DEFAULT_ROOT,
-    workers: Workers = None,
-    cpus_per_trial: CpusPerTrial = 1.0,
-    gpus_per_trial: GpusPerTrial = None,
-    ray_address: RayAddress = None,
+    *,
+    resources: Resources,
 ) -> None:
     """Train the finalists again under fresh seeds and say what is decided."""
     from experiments.cli.judged import Progress, cost_lines, verdict_lines
-    from experiments.cluster import Resources
-    from experiments.machine import read_machine
     from experiments.records import read_study
     from experiments.verdict import expected_s, frozen_or_chosen, gather_evidence, write_verdict
     from reports.judging import judge
     from reports.render import write_report
 
     folder = study_folder(study, root)
-    resources = Resources(workers, cpus_per_trial, gpus_per_trial, ray_address)
-    resources = resources.settle(read_machine())
+    _, resources = take_machine(resources)
     record = read_study(folder)
     frozen = frozen_or_chosen(record, top, seeds)
     n_left, seconds = expected_s(record, frozen, resources.workers or 1)

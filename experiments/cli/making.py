@@ -10,18 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import (
-    DEFAULT_ROOT,
-    CpusPerTrial,
-    GpusPerTrial,
-    RayAddress,
-    Root,
-    Set,
-    StudyName,
-    Workers,
-    study_folder,
-)
+from experiments.cli.machine_options import on_the_machine
+from experiments.cli.options import DEFAULT_ROOT, Root, Set, Strict, StudyName, study_folder
 from experiments.errors import NoResultError, RequestError
+from experiments.resources import Resources
 
 StopAt = Annotated[
     str | None,
@@ -42,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("stop", epilog="Example: recsweep stop dcn-vs-plain")(stop)
 
 
+@on_the_machine
 def run(
     sweep: Annotated[str, typer.Argument(help="A sweep file, or a shipped sweep by name.")],
     plan: Annotated[
@@ -49,22 +42,18 @@ def run(
     ] = False,
     overrides: Set = None,
     root: Root = DEFAULT_ROOT,
-    workers: Workers = None,
-    cpus_per_trial: CpusPerTrial = 1.0,
-    gpus_per_trial: GpusPerTrial = None,
-    ray_address: RayAddress = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 6 when any trial failed.")] = False,
+    strict: Strict = False,
     go_on: Annotated[
         bool, typer.Option("--resume", help="Start it, or go on where it stopped, or do nothing.")
     ] = False,
     stop_at: StopAt = None,
+    *,
+    resources: Resources,
 ) -> None:
     """Run a sweep, then write its report."""
-    from experiments.cluster import Resources
     from experiments.config import load_sweep
     from experiments.machine import read_machine
 
-    resources = Resources(workers, cpus_per_trial, gpus_per_trial, ray_address)
     config = load_sweep(sweep, overrides or [], os.environ, also=resources.problems(read_machine()))
     if config.space is None:
         raise RequestError(
@@ -96,6 +85,7 @@ def run(
     _close(outcome, strict)
 
 
+@on_the_machine
 def resume(
     study: StudyName,
     trials: Annotated[
@@ -105,19 +95,16 @@ def resume(
         str | None, typer.Option("--timeout", help="Another so much time, such as 2h or 90m.")
     ] = None,
     root: Root = DEFAULT_ROOT,
-    workers: Workers = None,
-    cpus_per_trial: CpusPerTrial = 1.0,
-    gpus_per_trial: GpusPerTrial = None,
-    ray_address: RayAddress = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 6 when any trial failed.")] = False,
+    strict: Strict = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try failed trials once more, from their start.")
     ] = False,
     stop_at: StopAt = None,
+    *,
+    resources: Resources,
 ) -> None:
     """Go on with a study after any interruption; nothing that finished runs again."""
     from experiments.cli.terminal import Terminal
-    from experiments.cluster import Resources
     from experiments.durations import parse_duration
     from experiments.study import resume_study
 
@@ -125,7 +112,7 @@ def resume(
     outcome = resume_study(
         folder,
         watcher=Terminal(),
-        resources=Resources(workers, cpus_per_trial, gpus_per_trial, ray_address),
+        resources=resources,
         n_trials=trials,
         more_s=parse_duration(timeout) if timeout else None,
         retry_failed=retry_failed,

@@ -16,23 +16,11 @@ Root = Annotated[
         "--studies", help="Folder of all studies.", envvar="RECSWEEP_STUDIES", show_default=True
     ),
 ]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", "-j", help="Trials at once; default: what the machine can hold."),
-]
-CpusPerTrial = Annotated[float, typer.Option("--cpus-per-trial", help="Cores of one trial.")]
-GpusPerTrial = Annotated[
-    float | None,
-    typer.Option("--gpus-per-trial", help="Share of a GPU of one trial, such as 0.5; 0: none."),
-]
-RayAddress = Annotated[
-    str | None,
-    typer.Option("--ray-address", envvar="RAY_ADDRESS", help="An existing Ray cluster to use."),
-]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override a key of the sweep: search.trials=100. Repeatable."),
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 6 when any trial failed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name or folder.")]
 

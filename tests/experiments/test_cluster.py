@@ -68,12 +68,40 @@ def test_ray_is_told_what_this_process_may_use_and_shows_no_dashboard() -> None:
     assert options["include_dashboard"] is False
 
 
+def test_the_gpus_asked_for_are_all_that_ray_and_its_workers_see(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gpus = tuple(Gpu(i, f"GPU-{i}", "a", 16, 16) for i in range(3))
+    machine = Machine(n_cpus=4, cpu="a", memory_gb=8, gpus=gpus)
+    seen = []
+
+    class SeeingRay(FakeRay):
+        def init(self, **options: Any) -> None:
+            seen.append((os.environ["CUDA_VISIBLE_DEVICES"], os.environ["CUDA_DEVICE_ORDER"]))
+            super().init(**options)
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    resources = Resources(gpus=0.5, devices=(2, 0)).settle(machine)
+    assert resources.workers == 4
+    narrowed = resources.narrowed(machine)
+    assert [gpu.index for gpu in narrowed.gpus] == [2, 0]
+    ray = SeeingRay(0)
+    cluster._start_local(ray, narrowed, resources, {})
+    assert (seen, ray.options[0]["num_gpus"]) == ([("2,0", "PCI_BUS_ID")], 2)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1,2"
+    assert "CUDA_DEVICE_ORDER" not in os.environ
+
+
 @pytest.mark.parametrize(
     ("resources", "machine", "message"),
     [
         (Resources(gpus=1), NO_GPU, "shows no GPU"),
         (Resources(workers=3, gpus=0.5), ONE_GPU, "do not fit on 1 GPU"),
-        (Resources(gpus=2), ONE_GPU, "from 0 to 1"),
+        (Resources(gpus=2), ONE_GPU, "on several is still to come"),
+        (Resources(devices=(1,)), ONE_GPU, "no GPU 1 that this process may use; there are: 0"),
+        (Resources(devices=(0,)), NO_GPU, "there are: none"),
+        (Resources(devices=(0, 0)), ONE_GPU, "names a GPU twice: 0, 0"),
+        (Resources(devices=(0,), address="ray://a:1"), ONE_GPU, "assigns its own"),
         (Resources(cpus=16), NO_GPU, "more than the 2 cores"),
         (Resources(cpus=0), NO_GPU, "above 0"),
         (Resources(workers=0), NO_GPU, "at least 1"),

@@ -207,7 +207,7 @@ def test_a_study_that_is_not_there_is_refused_whatever_its_name(name: str, tmp_p
         (["run", "quickstart", "--set", "search.trials=" + "[" * 3000], 2),
         (["run", "quickstart", "--set", "=1"], 2),
         (["run", "quickstart", "--studies", "/dev/null"], 2),
-        (["run", "quickstart", "--gpus-per-trial", "2"], 2),
+        (["run", "quickstart", "--gpu-share", "2"], 2),
         (["run", "quickstart", "--set", "name=../../up"], 2),
         (["run", "quickstart", "--stop-at", "soon"], 2),
         (["train", "quickstart"], 2),

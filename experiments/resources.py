@@ -1,0 +1,124 @@
+"""What trials take of the machine: settled before Ray starts, and refused where it is not there.
+
+Standard library only: the command line reads its options into this before anything else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from experiments.errors import SweepFileError, SweepProblem
+from experiments.machine import Machine, read_machine
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one trial takes and how many run at once; None leaves it to the machine."""
+
+    workers: int | None = None
+    cpus: float = 1.0
+    gpus: float | None = None
+    """Share of a GPU a trial; None: one where the machine has any, else 0."""
+    address: str | None = None
+    """An existing Ray cluster; None starts one that lives as long as the study runs."""
+    devices: tuple[int, ...] | None = None
+    """The GPUs to use, by the driver's numbers; None: every one that this process may use."""
+
+    def problems(self, machine: Machine) -> list[SweepProblem]:
+        """What cannot be had on this machine, by option, each with its cure."""
+        problems = []
+
+        def wrong(option: str, message: str) -> None:
+            problems.append(SweepProblem("", message, origin=option))
+
+        is_local = self.address is None
+        if self.workers is not None and self.workers < 1:
+            wrong("--workers", f"must be at least 1, got {self.workers}")
+        if self.cpus <= 0:
+            wrong("--cpus-per-trial", f"must be above 0, got {self.cpus:g}")
+        elif is_local and self.cpus > machine.n_cpus:
+            wrong(
+                "--cpus-per-trial",
+                f"{self.cpus:g} is more than the {machine.n_cpus} cores that this process may use; "
+                "ask for fewer",
+            )
+        if self.devices is not None and (message := self._wrong_devices(machine)):
+            wrong("--gpus", message)
+            return problems
+        gpus, n_gpus = self.gpus or 0.0, self.narrowed(machine).n_gpus
+        if not 0 <= gpus <= 1:
+            wrong(
+                "--gpu-share",
+                f"must be from 0 to 1, got {gpus:g}: a trial trains on one GPU or a share of one; "
+                "for more GPUs run more trials at once, since training one model on several is "
+                "still to come",
+            )
+        elif gpus and is_local and not n_gpus:
+            wrong(
+                "--gpu-share",
+                f"{gpus:g} was asked for and this machine shows no GPU; leave the option out to "
+                "train on its cores",
+            )
+        elif gpus and is_local and self.workers and self.workers > int(1 / gpus + 1e-9) * n_gpus:
+            wrong(
+                "--workers",
+                f"{self.workers} workers of {gpus:g} GPU do not fit on {n_gpus} GPU"
+                f"{'s' if n_gpus > 1 else ''}; ask for a smaller share or fewer workers",
+            )
+        return problems
+
+    def _wrong_devices(self, machine: Machine) -> str | None:
+        if self.address is not None:
+            return "an existing Ray cluster assigns its own GPUs; leave the option out"
+        devices = self.devices or ()
+        if len(set(devices)) < len(devices):
+            return f"names a GPU twice: {_listed(devices)}"
+        there = [gpu.index for gpu in machine.gpus]
+        if missing := [device for device in devices if device not in there]:
+            are = _listed(there) if there else "none"
+            return f"there is no GPU {_listed(missing)} that this process may use; there are: {are}"
+        return None
+
+    def narrowed(self, machine: Machine) -> Machine:
+        """The machine with the GPUs that were asked for."""
+        if self.devices is None:
+            return machine
+        by_index = {gpu.index: gpu for gpu in machine.gpus}
+        return replace(machine, gpus=tuple(by_index[device] for device in self.devices))
+
+    def settle(self, machine: Machine) -> Resources:
+        """The same with numbers for what was left to the machine.
+
+        Raises:
+            SweepFileError: `problems` finds any.
+        """
+        problems = self.problems(machine)
+        if problems:
+            raise SweepFileError(problems)
+        machine = self.narrowed(machine)
+        gpus = self.gpus if self.gpus is not None else (1.0 if machine.n_gpus else 0.0)
+        fit = (
+            int(1 / gpus + 1e-9) * machine.n_gpus
+            if gpus
+            else int(machine.n_cpus / self.cpus + 1e-9)
+        )
+        return replace(self, workers=self.workers or max(1, fit), gpus=gpus)
+
+
+def take_machine(
+    resources: Resources | None = None, environ: Mapping[str, str] | None = None
+) -> tuple[Machine, Resources]:
+    """The machine as far as it may be used here, and the resources settled on it.
+
+    Raises:
+        SweepFileError: they cannot be had on it.
+    """
+    machine = read_machine(os.environ if environ is None else environ)
+    settled = (resources or Resources()).settle(machine)
+    return settled.narrowed(machine), settled
+
+
+def _listed(devices: Sequence[int]) -> str:
+    return ", ".join(map(str, devices))
