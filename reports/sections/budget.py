@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from experiments.records import StudyRecord
+from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
 from reports.blocks import Column, Note, Row, Section, Table, Text
 from reports.budget_figures import BudgetCurve, budget_curves
@@ -58,9 +58,11 @@ def budget(study: StudyRecord) -> Section | None:
 
 def _curves(study: StudyRecord) -> list[BudgetCurve]:
     colours = arm_colours(study)
-    arms = [(arm.arm, arm.trials, arm.ranked) for arm in ranking.arms(study)]
+    arms: list[tuple[str | None, tuple[TrialRecord, ...], tuple[TrialRecord, ...]]] = [
+        (arm.arm, arm.trials, arm.ranked) for arm in ranking.arms(study)
+    ] or [(None, study.search_trials, ranking.ranked_trials(study))]
     curves = []
-    for arm, trials, ranked in arms or [(None, study.search_trials, ranking.ranked_trials(study))]:
+    for arm, trials, ranked in arms:
         complete = sorted(ranked, key=lambda trial: trial.number)
         if len(complete) < 2:
             continue
