@@ -121,7 +121,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One drawing in two widths; the wide one is also the file `figures/<name>.svg`."""
+    """One drawing in two widths; the wide one is also the files `figures/<name>.svg` and `.png`."""
 
     kind: ClassVar[str] = "picture"
     name: str
@@ -130,8 +130,10 @@ class Picture:
     """What a reader who cannot see it needs to know."""
     wide: str
     narrow: str
-    file: str
+    svg: str
     """The wide drawing as a standalone SVG document."""
+    png: bytes
+    """The same for papers, as wide as a page at 300 dpi, light, with its caption as metadata."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ from reports.blocks import Picture
 WIDE, NARROW = 720, 350
 """Widths in CSS pixels; a unit of the drawing is a pixel where it is shown in full."""
 
+PRINT_WIDTH_IN, PRINT_DPI = 7, 300
+"""Of a PNG file: the text width of a page, where the drawing's 12.5 points become 8.75."""
+
 COLOURS = {
     "ink": "#1c2128",
     "muted": "#5f6a76",
@@ -98,14 +101,17 @@ class Curve:
 def picture(name: str, caption: str, alt: str, paint: Callable[[int], Figure]) -> Picture:
     """A block of what `paint(width in pixels)` draws, at both widths."""
     with matplotlib.rc_context(_STYLE):
-        wide, narrow = _svg(paint(WIDE)), _svg(paint(NARROW))
+        figure = paint(WIDE)
+        wide, png = _svg(figure), _png(figure, name, caption)
+        narrow = _svg(paint(NARROW))
     return Picture(
         name=name,
         caption=caption,
         alt=alt,
         wide=_inline(wide, f"{name}-w"),
         narrow=_inline(narrow, f"{name}-n"),
-        file=wide,
+        svg=wide,
+        png=png,
     )
 
 
@@ -328,6 +334,19 @@ def _svg(figure: Figure) -> str:
     svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", buffer.getvalue())
     svg = svg.replace("font-family: 'DejaVu Sans'", "font-family: 'DejaVu Sans', Arial, sans-serif")
     return re.sub(r' (?:d|x|y)="[^"]*"', _two_decimals, svg)
+
+
+def _png(figure: Figure, name: str, caption: str) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(
+        buffer,
+        format="png",
+        dpi=PRINT_DPI * PRINT_WIDTH_IN / figure.get_size_inches()[0],
+        facecolor="white",
+        metadata={"Title": name, "Description": caption, "Software": None},
+        pil_kwargs={"dpi": (PRINT_DPI, PRINT_DPI)},
+    )
+    return buffer.getvalue()
 
 
 def _two_decimals(attribute: re.Match[str]) -> str:

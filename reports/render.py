@@ -20,7 +20,7 @@ from reports.exports import (
     write_csv,
     write_parquet,
 )
-from reports.pages import Page, html, markdown, replacing
+from reports.pages import Page, figure_files, html, markdown, replacing
 from reports.paper.files import PAPER_FILES
 from reports.sections.registry import SECTIONS
 
@@ -37,6 +37,7 @@ class ReportPaths:
     parquet: Path
     schema: Path
     figures: tuple[Path, ...]
+    """Each as SVG, then each as PNG, then their captions."""
     paper: tuple[Path, ...]
 
 
@@ -62,18 +63,19 @@ def write_report(
         note=study.note,
         status=_status(study, now or datetime.now().astimezone()),
     )
+    figures = figure_files(page)
     paths = ReportPaths(
         html=folder / "report.html",
         markdown=folder / "report.md",
         csv=folder / "trials.csv",
         parquet=folder / "trials.parquet",
         schema=folder / "trials.schema.json",
-        figures=tuple(folder / "figures" / f"{p.name}.svg" for p in page.pictures),
+        figures=tuple(folder / "figures" / name for name in figures),
         paper=tuple(folder / "paper" / name for name in PAPER_FILES),
     )
-    for path, drawing in zip(paths.figures, page.pictures, strict=True):
+    for path in paths.figures:
         with replacing(path) as temporary:
-            temporary.write_text(drawing.file, "utf-8")
+            temporary.write_bytes(figures[path.name])
     for path in paths.paper:
         with replacing(path) as temporary:
             temporary.write_text(PAPER_FILES[path.name](study), "utf-8")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from experiments.records import StopReason, StudyRecord, TrialState
 from reports.render import ReportPaths, build_sections, write_report
@@ -60,6 +61,20 @@ def test_everything_is_written_beside_the_study(study: StudyRecord, paths: Repor
     for path in (paths.html, paths.markdown, paths.csv, paths.parquet, *paths.figures):
         assert path.stat().st_size > 0
     assert {path.name for path in paths.figures} >= {"best.svg", "arms.svg", "curves.svg"}
+
+
+def test_every_picture_is_a_png_file_for_print_too(paths: ReportPaths) -> None:
+    captions = paths.html.parent.joinpath("figures", "captions.txt").read_text("utf-8")
+    drawings = [path for path in paths.figures if path.suffix == ".svg"]
+    assert drawings
+    for drawing in drawings:
+        with Image.open(drawing.with_suffix(".png")) as png:
+            assert png.width == 7 * 300
+            assert png.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+            corner = png.getpixel((0, 0))
+            caption = png.text["Description"]  # type: ignore[attr-defined]  # of PNG files
+        assert corner[:3] == (255, 255, 255)  # type: ignore[index]  # not a palette
+        assert f"{drawing.name}, {drawing.stem}.png\n{caption}\n" in captions
 
 
 def test_no_temporary_file_is_left(paths: ReportPaths) -> None:
