@@ -14,7 +14,8 @@ from typing import Literal
 
 from experiments.cluster import OBJECT_STORE_BYTES, ray_folder, socket_path_problem
 from experiments.files import is_on_network
-from experiments.machine import read_machine
+from experiments.gpu_memory import others_lines
+from experiments.machine import Machine, read_machine
 from experiments.provenance import package_version
 from experiments.sessions import current_versions
 
@@ -38,7 +39,7 @@ def examine(studies: Path, environ: Mapping[str, str] | None = None) -> list[Fin
     environ = os.environ if environ is None else environ
     return [
         *_versions(),
-        Finding("ok", "machine", str(read_machine(environ))),
+        *_machine(read_machine(environ)),
         *_disks(studies),
         *_shared_memory(Path("/dev/shm")),  # noqa: S108  # where Ray puts its object store
         *_ray(environ, ray_folder(environ)),
@@ -46,6 +47,13 @@ def examine(studies: Path, environ: Mapping[str, str] | None = None) -> list[Fin
         *_keras(environ),
         *_strangers(Path.cwd(), Path(__file__).resolve().parent.parent),
     ]
+
+
+def _machine(machine: Machine) -> Iterator[Finding]:
+    limit = f", limited by {machine.limited_by}" if machine.limited_by else ""
+    yield Finding("ok", "machine", f"{machine}{limit}")
+    for line in others_lines(machine.gpus):
+        yield Finding("note", "machine", line)
 
 
 def _versions() -> Iterator[Finding]:

@@ -55,7 +55,10 @@ class Machine:
 
     def to_json(self) -> dict[str, Any]:
         """For provenance.json; the free memory of a moment and the GPUs' serial ids stay out."""
-        gpus = [f"{gpu.name} ({gpu.memory_gb:.0f} GB)" for gpu in self.gpus]
+        gpus = [
+            {"index": gpu.index, "name": gpu.name, "memory_gb": round(gpu.memory_gb, 1)}
+            for gpu in self.gpus
+        ]
         return {
             "host": self.host,
             "platform": self.platform,

@@ -93,3 +93,5 @@ class WorkerSettings:
     """A worker that holds more memory than this after a trial makes way for a fresh one."""
     stop_file: Path
     """Its appearance asks every worker to checkpoint and go."""
+    n_cores: int = 0
+    """Cores that each worker keeps to; 0: it may use all of them."""

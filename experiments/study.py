@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments import folders
@@ -16,7 +16,9 @@ from experiments.board import check_board
 from experiments.board_check import BoardCheck, write_board_check
 from experiments.cluster import RayHead, import_ray, ray_cluster
 from experiments.conductor import Conductor
+from experiments.cores import cores_of_worker
 from experiments.errors import DataProblem
+from experiments.gpu_memory import others_lines
 from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
 from experiments.importance import importance
@@ -178,7 +180,9 @@ def plan_study(sweep: SweepConfig, resources: Resources | None = None) -> Plan:
         As `run_study`, but for what other studies there are and for Ray.
     """
     machine, resources = take_machine(resources)
-    return _plan(sweep, load_data(sweep), resources, machine)
+    plan = _plan(sweep, load_data(sweep), resources, machine)
+    others = others_lines(machine.gpus) if resources.gpus else []
+    return replace(plan, assumptions=(*plan.assumptions, *others))
 
 
 def load_data(sweep: SweepConfig) -> LoadedDataset:
@@ -286,7 +290,10 @@ def run_trials(
         gpus=resources.gpus or 0.0,
         recycle_above_mb=SHARE_OF_MEMORY * machine.memory_gb * 1024 / resources.workers,
         stop_file=switch.path,
+        n_cores=cores_of_worker(machine, resources),
     )
+    for line in others_lines(machine.gpus) if resources.gpus else ():
+        watcher.message(line)
 
     def on_stop(cause: StopCause) -> None:
         conductor.stop()

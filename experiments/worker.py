@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from ray import tune
 
+from experiments.cores import keep_to_cores
 from experiments.errors import DiskError
 from experiments.files import disk_errors, is_disk_error
 from experiments.journal import Journal
@@ -48,6 +49,8 @@ class Worker(tune.Trainable):
     def setup(  # Ray passes what `tune.with_parameters` was given
         self, config: dict[str, Any], encoded: EncodedDataset, settings: WorkerSettings
     ) -> None:
+        with contextlib.suppress(OSError):
+            keep_to_cores(settings.n_cores)  # before TensorFlow starts its threads
         self._bench = Workbench(encoded, settings)
         self._order: TrialOrder = config["order"]
 
@@ -195,6 +198,7 @@ class Attempt:
             n_parameters=self.run.n_parameters,
             damaged=damaged,
             devices=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+            n_cores=len(os.sched_getaffinity(0)),
             at=time.time(),
         )
         self._checkpoint_due = time.monotonic() + FIRST_CHECKPOINT_AFTER_S

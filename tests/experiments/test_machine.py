@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.cli.wording import machine_text
 from experiments.machine import Machine, read_machine, visible_gpus
 
 GPUS = """\
@@ -126,11 +127,12 @@ def test_gpus_are_told_by_name_and_number(tmp_path: Path) -> None:
     machine = _read(_root(tmp_path, {}), gpus=GPUS)
     assert str(machine) == "64 cores, 2 × NVIDIA H100, NVIDIA L4"
     assert machine.gpus[2].free_gb == machine.gpus[2].memory_gb  # the driver does not say
-    assert machine.to_json()["gpus"] == [
-        "NVIDIA H100 (80 GB)",
-        "NVIDIA H100 (80 GB)",
-        "NVIDIA L4 (22 GB)",
-    ]
+    assert machine.to_json()["gpus"][2] == {"index": 2, "name": "NVIDIA L4", "memory_gb": 22.5}
+
+
+def test_the_head_of_a_run_tells_the_gpus_of_the_record(tmp_path: Path) -> None:
+    machine = _read(_root(tmp_path, {}), gpus=GPUS)
+    assert machine_text(machine.to_json()) == str(machine)
 
 
 def test_a_machine_that_tells_nothing_is_still_standard_json(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""Cores of a worker's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.cores import cores_of_worker
+from experiments.machine import Gpu, Machine
+from experiments.resources import Resources
+
+ROOT = Path(__file__).parents[2]
+GPUS = tuple(Gpu(i, f"GPU-{i}", "a", 16, 16) for i in range(2))
+
+
+@pytest.mark.parametrize(
+    ("machine", "resources", "n_cores"),
+    [
+        (Machine(16, "a", 8), Resources(workers=4, cpus=2, gpus=0), 2),
+        (Machine(16, "a", 8, limited_by="affinity"), Resources(workers=4, gpus=0), 1),
+        (Machine(16, "a", 8), Resources(workers=32, cpus=0.5, gpus=0), 0),
+        (Machine(1, "a", 8), Resources(workers=1, gpus=0), 0),
+        (Machine(16, "a", 8, limited_by="cgroup"), Resources(workers=4, gpus=0), 0),
+        (Machine(16, "a", 8), Resources(workers=4, gpus=0, address="auto"), 0),
+        (Machine(16, "a", 8, gpus=GPUS), Resources(workers=4, gpus=0.5), 4),
+    ],
+)
+def test_a_worker_keeps_to_as_many_cores_as_its_trial_takes(
+    machine: Machine, resources: Resources, n_cores: int
+) -> None:
+    assert cores_of_worker(machine, resources) == n_cores
+
+
+TWO_WORKERS = """
+import json, os
+from experiments import cores
+from experiments.cores import keep_to_cores
+cores.CLAIM += f"test-{os.getpid()}-"
+allowed = sorted(os.sched_getaffinity(0))
+n = len(allowed) // 2
+mine = keep_to_cores(n)
+assert sorted(os.sched_getaffinity(0)) == list(mine)
+reader, writer = os.pipe()
+if os.fork() == 0:
+    os.sched_setaffinity(0, allowed)
+    theirs = keep_to_cores(n)
+    os.sched_setaffinity(0, allowed)
+    late = keep_to_cores(len(allowed) - 1)
+    free = sorted(os.sched_getaffinity(0)) == allowed
+    os.write(writer, json.dumps((theirs, late, free)).encode())
+    os._exit(0)
+os.wait()
+print(json.dumps((n, allowed, mine, *json.loads(os.read(reader, 4096)))))
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_two_workers_never_keep_to_the_same_core_and_a_third_is_left_free() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_WORKERS], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    n, allowed, mine, theirs, late, is_free = json.loads(done.stdout)
+    assert len(mine) == len(theirs) == n
+    assert not set(mine) & set(theirs)
+    assert set(mine) | set(theirs) <= set(allowed)
+    assert late == [] and is_free
