@@ -47,7 +47,8 @@ class Resources:
         if self.devices is not None and (message := self._wrong_devices(machine)):
             wrong("--gpus", message)
             return problems
-        gpus, n_gpus = self.gpus or 0.0, self.narrowed(machine).n_gpus
+        n_gpus = self.narrowed(machine).n_gpus
+        gpus = (1.0 if n_gpus else 0.0) if self.gpus is None else self.gpus
         if not 0 <= gpus <= 1:
             wrong(
                 "--gpu-share",
@@ -65,7 +66,7 @@ class Resources:
             wrong(
                 "--workers",
                 f"{self.workers} workers of {gpus:g} GPU do not fit on {n_gpus} GPU"
-                f"{'s' if n_gpus > 1 else ''}; ask for a smaller share or fewer workers",
+                f"{'s' if n_gpus > 1 else ''}; ask for a smaller --gpu-share or fewer workers",
             )
         return problems
 
