@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 import secrets
+import stat
 import sys
 import tempfile
 import threading
@@ -98,8 +99,10 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
 
 
 def _start_local(ray: Any, machine: Machine, resources: Resources, options: Any) -> None:
-    if problem := socket_path_problem(ray_folder(os.environ)):
+    folder = ray_folder(os.environ)
+    if problem := socket_path_problem(folder):
         raise ClusterError(problem)
+    _make_private(folder)
     workers, cpus = resources.workers or 1, resources.cpus
     options = options | {
         "address": "local",
@@ -107,6 +110,7 @@ def _start_local(ray: Any, machine: Machine, resources: Resources, options: Any)
         "num_cpus": max(machine.n_cpus, int(-(-workers * cpus // 1))),
         "num_gpus": machine.n_gpus,
         "include_dashboard": False,
+        "_temp_dir": str(folder / "ray"),
         "object_store_memory": OBJECT_STORE_BYTES,
     }
     with _only_devices(resources):
@@ -141,9 +145,32 @@ def _only_devices(resources: Resources) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def ray_folder(environ: Mapping[str, str]) -> Path:
-    """Where Ray puts its sockets and logs, in a folder `ray`."""
+def temporary_folder(environ: Mapping[str, str]) -> Path:
+    """Where Ray by itself would make a folder `ray`, the same for all who use the machine."""
     return Path(environ.get("RAY_TMPDIR") or environ.get("TMPDIR") or "/tmp")  # noqa: S108  # Ray's
+
+
+def ray_folder(environ: Mapping[str, str]) -> Path:
+    """Where our Ray's folder `ray` is, with its sockets and logs: this user's alone."""
+    return temporary_folder(environ) / f"recsweep-{os.getuid()}"
+
+
+def _make_private(folder: Path) -> None:
+    """Ray makes all below this folder readable and writable for everybody.
+
+    Raises:
+        ClusterError: the folder is somebody else's, or cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        there = folder.lstat()
+        if stat.S_ISDIR(there.st_mode) and there.st_uid == os.getuid():
+            folder.chmod(0o700)
+            return
+        why = "it is not this user's folder"
+    except OSError as error:
+        why = error.strerror or str(error)
+    raise ClusterError(f"{folder}: cannot hold Ray's sockets: {why}; set TMPDIR to another folder")
 
 
 def socket_path_problem(temporary: Path) -> str | None:

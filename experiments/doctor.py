@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from experiments.cluster import OBJECT_STORE_BYTES, ray_folder, socket_path_problem
+from experiments.cluster import (
+    OBJECT_STORE_BYTES,
+    ray_folder,
+    socket_path_problem,
+    temporary_folder,
+)
 from experiments.files import is_on_network
 from experiments.gpu_memory import others_lines
 from experiments.machine import Machine, read_machine
@@ -42,7 +47,7 @@ def examine(studies: Path, environ: Mapping[str, str] | None = None) -> list[Fin
         *_machine(read_machine(environ)),
         *_disks(studies),
         *_shared_memory(Path("/dev/shm")),  # noqa: S108  # where Ray puts its object store
-        *_ray(environ, ray_folder(environ)),
+        *_ray(environ, temporary_folder(environ)),
         *_token(Path.home() / ".ray" / "auth_token", environ),
         *_keras(environ),
         *_strangers(Path.cwd(), Path(__file__).resolve().parent.parent),
@@ -97,7 +102,7 @@ def _shared_memory(folder: Path) -> Iterator[Finding]:
 
 
 def _ray(environ: Mapping[str, str], temporary: Path) -> Iterator[Finding]:
-    if problem := socket_path_problem(temporary):
+    if problem := socket_path_problem(ray_folder(environ)):
         yield Finding("wrong", "Ray", problem)
     current = temporary / "ray" / "ray_current_cluster"
     if current.is_file():

@@ -60,6 +60,20 @@ def test_a_folder_too_long_for_sockets_is_said_before_ray_starts(
     assert ray.options == []
 
 
+def test_rays_folder_is_this_users_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setattr(cluster, "_LONGEST_SOCKET_PATH", 1000)
+    folder = cluster.ray_folder(os.environ)
+    ray = FakeRay(0)
+    cluster._start_local(ray, NO_GPU, Resources(workers=1), {})
+    assert ray.options[0]["_temp_dir"] == str(folder / "ray")
+    assert (folder.stat().st_mode & 0o777, str(os.getuid()) in folder.name) == (0o700, True)
+    folder.rmdir()
+    folder.symlink_to(tmp_path)  # as another user may have put it there
+    with pytest.raises(ClusterError, match="not this user's"):
+        cluster._start_local(ray, NO_GPU, Resources(workers=1), {})
+
+
 def test_ray_is_told_what_this_process_may_use_and_shows_no_dashboard() -> None:
     ray = FakeRay(0)
     cluster._start_local(ray, ONE_GPU, Resources(workers=8, cpus=1), {})
@@ -97,6 +111,7 @@ def test_the_gpus_asked_for_are_all_that_ray_and_its_workers_see(
     [
         (Resources(gpus=1), NO_GPU, "shows no GPU"),
         (Resources(workers=3, gpus=0.5), ONE_GPU, "do not fit on 1 GPU"),
+        (Resources(workers=3), ONE_GPU, "3 workers of 1 GPU do not fit"),
         (Resources(gpus=2), ONE_GPU, "on several is still to come"),
         (Resources(devices=(1,)), ONE_GPU, "no GPU 1 that this process may use; there are: 0"),
         (Resources(devices=(0,)), NO_GPU, "there are: none"),
