@@ -160,6 +160,9 @@ def verdict(
             rmse_by_seed=evidence.rmse_by_seed,
             actual=evidence.actual,
             users=evidence.users,
+            on_searched=evidence.on_searched,
+            baselines=evidence.baselines,
+            searched=evidence.searched,
         )
         write_verdict(folder, ended.frozen, results)
     return _reported(load(folder).record)

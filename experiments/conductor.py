@@ -22,7 +22,7 @@ from experiments.hparams import BoardWriter
 from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.liveness import Liveness
-from experiments.orders import TrialOrder, order_of
+from experiments.orders import TrialOrder, order_of, predictions_folder
 from experiments.records import EpochRecord, Purpose, StopReason, TrialRecord
 from experiments.search import Search
 from experiments.sweep import SweepConfig
@@ -33,7 +33,7 @@ LOST_WORKER_RETRIES = 2
 STILLBORN_TRIALS = 3
 """So many trials in a row without a worker that starts, and the run is given up."""
 KEPT_BEST = 10
-"""So many of the best trials keep their weights."""
+"""So many of the best trials keep their weights and predictions; the best of each arm does, too."""
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ class Conductor:
         """By number; from the order until the end."""
         self._inbox: deque[Mapping[str, Any]] = deque()
         self._best = sorted(
-            (trial.best_rmse, trial.number, trial.name)
+            (trial.best_rmse, trial.number, trial)
             for trial in past
             if trial.is_ranked and trial.best_rmse is not None
         )
@@ -308,7 +308,7 @@ class Conductor:
         self._board.end(trial)
         self._watcher.trial_ended(trial)
         if trial.is_ranked:
-            self._keep_weights_of_the_best(trial)
+            self._keep_only_the_best(trial)
 
     def _note_pruner_state(self, live: _Live, epoch: int) -> None:
         """Journal what a resumed search must know of a trial, where it changed."""
@@ -317,12 +317,20 @@ class Conductor:
             live.pruner_state = state
             self._write("pruner", number=live.order.number, epoch=epoch, attrs=state)
 
-    def _keep_weights_of_the_best(self, trial: TrialRecord) -> None:
+    def _keep_only_the_best(self, trial: TrialRecord) -> None:
         assert trial.best_rmse is not None
-        insort(self._best, (trial.best_rmse, trial.number, trial.name))
-        for _, _, name in self._best[KEPT_BEST:]:
-            shutil.rmtree(self._folder / "trials" / name / "best", ignore_errors=True)
-        del self._best[KEPT_BEST:]
+        insort(self._best, (trial.best_rmse, trial.number, trial))
+        arms: set[str | None] = set()
+        kept = []
+        for place, entry in enumerate(self._best):
+            other = entry[2]
+            if place < KEPT_BEST or other.arm not in arms:
+                kept.append(entry)
+            else:
+                shutil.rmtree(self._folder / "trials" / other.name / "best", ignore_errors=True)
+                shutil.rmtree(predictions_folder(self._folder, other), ignore_errors=True)
+            arms.add(other.arm)
+        self._best = kept
 
     def _write(self, kind: str, *, sync: bool = False, **fields: Any) -> None:
         """Journal a fact of the driver's and bring it into the ledger."""

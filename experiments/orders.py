@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from experiments.own_code import kept_architectures
-from experiments.records import Purpose, TrialRecord
+from experiments.records import TrialRecord
 from experiments.sweep import SweepConfig
 from recommender.config import RankingConfig, TrainingConfig, Value, ranking_config
 from recommender.own import OwnArchitecture
@@ -36,8 +36,6 @@ class TrialOrder:
     """The study's folder, on a disk that driver and worker share."""
     architectures: Mapping[str, OwnArchitecture] = field(default_factory=dict)
     """The researcher's own, as the study keeps them."""
-    predictions: Path | None = None
-    """Where the worker leaves what the best epoch predicts for the validation rows; None: not."""
     give_up: str | None = None
     """Set after too many lost workers: end the trial at once, for this reason."""
     is_void: bool = False
@@ -46,6 +44,11 @@ class TrialOrder:
     @property
     def folder(self) -> Path:
         return self.study / "trials" / self.name
+
+    @property
+    def predictions(self) -> Path:
+        """Where the worker leaves what the best epoch predicts for the validation rows."""
+        return predictions_folder(self.study, self)
 
     @property
     def model(self) -> RankingConfig:
@@ -61,8 +64,7 @@ class TrialOrder:
 
 
 def order_of(trial: TrialRecord, attempt: int, folder: Path, sweep: SweepConfig) -> TrialOrder:
-    """An attempt at a trial of the study in this folder; a verdict's keeps its predictions."""
-    is_judged = trial.purpose is Purpose.VERDICT
+    """An attempt at a trial of the study in this folder."""
     return TrialOrder(
         number=trial.number,
         name=trial.name,
@@ -72,12 +74,11 @@ def order_of(trial: TrialRecord, attempt: int, folder: Path, sweep: SweepConfig)
         training=replace(sweep.training, seed=trial.seed),
         study=folder.absolute(),
         architectures=kept_architectures(folder.absolute(), sweep),
-        predictions=predictions_folder(folder.absolute(), trial) if is_judged else None,
     )
 
 
-def predictions_folder(folder: Path, trial: TrialRecord) -> Path:
-    """Where the validation predictions of a verdict's trial are kept."""
+def predictions_folder(folder: Path, trial: TrialRecord | TrialOrder) -> Path:
+    """Where a trial's validation predictions are kept: a verdict's, and the search's best ones'."""
     return folder / "predictions" / "validation" / trial.name
 
 

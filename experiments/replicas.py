@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from experiments.machine import read_machine
 from experiments.records import TrialRecord
@@ -18,14 +21,22 @@ if TYPE_CHECKING:
     from recommender.device import DeviceData
     from recommender.training import TrainingRun
 
+Floats = npt.NDArray[np.floating[Any]]
 
-def keep_predictions(run: TrainingRun, folder: Path) -> None:
-    """Write what the best epoch predicts for the validation rows; the run is over after that."""
+
+def keep_predictions(run: TrainingRun, encoded: EncodedDataset, folder: Path) -> Floats:
+    """Write what the best epoch predicts for the validation rows; the run is over after that.
+
+    For the rows of `encoded.confirm`, too, where there are any.
+    """
     from recommender.checkpoints import write_checkpoint
 
     run.load_best()
-    metadata = {"val_rmse": run.best_rmse, "epoch": run.best_epoch}
-    write_checkpoint(folder, {"predicted": run.predict_validation()}, metadata)
+    arrays = {"predicted": run.predict_validation()}
+    if encoded.confirm is not None:
+        arrays["confirm"] = run.predict(encoded.confirm)
+    write_checkpoint(folder, arrays, {"val_rmse": run.best_rmse, "epoch": run.best_epoch})
+    return arrays["predicted"]
 
 
 class Replicas:
@@ -63,6 +74,10 @@ class Replicas:
             training = replace(training, max_epochs=n_epochs, patience=0)
         model = model_of(self._sweep, trial.values)
         return TrainingRun(model, training, data)
+
+    def keep_predictions(self, trial: TrialRecord, folder: Path) -> None:
+        """Write a trial's predictions from its weights, as its worker did."""
+        keep_predictions(self.run_of(trial), self._encoded, folder)
 
     def _device_data(self) -> DeviceData:
         if self._data is None:

@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ import numpy.typing as npt
 from experiments import folders
 from experiments.cluster import import_ray
 from experiments.conductor import Conductor
-from experiments.errors import RequestError, StateError
+from experiments.errors import DataProblem, RequestError, StateError
+from experiments.errors_by_user import read_errors
 from experiments.files import write_json
 from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
@@ -39,7 +40,7 @@ from experiments.records import (
     TrialState,
     read_study,
 )
-from experiments.replicas import Replicas, keep_predictions
+from experiments.replicas import Replicas
 from experiments.resources import Resources, take_machine
 from experiments.resume import bring_up_to_date, next_attempt
 from experiments.samplers import stable_seed
@@ -58,6 +59,9 @@ from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
 from recommender.checkpoints import CheckpointError, read_checkpoint
 from recommender.datasets.base import LoadedDataset
+from recommender.datasets.confirming import ConfirmRows, load_confirm
+from recommender.errors import DataError
+from recommender.metrics import rmse
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -69,7 +73,7 @@ _START_S = 30.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What the finalists predict for the validation rows."""
+    """What the finalists predict for the rows that judge them."""
 
     predicted: Mapping[str, Floats]
     """By finalist, (n_seeds, n_rows); one row for a baseline. Those that did not complete under
@@ -77,6 +81,13 @@ class Evidence:
     rmse_by_seed: Mapping[str, tuple[float | None, ...]]
     actual: Floats
     users: npt.NDArray[np.integer[Any]]
+    on_searched: Mapping[str, tuple[float | None, ...]] | None = None
+    """RMSE by seed on the rows of the search; None where these judge."""
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    """RMSE on the rows that judge; empty where these are the search's."""
+    searched: tuple[Floats, npt.NDArray[np.integer[Any]]] | None = None
+    """Of all complete trials of the search, where its rows judge: squared errors summed by user,
+    (n_trials, n_users), and the rows of each user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +220,9 @@ def gather_evidence(
         loaded = load_data(sweep)
         study = read_study(folder)
         folders.refuse_changed_data(study, loaded.description)
+        confirm = _load_confirm(sweep)
+        if confirm is not None:
+            loaded = replace(loaded, encoded=confirm.to_predict_in(loaded.encoded))
         switch = StopSwitch(folder)
         switch.clear()
         with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
@@ -236,9 +250,17 @@ def gather_evidence(
             write_board(study)
         if any(not trial.state.is_finished for trial in judged(study.trials)):
             return Verdict(study, frozen, None, cause or StopCause.COMMAND)
-        evidence = read_evidence(study, frozen, sweep, loaded, watcher)
-        write_segments(folder, segments_of(loaded.encoded, evidence.predicted))
+        evidence = read_evidence(study, frozen, sweep, loaded, confirm, watcher)
+        rows = loaded.encoded if confirm is None else confirm.judged_in(loaded.encoded)
+        write_segments(folder, segments_of(rows, evidence.predicted))
     return Verdict(study, frozen, evidence)
+
+
+def _load_confirm(sweep: SweepConfig) -> ConfirmRows | None:
+    try:
+        return load_confirm(sweep.dataset, sweep.split)
+    except DataError as error:
+        raise DataProblem("\n".join(error.problems)) from error
 
 
 def judged(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -332,17 +354,20 @@ def read_evidence(
     frozen: VerdictRecord,
     sweep: SweepConfig,
     loaded: LoadedDataset,
+    confirm: ConfirmRows | None,
     watcher: StudyWatcher,
 ) -> Evidence:
     """The finalists' predictions from their files; a damaged one is made again and said."""
     by_name = {trial.name: trial for trial in judged(study.trials)}
-    replicas = Replicas(study.folder, sweep, loaded.encoded)
+    encoded = loaded.encoded
+    replicas = Replicas(study.folder, sweep, encoded)
+    rows, what = (encoded.validation, "predicted") if confirm is None else (confirm.rows, "confirm")
     predicted: dict[str, Floats] = {}
     rmse_by_seed: dict[str, tuple[float | None, ...]] = {}
     for finalist in frozen.finalists:
         if finalist.is_baseline:
             _, fit = BASELINES[finalist.name]
-            predicted[finalist.name] = fit(loaded.encoded)(loaded.encoded.validation)[None, :]
+            predicted[finalist.name] = fit(encoded)(rows)[None, :]
             baseline = study.baseline(finalist.name)
             rmse_by_seed[finalist.name] = (baseline.val_rmse if baseline else None,)
             continue
@@ -353,24 +378,39 @@ def read_evidence(
         )
         if all(is_complete):
             predicted[finalist.name] = np.stack(
-                [_predictions(study.folder, trial, replicas, watcher) for trial in trials]
+                [_predictions(study.folder, trial, what, replicas, watcher) for trial in trials]
             )
+    if confirm is None:
+        return Evidence(
+            predicted=predicted,
+            rmse_by_seed=rmse_by_seed,
+            actual=encoded.validation.rating,
+            users=encoded.validation_users,
+            searched=read_errors(study.folder, study.ranked, encoded),
+        )
+    actual = rows.rating
     return Evidence(
         predicted=predicted,
-        rmse_by_seed=rmse_by_seed,
-        actual=loaded.encoded.validation.rating,
-        users=loaded.encoded.validation_users,
+        rmse_by_seed={
+            name: tuple(rmse(row, actual) for row in predicted[name])
+            if name in predicted
+            else tuple(None for _ in by_seed)
+            for name, by_seed in rmse_by_seed.items()
+        },
+        actual=actual,
+        users=confirm.users,
+        on_searched=rmse_by_seed,
+        baselines={name: rmse(fit(encoded)(rows), actual) for name, (_, fit) in BASELINES.items()},
     )
 
 
 def _predictions(
-    folder: Path, trial: TrialRecord, replicas: Replicas, watcher: StudyWatcher
+    folder: Path, trial: TrialRecord, what: str, replicas: Replicas, watcher: StudyWatcher
 ) -> Floats:
     place = predictions_folder(folder, trial)
     try:
-        arrays, _ = read_checkpoint(place)
-        return arrays["predicted"]
+        return read_checkpoint(place)[0][what]
     except (CheckpointError, KeyError) as error:
         watcher.message(f"{error}; made again from the model of {trial.name}")
-        keep_predictions(replicas.run_of(trial), place)
-        return read_checkpoint(place)[0]["predicted"]
+        replicas.keep_predictions(trial, place)
+        return read_checkpoint(place)[0][what]

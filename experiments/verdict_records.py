@@ -6,7 +6,7 @@ Standard library only; `experiments.records` hands it on to the reports.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,8 @@ class FinalistResult:
     """95 % interval of the mean over seeds, on these rows; None for a baseline."""
     high: float | None
     shrinkage: float | None
-    """Mean minus `search_rmse`: above 0 the search's number was too good."""
+    """Mean over the fresh seeds minus `search_rmse`, both on the rows of the search: above 0 the
+    search's number was too good."""
     p_best: float | None
     """Probability of the lowest RMSE of all, under other seeds and other users."""
 
@@ -88,6 +89,15 @@ class VerdictResults:
     """Best mean first, those without one last."""
     pairs: tuple[PairResult, ...]
     """All pairs of finalists with a mean, the better mean first."""
+    is_confirmed: bool = False
+    """Judged on the validation users of `split.confirm`, whom the search never saw."""
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    """Their RMSE on the rows that judge; empty where these are the search's: the study's own."""
+    optimism: float | None = None
+    """How much too good the best trial's RMSE is on the users who chose it; None where that is not
+    known, and where others judge."""
+    n_choosable: int = 0
+    """Complete trials that `optimism` was worked out from."""
 
     def finalist(self, name: str) -> FinalistResult | None:
         return next((f for f in self.finalists if f.name == name), None)
@@ -186,4 +196,9 @@ def _results(plain: Mapping[str, Any]) -> VerdictResults:
             for row in plain["finalists"]
         ),
         pairs=tuple(PairResult(**row) for row in plain["pairs"]),
+        **{name: plain[name] for name in _ADDED_LATER if name in plain},
     )
+
+
+_ADDED_LATER = ("is_confirmed", "baselines", "optimism", "n_choosable")
+"""To the results; an older verdict has none of them."""

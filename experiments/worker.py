@@ -21,6 +21,7 @@ from ray import tune
 
 from experiments.cores import keep_to_cores
 from experiments.errors import DiskError
+from experiments.errors_by_user import write_errors
 from experiments.files import disk_errors, is_disk_error
 from experiments.journal import Journal
 from experiments.liveness import journal_name, worker_name
@@ -178,6 +179,7 @@ class Attempt:
         from recommender.training import TrainingRun
 
         self.order = order
+        self._encoded = data.dataset
         self._journal = journal
         self.run: TrainingRun = TrainingRun(order.model, order.training, data)
         self._last = order.folder / "last"
@@ -217,8 +219,8 @@ class Attempt:
         reason = StopReason(self.run.stop_reason) if self.run.stop_reason else None
         if reason is not None and reason is not StopReason.DIVERGED:
             self.run.save_best(order.folder / "best", {"values": dict(order.values)})
-            if order.predictions is not None:
-                keep_predictions(self.run, order.predictions)
+            predicted = keep_predictions(self.run, self._encoded, order.predictions)
+            write_errors(order.folder, predicted, self._encoded)
         self._journal.append(
             "epoch",
             number=order.number,

@@ -18,8 +18,10 @@ from experiments.records import (
     VerdictResults,
 )
 from reports import ranking
+from reports.optimism import optimism_of_best
 from reports.statistics import (
     Array,
+    Counts,
     answer,
     bootstrap_interval,
     difference,
@@ -39,6 +41,9 @@ def judge(
     rmse_by_seed: Mapping[str, tuple[float | None, ...]],
     actual: Array,
     users: npt.NDArray[np.integer[Any]],
+    on_searched: Mapping[str, tuple[float | None, ...]] | None = None,
+    baselines: Mapping[str, float] | None = None,
+    searched: tuple[Array, Counts] | None = None,
 ) -> VerdictResults:
     """All finalists, and all pairs of those that completed under every seed.
 
@@ -49,6 +54,10 @@ def judge(
         rmse_by_seed: by finalist; None where it did not complete.
         actual: ratings of the rows.
         users: whose each row is.
+        on_searched: as `rmse_by_seed`, on the rows of the search, where other rows judge.
+        baselines: their RMSE on the rows that judge, where these are not the search's.
+        searched: squared errors of all complete trials summed by user and rows of each user, where
+            the search's own rows judge.
     """
     n_seeds = len(frozen.seeds)
     rows = {name: np.broadcast_to(p, (n_seeds, len(actual))) for name, p in predicted.items()}
@@ -92,18 +101,22 @@ def judge(
 
     def finalist(name: str) -> FinalistResult:
         own = rmse_by_seed[name]
-        searched = _search_rmse(study, frozen, name)
+        search_rmse = _search_rmse(study, frozen, name)
         mean = means.get(name)
         is_seeded = len(own) > 1
+        shrinkage = None
+        if mean is not None and is_seeded:
+            again = mean if on_searched is None else _mean(on_searched[name])
+            shrinkage = None if again is None else again - search_rmse
         interval = over_seeds([v for v in own if v is not None]) if mean and is_seeded else None
         return FinalistResult(
             name=name,
-            search_rmse=searched,
+            search_rmse=search_rmse,
             rmse_by_seed=own,
             mean=mean,
             low=interval.low if interval else None,
             high=interval.high if interval else None,
-            shrinkage=mean - searched if mean is not None and is_seeded else None,
+            shrinkage=shrinkage,
             p_best=chances.get(name),
         )
 
@@ -114,7 +127,16 @@ def judge(
         n_users=len(counts),
         finalists=tuple(finalist(name) for name in [*names, *left_out]),
         pairs=tuple(pairs),
+        is_confirmed=on_searched is not None,
+        baselines=dict(baselines or {}),
+        optimism=optimism_of_best(*searched) if searched is not None else None,
+        n_choosable=len(searched[0]) if searched is not None else 0,
     )
+
+
+def _mean(values: tuple[float | None, ...]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) and known else None
 
 
 def _search_rmse(study: StudyRecord, frozen: VerdictRecord, name: str) -> float:

@@ -31,7 +31,12 @@ def device_data(encoded: EncodedDataset) -> DeviceData:
     """One a data set: tracing a graph again costs more than training it here."""
     from recommender.device import DeviceData
 
-    key = encoded.train.rating.tobytes()
+    shown = (
+        encoded.train.rating,
+        encoded.validation.rating,
+        *([c.item] if (c := encoded.confirm) else []),
+    )
+    key = b"".join(array.tobytes() for array in shown)
     if key not in _KEPT:
         _KEPT[key] = DeviceData(encoded)
     return _KEPT[key]

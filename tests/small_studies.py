@@ -42,6 +42,9 @@ def decide(folder: Path, **options: int) -> VerdictResults:
         rmse_by_seed=evidence.rmse_by_seed,
         actual=evidence.actual,
         users=evidence.users,
+        on_searched=evidence.on_searched,
+        baselines=evidence.baselines,
+        searched=evidence.searched,
     )
     write_verdict(folder, verdict.frozen, results)
     return results

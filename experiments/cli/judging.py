@@ -66,6 +66,9 @@ def verdict(
         rmse_by_seed=evidence.rmse_by_seed,
         actual=evidence.actual,
         users=evidence.users,
+        on_searched=evidence.on_searched,
+        baselines=evidence.baselines,
+        searched=evidence.searched,
     )
     write_verdict(folder, ended.frozen, results)
     judged = read_study(folder)

@@ -25,6 +25,10 @@ class ConfirmRows:
         hidden = replace(self.rows, rating=np.full_like(self.rows.rating, np.nan))
         return replace(encoded, confirm=hidden)
 
+    def judged_in(self, encoded: EncodedDataset) -> EncodedDataset:
+        """The data with these rows in the place of validation, to cut errors into segments."""
+        return replace(encoded, validation=self.rows, validation_users=self.users, confirm=None)
+
 
 def load_confirm(dataset: DatasetConfig, split: SplitConfig) -> ConfirmRows | None:
     """The rows kept for a verdict, with their ratings; None where none are.
