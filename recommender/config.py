@@ -77,9 +77,9 @@ class RankingConfig:
     """Decoupled weight decay; only under `adamw`."""
     batch_size: int = _limits(1024, low=1, high=1 << 20)
     own: OwnArchitecture | None = None
-    """The researcher's own function that `architecture` names; None: it is one of ours."""
+    """The researcher's own model that `architecture` names; None: it is one of ours."""
     own_arguments: tuple[tuple[str, Value], ...] = ()
-    """What the function is called with."""
+    """What the function or class is called with."""
 
     def __post_init__(self) -> None:
         problems = [
@@ -167,7 +167,8 @@ def ranking_config(
 
     Args:
         architectures: the researcher's own, by the name that `architecture` may have. A parameter
-            of theirs that is called like one of our hyperparameters gets the same value.
+            of theirs that is called like one of our hyperparameters gets the same value; of whole
+            models only that, but for what recsweep trains them by.
 
     Dense layers: `layer_size_0`, `layer_size_1`, ... for each of `n_layers`, else `layer_size`
     for all, else the default widths, halving after the second (64, 32, 16, ...).
@@ -187,13 +188,20 @@ def ranking_config(
             f"unknown hyperparameter {', '.join(map(repr, unknown))}; "
             f"known: {', '.join(sorted(HYPERPARAMETERS))}"
         )
+    own = architectures.get(str(values.get("architecture")))
+    if own is not None and own.is_whole:
+        return RankingConfig(
+            architecture=str(values["architecture"]),
+            **{n: values[n] for n in own.applied if n in values},  # type: ignore[arg-type]  # checked inside
+            own=own,
+            own_arguments=own.arguments(values),
+        )
     plain = {n: v for n, v in values.items() if n in HYPERPARAMETERS and n != "layer_size"}
     n_layers = values.get("n_layers", HYPERPARAMETERS["n_layers"])
     sizes = tuple(
         values.get(f"layer_size_{i}", values.get("layer_size", max(1, 64 >> i)))
         for i in range(int(n_layers))
     )
-    own = architectures.get(str(values.get("architecture")))
     return RankingConfig(
         **plain,  # type: ignore[arg-type]  # checked inside
         layer_sizes=sizes,  # type: ignore[arg-type]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from recommender.datasets.base import EncodedDataset, Rows
 from recommender.runtime import tf
+from recommender.sampling import train_sample
 
 if TYPE_CHECKING:
     from recommender.architectures.blocks import Structure
@@ -18,9 +17,6 @@ Tensors = dict[str, Any]
 
 PREDICTION_ROWS = 16_384
 """Rows predicted at once; bounds the memory of an evaluation."""
-
-TRAIN_SAMPLE_ROWS = 100_000
-"""Train rows that `train_rmse` is evaluated on; a fixed sample where there are more."""
 
 
 class DeviceData:
@@ -32,7 +28,7 @@ class DeviceData:
         self._ids = tf.int64 if tf.config.list_logical_devices("GPU") else tf.int32
         self.train = self._tensors(dataset.train, slice(None))
         self.validation = self.batches(dataset.validation)
-        sample = _sample(dataset.train)
+        sample = train_sample(dataset.train)
         self.train_sample = self.batches(sample)
         self.train_sample_ratings = sample.rating
         self.graphs: OrderedDict[Structure, RankingGraph] = OrderedDict()
@@ -59,17 +55,3 @@ class DeviceData:
         return {name: tf.constant(a[part], self._ids) for name, a in ids.items()} | {
             name: tf.constant(a[part], tf.float32) for name, a in values.items()
         }
-
-
-def _sample(rows: Rows) -> Rows:
-    if len(rows) <= TRAIN_SAMPLE_ROWS:
-        return rows
-    chosen = np.random.default_rng(0).choice(len(rows), TRAIN_SAMPLE_ROWS, replace=False)
-    chosen.sort()
-    return Rows(
-        user=rows.user[chosen],
-        item=rows.item[chosen],
-        catalog=rows.catalog[chosen],
-        context=rows.context[chosen],
-        rating=rows.rating[chosen],
-    )

@@ -70,6 +70,11 @@ class Run(abc.ABC):
         return f"not finite at epoch {self.epoch}"
 
     @property
+    def can_be_saved(self) -> bool:
+        """Whether `save` writes a state from which the run can go on."""
+        return True
+
+    @property
     @abc.abstractmethod
     def n_parameters(self) -> int | None:
         """How many numbers training fits; None where the model does not say."""

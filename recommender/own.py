@@ -1,10 +1,10 @@
-"""Architectures of the researcher's own: found, read and hashed without being run.
+"""Models of the researcher's own: found, read and hashed without being run.
 
-    "gated.py:gated"             a function of a file
-    "mypackage.models:gated"     a function of a module that Python finds
+    "gated.py:gated"             a function of a file, or a class: a whole model
+    "mypackage.models:gated"     the same of a module that Python finds
 
-Standard library only. What a driver needs to know of a function (its keyword parameters and their
-defaults) is read from the source; only a process that trains imports it.
+Standard library only. What a driver needs to know of them (keyword parameters and their defaults)
+is read from the source; only a process that trains imports it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import hashlib
 import importlib.machinery
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from recommender.errors import ModelError
+from recommender.own_classes import ClassSource, Kind, read_class
 
 Value = bool | int | float | str
 
@@ -44,7 +45,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class OwnArchitecture:
-    """A function from the concatenated embeddings to ratings; equal where its source is."""
+    """A function from the concatenated embeddings to ratings, or a class that is a whole model.
+
+    Equal where its source is.
+    """
 
     root: Path = field(compare=False)
     """The folder that its imports begin from."""
@@ -56,6 +60,37 @@ class OwnArchitecture:
     """Its file and those beside it that it imports, relative to `root`."""
     digest: str
     """SHA-256 of all of them."""
+    kind: Kind = "function"
+    compiles: bool = False
+    """Only a Keras model: it says itself how it is trained."""
+    takes_data: bool = True
+    """False only for a HyperModel whose constructor wants nothing."""
+    uses_tensorflow: bool = True
+    """Whether any of its files imports TensorFlow or Keras."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it makes do without our embeddings, loss and optimizer."""
+        return self.kind != "function"
+
+    @property
+    def uses(self) -> frozenset[str] | None:
+        """The hyperparameters of recsweep's own that mean something to it; None: all of them."""
+        if not self.is_whole:
+            return None
+        return frozenset({p.name for p in self.parameters} | set(self.applied))
+
+    @property
+    def applied(self) -> tuple[str, ...]:
+        """Those that recsweep itself puts into effect for a whole model."""
+        if self.kind == "keras" and not self.compiles:
+            return ("optimizer", "learning_rate", "weight_decay", "batch_size")
+        return ("batch_size",) if self.kind in ("keras", "hypermodel") else ()
+
+    @property
+    def where(self) -> str:
+        """`mf.py: MF`, for messages."""
+        return f"{self.file}: {self.function}"
 
     @property
     def reference(self) -> str:
@@ -92,34 +127,74 @@ class OwnArchitecture:
 
 
 def read_own(reference: str, base: Path) -> OwnArchitecture:
-    """The function that `"gated.py:gated"` or `"mypackage.models:gated"` names; nothing is run.
+    """The function or class that `"gated.py:gated"` or `"mypackage.models:gated"` names.
+
+    Nothing is run. The parameters of a HyperModel are not in its source: they are left empty.
 
     Args:
         base: the folder that files and modules are looked for in first.
 
     Raises:
-        ModelError: there is no such file or function, or it cannot be an architecture.
+        ModelError: there is no such file, function or class, or it cannot be a model.
     """
-    where, _, function = reference.rpartition(":")
+    where, _, name = reference.rpartition(":")
     path = _find(where, base)
     tree = _parse(path)
     found = [
         node
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        and node.name == function
+        and node.name == name
     ]
     if not found:
-        known = [n.name for n in tree.body if isinstance(n, ast.FunctionDef)]
+        known = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
         listed = f"it has {', '.join(known)}" if known else "it has none at its top level"
-        raise ModelError(f"{path} has no function {function!r}; {listed}")
-    if not isinstance(found[-1], ast.FunctionDef):
-        raise ModelError(f"{path}:{found[-1].lineno}: {function} is no plain function (def)")
-    parameters = _parameters(found[-1], path)
+        raise ModelError(f"{path} has no function or class {name!r}; {listed}")
+    node = found[-1]
+    place = f"{path}:{node.lineno}: {name}"
+    if isinstance(node, ast.AsyncFunctionDef):
+        raise ModelError(f"{place} is no plain function (def)")
+    source = read_class(node, tree) if isinstance(node, ast.ClassDef) else None
     root = _root_of(path)
     files = tuple(sorted(_needed(path, root)))
-    file = path.relative_to(root).as_posix()
-    return OwnArchitecture(root, file, function, parameters, files, digest_of(root, files))
+    own = OwnArchitecture(
+        root=root,
+        file=path.relative_to(root).as_posix(),
+        function=name,
+        parameters=(),
+        files=files,
+        digest=digest_of(root, files),
+        uses_tensorflow=any(_uses_tensorflow(root / file) for file in files),
+    )
+    if isinstance(node, ast.FunctionDef):
+        return replace(own, parameters=_parameters(node, place, "inputs", "the embeddings"))
+    assert source is not None
+    return _whole(own, source, place)
+
+
+def _whole(own: OwnArchitecture, source: ClassSource, place: str) -> OwnArchitecture:
+    if source.problem is not None:
+        raise ModelError(f"{place} {source.problem}")
+    own = replace(own, kind=source.kind, compiles=source.compiles)
+    init = source.init
+    if source.kind == "hypermodel":
+        n_positional = 0 if init is None else len(init.args.posonlyargs + init.args.args)
+        if n_positional > 2 or (init is not None and init.args.kwonlyargs):
+            raise ModelError(
+                f"{place}: what varies is said with hp; write def __init__(self, data) or none"
+            )
+        return replace(own, takes_data=n_positional == 2, uses_tensorflow=True)
+    if init is None:
+        raise ModelError(f"{place} has no __init__; write def __init__(self, data, *, ...)")
+    parameters = _parameters(init, place, "data", "the data", method=True)
+    return replace(own, parameters=parameters)
+
+
+def _uses_tensorflow(path: Path) -> bool:
+    roots = {parts[0] for parts in _imports(_parse(path), ()) if parts}
+    return not roots.isdisjoint(
+        ("tensorflow", "tensorflow_recommenders", "keras", "tf_keras", "keras_tuner")
+    )
 
 
 def digest_of(root: Path, files: Sequence[str]) -> str:
@@ -173,16 +248,20 @@ def _parse(path: Path) -> ast.Module:
         raise ModelError(f"{path} cannot be read: {error}") from None
 
 
-def _parameters(function: ast.FunctionDef, path: Path) -> tuple[Parameter, ...]:
+def _parameters(
+    function: ast.FunctionDef, place: str, first: str, what: str, *, method: bool = False
+) -> tuple[Parameter, ...]:
+    """The keyword-only parameters, where `first` is all that comes by its position."""
     arguments = function.args
     positional = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
-    place = f"{path}:{function.lineno}: {function.name}"
-    if not positional:
-        raise ModelError(f"{place} must take the embeddings first: def {function.name}(inputs, ...")
-    if len(positional) > 1:
+    taken = positional[1:] if method else positional
+    head = f"def {function.name}({'self, ' if method else ''}"
+    if not taken:
+        raise ModelError(f"{place} must take {what} first: {head}{first}, *, ...)")
+    if len(taken) > 1:
         raise ModelError(
             f"{place}: what can be varied must be keyword-only; "
-            f"write def {function.name}({positional[0]}, *, {', '.join(positional[1:])}, ...)"
+            f"write {head}{taken[0]}, *, {', '.join(taken[1:])}, ...)"
         )
     return tuple(
         Parameter(argument.arg, _plain(default), is_required=default is None)

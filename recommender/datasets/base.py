@@ -124,6 +124,16 @@ class Rows:
     def __len__(self) -> int:
         return len(self.rating)
 
+    def __getitem__(self, part: slice | npt.NDArray[np.intp]) -> Rows:
+        """Some of the rows."""
+        return Rows(
+            self.user[part],
+            self.item[part],
+            self.catalog[part],
+            self.context[part],
+            self.rating[part],
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemTable:

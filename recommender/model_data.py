@@ -1,0 +1,186 @@
+"""What a whole model of the researcher's own is given: rated pairs, as numbers and as text.
+
+Plain NumPy. The ratings of the rows that it is to predict are not among it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.datasets.base import EncodedDataset, Floats, Ints, Rows, Strings
+
+Array = npt.NDArray[Any]
+
+UNSEEN = "[UNK]"
+"""What stands for the id of a user without train rows, and for a category that train lacks; also
+what Keras's `StringLookup` calls the unknown word."""
+
+
+class ModelRows:
+    """Pairs of a user and an item. Every array has one entry a pair, all in one order."""
+
+    def __init__(self, dataset: EncodedDataset, rows: Rows, *, is_rated: bool = False) -> None:
+        self._dataset = dataset
+        self._rows = rows
+        self._is_rated = is_rated
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, part: slice) -> ModelRows:
+        """Some of the rows: `rows[:100]`."""
+        return ModelRows(self._dataset, self._rows[part], is_rated=self._is_rated)
+
+    @property
+    def user(self) -> Ints:
+        """(n_rows,) int32: 1 to `data.n_users`, 0 for a user without train rows."""
+        return self._rows.user
+
+    @property
+    def item(self) -> Ints:
+        """(n_rows,) int32: 1 to `data.n_items`, 0 for an item without train rows."""
+        return self._rows.item
+
+    @property
+    def rating(self) -> Floats:
+        """(n_rows,) float32, in stars. Only of train rows: the others are to be predicted."""
+        if not self._is_rated:
+            raise AttributeError("rows to be predicted have no rating; data.train has ratings")
+        return self._rows.rating
+
+    @property
+    def user_id(self) -> Strings:
+        """(n_rows,) text: the raw ids; `[UNK]` for a user without train rows."""
+        return _with_unseen(self._dataset.user_vocabulary)[self._rows.user]
+
+    @property
+    def item_id(self) -> Strings:
+        """(n_rows,) text: the raw ids, also of items without train rows."""
+        return self._dataset.catalog[self._rows.catalog - 1]
+
+    def feature(self, name: str) -> Array:
+        """One side feature of `data.features`.
+
+        (n_rows, n_words) float32 of 0 and 1 where an item has several words (`genres`; the words
+        are `data.words(name)`); (n_rows,) text where it has one; (n_rows,) float32 for a number,
+        standardised over train. `hour_of_day_sin` and its like are numbers of the moment.
+
+        Raises:
+            KeyError: names the features there are.
+        """
+        if name in self._dataset.context_columns:
+            return self._rows.context[:, self._dataset.context_columns.index(name)]
+        table = feature_table(self._dataset, name)
+        return table[self._rows.catalog]
+
+    def numbers(self) -> dict[str, Array]:
+        """What `data.tables` looks columns up by: `user`, `item`, `catalog`, and `context`."""
+        rows = self._rows
+        return {
+            "user": rows.user,
+            "item": rows.item,
+            "catalog": rows.catalog,
+            "context": rows.context,
+        }
+
+
+class ModelData:
+    """The first argument of a whole model: what there is to train on."""
+
+    def __init__(self, dataset: EncodedDataset, seed: int) -> None:
+        self._dataset = dataset
+        self.seed = seed
+        """The trial's. Python's and NumPy's generators, and those of TensorFlow and PyTorch where
+        they are imported, are seeded from it before the model is made and before each epoch."""
+        self.train = ModelRows(dataset, dataset.train, is_rated=True)
+        """The rated pairs to train on."""
+
+    @property
+    def n_users(self) -> int:
+        """Users with train rows."""
+        return self._dataset.n_users
+
+    @property
+    def n_items(self) -> int:
+        """Items with train rows."""
+        return self._dataset.n_items
+
+    @property
+    def user_ids(self) -> Strings:
+        """(n_users,) text: entry i is the raw id of user i + 1."""
+        return self._dataset.user_vocabulary
+
+    @property
+    def item_ids(self) -> Strings:
+        """(n_items,) text: entry i is the raw id of item i + 1."""
+        return self._dataset.item_vocabulary
+
+    @property
+    def rating_range(self) -> tuple[float, float]:
+        """Lowest and highest rating there is, in stars."""
+        return self._dataset.rating_range
+
+    @property
+    def train_mean(self) -> float:
+        """The mean rating of the train rows, in stars."""
+        return self._dataset.train_mean
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The side features that `rows.feature` gives."""
+        return feature_names(self._dataset)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """The words of a feature, in the order of its columns: those of train items.
+
+        Raises:
+            KeyError: there is no such feature, or it is a number.
+        """
+        table = self._dataset.item_tables.get(name)
+        if table is None or table.kind == "number":
+            raise KeyError(f"no feature {name!r} with words; features: {', '.join(self.features)}")
+        return table.columns
+
+    @property
+    def context_columns(self) -> tuple[str, ...]:
+        """The features of the moment, in the order of `rows.numbers()["context"]`."""
+        return self._dataset.context_columns
+
+    def tables(self) -> dict[str, tuple[Array, str]]:
+        """By column that is looked up: the table, and which of `rows.numbers` is its index."""
+        dataset = self._dataset
+        return {
+            "user_id": (_with_unseen(dataset.user_vocabulary), "user"),
+            "item_id": (_with_unseen(dataset.catalog), "catalog"),
+            **{name: (feature_table(dataset, name), "catalog") for name in dataset.item_tables},
+        }
+
+
+def _with_unseen(ids: Strings) -> Strings:
+    return np.concatenate([[UNSEEN], ids])
+
+
+def feature_names(dataset: EncodedDataset) -> tuple[str, ...]:
+    return (*dataset.item_tables, *dataset.context_columns)
+
+
+def feature_table(dataset: EncodedDataset, name: str) -> Array:
+    """An item feature with an entry a catalog row, the first for the unknown item.
+
+    Raises:
+        KeyError: names the features there are.
+    """
+    table = dataset.item_tables.get(name)
+    if table is None:
+        known = ", ".join(feature_names(dataset)) or "none in this sweep"
+        raise KeyError(f"no feature {name!r}; features: {known}")
+    if table.kind == "number":
+        return table.matrix[:, 0]
+    if table.kind == "list":
+        return table.matrix
+    words = np.array([*table.columns, UNSEEN])
+    has_none = ~table.matrix.any(axis=1)
+    return words[np.where(has_none, len(table.columns), table.matrix.argmax(axis=1))]

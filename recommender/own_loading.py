@@ -1,0 +1,101 @@
+"""A researcher's own code in a process that trains: imported, and its mistakes told as theirs.
+
+Imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from recommender.errors import OwnCodeError
+from recommender.own import OwnArchitecture, module_of
+
+
+def load(own: OwnArchitecture) -> Callable[..., Any]:
+    """Imports the function or class from its source, once.
+
+    Raises:
+        OwnCodeError: importing it fails.
+    """
+    return _imported(own, str(own.root))
+
+
+@functools.cache
+def _imported(own: OwnArchitecture, root: str) -> Callable[..., Any]:
+    """The root is given beside it: equal ones may lie in two places, and errors tell the place."""
+    for name in {module_of(file) for file in own.files} & sys.modules.keys():
+        # Another study's copy of the same modules, earlier in this process.
+        if not str(getattr(sys.modules[name], "__file__", root)).startswith(root):
+            del sys.modules[name]
+    if root in sys.path:
+        sys.path.remove(root)
+    sys.path.insert(0, root)
+    with blamed_on(own):
+        if "/" in own.file:
+            module = importlib.import_module(own.module)
+        else:
+            # By its path: a file may have the name of any installed module.
+            name = f"recsweep_own_{own.digest[:16]}_{Path(own.file).stem}"
+            spec = importlib.util.spec_from_file_location(name, own.root / own.file)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            spec.loader.exec_module(module)
+        found: Callable[..., Any] = getattr(module, own.function)
+        return found
+
+
+@contextlib.contextmanager
+def blamed_on(own: OwnArchitecture) -> Iterator[None]:
+    """An error in the researcher's code is told by their file and line.
+
+    Their `chdir` is undone, `exit` ends the trial and no more, and a process that they forked and
+    let run on ends here: it would go on as a second worker.
+    """
+    process = os.getpid()
+    try:
+        with contextlib.chdir(Path.cwd()):
+            yield
+    except (Exception, SystemExit) as error:
+        if isinstance(error, OwnCodeError) or is_out_of_memory(error):
+            raise
+        raise _blame(own, error) from error
+    finally:
+        if os.getpid() != process:
+            os._exit(0)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """By its name: TensorFlow's own class would need TensorFlow."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def _blame(own: OwnArchitecture, error: BaseException) -> OwnCodeError:
+    frames = list(traceback.extract_tb(error.__traceback__))
+    theirs = [i for i, f in enumerate(frames) if Path(f.filename).is_relative_to(own.root)]
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f"{Path(error.filename).name}:{error.lineno}"
+    elif theirs:
+        last = frames[theirs[-1]]
+        place = f"{Path(last.filename).relative_to(own.root).as_posix()}:{last.lineno}"
+    else:
+        return OwnCodeError(f"{own.file}: {own.function}: {_told(error)}")
+    lines = traceback.format_list(frames[theirs[0] :]) if theirs else []
+    log = ["Traceback (most recent call last):\n", *lines, *traceback.format_exception_only(error)]
+    return OwnCodeError(f"{place}: {_told(error)}", "".join(log))
+
+
+def _told(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling layer"):
+        del lines[0]  # Keras's own words around what happened.
+    return ": ".join([type(error).__name__, *lines[:1]])

@@ -1,0 +1,61 @@
+"""Begins training runs in one process; TensorFlow is imported when a model needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from recommender.config import RankingConfig, TrainingConfig
+from recommender.datasets.base import EncodedDataset
+from recommender.epochs import Run
+
+if TYPE_CHECKING:
+    from recommender.device import DeviceData
+
+
+class Trainer:
+    """One data set and the models trained on it, one after another.
+
+    Args:
+        configure: settles the devices of the process; called once, before TensorFlow touches them.
+    """
+
+    def __init__(self, dataset: EncodedDataset, configure: Callable[[], None]) -> None:
+        self.dataset = dataset
+        self.has_begun = False
+        self._configure = configure
+        self._is_configured = False
+        self._data: DeviceData | None = None
+
+    def begin(self, config: RankingConfig, training: TrainingConfig) -> Run:
+        """A run before its first epoch.
+
+        Raises:
+            OwnCodeError: the researcher's own code is at fault.
+        """
+        self.has_begun = True
+        own = config.own
+        if own is None or not own.is_whole:
+            data = self.device_data()
+            from recommender.training import TrainingRun
+
+            return TrainingRun(config, training, data)
+        if own.uses_tensorflow:
+            self._configure_once()
+        from recommender.whole import WholeRun
+
+        return WholeRun(config, training, self.dataset)
+
+    def device_data(self) -> DeviceData:
+        """The data as tensors, copied once."""
+        if self._data is None:
+            self._configure_once()
+            from recommender.device import DeviceData
+
+            self._data = DeviceData(self.dataset)
+        return self._data
+
+    def _configure_once(self) -> None:
+        if not self._is_configured:
+            self._configure()
+            self._is_configured = True

@@ -1,0 +1,231 @@
+"""Whole models of the researcher's own keep what ours keep."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recommender.checkpoints import CheckpointError
+from recommender.config import RankingConfig, TrainingConfig, ranking_config
+from recommender.errors import ModelError, OwnCodeError
+from recommender.metrics import rmse
+from recommender.model_data import ModelData
+from recommender.own import OwnArchitecture, Parameter, read_own
+from recommender.whole import WholeRun
+from tests.own_classes import write_classes
+from tests.synthetic import synthetic_encoded
+
+DATA = synthetic_encoded()
+KINDS = {
+    "mf": "mf.py:MF",
+    "saved": "saved.py:Saved",
+    "tutorial": "tutorial.py:MovielensModel",
+    "hyper": "hyper.py:Towers",
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_classes(tmp_path_factory.mktemp("whole"))
+
+
+def _own(models: Path, reference: str) -> OwnArchitecture:
+    return read_own(reference, models)
+
+
+def _config(models: Path, reference: str, **values: float | str) -> RankingConfig:
+    own = _own(models, reference)
+    return ranking_config(
+        {"architecture": own.function, "batch_size": 64, **values}, {own.function: own}
+    )
+
+
+def _run(config: RankingConfig, seed: int = 1, n_epochs: int = 2) -> WholeRun:
+    run = WholeRun(config, TrainingConfig(seed=seed, patience=0), DATA)
+    for _ in range(n_epochs):
+        run.step()
+    return run
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_learns_repeats_under_its_seed_and_has_the_rmse_of_its_predictions(
+    models: Path, kind: str
+) -> None:
+    config = _config(models, KINDS[kind])
+    first, other, again = (_run(config, seed, n_epochs=3) for seed in (1, 2, 1))
+    predicted = first.predict_validation()
+    assert np.array_equal(again.predict_validation(), predicted)
+    assert not np.array_equal(other.predict_validation(), predicted)
+    last = rmse(predicted, DATA.validation.rating)
+    assert first.best_rmse is not None and first.best_rmse <= last
+    first.load_best()
+    best = first.predict_validation()
+    assert rmse(best, DATA.validation.rating) == first.best_rmse
+    np.testing.assert_allclose(first.predict(DATA.validation), best, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["saved", "tutorial", "hyper"])
+def test_it_goes_on_from_a_checkpoint_as_if_left_alone(
+    models: Path, kind: str, tmp_path: Path
+) -> None:
+    config = _config(models, KINDS[kind])
+    alone = _run(config, n_epochs=3)
+    _run(config, n_epochs=1).save(tmp_path / "last")
+    run = _run(config, n_epochs=0)
+    run.restore(tmp_path / "last")
+    assert run.epoch == 1
+    run.step()
+    run.save(tmp_path / "last")
+    assert len([p for p in (tmp_path / "last").iterdir() if p.is_dir()]) == 2
+    run.step()
+    np.testing.assert_array_equal(run.predict_validation(), alone.predict_validation())
+    assert (run.best_epoch, run.best_rmse) == (alone.best_epoch, alone.best_rmse)
+
+    alone.save_best(tmp_path / "best", {"values": {}})
+    kept = _run(config, n_epochs=0)
+    kept.load_saved_best(tmp_path / "best")
+    alone.load_best()
+    np.testing.assert_array_equal(kept.predict_validation(), alone.predict_validation())
+
+
+def test_what_cannot_be_saved_begins_anew(models: Path, tmp_path: Path) -> None:
+    config = _config(models, KINDS["mf"])
+    run = _run(config)
+    assert not run.can_be_saved
+    run.save_best(tmp_path, {})
+    with pytest.raises(CheckpointError, match=r"mf.py: MF cannot be loaded"):
+        _run(config, n_epochs=0).load_saved_best(tmp_path)
+
+
+def test_a_checkpoint_that_its_load_does_not_take_is_damaged(models: Path, tmp_path: Path) -> None:
+    config = _config(models, KINDS["saved"])
+    _run(config, n_epochs=1).save(tmp_path)
+    (file,) = tmp_path.glob("model-model-*/state.npz")
+    file.write_bytes(b"gone")
+    with pytest.raises(CheckpointError, match=r"saved.py:\d+: "):
+        _run(config, n_epochs=0).restore(tmp_path)
+
+
+def test_values_reach_the_constructor_and_what_recsweep_trains_it_by(models: Path) -> None:
+    config = _config(
+        models, KINDS["tutorial"], embedding_dimension=2, learning_rate=0.5, n_layers=9
+    )
+    assert config.own_arguments == (("embedding_dimension", 2),)
+    assert (config.learning_rate, config.n_layers) == (0.5, 2)
+    slow, fast = (_run(_config(models, KINDS["tutorial"], learning_rate=r)) for r in (1e-5, 0.01))
+    assert slow.best_rmse > fast.best_rmse  # type: ignore[operator]
+    few, many = (_config(models, KINDS["hyper"]), _config(models, KINDS["hyper"]))
+    assert few == many
+    assert _own(models, KINDS["mf"]).uses == {"n_factors", "rate", "l2"}
+    assert "optimizer" in (_own(models, KINDS["tutorial"]).uses or ())
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Column", "Column.predict must give ratings of shape (93,), got (93, 1)"),
+        ("Short", "Short.predict must give ratings of shape (93,), got (92,)"),
+        ("Words", "Words.predict must give an array of ratings, got list"),
+        ("Constant", "Constant.predict gives 3.5 for every row after an epoch of training"),
+        ("Peeks", "wrong.py:46: AttributeError: rows to be predicted have no rating"),
+        ("Asks", "KeyError: \"no feature 'colour'; features: genres, year, hour_of_day_sin"),
+        ("Exits", "wrong.py:56: SystemExit: 3"),
+        ("Raises", "wrong.py:68: RuntimeError: no luck"),
+    ],
+)
+def test_its_mistakes_are_told_in_one_line(models: Path, name: str, told: str) -> None:
+    with pytest.raises(OwnCodeError) as caught:
+        _run(_config(models, f"wrong.py:{name}"), n_epochs=1)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "recommender/whole.py" not in caught.value.log
+
+
+def test_predictions_that_are_not_finite_end_it_as_diverged(models: Path) -> None:
+    run = _run(_config(models, "wrong.py:NotANumber"), n_epochs=1)
+    assert run.stop_reason == "diverged"
+    assert run.divergence == (
+        "not finite at epoch 1: wrong.py: NotANumber.predict gives NaN or infinity for 2 of 93 "
+        "validation rows"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("class M:\n    def __init__(self, data): ...\n    def fit_epoch(self): ...\n",
+         "M has no predict; a whole model has fit_epoch(self) and predict(self, rows)"),
+        ("class M:\n    def fit_epoch(self): ...\n    def predict(self, rows): ...\n",
+         "M has no __init__; write def __init__(self, data, *, ...)"),
+        ("class M:\n    def __init__(self): ...\n    def fit_epoch(self): ...\n"
+         "    def predict(self, rows): ...\n", "M must take the data first: def __init__("),
+        ("class M:\n    def __init__(self, data, k): ...\n    def fit_epoch(self): ...\n"
+         "    def predict(self, rows): ...\n", "write def __init__(self, data, *, k, ...)"),
+        ("import keras_tuner as kt\nclass M(kt.HyperModel): ...\n", "M has no build"),
+    ],
+)  # fmt: skip
+def test_what_no_class_can_be_is_told_before_anything_runs(
+    tmp_path: Path, source: str, told: str
+) -> None:
+    (tmp_path / "m.py").write_text(source)
+    with pytest.raises(ModelError) as caught:
+        read_own("m.py:M", tmp_path)
+    assert told in str(caught.value)
+
+
+def test_a_class_inherits_from_its_file_and_may_from_others(tmp_path: Path) -> None:
+    (tmp_path / "base.py").write_text("class Base:\n    def predict(self, rows): ...\n")
+    (tmp_path / "m.py").write_text(
+        "from base import Base\n"
+        "class Half(Base):\n    def __init__(self, data, *, k=2, must): ...\n"
+        "class M(Half):\n    def fit_epoch(self): ...\n"
+    )
+    own = read_own("m.py:M", tmp_path)
+    assert (own.kind, own.files) == ("model", ("base.py", "m.py"))
+    assert own.parameters == (Parameter("k", 2, False), Parameter("must", None, True))
+    assert not own.uses_tensorflow
+
+
+def test_data_are_told_as_numbers_and_as_text() -> None:
+    data = ModelData(DATA, 7)
+    rows = data.train[:3]
+    assert len(rows) == 3
+    assert list(rows.user_id) == [data.user_ids[u - 1] for u in rows.user]
+    unseen = DATA.validation.user == 0
+    assert unseen.any()
+    from recommender.model_data import ModelRows
+
+    validation = ModelRows(DATA, DATA.validation)
+    assert set(validation.user_id[unseen]) == {"[UNK]"}
+    assert "i0" in validation.item_id
+    assert rows.feature("genres").shape == (3, 3) and data.words("genres")[0] == "Action"
+    assert rows.feature("year").shape == rows.feature("hour_of_day_cos").shape == (3,)
+    assert rows.numbers().keys() == {"user", "item", "catalog", "context"}
+
+
+def test_a_model_that_does_without_tensorflow_never_imports_it(models: Path) -> None:
+    code = (
+        "import sys\nfrom tests.recommender import test_whole as t\nfrom pathlib import Path\n"
+        f"t._run(t._config(Path({str(models)!r}), 'mf.py:MF'))\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_process_that_it_forks_does_not_go_on_as_ours(models: Path, tmp_path: Path) -> None:
+    code = (
+        "import os\nfrom tests.recommender import test_whole as t\nfrom pathlib import Path\n"
+        f"t._run(t._config(Path({str(models)!r}), 'wrong.py:Forks'), n_epochs=1)\n"
+        "print('still here in', Path.cwd())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ)
+    )
+    assert done.stdout.count("still here in") == 1
+    assert done.stdout.count(str(Path.cwd())) == 1
