@@ -6,7 +6,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ def provenance(
         "recsweep": package_version("recsweep"),
         "python": platform.python_version(),
         "versions": {name: package_version(name) for name in PACKAGES},
+        "packages": installed_packages(),
         "git": git_state(Path(__file__).parent) or git_state(Path.cwd()),
         "command": list(command),
         "seed": sweep.seed,
@@ -55,6 +56,12 @@ def provenance(
         "dataset": dataset.to_json(),
         "started_at": time.time(),
     }
+
+
+def installed_packages() -> dict[str, str]:
+    """Every installed package and its version, by name."""
+    found = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
+    return dict(sorted(found.items(), key=lambda pair: pair[0].lower()))
 
 
 def package_version(name: str) -> str | None:

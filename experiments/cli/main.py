@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli import judging, looking, making, mending, models
+from experiments.cli import bundles, judging, looking, making, mending, models
 from experiments.errors import RecsweepError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ looking.add_to(app)
 models.add_to(app)
 judging.add_to(app)
 mending.add_to(app)
+bundles.add_to(app)
 
 
 @app.callback()

@@ -1,0 +1,277 @@
+"""Whether an unpacked bundle holds what it says: each part against the record it came from.
+
+The journals are the record. Ledger, importance, verdict and predictions are held against them;
+what the report says is held against the ledger in `reports.recheck`. No code of the bundle is run.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from experiments.bundle import MANIFEST_NAME, Manifest, sha256_of
+from experiments.errors import RecsweepError, SweepFileError, SweepProblem
+from experiments.importance import importance
+from experiments.ledger import Ledger
+from experiments.own_code import refuse_damaged_code, resolve_own
+from experiments.records import (
+    JOURNAL_NAME,
+    LEDGER_NAME,
+    SWEEP_NAME,
+    Purpose,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+)
+from experiments.space_checks import check_model, read_space
+from experiments.sweep_file import read_sweep_file
+from recommender.checkpoints import CheckpointError, read_checkpoint
+from search_spaces import SearchSpace
+
+CLOSE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One kind of thing that was looked at."""
+
+    subject: str
+    holds: str
+    """What holds, where nothing is wrong."""
+    problems: tuple[str, ...] = ()
+
+
+def check_files(folder: Path, manifest: Manifest) -> Check:
+    """Every file is the one that was packed, and there is none besides."""
+    found = {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != MANIFEST_NAME
+    }
+    problems = [f"{name} is missing" for name in sorted(manifest.files.keys() - found.keys())]
+    problems += [f"{name} was not packed" for name in sorted(found.keys() - manifest.files.keys())]
+    for name in sorted(manifest.files.keys() & found.keys()):
+        size, digest = manifest.files[name]
+        if found[name].stat().st_size != size or sha256_of(found[name]) != digest:
+            problems.append(f"{name} is not what was packed: its SHA-256 differs")
+    return Check("files", f"{len(found)} files, each with its SHA-256", tuple(problems))
+
+
+def check_code(study: StudyRecord) -> Check:
+    """The researcher's own code is that of which the hash is in the provenance."""
+    names = list(study.provenance.get("code") or ())
+    problems = []
+    try:
+        refuse_damaged_code(study.folder, study.provenance)
+    except (RecsweepError, KeyError, TypeError) as error:
+        problems.append(str(error))
+    what = f"{', '.join(names)}: as hashed when the study began" if names else "none"
+    return Check("own code", what, tuple(problems))
+
+
+def check_ledger(study: StudyRecord) -> Check:
+    """The ledger is what the journals, read anew, say."""
+    problems: list[str] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        with Ledger(Path(scratch) / LEDGER_NAME) as ledger:
+            ledger.catch_up(study.folder / JOURNAL_NAME)
+            recorded = {trial.name: trial for trial in ledger.trials()}
+            n_asked_for = ledger.n_trials_asked_for
+        told = {trial.name: trial for trial in study.trials}
+        problems += [
+            f"trial {n}: the ledger has it, the journals have not"
+            for n in told.keys() - recorded.keys()
+        ]
+        problems += [
+            f"trial {n}: the journals have it, the ledger has not"
+            for n in recorded.keys() - told.keys()
+        ]
+        for name in sorted(told.keys() & recorded.keys()):
+            problems += _trial_differences(told[name], recorded[name])
+        if n_asked_for is not None and n_asked_for != study.n_trials_asked_for:
+            problems.append(
+                f"trials asked for: {study.n_trials_asked_for}, {n_asked_for} in the journals"
+            )
+    n_epochs = sum(len(trial.epochs) for trial in study.trials)
+    return Check(
+        "ledger",
+        f"{len(told)} trials and {n_epochs:,} epochs, as the journals say",
+        tuple(sorted(problems)),
+    )
+
+
+def check_importance(study: StudyRecord) -> Check:
+    """The importance of each dimension, computed anew from the ledger's trials."""
+    space = _space_of(study.folder)
+    if space is None:
+        return Check("importance", "none: the sweep has no space")
+    there = {(r.arm, r.dimension): r for r in study.importance}
+    anew = {(r.arm, r.dimension): r for r in importance(space, study.trials)}
+    problems = [
+        f"{dimension}{f' of {arm}' if arm else ''}: {_importance(there.get(key))} there, "
+        f"{_importance(anew.get(key))} computed anew"
+        for key in sorted(there.keys() | anew.keys(), key=str)
+        for arm, dimension in [key]
+        if _importance(there.get(key)) != _importance(anew.get(key))
+    ]
+    return Check("importance", f"{len(anew)} shares, computed anew", tuple(problems))
+
+
+def check_verdict(study: StudyRecord) -> Check:
+    """Who was judged, and with which numbers of which trials."""
+    if study.verdict is None or study.verdict.results is None:
+        return Check("verdict", "none")
+    verdict, results = study.verdict, study.verdict.results
+    by_name = {trial.name: trial for trial in study.trials}
+    # Of rows that the search never sees the ledger has no number.
+    has_ledger_scores = not (study.provenance.get("dataset") or {}).get("confirm")
+    problems = []
+    for found in results.finalists:
+        frozen = verdict.finalist(found.name)
+        if frozen is None:
+            problems.append(f"{found.name} was judged, but is not on the frozen list")
+        elif frozen.number is None:
+            baseline = study.baseline(found.name)
+            if has_ledger_scores and not _same(baseline and baseline.val_rmse, found.search_rmse):
+                problems.append(f"{found.name}: its RMSE is not that of baselines.json")
+        else:
+            replicas = [by_name.get(frozen.replicate(i)) for i in range(len(verdict.seeds))]
+            scores = tuple(_score(trial) for trial in replicas)
+            if has_ledger_scores and not _all_same(scores, found.rmse_by_seed):
+                problems.append(
+                    f"{found.name}: RMSE by seed {found.rmse_by_seed}, {scores} in the ledger"
+                )
+            seeds = tuple(trial.seed if trial else None for trial in replicas)
+            if seeds != verdict.seeds:
+                problems.append(f"{found.name}: seeds {verdict.seeds}, {seeds} in the ledger")
+            searched = study.trial(frozen.number)
+            if has_ledger_scores and not _same(searched and searched.best_rmse, found.search_rmse):
+                problems.append(f"{found.name}: its RMSE in the search is not that of the ledger")
+    return Check(
+        "verdict",
+        f"{len(results.finalists)} finalists under {len(verdict.seeds)} seeds, as the ledger says",
+        tuple(problems),
+    )
+
+
+def check_predictions(study: StudyRecord) -> Check:
+    """Stored predictions: whole, one for each validation row, and of the trial they name."""
+    root = study.folder / "predictions"
+    data = study.provenance.get("dataset") or {}
+    n_rows = {part["n_rows"] for name in ("validation", "confirm") if (part := data.get(name))}
+    by_name = {trial.name: trial for trial in study.trials}
+    problems: list[str] = []
+    places = sorted(path.parent for path in root.glob("*/*/metadata.json"))
+    for place in places:
+        name = place.relative_to(study.folder).as_posix()
+        try:
+            arrays, metadata = read_checkpoint(place)
+            predicted = arrays["predicted"]
+        except (CheckpointError, KeyError, TypeError, AttributeError) as error:
+            problems.append(f"{name}: {str(error).replace(str(study.folder) + '/', '')}")
+            continue
+        if predicted.ndim != 1 or not np.isfinite(predicted).all():
+            problems.append(f"{name}: not one finite number a row")
+        trial = by_name.get(place.name)
+        if place.parent.name != "validation":
+            continue
+        if n_rows and len(predicted) not in n_rows:
+            problems.append(f"{name}: {len(predicted)} predictions of {max(n_rows)} rows")
+        if trial is None or not _same(trial.best_rmse, metadata.get("val_rmse")):
+            problems.append(f"{name}: not of the epoch that the ledger has as its trial's best")
+    return Check("predictions", f"{len(places)} sets, whole", tuple(problems))
+
+
+CHECKS: tuple[Callable[[StudyRecord], Check], ...] = (
+    check_code,
+    check_ledger,
+    check_importance,
+    check_verdict,
+    check_predictions,
+)
+
+
+def run_checks(study: StudyRecord) -> Iterator[Check]:
+    """All of them; one that cannot be made does not hold."""
+    for check in CHECKS:
+        try:
+            yield check(study)
+        except Exception as error:  # whatever a stranger's file makes of our readers
+            what = str(error) or type(error).__name__
+            yield Check(check.__name__.removeprefix("check_"), "", (f"cannot be read: {what}",))
+
+
+def _space_of(folder: Path) -> SearchSpace | None:
+    """The space of a study's resolved sweep, whether or not its data are here; None without one.
+
+    Raises:
+        SweepFileError: it is no resolved sweep, or its space or model has a mistake.
+    """
+    source = read_sweep_file(folder / SWEEP_NAME)
+    problems: list[SweepProblem] = []
+
+    def report(key: str, message: str) -> None:
+        problems.append(source.problem(key, message))
+
+    table, own = resolve_own(source, report)
+    for name, architecture in own.architectures.items():
+        if not architecture.root.resolve().is_relative_to(folder.resolve()):
+            report(f"architectures.{name}", "leads out of the study")
+    model = check_model(table.get("model", {}), report, own)
+    space = read_space(table["space"], model, report, own) if "space" in table else None
+    if problems:
+        raise SweepFileError(problems)
+    return space
+
+
+def _trial_differences(told: TrialRecord, recorded: TrialRecord) -> list[str]:
+    """repr, since NaN is not equal to itself."""
+    problems = []
+    for field in fields(TrialRecord):
+        one, other = getattr(told, field.name), getattr(recorded, field.name)
+        if repr(one) == repr(other):
+            continue
+        if field.name == "epochs":
+            pairs = {e.epoch: [e, None] for e in one}
+            for e in other:
+                pairs.setdefault(e.epoch, [None, None])[1] = e
+            problems += [
+                f"trial {told.name}, epoch {n}: {_epoch(a)}, {_epoch(b)} in the journals"
+                for n, (a, b) in sorted(pairs.items())
+                if repr(a) != repr(b)
+            ]
+        else:
+            problems.append(
+                f"trial {told.name}: {field.name} is {one!r}, {other!r} in the journals"
+            )
+    return problems
+
+
+def _epoch(epoch: object) -> str:
+    return "nothing" if epoch is None else str(epoch).removeprefix("EpochRecord")
+
+
+def _score(trial: TrialRecord | None) -> float | None:
+    is_complete = trial is not None and trial.state is TrialState.COMPLETE
+    return trial.best_rmse if is_complete and trial and trial.purpose is Purpose.VERDICT else None
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE)
+    return one is None and other is None
+
+
+def _all_same(some: tuple[float | None, ...], others: tuple[float | None, ...]) -> bool:
+    return len(some) == len(others) and all(map(_same, some, others))
+
+
+def _importance(record: object) -> str:
+    share = getattr(record, "importance", None)
+    n_trials = getattr(record, "n_trials", None)
+    return "nothing" if share is None else f"{share:.6f} from {n_trials} trials"

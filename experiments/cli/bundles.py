@@ -1,0 +1,122 @@
+"""Commands that hand a study on: bundle, verify."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
+from experiments.errors import RecsweepError, StateError
+
+if TYPE_CHECKING:
+    from experiments.bundle import Manifest
+    from experiments.bundle_checks import Check
+    from experiments.records import StudyRecord
+
+N_SHOWN = 20
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("bundle", epilog="Example: recsweep bundle dcn-vs-plain -o dcn.zip")(bundle)
+    app.command("verify", epilog="Example: recsweep verify dcn-vs-plain.bundle.zip")(verify)
+
+
+def bundle(
+    study: StudyName,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Default: STUDY.bundle.zip.")
+    ] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Write a study as one file to hand on: all that its report rests on, but no rating."""
+    from experiments.bundle import as_of, pack, stage_study
+    from reports.render import write_report
+
+    folder = study_folder(study, root)
+    with tempfile.TemporaryDirectory(prefix="recsweep-bundle-") as stage:
+        staged = stage_study(folder, Path(stage))
+        write_report(staged, now=as_of(staged))
+        target = output or Path(f"{staged.name}.bundle.zip")
+        manifest = pack(Path(stage), staged, target)
+    typer.echo(
+        f"wrote {target}: {len(manifest.files)} files of {staged.name} ({staged.state}), "
+        f"{target.stat().st_size / 1e6:.1f} MB; no rating, no weights"
+    )
+    typer.echo(f"check    recsweep verify {target}")
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="BUNDLE", help="What `bundle` wrote.")],
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="Unpack into this folder and keep it; default: look only."),
+    ] = None,
+) -> None:
+    """Unpack a bundle safely and compute every number of its report anew from its ledger.
+
+    Nothing in it is run. What does not hold is listed, and the exit code is 4.
+    """
+    with tempfile.TemporaryDirectory(prefix="recsweep-verify-") as scratch:
+        folder = to or Path(scratch)
+        from experiments.unpacking import unpack
+
+        unpack(file, folder)
+        checks = _checks(folder)
+        n_wrong = 0
+        for check in checks:
+            n_wrong += len(check.problems)
+            if not check.problems:
+                typer.echo(f"{'holds':<8} {check.subject:<12} {check.holds}")
+            for problem in check.problems[:N_SHOWN]:
+                typer.echo(f"{'WRONG':<8} {check.subject:<12} {problem}")
+            if len(check.problems) > N_SHOWN:
+                more = len(check.problems) - N_SHOWN
+                typer.echo(f"{'WRONG':<8} {check.subject:<12} and {more} more")
+    if to is not None:
+        typer.echo(f"unpacked {to}")
+    if n_wrong:
+        raise StateError(f"{file} does not hold: {n_wrong} thing{'s' * (n_wrong > 1)} are wrong")
+    typer.echo(
+        f"{file}: every number of the report that follows from the ledger was computed anew. What "
+        "needs the ratings stands as it was: baselines, segments, the verdict's errors by user"
+    )
+
+
+def _checks(folder: Path) -> list[Check]:
+    """All that can be looked at; a study that cannot be read ends the list."""
+    from experiments.bundle import MANIFEST_NAME, read_manifest
+    from experiments.bundle_checks import Check, check_files, run_checks
+    from experiments.records import read_study
+
+    manifest = read_manifest(folder / MANIFEST_NAME)
+    checks = [check_files(folder, manifest)]
+    try:
+        study = read_study(folder / manifest.study)
+    except RecsweepError as error:
+        return [*checks, Check("study", "", (f"cannot be read: {error.message}",))]
+    return [*checks, *run_checks(study), _check_report(study, manifest)]
+
+
+def _check_report(study: StudyRecord, manifest: Manifest) -> Check:
+    from experiments.bundle import renderers
+    from experiments.bundle_checks import Check
+    from reports.recheck import report_differences, verdict_differences
+
+    here = renderers()
+    others = [
+        f"{name} {version} wrote it, {here[name]} is here"
+        for name, version in manifest.made_with.items()
+        if name in here and here[name] != version and name != "python"
+    ]
+    try:
+        n_files, problems = report_differences(
+            study, study.folder / "report", manifest.report_as_of, with_pages=not others
+        )
+        problems += verdict_differences(study)
+    except Exception as error:  # whatever a stranger's file makes of our readers
+        return Check("report", "", (f"cannot be written anew: {type(error).__name__}: {error}",))
+    left_out = f"; pages and pictures were not compared: {', '.join(others)}" if others else ""
+    return Check("report", f"{n_files} files, written anew{left_out}", tuple(problems))

@@ -1,0 +1,152 @@
+"""Whether a report says what its study holds: it is written anew and held against the old one.
+
+Tables are compared cell by cell and pages by their text; an interval or a corrected p value of a
+verdict is computed anew from what the ledger has of its finalists.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from html.parser import HTMLParser
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.records import StudyRecord
+from reports.exports import trials_frame
+from reports.render import write_report
+from reports.statistics import holm, over_seeds
+
+CLOSE = 1e-9
+N_LINES = 6
+
+
+def report_differences(
+    study: StudyRecord, report: Path, now: datetime, *, with_pages: bool
+) -> tuple[int, list[str]]:
+    """How many files were compared, and every difference.
+
+    Args:
+        report: the folder of the report to be checked.
+        now: what the report of an unfinished study is "as of".
+        with_pages: also pages and pictures, which another version writes in other words.
+    """
+    n_files, differences = 0, []
+    with tempfile.TemporaryDirectory() as scratch:
+        anew = Path(scratch)
+        write_report(study, anew, now=now)
+        paths = [path for path in anew.rglob("*") if path.is_file()]
+        for path in sorted(paths, key=lambda path: (path.suffix not in _TABLES, path)):
+            name = path.relative_to(anew).as_posix()
+            old = report / name
+            if path.suffix not in _TABLES and not with_pages:
+                continue
+            n_files += 1
+            if not old.is_file():
+                differences.append(f"{name} is missing")
+            elif path.suffix == ".parquet":
+                differences += _frame_differences(name, pd.read_parquet(old), trials_frame(study))
+            elif path.suffix == ".csv":
+                differences += _frame_differences(name, _read_csv(old), _read_csv(path))
+            elif old.read_bytes() != path.read_bytes():
+                differences += _text_differences(name, old, path)
+    return n_files, differences
+
+
+def verdict_differences(study: StudyRecord) -> list[str]:
+    """What follows from the finalists' RMSE under each seed, and what the verdict says instead."""
+    if study.verdict is None or study.verdict.results is None:
+        return []
+    results = study.verdict.results
+    differences = []
+    for found in results.finalists:
+        scores = [score for score in found.rmse_by_seed if score is not None]
+        if len(found.rmse_by_seed) < 2 or len(scores) < len(found.rmse_by_seed):
+            continue
+        interval, mean = over_seeds(scores), sum(scores) / len(scores)
+        anew = {"mean": mean, "low": interval.low, "high": interval.high}
+        differences += [
+            f"verdict of {found.name}: {name} {getattr(found, name)} there, {value:.6f} anew"
+            for name, value in anew.items()
+            if not _close(getattr(found, name), value, 1e-6)
+        ]
+    adjusted = holm([pair.p for pair in results.pairs])
+    differences += [
+        f"verdict of {pair.first} and {pair.second}: corrected p {pair.holm_p}, {p:.6f} anew"
+        for pair, p in zip(results.pairs, adjusted, strict=True)
+        if not _close(pair.holm_p, p, CLOSE)
+    ]
+    return differences
+
+
+_TABLES = (".csv", ".parquet")
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def _frame_differences(name: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[str]:
+    if list(old.columns) != list(new.columns) or len(old) != len(new):
+        yield (
+            f"{name}: {len(old)} rows of {len(old.columns)} columns there, {len(new)} of "
+            f"{len(new.columns)} anew, or columns of other names"
+        )
+        return
+    key = "name" if "name" in new.columns else new.columns[0]
+    for column in new.columns:
+        for row, (one, other) in enumerate(zip(old[column], new[column], strict=True)):
+            if not _same_cell(one, other):
+                yield f"{name}: {new[key].iloc[row]}, {column}: {one} there, {other} anew"
+
+
+def _same_cell(one: object, other: object) -> bool:
+    if pd.isna(one) or pd.isna(other):  # type: ignore[call-overload]  # a cell of any kind
+        return bool(pd.isna(one) and pd.isna(other))  # type: ignore[call-overload]
+    return bool(one == other)
+
+
+def _text_differences(name: str, old: Path, new: Path) -> Iterator[str]:
+    try:
+        before, after = (_lines(path) for path in (old, new))
+    except UnicodeDecodeError:
+        yield f"{name}: other bytes than anew"
+        return
+    lines = difflib.unified_diff(before, after, lineterm="", n=0)
+    changed = [line for line in islice(lines, 2, None) if not line.startswith("@@")]
+    if not changed:
+        yield f"{name}: the same words, other bytes"
+    for line in changed[:N_LINES]:
+        yield f"{name}: {'there' if line[0] == '-' else 'anew '}  {line[1:].strip()[:160]}"
+    if len(changed) > N_LINES:
+        yield f"{name}: and {len(changed) - N_LINES} more lines"
+
+
+def _lines(path: Path) -> list[str]:
+    text = path.read_text("utf-8")
+    if path.suffix not in (".html", ".svg"):
+        return text.splitlines()
+    reader = _Words()
+    reader.feed(text)
+    return reader.words
+
+
+class _Words(HTMLParser):
+    """The words of a page, a piece a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        if text := " ".join(data.split()):
+            self.words.append(text)
+
+
+def _close(one: float | None, other: float, tolerance: float) -> bool:
+    return one is not None and math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
