@@ -16,15 +16,15 @@ from experiments.machine import read_machine
 from experiments.records import TrialRecord
 from experiments.sweep import SweepConfig, model_of
 from recommender.datasets.base import EncodedDataset
+from recommender.runs import Trainer
 
 if TYPE_CHECKING:
-    from recommender.device import DeviceData
-    from recommender.training import TrainingRun
+    from recommender.epochs import Run
 
 Floats = npt.NDArray[np.floating[Any]]
 
 
-def keep_predictions(run: TrainingRun, encoded: EncodedDataset, folder: Path) -> Floats:
+def keep_predictions(run: Run, encoded: EncodedDataset, folder: Path) -> Floats:
     """Write what the best epoch predicts for the validation rows; the run is over after that.
 
     For the rows of `encoded.confirm`, too, where there are any.
@@ -45,10 +45,9 @@ class Replicas:
     def __init__(self, folder: Path, sweep: SweepConfig, encoded: EncodedDataset) -> None:
         self._folder = folder
         self._sweep = sweep
-        self._encoded = encoded
-        self._data: DeviceData | None = None
+        self._trainer = Trainer(encoded, _configure)
 
-    def run_of(self, trial: TrialRecord) -> TrainingRun:
+    def run_of(self, trial: TrialRecord) -> Run:
         """A run with the weights of the trial's best epoch.
 
         Trained again, to the same numbers, where the weights are gone or damaged.
@@ -64,28 +63,21 @@ class Replicas:
             run.load_best()
         return run
 
-    def new_run(self, trial: TrialRecord, n_epochs: int | None = None) -> TrainingRun:
+    def new_run(self, trial: TrialRecord, n_epochs: int | None = None) -> Run:
         """The trial's model, untrained; to be trained exactly `n_epochs` where they are given."""
-        data = self._device_data()
-        from recommender.training import TrainingRun
-
         training = replace(self._sweep.training, seed=trial.seed)
         if n_epochs is not None:
             training = replace(training, max_epochs=n_epochs, patience=0)
         model = model_of(self._sweep, trial.values)
-        return TrainingRun(model, training, data)
+        return self._trainer.begin(model, training)
 
     def keep_predictions(self, trial: TrialRecord, folder: Path) -> None:
         """Write a trial's predictions from its weights, as its worker did."""
-        keep_predictions(self.run_of(trial), self._encoded, folder)
+        keep_predictions(self.run_of(trial), self._trainer.dataset, folder)
 
-    def _device_data(self) -> DeviceData:
-        if self._data is None:
-            from recommender.runtime import configure_devices
 
-            # One thread, as a worker has: the same numbers to the bit.
-            configure_devices(gpu=read_machine().n_gpus > 0, threads=1)
-            from recommender.device import DeviceData
+def _configure() -> None:
+    from recommender.runtime import configure_devices
 
-            self._data = DeviceData(self._encoded)
-        return self._data
+    # One thread, as a worker has: the same numbers to the bit.
+    configure_devices(gpu=read_machine().n_gpus > 0, threads=1)

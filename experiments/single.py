@@ -13,10 +13,15 @@ from experiments.records import StudyRecord, TrialRecord
 from experiments.study import load_data
 from experiments.sweep import SweepConfig, model_of
 from recommender.baselines import fit_baselines
+from recommender.config import RankingConfig
+from recommender.runs import Trainer
 
 
 def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
     """Train the model of a file without `[space]`; lines to print, an epoch at a time."""
+    model = model_of(config, {})
+    if save is not None:
+        refuse_export(model)
     loaded = load_data(config)
     encoded = loaded.encoded
     yield (
@@ -27,15 +32,9 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
     bias = baselines["bias"]
     yield "to beat  " + " · ".join(f"{n.replace('_', ' ')} {v:.4f}" for n, v in baselines.items())
 
-    from recommender.runtime import configure_devices
-
-    # One thread, as a worker of a sweep has: the same number to the bit.
-    configure_devices(gpu=read_machine().n_gpus > 0, threads=1)
-    from recommender.device import DeviceData
-    from recommender.training import TrainingRun
-
-    run = TrainingRun(model_of(config, {}), config.training, DeviceData(encoded))
-    yield f"model    {run.n_parameters:,} parameters, up to {config.training.max_epochs} epochs"
+    run = Trainer(encoded, _configure).begin(model, config.training)
+    size = "" if run.n_parameters is None else f"{run.n_parameters:,} parameters, "
+    yield f"model    {size}up to {config.training.max_epochs} epochs"
     began = time.monotonic()
     while run.stop_reason is None:
         epoch = run.step()
@@ -44,7 +43,7 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
             f"{epoch.train_rmse:.4f}   {time.monotonic() - began:.1f} s"
         )
     if run.best_rmse is None:
-        yield "diverged: no finite validation RMSE"
+        yield f"diverged: {run.divergence}"
         return
     gap = bias - run.best_rmse
     side = "under" if gap >= 0 else "over"
@@ -85,6 +84,7 @@ def export_trial(
     if target.exists():
         raise RequestError(f"{target} is there already; name another folder with --to")
     sweep = frozen_sweep(folder)
+    refuse_export(model_of(sweep, trial.values), best)
     encoded = load_data(sweep).encoded
 
     from recommender.runtime import configure_devices
@@ -99,3 +99,21 @@ def export_trial(
         raise StateError(f"{error}\nThe weights cannot be used; {again}") from error
     yield f"wrote {target}: trial {trial.number} of {study.name}, epoch {trial.best_epoch}"
     yield f"validation RMSE of its `raw` output: {trial.best_rmse:.6f}"
+
+
+def refuse_export(model: RankingConfig, kept: Path | None = None) -> None:
+    """Raises RequestError for a whole model, which recsweep cannot write as a SavedModel."""
+    if model.own is None or not model.own.is_whole:
+        return
+    where = "" if kept is None else f"; its best epoch, as its own save wrote it, is in {kept}"
+    raise RequestError(
+        f"{model.own.where} is a whole model of your own: what a SavedModel of it takes and gives, "
+        f"only you can say{where}"
+    )
+
+
+def _configure() -> None:
+    from recommender.runtime import configure_devices
+
+    # One thread, as a worker of a sweep has: the same number to the bit.
+    configure_devices(gpu=read_machine().n_gpus > 0, threads=1)

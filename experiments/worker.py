@@ -29,11 +29,11 @@ from experiments.orders import CHECKPOINT_EVERY_S, TrialOrder, WorkerSettings
 from experiments.records import StopReason
 from experiments.replicas import keep_predictions
 from recommender.errors import Interrupted, OwnCodeError
+from recommender.runs import Trainer
 
 if TYPE_CHECKING:
     from recommender.datasets.base import EncodedDataset
-    from recommender.device import DeviceData
-    from recommender.training import TrainingRun
+    from recommender.epochs import Run
 
 FIRST_CHECKPOINT_AFTER_S = 1.0
 GUARD_TOLERANCE = 1e-3
@@ -67,11 +67,10 @@ class Workbench:
     """What a worker does, without Ray: one epoch of the ordered trial a call."""
 
     def __init__(self, encoded: EncodedDataset, settings: WorkerSettings) -> None:
-        self._encoded = encoded
+        self._trainer = Trainer(encoded, self._configure)
         self._settings = settings
         self._name = worker_name()
         self._journal: Journal | None = None
-        self._data: DeviceData | None = None
         self._attempt: Attempt | None = None
         self._is_guarded = False
 
@@ -105,7 +104,10 @@ class Workbench:
                     attempt.save_last()
                 return self._end(order, StopReason.INTERRUPTED)
             if attempt is None:
-                attempt = Attempt(order, self._device_data(), self._journal, self._name)
+                if not self._settings.gpus:
+                    # Ray leaves all GPUs visible to a worker that asked for none.
+                    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+                attempt = Attempt(order, self._trainer, self._journal, self._name)
                 self._attempt = attempt
             return attempt.step(self._keep_going, self._guard)
         except Interrupted:
@@ -118,11 +120,11 @@ class Workbench:
                 raise
             return self._end(order, *_classify(error, order))
 
-    def _guard(self, run: TrainingRun, ours: float) -> None:
+    def _guard(self, run: Run, ours: float) -> None:
         """Keras's own metric must agree with our RMSE: the first validation of every worker."""
-        if self._is_guarded:
+        keras = None if self._is_guarded else run.keras_rmse()
+        if keras is None:
             return
-        keras = run.keras_rmse()
         if math.isfinite(ours) and abs(ours - keras) > GUARD_TOLERANCE * max(1.0, ours):
             raise RuntimeError(
                 f"metric guard: RMSE is {ours:.6f} from the predictions but {keras:.6f} by Keras's "
@@ -130,19 +132,11 @@ class Workbench:
             )
         self._is_guarded = True
 
-    def _device_data(self) -> DeviceData:
-        """Import TensorFlow, set the devices before it touches them, copy the arrays once."""
-        if self._data is None:
-            if not self._settings.gpus:
-                # Ray leaves all GPUs visible to a worker that asked for none.
-                os.environ["CUDA_VISIBLE_DEVICES"] = ""
-            from recommender.runtime import configure_devices
+    def _configure(self) -> None:
+        """Import TensorFlow and set the devices before anything touches them."""
+        from recommender.runtime import configure_devices
 
-            configure_devices(gpu=self._settings.gpus > 0, threads=max(1, int(self._settings.cpus)))
-            from recommender.device import DeviceData
-
-            self._data = DeviceData(self._encoded)
-        return self._data
+        configure_devices(gpu=self._settings.gpus > 0, threads=max(1, int(self._settings.cpus)))
 
     def _keep_going(self) -> bool:
         if self._journal is not None:
@@ -150,7 +144,7 @@ class Workbench:
         return not self._settings.stop_file.exists()
 
     def _is_due_for_recycling(self) -> bool:
-        if self._data is None:
+        if not self._trainer.has_begun:
             return False
         return psutil.Process().memory_info().rss > self._settings.recycle_above_mb * 1e6
 
@@ -174,14 +168,13 @@ class Workbench:
 class Attempt:
     """One attempt at one trial: its training run, its checkpoints, its lines in the journal."""
 
-    def __init__(self, order: TrialOrder, data: DeviceData, journal: Journal, worker: str) -> None:
+    def __init__(self, order: TrialOrder, trainer: Trainer, journal: Journal, worker: str) -> None:
         from recommender.checkpoints import CheckpointError, has_checkpoint
-        from recommender.training import TrainingRun
 
         self.order = order
-        self._encoded = data.dataset
+        self._encoded = trainer.dataset
         self._journal = journal
-        self.run: TrainingRun = TrainingRun(order.model, order.training, data)
+        self.run = trainer.begin(order.model, order.training)
         self._last = order.folder / "last"
         damaged = None
         if has_checkpoint(self._last):
@@ -190,7 +183,7 @@ class Attempt:
             except CheckpointError as error:
                 # The trial begins anew, to the same numbers.
                 damaged = str(error)
-                self.run = TrainingRun(order.model, order.training, data)
+                self.run = trainer.begin(order.model, order.training)
         journal.append(
             "start",
             number=order.number,
@@ -206,7 +199,7 @@ class Attempt:
         self._checkpoint_due = time.monotonic() + FIRST_CHECKPOINT_AFTER_S
 
     def step(
-        self, keep_going: Callable[[], bool], guard: Callable[[TrainingRun, float], None]
+        self, keep_going: Callable[[], bool], guard: Callable[[Run, float], None]
     ) -> dict[str, Any]:
         """Train, validate and journal one epoch.
 
@@ -243,7 +236,7 @@ class Attempt:
             number=order.number,
             attempt=order.attempt,
             stop_reason=reason.value,
-            error=f"not finite at epoch {epoch.epoch}" if reason is StopReason.DIVERGED else None,
+            error=self.run.divergence if reason is StopReason.DIVERGED else None,
             at=time.time(),
         )
         shutil.rmtree(self._last, ignore_errors=True)
@@ -251,7 +244,7 @@ class Attempt:
 
     def save_last(self) -> None:
         """Write `last/`: all that the trial needs to go on from this epoch."""
-        if self.run.epoch == 0:
+        if self.run.epoch == 0 or not self.run.can_be_saved:
             return
         self.run.save(self._last)
         self._journal.append(

@@ -60,7 +60,7 @@ class InProcess:
         # A process settles its devices once, and other tests share this one.
         monkeypatch.setattr("recommender.runtime.configure_devices", lambda **_: None)
         monkeypatch.setattr(
-            "experiments.replicas.Replicas._device_data", lambda self: device_data(self._encoded)
+            "recommender.runs.Trainer.device_data", lambda self: device_data(self.dataset)
         )
 
     def __call__(
@@ -77,7 +77,6 @@ class InProcess:
         settings = WorkerSettings(1, 0, 1e9, switch.path)
         self.handed += [loaded.encoded, settings]
         bench = Workbench(loaded.encoded, settings)
-        bench._data = device_data(loaded.encoded)
         while not conductor.is_out_of_orders:
             if self.dies_after is not None and len(self.trained) >= self.dies_after:
                 raise Died
