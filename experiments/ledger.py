@@ -56,6 +56,8 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._translated():
+            if not path.exists():
+                _create(path)
             self._connection = _connect(f"file:{quote(str(path))}")
             try:
                 self._prepare()
@@ -252,10 +254,7 @@ class Ledger:
         self._connection.execute(f"PRAGMA journal_mode = {mode}")
         self._connection.execute("PRAGMA synchronous = FULL")
         if not n_tables:
-            self._connection.executescript(
-                f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; "
-                f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-            )
+            self._connection.executescript(_NEW)
 
     def _check_version(self) -> None:
         (application,) = self._connection.execute("PRAGMA application_id").fetchone()
@@ -306,6 +305,21 @@ class Ledger:
             raise DamagedLedgerError(
                 f"{self.path}: the ledger is damaged ({text}); {_cure(self.path)}"
             ) from error
+
+
+_NEW = (
+    f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; "
+    f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+)
+
+
+def _create(path: Path) -> None:
+    """An empty ledger, there whole or not at all: somebody may be waiting to read it."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with contextlib.closing(_connect(f"file:{quote(str(new))}")) as connection:
+        connection.executescript(_NEW)
+    new.replace(path)
 
 
 _RowT = TypeVar("_RowT", Ask, Start, Epoch, End, PrunerState)
