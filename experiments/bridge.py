@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from ray.exceptions import RayError
 from ray.tune import TuneError
@@ -21,6 +22,7 @@ from ray.tune.search import Searcher
 
 from experiments.cluster import Resources
 from experiments.conductor import LOST_WORKER_RETRIES, Conductor
+from experiments.crew import Crew
 from experiments.errors import ClusterError, DiskError
 from experiments.orders import WorkerSettings
 from experiments.worker import Worker
@@ -60,18 +62,25 @@ class _Asking(_Unpickled, Searcher):
     Ray would ask one trial ahead of need, before the sampler heard of the last one's end.
     """
 
-    def __init__(self, conductor: Conductor, n_workers: int, failure: _Failure) -> None:
+    def __init__(self, conductor: Conductor, crew: Crew, failure: _Failure) -> None:
         super().__init__(metric=METRIC, mode="min")
         self._conductor = conductor
-        self._n_workers = n_workers
+        self._crew = crew
         self._failure = failure
         self._number_of: dict[str, int] = {}
 
+    @property
+    def has_enough(self) -> bool:
+        """Whether no trial is to be added to those that run."""
+        return self._conductor.is_out_of_orders or len(self._number_of) >= self._crew.size
+
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        if self._failure.error or self._conductor.is_out_of_orders:
+        if self._failure.error:
             return str(self.FINISHED)
-        if len(self._number_of) >= self._n_workers:
-            return None
+        if self.has_enough:
+            # A trial that runs may have to make room and be handed out again: asked once more
+            # after the last one, Ray hears that there is none.
+            return None if self._number_of else str(self.FINISHED)
         with self._failure.kept():
             order = self._conductor.next_order()
             if order is not None:
@@ -102,9 +111,13 @@ class _Stopping(_Unpickled, TrialScheduler):
 
     _supports_buffered_results = False
 
-    def __init__(self, conductor: Conductor, failure: _Failure) -> None:
+    def __init__(
+        self, conductor: Conductor, crew: Crew, asking: _Asking, failure: _Failure
+    ) -> None:
         super().__init__()
         self._conductor = conductor
+        self._crew = crew
+        self._asking = asking
         self._failure = failure
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
@@ -126,6 +139,10 @@ class _Stopping(_Unpickled, TrialScheduler):
         if not self._failure.error:
             with self._failure.kept():
                 self._conductor.pump()
+                self._conductor.make_room(self._crew.size)
+                if self._asking.has_enough and not _is_any_pending(tune_controller):
+                    # The worker of a trial that made room: Ray would keep it for the next one.
+                    tune_controller._cleanup_cached_actors(force_all=True)
                 if not self._conductor.is_to_stop(trial.config["order"].number):
                     return str(self.CONTINUE)
         return str(self.STOP)
@@ -150,6 +167,19 @@ class _Stopping(_Unpickled, TrialScheduler):
     def restore(self, checkpoint_path: str) -> None: ...
 
 
+def _is_any_pending(tune_controller: Any) -> bool:
+    return any(trial.status == trial.PENDING for trial in tune_controller.get_trials())
+
+
+def _n_that_fit(resources: Resources) -> int:
+    """How many trials the cluster can hold at once."""
+    there = ray.cluster_resources()
+    fit = int(there.get("CPU", 0.0) / resources.cpus + 1e-9)
+    if resources.gpus:
+        fit = min(fit, int(1 / resources.gpus + 1e-9) * int(there.get("GPU", 0.0)))
+    return fit
+
+
 def run_on_ray(
     conductor: Conductor, encoded: EncodedDataset, resources: Resources, settings: WorkerSettings
 ) -> None:
@@ -169,12 +199,15 @@ def run_on_ray(
         tune.with_parameters(Worker, encoded=encoded, settings=settings),
         {"CPU": resources.cpus, "GPU": resources.gpus or 0},
     )
+    crew = Crew(settings.stop_file.parent, resources.workers, _n_that_fit(resources))
+    asking = _Asking(conductor, crew, failure)
+    scheduler = _Stopping(conductor, crew, asking, failure)
     with tempfile.TemporaryDirectory(prefix="recsweep-tune-") as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=_Asking(conductor, resources.workers, failure),
-                scheduler=_Stopping(conductor, failure),
+                search_alg=asking,
+                scheduler=scheduler,
                 num_samples=-1,
                 reuse_actors=True,
             ),
@@ -196,5 +229,7 @@ def run_on_ray(
                 f"Ray was lost while trials ran: {line}\nNothing that finished is lost; go on "
                 f"with: recsweep resume {settings.stop_file.parent.name}"
             ) from error
+        finally:
+            crew.dismiss()
     if failure.error is not None:
         raise failure.error

@@ -45,6 +45,9 @@ class _Live:
     n_lost: int = 0
     pruner_state: Mapping[str, Any] = field(default_factory=dict)
     """As it was last journalled."""
+    is_leaving: bool = False
+    """Asked to make room for fewer workers."""
+    has_left: bool = False
 
 
 class Conductor:
@@ -136,6 +139,7 @@ class Conductor:
         live = self._live[order.number] = _Live(order)
         if order.attempt == 1:
             self._note_pruner_state(live, epoch=0)
+        order.room_file.unlink(missing_ok=True)
         trial = self._ledger.trial(order.number)
         self._board.start(trial)
         self._watcher.trial_started(trial)
@@ -178,7 +182,7 @@ class Conductor:
             elif event["kind"] == "epoch":
                 self._hear_epoch(live, event)
             elif event["kind"] == "end":
-                self._hear_end(live, StopReason(event["stop_reason"]))
+                self._hear_end(live, StopReason(event["stop_reason"]), event)
 
     def is_to_stop(self, number: int) -> bool:
         """Whether the pruner ended this trial."""
@@ -239,10 +243,27 @@ class Conductor:
         return live.order
 
     def leave(self, number: int) -> None:
-        """A trial that has not ended goes on in another run of the driver."""
+        """A trial that has not ended goes on in another run, or here when there is room again."""
         self.liveness.over(number)
-        if self._live.pop(number, None) is not None:
+        live = self._live.pop(number, None)
+        if live is None:
+            return
+        if live.has_left:
+            self._waiting.appendleft(live.order.again())
+        else:
             self._n_interrupted += 1
+
+    def make_room(self, n_workers: int) -> None:
+        """Where more trials are live, ask the youngest to leave their workers after their epoch."""
+        staying = [live for live in self._live.values() if not live.is_leaving]
+        for live in staying[n_workers:]:
+            live.is_leaving = True
+            file = live.order.room_file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+            self._watcher.message(
+                f"#{live.order.number} makes room at the end of its epoch, and goes on later"
+            )
 
     def stop(self) -> None:
         """Hand out no more orders."""
@@ -293,11 +314,16 @@ class Conductor:
         shutil.rmtree(live.order.folder / "last", ignore_errors=True)
         self._hear_end(live, reason)
 
-    def _hear_end(self, live: _Live, reason: StopReason) -> None:
+    def _hear_end(
+        self, live: _Live, reason: StopReason, event: Mapping[str, Any] | None = None
+    ) -> None:
         number = live.order.number
         if reason is StopReason.RECYCLED:
             return  # its process is about to go; `lose` hears of it
         if reason is StopReason.INTERRUPTED:
+            if event and event.get("makes_room"):
+                live.has_left = True  # `leave` hears of it when its worker is free
+                return
             self._is_stopping = True  # its worker saw the request before we did
             self.leave(number)
             return

@@ -51,6 +51,11 @@ class TrialOrder:
         return predictions_folder(self.study, self)
 
     @property
+    def room_file(self) -> Path:
+        """Its appearance asks this trial alone to leave its worker at the end of the epoch."""
+        return self.folder / "make-room"
+
+    @property
     def model(self) -> RankingConfig:
         """Raises ModelError where the values break a rule."""
         return ranking_config({**self.fixed, **self.values}, self.architectures)

@@ -99,10 +99,11 @@ class Workbench:
         try:
             if order.give_up is not None:
                 return self._end(order, StopReason.WORKER_LOST, order.give_up)
-            if not self._keep_going():
+            makes_room = order.room_file.exists()
+            if makes_room or not self._keep_going():
                 if attempt is not None:
                     attempt.save_last()
-                return self._end(order, StopReason.INTERRUPTED)
+                return self._end(order, StopReason.INTERRUPTED, makes_room=makes_room)
             if attempt is None:
                 if not self._settings.gpus:
                     # Ray leaves all GPUs visible to a worker that asked for none.
@@ -149,7 +150,11 @@ class Workbench:
         return psutil.Process().memory_info().rss > self._settings.recycle_above_mb * 1e6
 
     def _end(
-        self, order: TrialOrder, reason: StopReason, error: str | None = None
+        self,
+        order: TrialOrder,
+        reason: StopReason,
+        error: str | None = None,
+        **more: bool,
     ) -> dict[str, Any]:
         assert self._journal is not None
         self._journal.append(
@@ -160,6 +165,7 @@ class Workbench:
             stop_reason=reason.value,
             error=error,
             at=time.time(),
+            **more,
         )
         self._attempt = None
         return {"number": order.number, "done": True}

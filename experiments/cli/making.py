@@ -1,4 +1,4 @@
-"""Commands that train many trials: run, resume, stop."""
+"""Commands that train many trials: run, resume, stop, scale."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("run", epilog="Example: recsweep run dcn-vs-plain --set search.trials=20")(run)
     app.command("resume", epilog="Example: recsweep resume dcn-vs-plain")(resume)
     app.command("stop", epilog="Example: recsweep stop dcn-vs-plain")(stop)
+    app.command("scale", epilog="Example: recsweep scale dcn-vs-plain --workers 4")(scale)
 
 
 @on_the_machine
@@ -137,6 +138,22 @@ def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     # With all search trials done, what runs is a verdict.
     command = "verdict" if read_study(folder).is_finished else "resume"
     typer.echo(f"go on later with: recsweep {command} {study}")
+
+
+def scale(
+    study: StudyName,
+    workers: Annotated[int, typer.Option("--workers", "-j", help="Trials at once from now on.")],
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Change how many trials a running study trains at once."""
+    from experiments.crew import ask_for_workers
+
+    before, holder = ask_for_workers(study_folder(study, root), workers)
+    typer.echo(f"asked {holder} to run {workers} trials at once, {before} until now")
+    if workers < before:
+        typer.echo(
+            "the youngest finish their epoch, are checkpointed, and go on when there is room"
+        )
 
 
 def _deadline(stop_at: str | None) -> float | None:

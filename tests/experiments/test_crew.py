@@ -1,0 +1,89 @@
+"""Fewer and more workers while a study runs, without Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments.cli.main import app
+from experiments.crew import Crew, ask_for_workers
+from experiments.errors import RequestError, StateError
+from experiments.lock import StudyLock
+from experiments.records import StopReason, TrialState
+from tests.experiments.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
+from tests.fake_workers import FakeStudy, FakeWorker, Fuse
+
+
+def test_a_wish_is_taken_up_once(tmp_path: Path) -> None:
+    crew = Crew(tmp_path, 1, at_most=2)
+    assert crew.size == 1
+    with StudyLock(tmp_path):
+        assert ask_for_workers(tmp_path, 2)[0] == 1
+        assert (crew.size, crew.size) == (2, 2)
+        assert ask_for_workers(tmp_path, 1)[0] == 2
+    crew.dismiss()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["driver.lock"]
+
+
+def test_what_cannot_be_had_is_refused_with_the_cure(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    with pytest.raises(StateError, match=r"nobody runs mine.*resume mine --workers 2"):
+        ask_for_workers(folder, 2)
+    with StudyLock(folder):
+        with pytest.raises(StateError, match="no workers yet"):
+            ask_for_workers(folder, 2)
+        Crew(folder, 1, at_most=2)
+        with pytest.raises(RequestError, match="at most 2"):
+            ask_for_workers(folder, 3)
+        with pytest.raises(RequestError, match="recsweep stop mine"):
+            ask_for_workers(folder, 0)
+        (folder / "scale").write_text("many\n")
+        assert Crew(folder, 1, at_most=2).size == 1
+
+
+def test_scale_needs_a_number() -> None:
+    assert CliRunner().invoke(app, ["scale", "mine"]).exit_code == 2
+
+
+def test_the_youngest_trial_makes_room_and_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    sweep = a_sweep(3, sampler="random", pruner="none")
+    expected, _ = run_alone(tmp_path / "alone", sweep)
+    study = FakeStudy(tmp_path / "scaled", sweep, bumpy, checkpoint_every=1)
+    with study.opened(Fuse()) as conductor:
+        first, second = (FakeWorker(study, i, Fuse()) for i in range(2))
+        first.take(conductor.next_order())
+        second.take(order := conductor.next_order())
+        assert order is not None
+        for worker in (first, second):
+            worker.step(conductor)
+        conductor.make_room(2)
+        assert not order.room_file.exists()
+        conductor.make_room(1)
+        conductor.make_room(1)
+        assert [path.parent.name for path in study.folder.glob("trials/*/make-room")] == ["0001"]
+        # The worker sees the file before its next epoch.
+        second._write("end", sync=True, stop_reason="interrupted", error=None, makes_room=True)
+        first.step(conductor)  # a bell that rings before Ray has the worker back
+        assert not conductor.is_out_of_orders
+        conductor.leave(order.number)
+        again = conductor.next_order()
+        assert again is not None
+        assert (again.number, again.attempt) == (order.number, 2)
+        assert not again.room_file.exists()
+        second.take(again)
+        while conductor.n_live:
+            for worker in (first, second):
+                if worker.order is None:
+                    worker.take(conductor.next_order())
+                if worker.order is not None:
+                    worker.step(conductor)
+        assert conductor.is_finished
+    trials = trials_of(study.folder)
+    assert [outcome(trial) for trial in trials] == expected
+    made_room = trials[1]
+    assert made_room.state is not TrialState.RUNNING
+    assert made_room.attempts[0].stop_reason is StopReason.INTERRUPTED
+    assert made_room.attempts[1].first_epoch == 2
