@@ -103,7 +103,16 @@ def score_on_test(
                     write_checkpoint(place, {"predicted": row}, {"test_rmse": rmse(row, actual)})
             else:
                 rmse_by_seed[finalist.name] = tuple(None for _ in verdict.seeds)
-        leader = next((name for name, rows in predicted.items() if len(rows) > 1), None)
+        leader = next(
+            (
+                finalist.name
+                for name in predicted
+                if (finalist := verdict.finalist(name)) is not None
+                and not finalist.is_baseline
+                and not finalist.is_control
+            ),
+            None,
+        )
         refit = None
         if is_refit and leader is not None:
             refit = _refit(folder, study, sweep, leader, opened, watcher)

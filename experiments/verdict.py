@@ -45,6 +45,7 @@ from experiments.resources import Resources, take_machine
 from experiments.resume import bring_up_to_date, next_attempt
 from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
+from experiments.size_control import size_control, trained_as, with_sized_control
 from experiments.study import DRIVER_JOURNAL, load_data, run_trials
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
@@ -143,7 +144,8 @@ def frozen_or_chosen(
 
 
 def choose_finalists(study: StudyRecord, top: int) -> tuple[Finalist, ...]:
-    """The best `top`, the best of each arm, the default (if complete) and the best baseline."""
+    """The best `top`, the best of each arm, the default (if complete), a control as large as the
+    best DCN where that is compared with plain, and the best baseline."""
     reasons: dict[int, list[str]] = {}
     for place, trial in enumerate(study.ranked[:top], start=1):
         reasons.setdefault(trial.number, []).append(f"place {place}")
@@ -161,6 +163,8 @@ def choose_finalists(study: StudyRecord, top: int) -> tuple[Finalist, ...]:
         if trial.number in reasons
     ]
     known = [b for b in study.baselines if b.name in BASELINES]
+    if (control := size_control(study)) is not None:
+        finalists.append(control)
     if known:
         best = min(known, key=lambda b: b.val_rmse)
         finalists.append(Finalist(best.name, None, ("best baseline",)))
@@ -213,13 +217,14 @@ def gather_evidence(
     frozen = frozen_or_chosen(read_study(folder), top, n_seeds)
     with StudyLock(folder):
         bring_up_to_date(folder)
-        if not (folder / VERDICT_NAME).exists():
-            write_verdict(folder, frozen)
         machine, resources = take_machine(resources)
         sweep = folders.frozen_sweep(folder)
         loaded = load_data(sweep)
         study = read_study(folder)
         folders.refuse_changed_data(study, loaded.description)
+        if not (folder / VERDICT_NAME).exists():
+            frozen = with_sized_control(frozen, study, sweep, loaded.encoded)
+            write_verdict(folder, frozen)
         confirm = _load_confirm(sweep)
         if confirm is not None:
             loaded = replace(loaded, encoded=confirm.to_predict_in(loaded.encoded))
@@ -291,6 +296,7 @@ def _ask(study: StudyRecord, frozen: VerdictRecord, journal: Journal) -> None:
         assert finalist.number is not None
         trial = study.trial(finalist.number)
         assert trial is not None, finalist
+        trial = trained_as(finalist, trial)
         journal.append(
             "ask",
             sync=True,

@@ -19,18 +19,25 @@ TEST_NAME = "test.json"
 
 @dataclass(frozen=True, slots=True)
 class Finalist:
-    """A trial of the search, or a baseline, that goes into the verdict."""
+    """A trial of the search, a size control beside one, or a baseline, that is to be judged."""
 
     name: str
-    """The trial's (`0007`) or the baseline's (`bias`)."""
+    """The trial's (`0007`), the control's (`control-0007`) or the baseline's (`bias`)."""
     number: int | None
-    """None for a baseline."""
+    """Of the trial, or of the one that a control belongs to; None for a baseline."""
     reasons: tuple[str, ...]
-    """`place 1`, `best dcn`, `default`, `best baseline`."""
+    """`place 1`, `best dcn`, `default`, `plain of the size of #7`, `best baseline`."""
+    values: Mapping[str, Any] | None = None
+    """A control's own, by column name; empty until the list is frozen. None for the others."""
 
     @property
     def is_baseline(self) -> bool:
         return self.number is None
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the search never tried it: it was made to be as large as another."""
+        return self.values is not None
 
     def replicate(self, index: int) -> str:
         """The name of the trial under the index-th fresh seed, from 0: `0007-v1`."""
@@ -42,8 +49,8 @@ class FinalistResult:
     """How a finalist fared under the fresh seeds, on the validation rows."""
 
     name: str
-    search_rmse: float
-    """The RMSE for which it was chosen; a baseline's own."""
+    search_rmse: float | None
+    """The RMSE for which it was chosen; a baseline's own; None for a size control."""
     rmse_by_seed: tuple[float | None, ...]
     """In the order of the seeds; None where it did not complete. One number for a baseline."""
     mean: float | None
@@ -177,7 +184,7 @@ def read_verdict(folder: Path) -> VerdictRecord | None:
             top=plain["top"],
             seeds=tuple(plain["seeds"]),
             finalists=tuple(
-                Finalist(row["name"], row["number"], tuple(row["reasons"]))
+                Finalist(row["name"], row["number"], tuple(row["reasons"]), row.get("values"))
                 for row in plain["finalists"]
             ),
             results=_results(plain["results"]) if plain["results"] else None,

@@ -105,7 +105,7 @@ def judge(
         mean = means.get(name)
         is_seeded = len(own) > 1
         shrinkage = None
-        if mean is not None and is_seeded:
+        if mean is not None and search_rmse is not None and is_seeded:
             again = mean if on_searched is None else _mean(on_searched[name])
             shrinkage = None if again is None else again - search_rmse
         interval = over_seeds([v for v in own if v is not None]) if mean and is_seeded else None
@@ -139,10 +139,12 @@ def _mean(values: tuple[float | None, ...]) -> float | None:
     return sum(known) / len(known) if len(known) == len(values) and known else None
 
 
-def _search_rmse(study: StudyRecord, frozen: VerdictRecord, name: str) -> float:
-    """The RMSE for which a finalist was chosen."""
+def _search_rmse(study: StudyRecord, frozen: VerdictRecord, name: str) -> float | None:
+    """The RMSE for which a finalist was chosen; None for a control, which the search never saw."""
     finalist = frozen.finalist(name)
     assert finalist is not None, name
+    if finalist.is_control:
+        return None
     if finalist.number is None:
         baseline = study.baseline(name)
         assert baseline is not None, name
