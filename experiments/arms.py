@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from search_spaces import Choice, SearchSpace, Value
 
 
@@ -10,6 +12,22 @@ def arm_name(choice: Value) -> str:
     if isinstance(choice, bool):
         return "true" if choice else "false"
     return str(choice)
+
+
+def default_point(
+    space: SearchSpace,
+    defaults: Mapping[str, Value],
+    own: Mapping[str, Mapping[str, Value]] | None = None,
+) -> dict[str, Value]:
+    """The default configuration, projected onto a space.
+
+    Args:
+        own: by architecture, the defaults that hold for it alone.
+    """
+    point = space.project(defaults)
+    architecture = point.get("architecture", defaults.get("architecture"))
+    its = (own or {}).get(str(architecture))
+    return space.project({**defaults, **its}) if its else point
 
 
 def arms_of(space: SearchSpace, compare: str) -> dict[str, SearchSpace]:

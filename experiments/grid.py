@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments.arms import arms_of
+from experiments.arms import arms_of, default_point
 from search_spaces import Problem, SearchSpace, SpaceError, Value
 
 MAX_GRID_POINTS = 100_000
@@ -37,11 +37,16 @@ def grid_points(space: SearchSpace, default: Mapping[str, Value]) -> list[dict[s
     return [first, *(point for point in space.points() if point != first)]
 
 
-def n_grid_trials(space: SearchSpace, compare: str | None, defaults: Mapping[str, Value]) -> int:
+def n_grid_trials(
+    space: SearchSpace,
+    compare: str | None,
+    defaults: Mapping[str, Value],
+    own: Mapping[str, Mapping[str, Value]] | None = None,
+) -> int:
     """How many trials the whole grid takes, the default of each arm included.
 
     Raises:
         SpaceError: a dimension has no finite grid.
     """
     arms = [space] if compare is None else arms_of(space, compare).values()
-    return sum(len(grid_points(arm, arm.project(defaults))) for arm in arms)
+    return sum(len(grid_points(arm, default_point(arm, defaults, own))) for arm in arms)

@@ -1,11 +1,11 @@
 """The researcher's own code in a sweep: named in its tables, copied into its study.
 
     [space.architecture]
-    choices = ["plain", "gated.py:gated"]
+    choices = ["plain", "gated.py:gated", "mf.py:MF"]
 
-Within a sweep and its study such a function goes by its own name, `gated`; the resolved sweep says
-under `[architectures]` where the name leads, in a study to the copy in `code/`, from which the
-workers import it. Nothing here runs it.
+Within a sweep and its study such a function or class goes by its own name, `gated`; the resolved
+sweep says under `[architectures]` where the name leads, in a study to the copy in `code/`, from
+which the workers import it. Nothing here runs it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from experiments.sweep_tables import Report
 from recommender.config import ARCHITECTURES, HYPERPARAMETERS, problem_with
 from recommender.errors import ModelError, unknown
 from recommender.own import OwnArchitecture, digest_of, read_own
+from search_spaces import SearchSpace
 
 CODE = Path("code")
 Origin = tuple[str, Path, Sequence[str]]
@@ -39,6 +40,8 @@ class OwnCode:
     """What a sweep's tables may say beside the names that recsweep knows."""
 
     architectures: Mapping[str, OwnArchitecture] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
+    """The architectures that the sweep is about, recsweep's too; empty where that is a mistake."""
     mistaken: frozenset[str] = frozenset()
     """References that lead nowhere; that has been told."""
 
@@ -48,13 +51,19 @@ class OwnCode:
         names = {p.name for own in self.architectures.values() for p in own.parameters}
         return frozenset(names - HYPERPARAMETERS.keys())
 
-    def takers(self, parameter: str) -> list[str]:
-        """The architectures that have a parameter of this name."""
-        return [
-            name
-            for name, own in self.architectures.items()
-            if any(p.name == parameter for p in own.parameters)
-        ]
+    @property
+    def has_whole(self) -> bool:
+        return any(own.is_whole for own in self.architectures.values())
+
+    def takers(self, name: str) -> list[str]:
+        """The architectures to which a hyperparameter of this name means something."""
+        return [choice for choice in self.choices if self._takes(choice, name)]
+
+    def _takes(self, choice: str, name: str) -> bool:
+        own = self.architectures.get(choice)
+        if own is None or not own.is_whole:
+            return _is_ours(name) or (own is not None and name in {p.name for p in own.parameters})
+        return name in (own.uses or ())
 
     def is_known(self, name: str) -> bool:
         """Also any name where a reference is mistaken: who knows what its function takes."""
@@ -63,8 +72,14 @@ class OwnCode:
     def unknown(self, kind: str, name: str) -> str:
         return unknown(kind, name, [*HYPERPARAMETERS, *self.parameters])
 
-    def problem_with(self, name: str, value: object) -> str | None:
-        """What is wrong with the value of a known name, or None."""
+    def problem_with(
+        self, name: str, value: object, among: Sequence[str] | None = None
+    ) -> str | None:
+        """What is wrong with the value of a known name, or None.
+
+        Args:
+            among: the architectures that it is for; None: all of the sweep's.
+        """
         if name == "architecture":
             if value in self.mistaken or value in self.architectures:
                 return None
@@ -73,17 +88,28 @@ class OwnCode:
                 None
                 if value in known
                 else (
-                    f"{unknown('architecture', value, known)}; a function of your own is written "
+                    f"{unknown('architecture', value, known)}; a model of your own is written "
                     '"gated.py:gated" or "mypackage.models:gated"'
                 )
             )
-        if _is_ours(name):
+        takers = [t for t in self.takers(name) if among is None or t in among]
+        if _is_ours(name) and not (takers and all(self._is_theirs(t, name) for t in takers)):
             return problem_with(name, value)
         if not isinstance(value, bool | int | float | str):
             return f"{name} must be a single value, got {value!r}"
-        parameters = [p for own in self.architectures.values() for p in own.parameters]
+        parameters = [
+            p
+            for taker, own in self.architectures.items()
+            if not takers or taker in takers
+            for p in own.parameters
+        ]
         told = (p.problem_with(value) for p in parameters if p.name == name)
         return next((problem for problem in told if problem), None)
+
+    def _is_theirs(self, choice: str, name: str) -> bool:
+        """Whether a name of ours means a parameter of a whole model there, and nothing else."""
+        own = self.architectures.get(choice)
+        return own is not None and own.is_whole and name not in own.applied
 
     def is_number(self, name: str) -> bool:
         """Whether a name stands for a number that need not be whole."""
@@ -131,16 +157,46 @@ def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], Ow
             mistaken.add(name)
     for holder, entry, key in _places(table):
         holder[entry] = _replaced(holder[entry], lambda text, key=key: name_of(key, text))  # type: ignore[misc]
-    own = OwnCode(found, frozenset(mistaken))
+    own = OwnCode(found, _choices(table), frozenset(mistaken))
     _check_required(table, own, report)
-    _make_conditional(table, own)
+    _make_conditional(table.get("space"), own)
+    _refuse_idle(table, own, report)
     return table, own
+
+
+def _choices(table: Mapping[str, Any]) -> tuple[str, ...]:
+    """The architectures that a sweep chooses among, or the one that it fixes."""
+    model, space = (
+        raw if isinstance(raw := table.get(key), dict) else {} for key in ("model", "space")
+    )
+    dimension = space.get("architecture")
+    if isinstance(dimension, dict):
+        choices = dimension.get("choices")
+        return tuple(choices) if isinstance(choices, list) else ()
+    if "use" in space and "architecture" not in model:
+        return ARCHITECTURES
+    fixed = model.get("architecture", ARCHITECTURES[0])
+    return (fixed,) if isinstance(fixed, str) else ()
+
+
+def _refuse_idle(table: Mapping[str, Any], own: OwnCode, report: Report) -> None:
+    """A dimension that means nothing to any architecture of the sweep."""
+    space = table.get("space")
+    if not isinstance(space, dict) or own.mistaken or not own.choices or not own.has_whole:
+        return
+    for name in space:
+        if name not in _NO_DIMENSIONS and own.is_known(name) and not own.takers(name):
+            taken = sorted({n for o in own.architectures.values() for n in o.uses or ()})
+            report(
+                f"space.{name}",
+                f"means nothing to {', '.join(own.choices)}; known there: {', '.join(taken)}",
+            )
 
 
 def _add(found: dict[str, OwnArchitecture], name: str, own: OwnArchitecture) -> None:
     if name in ARCHITECTURES:
         raise ModelError(
-            f"{own.reference} has the name of an architecture of recsweep; rename the function, or "
+            f"{own.reference} has the name of an architecture of recsweep; rename it, or "
             f'name it under [architectures]: my_{name} = "..."'
         )
     other = found.setdefault(name, own)
@@ -215,21 +271,29 @@ def _check_required(table: Mapping[str, Any], own: OwnCode, report: Report) -> N
             report(place, f"{name} needs {', '.join(lacking)}: give it in [space] or [model]")
 
 
-def _make_conditional(table: Mapping[str, Any], own: OwnCode) -> None:
-    space = table.get("space")
+_NO_DIMENSIONS = ("use", "without", "architecture")
+
+
+def _make_conditional(space: object, own: OwnCode) -> None:
+    """Dimensions that mean something to some of the compared architectures, only there."""
     if not isinstance(space, dict) or not isinstance(space.get("architecture"), dict):
         return
-    choices = space["architecture"].get("choices")
-    if not isinstance(choices, list):
-        return
-    for name in own.parameters & space.keys():
-        takers = [taker for taker in own.takers(name) if taker in choices]
-        if not takers or len(takers) == len(choices):
+    for name in space.keys() - set(_NO_DIMENSIONS):
+        takers = own.takers(name)
+        if not takers or len(takers) == len(own.choices):
             continue
         for _, case in _cases(name, space[name]):
             when = case.setdefault("when", {})
             if isinstance(when, dict):
                 when.setdefault("architecture", takers)
+
+
+def with_conditions(space: SearchSpace, own: OwnCode) -> dict[str, Any]:
+    """The table of a space whose dimensions, also those of a shipped space, are only where they
+    mean something."""
+    table = space.to_table()
+    _make_conditional(table, own)
+    return table
 
 
 def kept_architectures(folder: Path, sweep: SweepConfig) -> dict[str, OwnArchitecture]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from experiments.armed_search import ArmedSearch
-from experiments.arms import arms_of
+from experiments.arms import arms_of, default_point
 from experiments.grid import grid_points
 from experiments.optuna_search import OptunaSearch
 from experiments.pruners import build_pruner
@@ -24,11 +24,13 @@ def build_search(
     seed: int,
     compare: str | None,
     defaults: Mapping[str, Value],
+    own: Mapping[str, Mapping[str, Value]] | None = None,
 ) -> Search:
     """The search that a sweep asks for, one an arm where it compares a dimension.
 
     Args:
         defaults: the default configuration; each arm tries its projection onto its space first.
+        own: by architecture, the defaults that hold for it alone.
 
     Raises:
         SpaceError: the sampler is `grid` and a dimension has no finite grid.
@@ -36,7 +38,7 @@ def build_search(
     sampler = sampler_factory(config.sampler, config.sampler_args)
 
     def one_arm(space: SearchSpace, arm: str | None) -> OptunaSearch:
-        default = space.project(defaults)
+        default = default_point(space, defaults, own)
         return OptunaSearch(
             space,
             planned=[default] if sampler else grid_points(space, default),

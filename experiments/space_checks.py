@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.own_code import OwnCode
+from experiments.own_code import OwnCode, with_conditions
 from experiments.sweep_tables import Report
 from recommender.config import Value
 from search_spaces import SearchSpace, parse_space
@@ -43,6 +43,8 @@ def read_space(
     table = {name: _with_number_type(name, dimension, own) for name, dimension in raw.items()}
     space, problems = parse_space(table, fixed=model)
     told = {problem.key for problem in problems}
+    if space is not None and "use" in table and own.has_whole:
+        space, problems = parse_space(with_conditions(space, own), fixed=model)
     for problem in problems:
         report(problem.key, problem.message)
     n_wrong_values = 0
@@ -63,18 +65,28 @@ def _value_problems(raw: Mapping[str, Any], own: OwnCode) -> Iterator[tuple[str,
             yield f"space.{name}", own.unknown("dimension", name)
             continue
         for key, case in _cases(name, dimension):
+            among = _architectures_of(case)
             for end in ("low", "high"):
-                if end in case and (problem := own.problem_with(name, case[end])):
+                if end in case and (problem := own.problem_with(name, case[end], among)):
                     yield f"{key}.{end}", problem
             choices = case.get("choices")
             if isinstance(choices, list):
                 wrong = [
-                    problem for choice in choices if (problem := own.problem_with(name, choice))
+                    problem
+                    for choice in choices
+                    if (problem := own.problem_with(name, choice, among))
                 ]
                 if wrong:
                     yield f"{key}.choices", "; ".join(wrong)
             if "each" in case and name != "layer_size":
                 yield f"{key}.each", "only layer_size has one value a layer; leave each out"
+
+
+def _architectures_of(case: Mapping[str, Any]) -> list[str] | None:
+    """Those that a case is for; None: all."""
+    when = case.get("when")
+    named = when.get("architecture") if isinstance(when, dict) else None
+    return None if named is None else list(named) if isinstance(named, list) else [named]
 
 
 def _cases(name: str, dimension: object) -> Iterator[tuple[str, Mapping[str, Any]]]:

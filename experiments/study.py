@@ -54,7 +54,7 @@ from experiments.sessions import (
     refuse_changed_sweep,
 )
 from experiments.supervision import StopCause, StopSwitch, supervise
-from experiments.sweep import SweepConfig, default_values
+from experiments.sweep import SweepConfig, default_values, own_defaults
 from experiments.watcher import StudyWatcher
 from recommender.baselines import fit_baselines
 from recommender.datasets.base import LoadedDataset
@@ -217,7 +217,12 @@ def _conduct(
         spent_s = ledger.elapsed_s()
         begin_session(folder, journal)
         search = build_search(
-            sweep.space, sweep.search, sweep.seed, sweep.compare, default_values(sweep)
+            sweep.space,
+            sweep.search,
+            sweep.seed,
+            sweep.compare,
+            default_values(sweep),
+            own_defaults(sweep.model, sweep.architectures),
         )
         orders = pick_up(folder, search, ledger, journal, sweep)
         time_left_s = _time_left(sweep.search.timeout_s, spent_s, more_s)

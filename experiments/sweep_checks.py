@@ -6,6 +6,7 @@ Imports neither pandas nor TensorFlow, Ray or Optuna: a sweep is checked before 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from experiments.arms import arms_of
@@ -17,7 +18,13 @@ from experiments.own_code import resolve_own
 from experiments.pruners import check_pruner
 from experiments.samplers import check_sampler
 from experiments.space_checks import check_model, read_space
-from experiments.sweep import SearchConfig, SweepConfig, defaults_with, name_problem
+from experiments.sweep import (
+    SearchConfig,
+    SweepConfig,
+    defaults_with,
+    name_problem,
+    own_defaults,
+)
 from experiments.sweep_file import TOP_LEVEL_KEYS, SweepSource
 from experiments.sweep_tables import (
     CompareTable,
@@ -27,7 +34,7 @@ from experiments.sweep_tables import (
     TrainingTable,
     read_table,
 )
-from recommender.config import TrainingConfig, Value
+from recommender.config import TrainingConfig
 from recommender.errors import unknown
 from search_spaces import Choice, Problem, SearchSpace
 
@@ -53,8 +60,12 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
     model = check_model(table.get("model", {}), report, own)
     space = read_space(table["space"], model, report, own) if "space" in table else None
     compare = _read_compare(table, space, report)
-    defaults = defaults_with(model, own.architectures)
-    search = _read_search(table, space, compare, defaults, report)
+    n_grid = partial(
+        n_grid_trials,
+        defaults=defaults_with(model, own.architectures),
+        own=own_defaults(model, own.architectures),
+    )
+    search = _read_search(table, space, compare, n_grid, report)
     length = search if "search" in table else _read_training(table, report)
     if problems or also:
         # Those of no line (overrides, missing tables) first, then down the file.
@@ -131,7 +142,7 @@ def _read_search(
     table: Mapping[str, Any],
     space: SearchSpace | None,
     compare: str | None,
-    defaults: Mapping[str, Value],
+    n_grid: Callable[[SearchSpace, str | None], int],
     report: Report,
 ) -> SearchConfig | None:
     if "search" not in table:
@@ -155,7 +166,7 @@ def _read_search(
     return SearchConfig(
         trials=0
         if is_told
-        else _count_trials(read.trials, sampler, space, compare, defaults, report),
+        else _count_trials(read.trials, sampler, space, compare, n_grid, report),
         max_epochs=read.max_epochs,
         patience=read.patience,
         sampler=sampler,
@@ -194,7 +205,7 @@ def _count_trials(
     sampler: str,
     space: SearchSpace | None,
     compare: str | None,
-    defaults: Mapping[str, Value],
+    n_grid: Callable[[SearchSpace, str | None], int],
     report: Report,
 ) -> int:
     """How many trials: those asked for; of a grid all its points where nothing is said."""
@@ -206,7 +217,7 @@ def _count_trials(
             report(problem.key, problem.message)
         if problems:
             return 0
-        n_all = n_grid_trials(space, compare, defaults)
+        n_all = n_grid(space, compare)
         if asked is not None and asked > n_all:
             report(
                 "search.trials",

@@ -1,0 +1,184 @@
+"""Sweeps over whole models of the researcher's own, beside recsweep's architectures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.arms import default_point
+from experiments.best import trial_to_toml
+from experiments.board import check_board
+from experiments.cli.models import train
+from experiments.config import Sweep, default_values, load_sweep
+from experiments.errors import RequestError, StateError, SweepFileError
+from experiments.records import Purpose, StopReason, TrialState, read_study
+from experiments.single import export_trial
+from experiments.study import resume_study, run_study
+from experiments.sweep import SweepConfig, own_defaults
+from experiments.unseal import score_on_test
+from experiments.watcher import Silent
+from recommender.checkpoints import read_checkpoint
+from recsweep import Choice, Float, Int, space
+from tests.in_process import Died, InProcess
+from tests.own_classes import write_classes
+from tests.small_studies import decide
+
+
+@pytest.fixture
+def folder(tmp_path: Path, ratings_csv: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(write_classes(tmp_path))
+    (tmp_path / "ratings.csv").symlink_to(ratings_csv)
+    return tmp_path
+
+
+def _sweep(*references: str, **more: object) -> SweepConfig:
+    dimensions = more.pop("space", {"rate": Float(0.01, 0.1, log=True)})
+    settings = {"trials": 2 * (1 + len(references)), "max_epochs": 3} | more
+    return Sweep(
+        "whole",
+        dataset={
+            "path": "ratings.csv",
+            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
+        },
+        space=space(architecture=Choice(["plain", *references]), **dimensions),
+        compare="architecture",
+        model={"embedding_size": 4, "batch_size": 256},
+        pruner="none",
+        **settings,
+    )
+
+
+def test_each_arm_has_the_dimensions_that_mean_something_to_it_and_its_own_defaults(
+    folder: Path,
+) -> None:
+    sweep = _sweep(
+        "mf.py:MF",
+        "tutorial.py:MovielensModel",
+        space={
+            "n_factors": Int(2, 8),
+            "l2": Float(0.0, 0.1),
+            "learning_rate": Float(1e-3, 0.1, log=True),
+            "n_layers": Int(1, 2),
+            "layer_size": Choice([4, 8]).each("n_layers"),
+        },
+    )
+    assert sweep.space is not None
+    when = {d.name: d.cases[0].when.get("architecture") for d in sweep.space.dimensions[1:]}
+    assert when == {
+        "n_factors": ("MF",),
+        "l2": ("MF", "MovielensModel"),
+        "learning_rate": ("plain", "MovielensModel"),
+        "n_layers": ("plain",),
+        "layer_size": ("plain",),
+    }
+    own = own_defaults(sweep.model, sweep.architectures)
+    points = {
+        arm: default_point(sweep.space.restrict("architecture", arm), default_values(sweep), own)
+        for arm in sweep.arms
+    }
+    assert points["MF"] == {"architecture": "MF", "n_factors": 4, "l2": 0.02}
+    assert points["MovielensModel"]["l2"] == 1e-4
+    assert points["plain"].keys() == {
+        "architecture", "learning_rate", "n_layers", "layer_size_0", "layer_size_1",
+    }  # fmt: skip
+
+
+def test_a_shipped_space_does_not_reach_a_whole_model(folder: Path) -> None:
+    (folder / "used.toml").write_text(
+        'dataset.name = "movielens-small"\ncompare.dimension = "architecture"\n'
+        'space = { use = "ranking", architecture = { choices = ["plain", "mf.py:MF"] }, '
+        "n_factors = { low = 2, high = 8 } }\n"
+        "search.trials = 4\n"
+    )
+    arms = {
+        arm: load_sweep("used.toml").space.restrict("architecture", arm)  # type: ignore[union-attr]
+        for arm in ("plain", "MF")
+    }
+    assert [d.name for d in arms["MF"].dimensions] == ["architecture", "n_factors"]
+    assert "learning_rate" in [d.name for d in arms["plain"].dimensions]
+
+
+def test_what_means_nothing_to_any_model_is_refused(folder: Path) -> None:
+    with pytest.raises(SweepFileError) as caught:
+        Sweep(
+            "idle",
+            space=space(architecture=Choice(["mf.py:MF"]), n_layers=Int(1, 2), rate=Int(1, 2)),
+            trials=2,
+        )
+    (problem,) = caught.value.problems
+    assert problem.key == "space.n_layers"
+    assert problem.message == "means nothing to MF; known there: l2, n_factors, rate"
+
+
+def test_a_name_of_ours_keeps_our_limits_where_it_reaches_our_models(folder: Path) -> None:
+    (folder / "named.py").write_text(
+        "class Named:\n    def __init__(self, data, *, activation='linear'): ...\n"
+        "    def fit_epoch(self): ...\n    def predict(self, rows): ...\n"
+    )
+    linear = Choice(["linear", "cubic"])
+    sweep = _sweep(
+        "named.py:Named", space={"activation": linear.when(architecture="named.py:Named")}
+    )
+    assert sweep.arms == ("plain", "Named")
+    with pytest.raises(SweepFileError, match="activation must be one of relu"):
+        _sweep("named.py:Named", space={"activation": linear})
+
+
+def test_a_sweep_over_whole_models_is_killed_resumed_and_trained_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = _sweep("mf.py:MF", "saved.py:Saved", "wrong.py:Column", "wrong.py:NotANumber")
+    workers = InProcess(dies_after=3)
+    workers.use(monkeypatch)
+    with pytest.raises(Died):
+        run_study(sweep, root=folder, watcher=Silent())
+    workers.dies_after = None
+    study = resume_study(folder / "whole", watcher=Silent()).study
+    states = {arm: {t.state for t in study.trials if t.arm == arm} for arm in sweep.arms}
+    assert states == {
+        "plain": {TrialState.COMPLETE},
+        "MF": {TrialState.COMPLETE},
+        "Saved": {TrialState.COMPLETE},
+        "Column": {TrialState.FAIL},
+        "NotANumber": {TrialState.PRUNED},
+    }
+    assert len(workers.trained) == len(set(workers.trained)) == 10
+    by_arm = {t.arm: t for t in study.trials}
+    n_rows = study.provenance["dataset"]["validation"]["n_rows"]
+    assert by_arm["Column"].error == (
+        f"wrong.py: Column.predict must give ratings of shape ({n_rows},), got ({n_rows}, 1)"
+    )
+    assert by_arm["NotANumber"].stop_reason is StopReason.DIVERGED
+    assert "NotANumber.predict gives NaN" in (by_arm["NotANumber"].error or "")
+    assert check_board(study) == []
+
+    mf = by_arm["MF"]
+    frozen = load_sweep(study.folder / "sweep.toml")
+    (folder / "trial.toml").write_text(trial_to_toml(frozen, study, mf))
+    train("trial.toml")
+    with pytest.raises(RequestError, match=r"mf.py: MF is a whole model of your own"):
+        list(export_trial(study.folder, study, mf, folder / "exported"))
+
+    text = (folder / "mf.py").read_text()
+    (folder / "mf.py").write_text(text.replace("0.02", "0.03"))
+    with pytest.raises(StateError, match=r"mf.py changed since whole began") as caught:
+        resume_study(study.folder, watcher=Silent(), n_trials=20)
+    assert "n_factors=4, rate=0.05, l2=0.03" in str(caught.value)
+
+
+def test_a_verdict_and_the_test_split_judge_whole_models_as_any(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    InProcess().use(monkeypatch)
+    sweep = _sweep("mf.py:MF", "saved.py:Saved", trials=3)
+    study = run_study(sweep, root=folder, watcher=Silent()).study
+    decide(study.folder, top=3, n_seeds=2)
+    score_on_test(study.folder, "to try it", Silent())
+    kept = {
+        trial.name: read_checkpoint(study.folder / "predictions" / "test" / trial.name)
+        for trial in read_study(study.folder).trials
+        if trial.purpose is Purpose.VERDICT
+    }
+    assert len(kept) == 6
+    assert all(0.5 < metadata["test_rmse"] < 2 for _, metadata in kept.values())
