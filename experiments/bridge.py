@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from recommender.datasets.base import EncodedDataset
 
 METRIC = "number"
 """Ray wants a metric named; it is never read."""
+_LISTEN_EVERY_S = 0.5
 
 
 class _Unpickled:
@@ -119,6 +121,24 @@ class _Stopping(_Unpickled, TrialScheduler):
         self._crew = crew
         self._asking = asking
         self._failure = failure
+        self._controller: Any = None
+        self._listened_at = 0.0
+
+    def kill_worker(self, number: int) -> bool:
+        """Kill the process that has this trial, on whatever node, also one that hangs or has not
+        finished its start. Whether there is one. May be called from any thread."""
+        controller = self._controller
+        if controller is None:
+            return False
+        for trial in controller.get_trials():
+            if trial.config["order"].number == number and not trial.is_finished():
+                tracked = controller._trial_to_actor.get(trial)
+                actors = controller._actor_manager._live_actors_to_ray_actors_resources
+                if tracked in actors:
+                    # A process that does not react is killed by its node after five seconds.
+                    ray.kill(actors[tracked][0])
+                    return True
+        return False
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         return True
@@ -154,6 +174,13 @@ class _Stopping(_Unpickled, TrialScheduler):
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None: ...
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """The first that waits. Ray asks several times a second, also while no result comes."""
+        self._controller = tune_controller
+        if time.monotonic() >= self._listened_at + _LISTEN_EVERY_S and not self._failure.error:
+            self._listened_at = time.monotonic()
+            with self._failure.kept():
+                # A worker that hangs in its first epoch has said who it is, and rings no bell.
+                self._conductor.pump()
         return next(
             (t for t in tune_controller.get_trials() if t.status == t.PENDING),
             None,
@@ -202,6 +229,7 @@ def run_on_ray(
     crew = Crew(settings.stop_file.parent, resources.workers, _n_that_fit(resources))
     asking = _Asking(conductor, crew, failure)
     scheduler = _Stopping(conductor, crew, asking, failure)
+    conductor.liveness.kill = scheduler.kill_worker
     with tempfile.TemporaryDirectory(prefix="recsweep-tune-") as scratch:
         tuner = tune.Tuner(
             trainable,

@@ -42,6 +42,8 @@ class _Live:
 
     order: TrialOrder
     is_to_stop: bool = False
+    is_cold: bool = True
+    """Whether its worker may still be importing TensorFlow, or tracing its first epoch."""
     n_lost: int = 0
     pruner_state: Mapping[str, Any] = field(default_factory=dict)
     """As it was last journalled."""
@@ -137,6 +139,7 @@ class Conductor:
         if order is None:
             return None
         live = self._live[order.number] = _Live(order)
+        self.liveness.handed_out(order.number)
         if order.attempt == 1:
             self._note_pruner_state(live, epoch=0)
         order.room_file.unlink(missing_ok=True)
@@ -177,7 +180,10 @@ class Conductor:
             live = self._live.get(event["number"]) if "number" in event else None
             if live is None or event.get("attempt") != live.order.attempt:
                 continue  # the driver's own line, or a late word of an attempt given up
-            if event["kind"] == "start":
+            if event["kind"] == "take":
+                live.is_cold = not event["is_warm"]
+                self.liveness.taken(event["number"], event["worker"], event["is_warm"])
+            elif event["kind"] == "start":
                 self._hear_start(live, event)
             elif event["kind"] == "epoch":
                 self._hear_epoch(live, event)
@@ -205,17 +211,13 @@ class Conductor:
         if doom is not None:
             self._watcher.message(f"#{number} {doom[0]}: {doom[1]}; its worker is replaced")
             self._end_trial(live, *doom)
+            if live.is_cold:
+                self._count_stillborn()
             return None
         self.liveness.over(number)
         if live.order.give_up is not None:
             self._end_trial(live, StopReason.WORKER_LOST, live.order.give_up)
-            self._n_stillborn += 1
-            if self._n_stillborn == STILLBORN_TRIALS:
-                raise ClusterError(
-                    f"no worker could begin to train: {STILLBORN_TRIALS} trials in a row lost "
-                    f"theirs {LOST_WORKER_RETRIES + 2} times; what ended them is in Ray's logs, "
-                    "under ray/session_latest/logs of the temporary folder"
-                )
+            self._count_stillborn()
             return None
         trial = self._ledger.trial(number)
         is_recycled = bool(trial.attempts) and (
@@ -240,7 +242,18 @@ class Conductor:
                 + (f"given up: {give_up}" if give_up else "going on from its last checkpoint")
             )
         live.order = live.order.again(give_up)
+        live.is_cold = True
+        self.liveness.handed_out(number)
         return live.order
+
+    def _count_stillborn(self) -> None:
+        self._n_stillborn += 1
+        if self._n_stillborn == STILLBORN_TRIALS:
+            raise ClusterError(
+                f"no worker could begin to train: {STILLBORN_TRIALS} trials in a row ended "
+                "before their workers were ready, which were lost or gave no sign of life; why is "
+                "in Ray's logs, under ray/session_latest/logs of the temporary folder"
+            )
 
     def leave(self, number: int) -> None:
         """A trial that has not ended goes on in another run, or here when there is room again."""
@@ -276,7 +289,7 @@ class Conductor:
             self._watcher.message(f"#{number} begins anew: {event['damaged']}")
         trial = self._ledger.trial(number)
         spent_s = sum(e.seconds for e in trial.epochs if e.epoch < event["first_epoch"])
-        self.liveness.began(number, event["worker"], spent_s)
+        self.liveness.began(number, event["worker"], spent_s, is_warm=not live.is_cold)
 
     def _hear_epoch(self, live: _Live, event: Mapping[str, Any]) -> None:
         number, epoch = live.order.number, int(event["epoch"])
@@ -288,6 +301,8 @@ class Conductor:
             n_updates=int(event["n_updates"]),
             seconds=float(event["seconds"]),
         )
+        live.is_cold = False
+        self.liveness.warmed_up(number)
         self._longest_epoch_s = max(self._longest_epoch_s, record.seconds)
         keep_going = True
         if math.isfinite(value):

@@ -34,6 +34,8 @@ COMMIT_EVERY_S = 0.25
 """Epochs wait at most this long, until the next `catch_up`, to be committed together."""
 
 _AT_ONCE = frozenset({"ask", "end", "attempt_end", "extend", "session", "session_end"})
+_NO_FACTS = frozenset({"take"})
+"""What a journal tells the driver of the moment, and nobody after."""
 _BUSY_S = 30.0
 _CLOSING_S = 5.0
 
@@ -131,6 +133,8 @@ class Ledger:
             self._apply(event)
 
     def _apply(self, event: Event) -> None:
+        if event["kind"] in _NO_FACTS:
+            return
         try:
             statement, row = row_of(event)
         except (KeyError, TypeError, ValueError) as error:

@@ -1,14 +1,15 @@
 """Workers that have gone silent or take too long: found by their journals, ended from outside.
 
 A worker touches its journal between chunks and with every line. The driver looks whether the
-file's time has changed, and when by its own clock: what the two clocks say does not matter.
+file's time has changed, and when by its own clock: what the two clocks say does not matter. Until
+a worker has said that it took a trial, the driver's own clock alone counts.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-import signal
 import socket
 import time
 from collections.abc import Callable
@@ -18,14 +19,21 @@ from pathlib import Path
 from experiments.durations import format_duration
 from experiments.records import StopReason
 
+START_S = 120.0
+"""What a new process may take to start, to import TensorFlow, to build its first model and to trace
+its first epoch, however short `stall_timeout` is: it gives no sign meanwhile."""
+
 
 @dataclass(slots=True)
 class _Watched:
-    """One attempt that has started, on its worker."""
+    """One attempt, from the moment it was handed out."""
 
-    worker: str
-    began_at: float
     heard_at: float
+    began_at: float = math.inf
+    worker: str | None = None
+    """Who took it; None: nobody has said so."""
+    is_warm: bool = False
+    """Whether the worker has trained an epoch of any trial."""
     sign: int = -1
     doom: tuple[StopReason, str] | None = None
 
@@ -37,7 +45,6 @@ class Liveness:
         folder: the study's.
         stall_s: a worker without a sign of life for so long is killed; None: never.
         trial_s: an attempt that runs for longer is ended; None: never.
-        kill: ends the process of a worker, given its name.
     """
 
     def __init__(
@@ -46,24 +53,39 @@ class Liveness:
         stall_s: float | None = None,
         trial_s: float | None = None,
         *,
-        kill: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journals = folder / "journal"
         self._stall_s = stall_s
         self._trial_s = trial_s
-        self._kill = kill or kill_worker
         self._clock = clock
         self._watched: dict[int, _Watched] = {}
+        self.kill: Callable[[int], bool] = lambda _number: False
+        """Kills the worker of a trial, given its number, and says whether it has one. Whoever runs
+        the workers sets it."""
 
-    def began(self, number: int, worker: str, spent_s: float = 0.0) -> None:
-        """An attempt at a trial started on a worker.
+    def handed_out(self, number: int) -> None:
+        """An attempt at a trial waits for a worker, which may have to start first."""
+        self._watched[number] = _Watched(self._clock())
+
+    def taken(self, number: int, worker: str, is_warm: bool) -> None:
+        """A worker took the trial; it is about to build the model."""
+        now = self._clock()
+        self._watched[number] = _Watched(now, now if is_warm else math.inf, worker, is_warm)
+
+    def began(self, number: int, worker: str, spent_s: float = 0.0, is_warm: bool = True) -> None:
+        """The attempt's first epoch begins.
 
         Args:
             spent_s: what earlier attempts took for the epochs that this one goes on from.
         """
         now = self._clock()
-        self._watched[number] = _Watched(worker, now - spent_s, now)
+        self._watched[number] = _Watched(now, now - spent_s, worker, is_warm)
+
+    def warmed_up(self, number: int) -> None:
+        """The worker of this trial has trained an epoch."""
+        if number in self._watched:
+            self._watched[number].is_warm = True
 
     def over(self, number: int) -> None:
         """The attempt ended, in whatever way."""
@@ -74,25 +96,42 @@ class Liveness:
         watched = self._watched.get(number)
         return watched.doom if watched else None
 
-    def check(self) -> None:
-        """Kill the workers whose time is over. May be called from another thread."""
+    def check(self) -> list[str]:
+        """Kill the workers whose time is over; gives what a user should know of the others.
+
+        May be called from another thread.
+        """
+        said: list[str] = []
         if self._stall_s is None and self._trial_s is None:
-            return
-        for watched in list(self._watched.values()):
-            if watched.doom is None:
-                watched.doom = self._judge(watched)
-                if watched.doom is not None:
-                    self._kill(watched.worker)
+            return said
+        for number, watched in list(self._watched.items()):
+            if watched.doom is not None:
+                continue
+            watched.doom = self._judge(watched)
+            if watched.doom is None or self.kill(number):
+                continue
+            # No process to end: as long as there is no room for one, the trial waits.
+            watched.doom, watched.heard_at = None, self._clock()
+            if watched.worker is None:
+                said.append(f"#{number} waits for a worker: Ray has no room for it")
+        return said
 
     def _judge(self, watched: _Watched) -> tuple[StopReason, str] | None:
         now = self._clock()
-        with contextlib.suppress(FileNotFoundError):
-            sign = (self._journals / journal_name(watched.worker)).stat().st_mtime_ns
-            if sign != watched.sign:
-                watched.sign, watched.heard_at = sign, now
-        if self._stall_s is not None and now - watched.heard_at > self._stall_s:
-            limit = format_duration(self._stall_s)
-            return StopReason.STALLED, f"no sign of life for {limit} (search.stall_timeout)"
+        if watched.worker is not None:
+            with contextlib.suppress(FileNotFoundError):
+                sign = (self._journals / journal_name(watched.worker)).stat().st_mtime_ns
+                if sign != watched.sign:
+                    watched.sign, watched.heard_at = sign, now
+        if self._stall_s is not None:
+            limit_s = self._stall_s if watched.is_warm else max(self._stall_s, START_S)
+            if now - watched.heard_at > limit_s:
+                when = "" if watched.is_warm else " from a worker that was to start"
+                limit = format_duration(limit_s)
+                return (
+                    StopReason.STALLED,
+                    f"no sign of life for {limit}{when} (search.stall_timeout)",
+                )
         if self._trial_s is not None and now - watched.began_at > self._trial_s:
             limit = format_duration(self._trial_s)
             return StopReason.TRIAL_TIMEOUT, f"ran for more than {limit} (search.trial_timeout)"
@@ -106,22 +145,3 @@ def worker_name() -> str:
 
 def journal_name(worker: str) -> str:
     return f"worker-{worker}.jsonl"
-
-
-def kill_worker(worker: str) -> None:
-    """Kill a worker's process, also one that does not run any more or is stopped."""
-    host, _, pid = worker.rpartition("-")
-    if host == socket.gethostname():
-        _kill_here(int(pid))
-        return
-    import ray
-
-    for node in ray.nodes():
-        if node["Alive"] and node["NodeManagerHostname"] == host:
-            there = {f"node:{node['NodeManagerAddress']}": 0.001}
-            ray.remote(num_cpus=0, resources=there)(_kill_here).remote(int(pid))
-
-
-def _kill_here(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)

@@ -96,6 +96,14 @@ class Workbench:
                 self._end(order, StopReason.RECYCLED)
                 # Leaving anywhere else than on the first line of a trial's first step loses it.
                 os._exit(0)
+            # Before TensorFlow is imported and the model built: either may hang.
+            self._journal.append(
+                "take",
+                number=order.number,
+                attempt=order.attempt,
+                worker=self._name,
+                is_warm=self._trainer.has_begun,
+            )
         try:
             if order.give_up is not None:
                 return self._end(order, StopReason.WORKER_LOST, order.give_up)

@@ -1,0 +1,150 @@
+"""A sweep that a third of its own configurations wreck: they diverge, crash, or hang."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from experiments.board import check_board
+from experiments.cluster import Resources
+from experiments.machine import Machine
+from experiments.records import StopReason, StudyRecord, TrialState
+from experiments.study import run_study
+from experiments.sweep import SweepConfig
+from experiments.watcher import Silent
+from recsweep import Choice, Sweep, space
+from tests.integration.test_sweeps import events_of, wait_for
+
+pytestmark = pytest.mark.ray
+
+FATES = '''
+import time
+
+import tensorflow as tf
+
+Dense = tf.keras.layers.Dense
+
+
+class Hangs(tf.keras.layers.Layer):
+    """In the middle of an epoch, where nobody can ask it to stop."""
+
+    def call(self, inputs):
+        def wait(x):
+            time.sleep(10_000)
+            return x
+
+        x = tf.numpy_function(wait, [inputs], inputs.dtype)
+        return tf.ensure_shape(x, inputs.shape)
+
+
+def fated(inputs, *, fate="sound-1"):
+    if fate == "crashes":
+        raise RuntimeError("no such luck")
+    if fate == "hangs-while-built":
+        time.sleep(10_000)
+    x = Dense(int(fate.rpartition("-")[2]) if fate.startswith("sound") else 4, "relu")(inputs)
+    if fate == "hangs-in-an-epoch":
+        x = Hangs()(x)
+    x = Dense(1)(x)
+    return x * 1e30 if fate == "diverges" else x  # its square is no float32
+'''
+SOUND = tuple(f"sound-{units}" for units in range(1, 9))
+END_OF = {
+    "diverges": (TrialState.PRUNED, StopReason.DIVERGED),
+    "crashes": (TrialState.FAIL, StopReason.ERROR),
+    "hangs-while-built": (TrialState.FAIL, StopReason.STALLED),
+    "hangs-in-an-epoch": (TrialState.FAIL, StopReason.STALLED),
+}
+
+
+def a_sweep(folder: Path, ratings: Path, name: str, fates: Sequence[str]) -> SweepConfig:
+    (folder / "fates.py").write_text(FATES)
+    return Sweep(
+        name=name,
+        dataset={
+            "path": str(ratings),
+            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
+        },
+        space=space(
+            architecture=Choice([f"{folder}/fates.py:fated"]),
+            fate=Choice(fates),
+        ),
+        model={"embedding_size": 4, "batch_size": 128},
+        sampler="grid",
+        pruner="none",
+        trials=len(fates),
+        max_epochs=2,
+        patience=0,
+        stall_timeout="5s",
+    )
+
+
+def by_fate(study: StudyRecord) -> dict[object, tuple[object, ...]]:
+    return {
+        trial.values["fate"]: (trial.state, trial.stop_reason, trial.best_rmse)
+        for trial in study.trials
+    }
+
+
+def test_a_sweep_of_which_a_third_goes_wrong_ends_by_itself_with_every_state_right(
+    cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.liveness.START_S", 40.0)
+    two = Resources(2, gpus=0)
+    bad = list(END_OF)
+    mixed = [*SOUND[:3], bad[2], SOUND[3], bad[0], SOUND[4], bad[1], SOUND[5], bad[3], *SOUND[6:]]
+    study = run_study(
+        a_sweep(tmp_path, ratings_csv, "mixed", mixed),
+        root=tmp_path,
+        watcher=Silent(),
+        resources=two,
+    ).study
+    alone = run_study(
+        a_sweep(tmp_path, ratings_csv, "alone", SOUND),
+        root=tmp_path,
+        watcher=Silent(),
+        resources=two,
+    ).study
+    ends = by_fate(study)
+    assert len(ends) == len(study.trials) == 12
+    assert {fate: ends[fate][:2] for fate in bad} == END_OF
+    assert {fate: ends[fate] for fate in SOUND} == by_fate(alone)
+    assert all(state is TrialState.COMPLETE for state, *_ in by_fate(alone).values())
+    ranking = [trial.values["fate"] for trial in study.ranked]
+    assert ranking == [trial.values["fate"] for trial in alone.ranked]
+    assert study.state == "finished"
+    assert check_board(study) == []
+
+
+def test_a_worker_that_hangs_before_it_trains_anything_is_replaced(
+    cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped while it imports TensorFlow, long before its first epoch."""
+    monkeypatch.setattr("experiments.liveness.START_S", 30.0)
+    folder = tmp_path / "hung"
+
+    def hang() -> None:
+        wait_for(lambda: any(event["kind"] == "take" for event in events_of(folder)))
+        worker = next(str(e["worker"]) for e in events_of(folder) if e["kind"] == "take")
+        os.kill(int(worker.rpartition("-")[2]), signal.SIGSTOP)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    study = run_study(
+        a_sweep(tmp_path, ratings_csv, "hung", SOUND[:2]),
+        root=tmp_path,
+        watcher=Silent(),
+        resources=Resources(1, gpus=0),
+    ).study
+    thread.join(5)
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
+    assert study.trials[0].stop_reason is StopReason.STALLED
+    assert study.trials[0].error == (
+        "no sign of life for 30 s from a worker that was to start (search.stall_timeout)"
+    )
+    assert study.trials[0].epochs == ()
