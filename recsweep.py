@@ -14,15 +14,18 @@ import html
 import importlib
 import importlib.util
 import os
+import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from experiments.cluster import Resources
-    from experiments.records import StudyRecord, TrialRecord
+    from experiments.records import StudyRecord
+    from experiments.supervision import StopCause
     from experiments.sweep import SweepConfig
 
 # TensorFlow chooses its Keras once, when it is imported, and TensorFlow Recommenders needs Keras 2.
@@ -46,10 +49,30 @@ _HOMES = {
     "train_ranking": "recommender.training",
 }
 
-__all__ = ["Study", "load", "resume", "run", "verdict", *_HOMES]  # names of a dict
+__all__ = ["Study", "StudyInterrupted", "load", "resume", "run", "verdict", *_HOMES]  # of a dict
 
 
-@dataclass(frozen=True, slots=True)
+class StudyInterrupted(KeyboardInterrupt):
+    """Ctrl-C, or a notebook's stop button: what ran was checkpointed, and `resume` goes on.
+
+    A KeyboardInterrupt, so that a script ends and a notebook runs no further cell.
+    """
+
+    def __init__(self, study: Study) -> None:
+        done = sum(trial.state.is_finished for trial in study.record.search_trials)
+        super().__init__(
+            f"{study.record.name} was stopped with {done} of {study.record.n_trials_asked_for} "
+            f"trials done; nothing is lost. Go on: rs.resume({str(study.folder)!r})"
+        )
+        self.study = study
+        """As it stands; `rs.load` gives the same."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence alone."""
+        return [str(self)]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Study:
     """The outcome of a sweep, as its folder tells it."""
 
@@ -61,25 +84,53 @@ class Study:
         return self.record.folder
 
     def trials(self) -> pd.DataFrame:
-        """One row a trial; `column_definitions` says what stands in each column."""
+        """One row a trial, in order of number."""
         from reports.exports import trials_frame
 
         return trials_frame(self.record)
 
-    def column_definitions(self) -> dict[str, str]:
-        from reports.exports import column_definitions
+    def best(self, n: int = 1) -> pd.DataFrame:
+        """The `n` COMPLETE trials with the lowest validation RMSE, best first, as rows of
+        `trials`; fewer where there are not so many. One seed each."""
+        from reports.exports import best_frame
 
-        return column_definitions(self.record)
+        return best_frame(self.record, n)
 
     def curves(self) -> pd.DataFrame:
-        """One row an epoch of a trial: number, epoch, val_rmse, train_rmse, n_updates, seconds."""
+        """One row an epoch of a trial."""
         from reports.exports import curves_frame
 
         return curves_frame(self.record)
 
-    def best(self) -> TrialRecord | None:
-        """The COMPLETE trial with the lowest validation RMSE; None without one. One seed."""
-        return self.record.ranked[0] if self.record.ranked else None
+    def predictions(self, trial: int | str, *, train_again: bool = False) -> pd.DataFrame:
+        """One row a validation rating, with what the trial's best epoch predicts for it.
+
+        Stored predictions, else those of the trial's kept weights (TensorFlow is imported then);
+        the data is read again. Ratings of the test split are not among them.
+
+        Args:
+            trial: its number, or its name (`"0007-v1"`: under the first seed of a verdict).
+            train_again: where neither was kept, train it once more, in this process.
+
+        Raises:
+            RequestError: there is no such trial, or nothing of its model was kept.
+            StateError: the data or the researcher's own code changed since.
+        """
+        from experiments.predictions import validation_predictions
+
+        return validation_predictions(self.record, trial, train_again=train_again)
+
+    def column_definitions(
+        self, of: Literal["trials", "best", "curves", "predictions"] = "trials"
+    ) -> dict[str, str]:
+        """What stands in each column of a data frame of this study."""
+        from reports.exports import CURVE_COLUMNS, column_definitions
+
+        if of == "predictions":
+            from experiments.predictions import PREDICTION_COLUMNS
+
+            return dict(PREDICTION_COLUMNS)
+        return dict(CURVE_COLUMNS) if of == "curves" else column_definitions(self.record)
 
     def report(self) -> Path:
         """Write the report anew; the path of its HTML."""
@@ -87,12 +138,24 @@ class Study:
 
         return write_report(self.record).html
 
+    def __repr__(self) -> str:
+        from experiments.cli.wording import counts_text, rmse_text
+
+        trials, ranked = self.record.search_trials, self.record.ranked
+        best = f", best {rmse_text(ranked[0].best_rmse)} (#{ranked[0].number})" if ranked else ""
+        counts = counts_text(trials) or "no trials"
+        return f"<recsweep study {self.record.name}, {self.record.state}: {counts}{best}>"
+
     def _repr_html_(self) -> str:
-        """The report, inline in a notebook; shut off from the rest of its page."""
-        page = html.escape(self.report().read_text("utf-8"))
+        """The first screen of the report in a notebook, shut off from the rest of its page."""
+        from reports.render import first_screen
+
+        page = html.escape(first_screen(self.record))
+        where = html.escape(str(self.folder / "report" / "report.html"))
         return (
             f'<iframe title="report" srcdoc="{page}" sandbox="allow-scripts" '
-            'style="width: 100%; height: 900px; border: 0"></iframe>'
+            'style="width: 100%; height: 640px; border: 0"></iframe>'
+            f"<p>All of it: <code>{where}</code></p>"
         )
 
 
@@ -105,27 +168,41 @@ def run(
 ) -> Study:
     """Run a sweep (its file, a shipped one's name, or `Sweep(...)`) and write its report.
 
+    In a notebook progress shows under the cell, elsewhere as lines on stderr. A study that
+    `recsweep stop` or its own timeout ended is given back as it stands: `state` says so.
+
     Args:
         studies: the folder of all studies.
-        quiet: no lines about progress.
+        quiet: nothing about progress.
 
     Raises:
         RecsweepError: of the kind that says what has to be mended.
+        StudyInterrupted: Ctrl-C or the stop button; the running trials were checkpointed.
     """
     from experiments.config import load_sweep
     from experiments.study import run_study
 
     config = load_sweep(sweep) if isinstance(sweep, str | Path) else sweep
-    outcome = run_study(config, root=Path(studies), watcher=_watcher(quiet), resources=resources)
-    return _reported(outcome.study)
+    with _in_this_process():
+        ended = run_study(config, root=Path(studies), watcher=_watcher(quiet), resources=resources)
+    return _reported(ended.study, ended.stopped_by)
 
 
-def resume(study: str | Path, *, resources: Resources | None = None, quiet: bool = False) -> Study:
-    """Go on with a study folder after any interruption, and write its report."""
+def resume(
+    study: Study | str | Path, *, resources: Resources | None = None, quiet: bool = False
+) -> Study:
+    """Go on with a study (or its folder) after any interruption, and write its report.
+
+    Raises:
+        As `run`.
+        StateError: it is running, or its data, its sweep or the researcher's own code changed.
+    """
     from experiments.study import resume_study
 
-    outcome = resume_study(Path(study), watcher=_watcher(quiet), resources=resources)
-    return _reported(outcome.study)
+    folder = study.folder if isinstance(study, Study) else Path(study)
+    with _in_this_process():
+        ended = resume_study(folder, watcher=_watcher(quiet), resources=resources)
+    return _reported(ended.study, ended.stopped_by)
 
 
 def verdict(
@@ -149,9 +226,10 @@ def verdict(
     from reports.judging import judge
 
     folder = study.folder if isinstance(study, Study) else Path(study)
-    ended = gather_evidence(
-        folder, top=top, n_seeds=seeds, watcher=_watcher(quiet), resources=resources
-    )
+    with _in_this_process():
+        ended = gather_evidence(
+            folder, top=top, n_seeds=seeds, watcher=_watcher(quiet), resources=resources
+        )
     if (evidence := ended.evidence) is not None:
         results = judge(
             ended.study,
@@ -165,7 +243,7 @@ def verdict(
             searched=evidence.searched,
         )
         write_verdict(folder, ended.frozen, results)
-    return _reported(load(folder).record)
+    return _reported(load(folder).record, ended.stopped_by)
 
 
 def load(study: str | Path) -> Study:
@@ -175,10 +253,25 @@ def load(study: str | Path) -> Study:
     return Study(read_study(Path(study)))
 
 
-def _reported(record: StudyRecord) -> Study:
+def _reported(record: StudyRecord, stopped_by: StopCause | None) -> Study:
+    """Write the report; where a signal stopped the study, what it asked for happens now."""
+    from experiments.supervision import StopCause
+
     study = Study(record)
     study.report()
+    if stopped_by is StopCause.SIGINT:
+        raise StudyInterrupted(study)
+    if stopped_by in (StopCause.SIGTERM, StopCause.SIGUSR1):
+        raise SystemExit(stopped_by.exit_code)
     return study
+
+
+def _in_this_process() -> AbstractContextManager[None]:
+    """A kernel, or a Python at a prompt, is never ended by us; a script may be."""
+    from experiments.cli.notebook import kernel_shell
+    from experiments.supervision import as_guest
+
+    return as_guest(hasattr(sys, "ps1") or kernel_shell() is not None)
 
 
 def _watcher(quiet: bool) -> Any:
@@ -186,9 +279,10 @@ def _watcher(quiet: bool) -> Any:
         from experiments.watcher import Silent
 
         return Silent()
+    from experiments.cli.notebook import Notebook, in_place, kernel_shell
     from experiments.cli.terminal import Terminal
 
-    return Terminal()
+    return Notebook(in_place()) if kernel_shell() is not None else Terminal()
 
 
 def __getattr__(name: str) -> Any:

@@ -56,7 +56,8 @@ sweep = rs.Sweep(
 # ## Run it
 #
 # The sweep becomes a folder, `studies/tutorial`, that holds everything that comes of it. Interrupt
-# it whenever you like: `rs.resume("studies/tutorial")` goes on, and no finished trial runs again.
+# it whenever you like, with the stop button or Ctrl-C: what runs is checkpointed, the kernel lives,
+# and `rs.resume("studies/tutorial")` goes on; no finished trial runs again.
 
 # %%
 study = rs.run(sweep)
@@ -76,9 +77,7 @@ trials[["number", "arm", "state", "best_rmse", "to_bias", "rank"]]
 study.column_definitions()["to_bias"]
 
 # %%
-best = study.best()
-assert best is not None
-f"trial {best.number}: validation RMSE {best.best_rmse:.4f} at epoch {best.best_epoch}, one seed"
+study.best(2)[["number", "arm", "best_rmse", "best_epoch", "learning_rate"]]
 
 # %% [markdown]
 # Learning curves are a tidy data frame too, ready for any plotting library.
@@ -87,11 +86,20 @@ f"trial {best.number}: validation RMSE {best.best_rmse:.4f} at epoch {best.best_
 study.curves().pivot(index="epoch", columns="number", values="val_rmse")
 
 # %% [markdown]
+# What a trial's best epoch predicts for each validation rating: from what its worker stored, or
+# from its kept weights.
+
+# %%
+number = int(study.best()["number"].iloc[0])
+predictions = study.predictions(number)
+predictions.assign(error=predictions["predicted"] - predictions["rating"]).describe()
+
+# %% [markdown]
 # ## The report, inline
 #
-# In a notebook a study shows its report. It says "not decided: one seed each", because that is what
-# four trials under one seed allow to be said; `recsweep verdict tutorial` trains the finalists
-# again under fresh seeds and tests their differences. Outside a notebook, open the file.
+# In a notebook a study shows the first screen of its report. It says "not decided: one seed each",
+# because that is what four trials under one seed allow to be said; `recsweep verdict tutorial`
+# trains the finalists again under fresh seeds and tests their differences. All is in the file.
 
 # %%
 study

@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -25,6 +26,19 @@ POLL_S = 0.2
 GRACE_S = 60.0
 """Who has not come to rest so long after a stop was asked for is left behind."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_IS_GUEST = ContextVar("recsweep_is_guest", default=False)
+
+
+@contextlib.contextmanager
+def as_guest(is_guest: bool = True) -> Iterator[None]:
+    """For the block this process is somebody else's, such as a notebook's kernel: it is not ended
+    here, whatever happens. A second interrupt changes nothing, and where the process would be left
+    on the spot a ClusterError is raised instead."""
+    token = _IS_GUEST.set(is_guest)
+    try:
+        yield
+    finally:
+        _IS_GUEST.reset(token)
 
 
 class StopCause(StrEnum):
@@ -125,9 +139,18 @@ def supervise(
 
 def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
     """End this process on the spot. Nothing is lost: the journals are on disk, and Ray's
-    processes die with this one."""
+    processes die with this one.
+
+    Raises:
+        ClusterError: the process is not ours to end.
+    """
     switch.clear()
     study = switch.path.parent.name
+    if _IS_GUEST.get():
+        raise ClusterError(
+            f"{why}; nothing that finished is lost. Restart this process (the notebook's kernel), "
+            f"then go on with: rs.resume({str(switch.path.parent)!r})"
+        )
     os.write(2, f"\n{why}; go on with: recsweep resume {study}\n".encode())
     os._exit(exit_code)
 
@@ -139,8 +162,13 @@ def _signals(switch: StopSwitch) -> Iterator[Callable[[], object]]:
         yield lambda: None  # signals belong to whoever has the main thread
         return
 
+    is_guest = _IS_GUEST.get()
+
     def handle(number: int, _frame: FrameType | None) -> None:
         if switch.path.exists():
+            if is_guest:
+                os.write(2, b"stopping: the running trials are being checkpointed\n")
+                return
             _leave(switch, "stopped at once", 128 + number)
         switch.ask(StopCause(signal.Signals(number).name))
 

@@ -83,15 +83,33 @@ def trials_frame(study: StudyRecord) -> pd.DataFrame:
     return frame
 
 
+CURVE_COLUMNS = {
+    "number": "The trial's number in the study.",
+    "epoch": "From 1.",
+    "val_rmse": "Over all validation rows after this epoch; NaN or infinite where it diverged.",
+    "train_rmse": "Over a fixed part of the train rows, without dropout.",
+    "n_updates": "Optimizer steps since the trial began.",
+    "seconds": "Training and evaluation of this epoch.",
+}
+"""What stands in each column of `curves_frame`."""
+
+
 def curves_frame(study: StudyRecord) -> pd.DataFrame:
-    """One row an epoch of a trial: number, epoch, val_rmse, train_rmse, n_updates, seconds."""
+    """One row an epoch of a trial; columns as `CURVE_COLUMNS` tells."""
     rows = [
         (t.number, e.epoch, e.val_rmse, e.train_rmse, e.n_updates, e.seconds)
         for t in study.trials
         for e in t.epochs
     ]
-    names = ["number", "epoch", "val_rmse", "train_rmse", "n_updates", "seconds"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+
+
+def best_frame(study: StudyRecord, n: int) -> pd.DataFrame:
+    """The rows of `trials_frame` with the `n` lowest RMSE, best first; fewer where so many are
+    not COMPLETE."""
+    frame = trials_frame(study)
+    ranked = frame[frame["rank"].notna() & (frame["rank"] <= n)]
+    return ranked.sort_values("rank").reset_index(drop=True)
 
 
 def verdict_frame(study: StudyRecord) -> pd.DataFrame | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,16 +54,7 @@ def write_report(
     folder = study.folder / "report" if folder is None else folder
     for name in ("figures", "paper"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    data = described(study)
-    page = Page(
-        title=study.name,
-        sections=build_sections(study),
-        files="The same numbers: report.md · every trial in full precision: trials.csv, "
-        "trials.parquet · for papers: paper/, figures/",
-        subject=f"{data.name}, {data.split.get('method', 'unknown')} split" if data.name else "",
-        note=study.note,
-        status=_status(study, now or datetime.now().astimezone()),
-    )
+    page = _page(study, build_sections(study), now)
     figures = figure_files(page)
     paths = ReportPaths(
         html=folder / "report.html",
@@ -110,10 +102,31 @@ def _keep_dated(page: Path) -> None:
         temporary.write_bytes(page.read_bytes())
 
 
-def build_sections(study: StudyRecord) -> dict[str, Section]:
-    """All sections by anchor; one that fails is there with its error in place of its content."""
+def first_screen(study: StudyRecord, *, now: datetime | None = None) -> str:
+    """The head of the report, as a page of its own; nothing is written."""
+    return html(_page(study, {"summary": build_sections(study, ("summary",))["summary"]}, now))
+
+
+def _page(study: StudyRecord, sections: Mapping[str, Section], now: datetime | None) -> Page:
+    data = described(study)
+    return Page(
+        title=study.name,
+        sections=sections,
+        files="The same numbers: report.md · every trial in full precision: trials.csv, "
+        "trials.parquet · for papers: paper/, figures/",
+        subject=f"{data.name}, {data.split.get('method', 'unknown')} split" if data.name else "",
+        note=study.note,
+        status=_status(study, now or datetime.now().astimezone()),
+    )
+
+
+def build_sections(
+    study: StudyRecord, anchors: Iterable[str] = tuple(SECTIONS)
+) -> dict[str, Section]:
+    """Sections by anchor, all unless said; one that fails has its error in place of its content."""
     sections = {}
-    for anchor, build in SECTIONS.items():
+    for anchor in anchors:
+        build = SECTIONS[anchor]
         try:
             section = build(study)
         except Exception as error:

@@ -134,14 +134,16 @@ class Terminal:
 
     def _bottom(self) -> RenderableType:
         counts, *others = self._news
-        gone_s = self._clock() - self._began_at
         line = Text(f" {self._n_done}/{self._n_total} ", no_wrap=True, overflow="ellipsis")
         share = self._n_done / self._n_total if self._n_total else 1.0
-        line.append_text(bar(share)).append(f" {wording.clock(gone_s)} gone")
-        if (left_s := self._left_s(gone_s)) is not None:
-            line.append(f", about {wording.clock(left_s)} left")
-        line.append(" ·").append_text(counts)
+        line.append_text(bar(share)).append(f" {self._time_text()} ·").append_text(counts)
         return Group(line, *others)
+
+    def _time_text(self) -> str:
+        gone_s = self._clock() - self._began_at
+        left_s = self._left_s(gone_s)
+        left = f", about {wording.clock(left_s)} left" if left_s is not None else ""
+        return f"{wording.clock(gone_s)} gone{left}"
 
     def _left_s(self, gone_s: float) -> float | None:
         n_left = self._n_total - self._n_done

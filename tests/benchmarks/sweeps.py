@@ -135,8 +135,7 @@ def _recsweep(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             arrays[f"{part}_{key}"] = known[getattr(rows, key)]
         arrays[f"{part}_rating"] = rows.rating
     np.savez(folder / "data.npz", **arrays)  # type: ignore[arg-type]  # NumPy's own keyword
-    best = study.best()
-    assert best is not None
+    best = study.record.ranked[0]
     return {
         "warm_s": _after_the_first([t.ended_at for t in trials if t.ended_at is not None]),
         "rmse": best.best_rmse,

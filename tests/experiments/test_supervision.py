@@ -39,10 +39,12 @@ sys.exit(switch.cause.exit_code)
 """
 
 
-def drive(folder: Path, manner: str, grace_s: float = 60.0) -> subprocess.Popen[str]:
+def drive(
+    folder: Path, manner: str, grace_s: float = 60.0, script: str = DRIVER
+) -> subprocess.Popen[str]:
     folder.mkdir()
     driver = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(folder), manner, str(grace_s)],
+        [sys.executable, "-c", script, str(folder), manner, str(grace_s)],
         cwd=ROOT,
         text=True,
         stdout=subprocess.PIPE,
@@ -86,6 +88,34 @@ def test_who_does_not_come_to_rest_is_left_behind(tmp_path: Path) -> None:
     _, err = driver.communicate(timeout=30)
     assert driver.returncode == 143
     assert "did not come to rest" in err
+
+
+GUEST = DRIVER.replace(
+    "supervise(work, switch, on_stop=on_stop)",
+    """
+from experiments.errors import ClusterError
+from experiments.supervision import as_guest
+
+try:
+    with as_guest():
+        supervise(work, switch, on_stop=on_stop)
+except ClusterError as error:
+    print(error.message, flush=True)
+    sys.exit(77)
+""",
+)
+
+
+def test_a_process_that_is_not_ours_outlives_impatience_and_hung_workers(tmp_path: Path) -> None:
+    driver = drive(tmp_path / "mine", "does not obey", grace_s=1.0, script=GUEST)
+    driver.send_signal(signal.SIGINT)
+    assert driver.stdout is not None
+    driver.stdout.readline()
+    driver.send_signal(signal.SIGINT)
+    out, err = driver.communicate(timeout=30)
+    assert driver.returncode == 77
+    assert "did not come to rest" in out and "rs.resume(" in out
+    assert "are being checkpointed" in err
 
 
 def test_the_first_cause_stands_and_an_unknown_one_is_the_commands(tmp_path: Path) -> None:

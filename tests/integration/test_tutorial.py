@@ -25,4 +25,6 @@ def test_the_tutorial_leads_from_a_sweep_to_its_report(
     assert report == Path("studies/tutorial/report/report.html")
     assert list(names["trials"]["arm"]) == ["plain", "dcn", "plain", "dcn"]
     inline = unescape(study._repr_html_())
-    assert "<iframe" in inline and report.read_text("utf-8") in inline
+    assert "<iframe" in inline and 'id="summary"' in inline and 'id="provenance"' not in inline
+    rmse = (names["predictions"].eval("(predicted - rating) ** 2").mean()) ** 0.5
+    assert rmse == pytest.approx(study.best()["best_rmse"].iloc[0], abs=1e-5)

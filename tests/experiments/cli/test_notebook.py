@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from experiments.cli.notebook import Notebook, in_place, kernel_shell
+from experiments.records import EpochRecord, StudyRecord, TrialState, read_study
+from tests.synthetic_study import make_study
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> StudyRecord:
+    folder = tmp_path / "made-up"
+    return read_study(make_study(folder, is_finished=False))
+
+
+def test_progress_changes_in_place_and_ends_with_what_was_shown(study: StudyRecord) -> None:
+    shown: list[tuple[str, str]] = []
+    now = 0.0
+    watcher = Notebook(lambda page, text: shown.append((page, text)), clock=lambda: now)
+    failed = next(t for t in study.trials if t.state is TrialState.FAIL)
+    running = next(t for t in study.trials if t.state is TrialState.RUNNING)
+    watcher.started(study, 60.0)
+    page, text = shown[-1]
+    assert "<progress" in page and f"of {study.n_trials_asked_for}" in text
+    n_shown = len(shown)
+    watcher.trial_started(running)
+    assert len(shown) == n_shown  # a quarter of a second has not gone by
+    now = 1.0
+    watcher.epoch(running, EpochRecord(3, 1.0312, 1.0, 10, 0.5))
+    assert f"#{running.number} {running.arm} epoch 3 1.0312" in shown[-1][1]
+    watcher.trial_ended(replace(failed, error="it <b>failed</b>"))
+    assert "it &lt;b&gt;failed&lt;/b&gt;" in shown[-1][0] and "<b>" not in shown[-1][0]
+    watcher.message("a word")
+    watcher.finished(study)
+    page, text = shown[-1]
+    assert "<progress" not in page and "a word" in text and "recsweep resume made-up" in text
+
+
+def test_a_kernel_is_known_by_its_shell_and_shown_to_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kernel_shell() is None
+    calls: list[tuple[object, ...]] = []
+
+    def display(data: dict[str, str], **options: object) -> SimpleNamespace:
+        calls.append(("display", data["text/plain"], options))
+        return SimpleNamespace(update=lambda data, raw: calls.append(("update", data, raw)))
+
+    ipython = ModuleType("IPython")
+    ipython.get_ipython = lambda: SimpleNamespace(kernel=object())  # type: ignore[attr-defined]
+    shown = ModuleType("IPython.display")
+    shown.display = display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", shown)
+    assert kernel_shell() is not None
+    show = in_place()
+    show("<p>1</p>", "1")
+    show("<p>2</p>", "2")
+    assert calls == [
+        ("display", "1", {"raw": True, "display_id": True}),
+        ("update", {"text/html": "<p>2</p>", "text/plain": "2"}, True),
+    ]
