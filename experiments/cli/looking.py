@@ -27,20 +27,44 @@ def add_to(app: typer.Typer) -> None:
     app.command("best", epilog="Example: recsweep best quickstart > best.toml")(best)
 
 
-def show(study: StudyName, as_json: Json = False, root: Root = DEFAULT_ROOT) -> None:
+def show(
+    study: StudyName,
+    as_json: Json = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Stay and show how it goes on; Ctrl-C leaves.")
+    ] = False,
+    root: Root = DEFAULT_ROOT,
+) -> None:
     """Where a study stands and its trials; STUDY:17 shows one trial."""
-    from experiments.cli.show import show_json, show_text, trial_json, trial_text
+    from experiments.cli.show import show_json, show_text, trial_json, trial_of, trial_text
     from experiments.records import read_study
 
     name, number = split_trial(study)
-    record = read_study(study_folder(name, root))
+    folder = study_folder(name, root)
+    if watch:
+        if as_json:
+            raise RequestError("--watch is for people and --json for programs: leave out one")
+        _watch(folder, number)
+        return
+    record = read_study(folder)
     if number is None:
         typer.echo(json.dumps(show_json(record)) if as_json else show_text(record))
         return
-    trial = record.trial(number)
-    if trial is None:
-        raise RequestError(f"{name} has no trial {number}; it has {len(record.trials)}, from 0")
+    trial = trial_of(record, number)
     typer.echo(json.dumps(trial_json(record, trial)) if as_json else trial_text(record, trial))
+
+
+def _watch(folder: Path, number: int | None) -> None:
+    from rich.console import Console
+
+    from experiments.cli.terminal import Terminal
+    from experiments.cli.watching import watch_study, watch_trial
+
+    console = Console(highlight=False)
+    if number is None:
+        watch_study(folder, Terminal(console))
+    else:
+        watch_trial(folder, number, console)
 
 
 def ls(as_json: Json = False, root: Root = DEFAULT_ROOT) -> None:

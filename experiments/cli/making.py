@@ -149,7 +149,7 @@ def scale(
     from experiments.crew import ask_for_workers
 
     before, holder = ask_for_workers(study_folder(study, root), workers)
-    typer.echo(f"asked {holder} to run {workers} trials at once, {before} until now")
+    typer.echo(f"asked {holder} to go from {before} to {workers} at once")
     if workers < before:
         typer.echo(
             "the youngest finish their epoch, are checkpointed, and go on when there is room"

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.cli import wording
+from experiments.errors import RequestError
 from experiments.records import (
     Purpose,
     StudyRecord,
@@ -71,6 +72,16 @@ def show_json(study: StudyRecord) -> dict[str, Any]:
         ],
         "trials": [_trial_summary(trial) for trial in _by_rank(study)],
     }
+
+
+def trial_of(study: StudyRecord, number: int) -> TrialRecord:
+    """Raises RequestError where there is no trial of this number."""
+    trial = study.trial(number)
+    if trial is None:
+        raise RequestError(
+            f"{study.name} has no trial {number}; it has {len(study.trials)}, from 0"
+        )
+    return trial
 
 
 def trial_text(study: StudyRecord, trial: TrialRecord) -> str:
