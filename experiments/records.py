@@ -242,6 +242,9 @@ class ImportanceRecord:
     """0 to 1; sums to 1 within an arm."""
     n_trials: int
     """COMPLETE trials it was computed from."""
+    low: float | None = None
+    high: float | None = None
+    """95 % interval over resampled trials; None before the end and in studies of old versions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from experiments.errors import DataProblem
 from experiments.gpu_memory import others_lines
 from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
-from experiments.importance import importance
+from experiments.importance import N_RESAMPLES, importance
 from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
@@ -263,7 +263,9 @@ def _conduct(
                 state="finished" if is_finished else "interrupted",
             )
             ledger.catch_up(journal.path.parent)
-            folders.write_importance(folder, importance(sweep.space, ledger.trials()))
+            n_resamples = N_RESAMPLES if is_finished else 0  # who stops it wants it over
+            shares = importance(sweep.space, ledger.trials(), n_resamples)
+            folders.write_importance(folder, shares)
     over = StopCause.TIMEOUT if deadline is None else StopCause.JOB_END
     cause = None if is_finished else switch.cause or over
     switch.clear()
@@ -317,8 +319,7 @@ def run_trials(
             run_on_ray(conductor, loaded.encoded, resources, settings)
 
     def look_around() -> str | None:
-        for line in conductor.liveness.check():
-            watcher.message(line)
+        conductor.liveness.check()
         return heads[0].loss() if heads else None
 
     supervise(

@@ -254,45 +254,6 @@ def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) 
     return figure
 
 
-def bars(
-    shares: Mapping[str, Mapping[str, float]], colours: Sequence[str], *, width: int
-) -> Figure:
-    """A row a dimension, a bar a series, from the most to the least important."""
-    is_wide = width >= WIDE
-    names = list(dict.fromkeys(name for series in shares.values() for name in series))
-    names.sort(key=lambda name: -max(series.get(name, 0.0) for series in shares.values()))
-    row_px = 10 + 16 * len(shares)
-    top_px = 30 if len(shares) > 1 else 8
-    figure = new_figure(width, top_px + row_px * len(names) + 44)
-    axes = new_axes(figure, left=160 if is_wide else 124, right=48, top=top_px, bottom=44)
-    thick = 0.8 / len(shares)
-    for i, (series, by_name) in enumerate(shares.items()):
-        for y, name in enumerate(names):
-            if name not in by_name:
-                continue
-            at = y - 0.4 + thick * (i + 0.5)
-            axes.barh(
-                at, by_name[name], 0.86 * thick, color=colours[i], lw=0,
-                label=series if by_name and name == next(iter(by_name)) else None,
-            )  # fmt: skip
-            axes.annotate(
-                f"{by_name[name]:.2f}", (by_name[name], at), xytext=(5, 0), va="center",
-                textcoords="offset points", color=COLOURS["muted"], fontsize=12,
-            )  # fmt: skip
-    axes.set_xlim(0, max(max(series.values()) for series in shares.values()) * 1.02 or 1)
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    row_labels(axes, names)
-    axes.spines["left"].set_visible(True)
-    axes.xaxis.set_major_locator(MaxNLocator(5 if is_wide else 3))
-    axes.set_xlabel("share of the spread explained")
-    if len(shares) > 1:
-        axes.legend(
-            loc="lower left", bbox_to_anchor=(0, 1), ncols=len(shares), frameon=False, fontsize=12,
-            handlelength=1, borderaxespad=0.1,
-        )  # fmt: skip
-    return figure
-
-
 def new_figure(width: int, height: int) -> Figure:
     return Figure(figsize=(width / 72, height / 72), dpi=72)
 

@@ -1,11 +1,14 @@
-"""Which dimensions the spread of the objective came from."""
+"""Which dimensions set the good trials apart, and how sure that is."""
 
 from __future__ import annotations
 
-from experiments.records import StudyRecord
+from collections.abc import Sequence
+
+from experiments.records import ImportanceRecord, StudyRecord
 from reports import numbers, ranking
-from reports.blocks import Block, Note, Problem, Section
-from reports.figures import SERIES, bars, picture
+from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
+from reports.figures import SERIES, picture
+from reports.importance_figure import ShareSeries, importance_plot
 from reports.sections.summary import arm_colours
 
 MIN_TRIALS = 12
@@ -14,46 +17,111 @@ MIN_TRIALS = 12
 
 def importance(study: StudyRecord) -> Section:
     title = "Importance of the dimensions"
-    by_arm: dict[str | None, dict[str, float]] = {}
-    n_trials: dict[str | None, int] = {}
-    for record in sorted(study.importance, key=lambda r: -r.importance):
-        by_arm.setdefault(record.arm, {})[record.dimension] = record.importance
-        n_trials[record.arm] = record.n_trials
     arms: list[str | None] = [arm.arm for arm in ranking.arms(study)] or [None]
+    by_arm: dict[str | None, tuple[ImportanceRecord, ...]] = {}
+    for arm in arms:
+        records = [record for record in study.importance if record.arm == arm]
+        if records:
+            by_arm[arm] = tuple(sorted(records, key=lambda record: -record.importance))
     n_complete = {
         arm: sum(trial.arm == arm for trial in ranking.ranked_trials(study)) for arm in arms
     }
     left_out = [_left_out(arm, n_complete[arm]) for arm in arms if arm not in by_arm]
     if not by_arm:
         return Section(title, tuple(left_out))
+    has_intervals = all(r.low is not None for records in by_arm.values() for r in records)
     colours = arm_colours(study)
-    shares = {arm or "all trials": by_arm[arm] for arm in arms if arm in by_arm}
-    used = [colours.get(arm, SERIES[0]) for arm in arms if arm in by_arm]
+    series = [
+        ShareSeries(
+            arm or "all trials", colours.get(arm, SERIES[0]), {r.dimension: r for r in records}
+        )
+        for arm, records in by_arm.items()
+    ]
     from_what = ", ".join(
-        f"{numbers.plural(n_trials[arm], 'complete trial')}{f' of {arm}' if arm else ''}"
-        for arm in arms
-        if arm in by_arm
+        f"{numbers.plural(records[0].n_trials, 'complete trial')}{f' of {arm}' if arm else ''}"
+        for arm, records in by_arm.items()
+    )
+    how_sure = (
+        "Lines: 95 % of the shares when these trials are drawn again with replacement. It covers "
+        "the luck of which trials there were, not that of their seeds."
+        if has_intervals
+        else "No intervals: they are computed when a sweep is finished."
     )
     blocks: list[Block] = [
+        *(Text(_said(arm, records)) for arm, records in by_arm.items() if has_intervals),
         picture(
             "importance",
-            f"Share of the spread of the best RMSE that each dimension explains, from {from_what} "
-            "(PED-ANOVA: how much the values of the better trials differ from those of all). "
-            "Shares sum to 1 within an arm and carry no interval.",
+            "Share of each dimension in what sets the good trials apart, from "
+            f"{from_what} (PED-ANOVA: how much the values of the best tenth, at least 5, differ "
+            f"from those of all). Shares sum to 1 within an arm. {how_sure}",
             "; ".join(
-                f"{series}: " + ", ".join(f"{name} {share:.2f}" for name, share in by.items())
-                for series, by in shares.items()
+                f"{arm or 'all trials'}: "
+                + ", ".join(f"{r.dimension} {r.importance:.2f}{_interval(r, ' (', ')')}"
+                            for r in records)
+                for arm, records in by_arm.items()
             )
             + ".",
-            lambda width: bars(shares, used, width=width),
+            lambda width: importance_plot(series, width=width),
         ),
+        _table(by_arm),
         *left_out,
         Note(
             "A dimension can matter little here because its range was already good everywhere, or "
             "because the sampler hardly left one value of it."
         ),
-    ]
+    ]  # fmt: skip
     return Section(title, tuple(blocks))
+
+
+def _said(arm: str | None, records: Sequence[ImportanceRecord]) -> str:
+    """Who stands clear of all others, if anyone does: whole intervals, not estimates, decide."""
+    head = f"{arm}: " if arm else ""
+    first, rest = records[0], records[1:]
+    if not rest:
+        return f"{head}{first.dimension} is the one dimension that varied."
+    rival = max(rest, key=lambda record: record.high or 0.0)
+    if (first.low or 0.0) > (rival.high or 0.0):
+        return f"{head}{first.dimension} matters most, clear of every other dimension."
+    return (
+        f"{head}{first.dimension} has the largest share, but which dimension matters most is not "
+        f"decided: the interval of {rival.dimension} reaches {rival.high:.2f}, its own begins at "
+        f"{first.low:.2f}."
+    )
+
+
+def _table(by_arm: dict[str | None, tuple[ImportanceRecord, ...]]) -> Table:
+    has_arms = None not in by_arm
+    arm_column = (Column("arm", "Choice of the compared dimension."),) if has_arms else ()
+    return Table(
+        caption="Shares and intervals",
+        columns=(
+            *arm_column,
+            Column("dimension", "What the search chose; those that did not vary are left out."),
+            Column("share", "Of what sets the good trials apart from all; 1 within an arm.", True),
+            Column("95 % interval", "Of the share, over resampled trials.", True),
+            Column("complete trials", "That it was computed from.", True),
+        ),
+        rows=tuple(
+            Row(
+                (
+                    *((arm or "",) if has_arms else ()),
+                    record.dimension,
+                    f"{record.importance:.2f}",
+                    _interval(record) or numbers.NOTHING,
+                    f"{record.n_trials:,}",
+                )
+            )
+            for arm, records in by_arm.items()
+            for record in records
+        ),
+        is_collapsed=True,
+    )
+
+
+def _interval(record: ImportanceRecord, before: str = "", after: str = "") -> str:
+    if record.low is None or record.high is None:
+        return ""
+    return f"{before}{record.low:.2f} to {record.high:.2f}{after}"
 
 
 def _left_out(arm: str | None, n_complete: int) -> Problem:

@@ -57,9 +57,27 @@ def test_too_few_complete_trials_say_nothing() -> None:
 
 def test_it_is_the_same_every_time() -> None:
     trials = trials_of(40)
-    assert importance(CONDITIONAL, trials) == importance(CONDITIONAL, trials)
+    once, again = (importance(CONDITIONAL, trials, n_resamples=5) for _ in range(2))
+    assert once == again
+
+
+def test_intervals_hold_the_shares_and_shrink_with_more_trials() -> None:
+    few, many = (importance(CONDITIONAL, trials_of(n), n_resamples=40) for n in (20, 200))
+    for record in (*few, *many):
+        assert record.low is not None and record.high is not None
+        assert 0 <= record.low < record.high <= 1
+    leader = many[0]
+    assert leader.dimension == "input_dropout"
+    assert leader.low < leader.importance < leader.high  # type: ignore[operator]  # above
+    assert leader.low > max(record.high for record in many[1:])  # type: ignore[type-var,operator]
+    in_few = next(record for record in few if record.dimension == leader.dimension)
+    assert leader.high - leader.low < in_few.high - in_few.low  # type: ignore[operator]
+
+
+def test_no_intervals_are_computed_unless_asked_for() -> None:
+    assert {(r.low, r.high) for r in importance(CONDITIONAL, trials_of(20))} == {(None, None)}
 
 
 def test_trials_that_all_did_equally_well_say_nothing() -> None:
     trials = [replace(t, best_rmse=1.0) for t in trials_of(20)]
-    assert importance(CONDITIONAL, trials) == []
+    assert importance(CONDITIONAL, trials, n_resamples=5) == []

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from experiments.records import BaselineRecord, StudyRecord, TrialState
-from reports.blocks import Beside, Picture, Table, WatchOuts
+from reports.blocks import Beside, Picture, Table, Text, WatchOuts
 from reports.sections.compare import compare
 from reports.sections.edges import edges_of_best
 from reports.sections.failures import failures
@@ -175,8 +175,32 @@ def test_importance_is_left_out_with_its_reason(make: MakeStudy) -> None:
 
 def test_importance_is_drawn_for_each_arm(study: StudyRecord) -> None:
     (drawn,) = [b for b in importance(study).blocks if isinstance(b, Picture)]
-    assert "plain: learning_rate 0.62" in drawn.alt
-    assert "dcn: learning_rate 0.62" in drawn.alt
+    assert "plain: learning_rate 0.62 (0.37 to 0.81)" in drawn.alt
+    assert "dcn: learning_rate 0.62 (0.37 to 0.81)" in drawn.alt
+    (table,) = [b for b in importance(study).blocks if isinstance(b, Table)]
+    assert ("dcn", "dropout", "0.20", "0.12 to 0.26") in {row.cells[:4] for row in table.rows}
+
+
+def test_a_dimension_matters_most_only_where_its_interval_is_clear_of_all_others(
+    study: StudyRecord,
+) -> None:
+    first, second, *_ = study.importance
+
+    def said(low: float, high: float) -> str:
+        records = (replace(first, low=low), replace(second, high=high))
+        section = importance(replace(study, importance=records))
+        return next(block.text for block in section.blocks if isinstance(block, Text))
+
+    assert said(0.31, 0.3) == "plain: learning_rate matters most, clear of every other dimension."
+    assert "not decided" in said(0.3, 0.3)
+
+
+def test_importance_without_intervals_says_so(study: StudyRecord) -> None:
+    records = tuple(replace(record, low=None, high=None) for record in study.importance)
+    section = importance(replace(study, importance=records))
+    assert not any(isinstance(block, Text) for block in section.blocks)
+    (drawn,) = [b for b in section.blocks if isinstance(b, Picture)]
+    assert "No intervals" in drawn.caption and "learning_rate 0.62, " in drawn.alt
 
 
 def test_nothing_is_compared_where_the_sweep_compares_nothing(make: MakeStudy) -> None:
