@@ -46,6 +46,8 @@ class Plan:
     seconds: float
     assumptions: tuple[str, ...]
     """What the time rests on, a sentence each."""
+    rows: str
+    """Of the parts of the split, and the users of those that judge."""
 
     @property
     def most_epochs(self) -> int:
@@ -67,6 +69,7 @@ class Plan:
         workers = f"{self.n_workers} worker{'' if self.n_workers == 1 else 's'}"
         return (
             f"trials   {' · '.join(parts)}",
+            f"rows     {self.rows}",
             f"epochs   up to {self.max_epochs} a trial, {self.most_epochs:,} in all · "
             f"about {self.expected_epochs:,} expected",
             f"time     {self.time} with {workers}; a first guess, which assumes:",
@@ -107,7 +110,19 @@ def plan_sweep(
         n_workers=n_workers,
         seconds=_START_S + rounds * (_BUILD_S + epochs * epoch_s),
         assumptions=tuple(assumptions),
+        rows=_rows(dataset),
     )
+
+
+def _rows(dataset: DatasetDescription) -> str:
+    """`train 65,336 · validation 11,740 of 172 users · confirm 4,038 of 57 · test 18,886`."""
+    return " · ".join(
+        f"{name} {part.n_rows:,}" + (f" of {part.n_users:,} users" if name in _JUDGING else "")
+        for name, part in dataset.parts.items()
+    )
+
+
+_JUDGING = ("validation", "confirm")
 
 
 def _trials_by_arm(arms: tuple[str, ...], n_trials: int) -> dict[str, int]:

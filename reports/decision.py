@@ -5,6 +5,7 @@ from __future__ import annotations
 from experiments.records import FinalistResult, PairResult, StudyRecord, TrialRecord, VerdictResults
 from reports import numbers, ranking
 from reports.blocks import Headline
+from reports.judged_rows import judged_baseline, judged_on
 from reports.statistics import Answer
 
 
@@ -20,14 +21,15 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
             "Under every fresh seed at least one of each pair failed or diverged.",
         )
     best = leading_finalist(study, results)
-    bias = ranking.bias_rmse(study)
+    bias = judged_baseline(study, results, "bias")
     assert best is not None and best.mean is not None
     if bias is not None and best.mean >= bias:
         return Headline(
             "No model beats the bias baseline",
             f"The best finalist, {label(study, best.name)}, has a mean RMSE of "
             f"{numbers.rmse(best.mean)} over its seeds; a user and an item bias alone have "
-            f"{numbers.rmse(bias)}.",
+            f"{numbers.rmse(bias)}"
+            + (f", on {judged_on(results)}." if results.is_confirmed else "."),
         )
     return _sentence(study, results, pair)
 
@@ -64,9 +66,10 @@ def _means(study: StudyRecord, results: VerdictResults, pair: PairResult) -> str
         for name in (pair.first, pair.second)
         if (found := results.finalist(name))
     )
+    where = f" on {judged_on(results)}" if results.is_confirmed else ""
     return (
-        f"Mean validation RMSE over {seeds}: {named}; 95 % interval for other seeds and other "
-        f"users, p {numbers.p_value(pair.holm_p)} after Holm."
+        f"Mean validation RMSE over {seeds}{where}: {named}; 95 % interval for other seeds and "
+        f"other users, p {numbers.p_value(pair.holm_p)} after Holm."
     )
 
 

@@ -38,6 +38,8 @@ class Described:
     train: Part
     validation: Part
     test: Part
+    confirm: Part | None
+    """Validation users kept for the verdict; None where there are none."""
     features: tuple[str, ...]
     fingerprint: str | None
     split_fingerprint: str | None
@@ -49,9 +51,9 @@ def described(study: StudyRecord) -> Described:
     """Read leniently: a report tells what it can of a study folder that lacks the rest."""
     data: Mapping[str, Any] = study.provenance.get("dataset") or {}
     span = data.get("rating_range")
-    train, validation, test = (
+    train, validation, test, confirm = (
         Part(**{field: (data.get(part) or {}).get(field) for field in Part.__slots__})
-        for part in ("train", "validation", "test")
+        for part in ("train", "validation", "test", "confirm")
     )
     return Described(
         name=data.get("name"),
@@ -63,6 +65,7 @@ def described(study: StudyRecord) -> Described:
         train=train,
         validation=validation,
         test=test,
+        confirm=confirm if data.get("confirm") else None,
         features=tuple(data.get("features") or ()),
         fingerprint=data.get("fingerprint"),
         split_fingerprint=data.get("split_fingerprint"),

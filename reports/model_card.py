@@ -10,6 +10,7 @@ from reports import numbers, ranking
 from reports.decision import headline_of_verdict
 from reports.described import described
 from reports.exports import reproduce_commands
+from reports.judged_rows import judged_on
 from reports.pages import as_markdown
 
 
@@ -92,13 +93,13 @@ def _quality(study: StudyRecord, trial: TrialRecord) -> list[str]:
     ]
     results = study.verdict.results if study.verdict else None
     found = results.finalist(trial.name) if results else None
-    if found is not None and study.verdict is not None:
+    if found is not None and results is not None and study.verdict is not None:
         interval = ""
         if found.low is not None:
             interval = f" ({numbers.rmse(found.low)} to {numbers.rmse(found.high)})"
         lines.append(
             f"- mean over {len(study.verdict.seeds)} fresh seeds {numbers.rmse(found.mean)}"
-            f"{interval}"
+            f"{interval}, on {judged_on(results)}"
         )
     headline = headline_of_verdict(study)
     if headline is not None:

@@ -203,6 +203,9 @@ def label(trial: TrialRecord) -> str:
 
 def what_is_averaged(study: StudyRecord) -> str:
     """What every RMSE of a report is: over which rows, of which epoch, clipped or not."""
-    n = described(study).validation.n_rows
+    data = described(study)
+    n = data.validation.n_rows
     rows = f"{numbers.count(n)} validation rows" if n is not None else "all validation rows"
+    if data.confirm is not None:
+        rows += f" of the {numbers.count(data.validation.n_users)} users whom the search sees"
     return f"RMSE in stars over {rows}, predictions unclipped, at each trial's best epoch"

@@ -10,6 +10,7 @@ from experiments.records import StudyRecord, TrialRecord, VerdictRecord
 from experiments.watcher import Silent
 from reports import numbers
 from reports.decision import headline_of_verdict, label
+from reports.judged_rows import optimism_in_short
 
 
 def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: float) -> list[str]:
@@ -20,6 +21,13 @@ def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: 
         f"judged   {label(study, finalist.name)} ({', '.join(finalist.reasons)})"
         for finalist in frozen.finalists
     ]
+    confirm = (study.provenance.get("dataset") or {}).get("confirm")
+    lines.append(
+        f"on       {confirm['n_rows']:,} rows of {wording.plural(confirm['n_users'], 'user')} whom "
+        "the search never saw"
+        if confirm
+        else "on       the validation rows, which chose them"
+    )
     total = len(trained) * n_seeds
     counted = f"{len(trained)} finalists × {n_seeds} fresh seeds = {total} trainings"
     if not n_left:
@@ -71,6 +79,8 @@ def verdict_lines(study: StudyRecord) -> list[str]:
         lines.append("         " + "  ".join(cell for cell in cells if cell))
     lines.append(f"verdict  {headline.text}")
     lines.append(f"         {headline.detail}")
+    if said := optimism_in_short(results):
+        lines.append(f"         {said}")
     return lines
 
 

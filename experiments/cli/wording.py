@@ -131,11 +131,16 @@ def data_lines(study: StudyRecord) -> list[str]:
         f"{plural(dataset['n_users'], 'user')}, {plural(dataset['n_items'], 'item')}, "
         f"stars {low:g} to {high:g}"
     ]
-    rows = " · ".join(f"{part} {dataset[part]['n_rows']:,}" for part in _PARTS)
+    rows = " · ".join(f"{part} {dataset[part]['n_rows']:,}" for part in _PARTS if dataset.get(part))
     sealed = "sealed, never opened"
     if study.openings:
         sealed = f"opened {plural(len(study.openings), 'time')}"
     lines.append(f"split    {dataset['split']['method']}: {rows} ({sealed})")
+    if confirm := dataset.get("confirm"):
+        lines.append(
+            f"         confirm: {plural(confirm['n_users'], 'validation user')} that the search "
+            "never sees, for the verdict alone"
+        )
     unseen = dataset["test"]["unseen_users"]
     if unseen >= 0.005:
         lines.append(
@@ -144,7 +149,7 @@ def data_lines(study: StudyRecord) -> list[str]:
     return lines
 
 
-_PARTS = ("train", "validation", "test")
+_PARTS = ("train", "validation", "confirm", "test")
 
 
 def to_beat_text(baselines: Sequence[BaselineRecord]) -> str:

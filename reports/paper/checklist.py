@@ -45,8 +45,9 @@ def _data_items(study: StudyRecord) -> tuple[Item, ...]:
     if data.train.n_rows is not None:
         parts = (
             f"{data.split.get('method', 'unknown')}: train {numbers.count(data.train.n_rows)}, "
-            f"validation {numbers.count(data.validation.n_rows)}, test "
-            f"{numbers.count(data.test.n_rows)}"
+            f"validation {numbers.count(data.validation.n_rows)}, "
+            + (f"confirm {numbers.count(data.confirm.n_rows)}, " if data.confirm else "")
+            + f"test {numbers.count(data.test.n_rows)}"
         )
     prints = ", ".join(
         f"{what} {fingerprint[:16]}"

@@ -9,6 +9,7 @@ from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.decision import label
 from reports.described import described
+from reports.judged_rows import judged_baseline, judged_on
 
 N_TRIALS = 10
 _ESCAPED = {
@@ -69,7 +70,7 @@ def verdict_table(study: StudyRecord) -> str:
     results = verdict.results if verdict else None
     if verdict is None or results is None:
         return ""
-    bias = ranking.bias_rmse(study)
+    bias = judged_baseline(study, results, "bias")
     rows = []
     for found in results.finalists:
         interval = numbers.NOTHING
@@ -85,7 +86,8 @@ def verdict_table(study: StudyRecord) -> str:
         )
         rows.append(" & ".join(escape(cell) for cell in cells) + r" \\")
     caption = (
-        f"The frozen finalists: mean validation RMSE over {len(verdict.seeds)} fresh seeds, with "
+        f"The frozen finalists: mean RMSE over {len(verdict.seeds)} fresh seeds on "
+        f"{judged_on(results)}, with "
         "the 95 % interval of the mean over seeds on these rows; to bias: mean minus the bias "
         "baseline's; search: the RMSE for which it was chosen, under one seed; P(best): "
         "probability of the lowest RMSE under other seeds and users."

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.records import ColumnRecord, StudyRecord
+from experiments.records import ColumnRecord, StudyRecord, VerdictResults
 from reports import numbers, ranking
 from reports.decision import label
 from reports.described import described
+from reports.judged_rows import judged_on, kept_users_text
 
 
 def methods_paragraph(study: StudyRecord) -> str:
@@ -45,6 +46,8 @@ def _data(study: StudyRecord) -> list[str]:
             "users without a train rating."
         )
     sentences.append("Models were trained on train and chosen on validation.")
+    if (kept := kept_users_text(study)) is not None:
+        sentences.append(f"{kept[0].upper()}{kept[1:]}.")
     if data.features:
         sentences.append(f"Features: {', '.join(data.features)}.")
     return sentences
@@ -167,12 +170,20 @@ def _tests(study: StudyRecord) -> str:
         f"{study.verdict.top}, the best of each arm, the default and the best baseline) were "
         f"frozen and trained again under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
         f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "
-        f"{results.n_rows:,} validation ratings of {results.n_users:,} users. Differences have 95 "
+        f"{judged_on(results)}. Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "
         f"freedom); p values are Holm's over {numbers.plural(len(results.pairs), 'pair')}; "
-        f"differences within {results.margin:.2g} RMSE count as a tie. The finalists were chosen "
-        "on the rows that they are judged on; the variance of the search itself is not covered."
+        f"differences within {results.margin:.2g} RMSE count as a tie. "
+        + _chosen(results)
+        + "The variance of the search itself is not covered."
     )
+
+
+def _chosen(results: VerdictResults) -> str:
+    if results.is_confirmed:
+        return ""
+    by = f", by about {results.optimism:.4f}" if results.optimism and results.optimism > 0 else ""
+    return f"The choice of the finalists on these rows flatters them{by}. "
 
 
 def _test_split(study: StudyRecord) -> str:

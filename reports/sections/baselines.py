@@ -5,6 +5,7 @@ from __future__ import annotations
 from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.blocks import Column, Problem, Row, Section, Table, Text
+from reports.judged_rows import kept_users_text
 
 DEFINITIONS = {
     "train_mean": "the mean rating of the train rows, for everyone",
@@ -38,8 +39,13 @@ def baselines(study: StudyRecord) -> Section:
         "Baselines",
         (
             Text(
-                "Fitted on the train rows alone and scored on the validation rows of every trial. "
-                "A model that does not beat them has learned nothing worth its training."
+                "Fitted on the train rows alone and scored on the validation rows of every trial"
+                + (
+                    f" ({kept}, and their numbers on those stand in the verdict). "
+                    if (kept := kept_users_text(study))
+                    else ". "
+                )
+                + "A model that does not beat them has learned nothing worth its training."
             ),
             Table(
                 caption="Baselines, best first",

@@ -6,6 +6,7 @@ from experiments.records import StudyRecord
 from reports import numbers
 from reports.blocks import Block, Column, Facts, Note, Problem, Row, Section, Table, Text
 from reports.described import Part, described
+from reports.judged_rows import kept_users_text
 from reports.sections.unsealed import openings_text
 
 
@@ -19,6 +20,7 @@ def data(study: StudyRecord) -> Section:
     split = ", ".join(
         f"{name} {value}" for name, value in it.split.items() if name != "method" and value
     )
+    kept = kept_users_text(study)
     method = str(it.split.get("method", numbers.NOTHING))
     blocks: list[Block] = [
         Facts(
@@ -33,9 +35,17 @@ def data(study: StudyRecord) -> Section:
                 ("test split", openings_text(study)),
             )
         ),
-        _parts((("train", it.train), ("validation", it.validation), ("test", it.test))),
+        _parts(
+            (
+                ("train", it.train),
+                ("validation", it.validation),
+                *((("confirm", it.confirm),) if it.confirm is not None else ()),
+                ("test", it.test),
+            )
+        ),
         Text(
             "Trials are trained on train, chosen on validation. "
+            + (f"Confirm: {kept}, and only it judges on them. " if kept else "")
             + (
                 f"The test split was {openings_text(study)}; search and verdict never saw it."
                 if study.openings
@@ -51,7 +61,11 @@ def _parts(parts: tuple[tuple[str, Part], ...]) -> Table:
     return Table(
         caption="Parts of the split",
         columns=(
-            Column("part", "train fits the models, validation ranks them, test is sealed."),
+            Column(
+                "part",
+                "train fits the models, validation ranks them, confirm (if any) is kept for the "
+                "verdict, test is sealed.",
+            ),
             Column("rows", "Ratings.", is_number=True),
             Column("users", "Different users in it.", is_number=True),
             Column("items", "Different items in it.", is_number=True),

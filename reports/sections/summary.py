@@ -30,6 +30,7 @@ from reports.decision import (
 )
 from reports.described import described
 from reports.figures import COLOURS, SERIES, Dot, dot_plot, picture
+from reports.judged_rows import judged_baseline, judged_on, kept_users_text, optimism_in_short
 from reports.sections.edges import edges_of_best
 from reports.sections.segments import collapsed_finalists
 from reports.sections.unsealed import openings_text
@@ -48,11 +49,20 @@ def summary(study: StudyRecord) -> Section:
         headline(study),
         _counts(study),
         _best(study),
-        Note(f"{ranking.what_is_averaged(study)}; lower is better."),
+        Note(_what_is_shown(study)),
         *((Beside(dots, margin),) if dots else margin),
         _top(study),
     ]
     return Section("Summary", tuple(block for block in blocks if block is not None))
+
+
+def _what_is_shown(study: StudyRecord) -> str:
+    results = study.verdict.results if study.verdict else None
+    kept = kept_users_text(study)
+    said = f"{ranking.what_is_averaged(study)}; lower is better."
+    if results is not None:
+        return f"{said} {optimism_in_short(results)}".strip()
+    return f"{said} {kept}." if kept else said
 
 
 def headline(study: StudyRecord) -> Headline:
@@ -143,7 +153,8 @@ def _leader(study: StudyRecord) -> Numbers | None:
             f"mean validation RMSE of {n_seeds} seeds, {label(study, leader.name)}",
         )
     ]
-    if (bias := ranking.bias_rmse(study)) is not None:
+    assert results is not None
+    if (bias := judged_baseline(study, results, "bias")) is not None:
         items.append(
             (numbers.gap(leader.mean - bias), f"to the bias baseline, {numbers.rmse(bias)}")
         )
@@ -176,16 +187,17 @@ def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None
         return None
     tied_to = min(dot.rmse for dot in dots) + results.margin
     dots += [
-        Dot(b.label, b.val_rmse, COLOURS["muted"], True, may_be_off=b.name != "bias")
+        Dot(b.label, rmse, COLOURS["muted"], True, may_be_off=b.name != "bias")
         for b in study.baselines
+        if (rmse := judged_baseline(study, results, b.name)) is not None
     ]
     dots.sort(key=lambda dot: dot.rmse)
     n_seeds = len(study.verdict.seeds) if study.verdict else 0
     caption = (
-        f"The finalists and the baselines. Filled circles: means over {n_seeds} fresh seeds, with "
-        "95 % intervals over seeds on these rows; whether a difference also holds for other users "
-        f"stands in the verdict. Shaded: within {results.margin:.2g} of the first, which does not "
-        "matter in practice"
+        f"The finalists and the baselines, on {judged_on(results)}. Filled circles: means over "
+        f"{n_seeds} fresh seeds, with 95 % intervals over seeds on these rows; whether a "
+        "difference also holds for other users stands in the verdict. Shaded: within "
+        f"{results.margin:.2g} of the first, which does not matter in practice"
     )
     if any(dot.may_be_off for dot in dots):
         caption += ". An arrow: off the scale"

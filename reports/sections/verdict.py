@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 
 from experiments.records import FinalistResult, PairResult, StudyRecord, VerdictResults
-from reports import numbers, ranking
+from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.decision import label, trial_of
+from reports.judged_rows import baselines_text, judged_baseline, judged_on, optimism_text
 
 _ANSWERS = {
     "better": "better",
@@ -38,12 +39,16 @@ def verdict(study: StudyRecord) -> Section | None:
         Text(frozen),
         _finalists(study, results),
         Text(_shrinkage(results)),
+        Text(f"{optimism_text(results)} {baselines_text(study, results)}".strip()),
         _pairs(study, results),
         Note(
-            "Not covered: what another search would have found, other ratings of the same users, "
-            "and that the finalists were chosen on the rows that they are judged on (their early "
-            "stopping too), which flatters all of them alike and the first most. The test part "
-            "is free of that."
+            "Not covered: what another search would have found, other ratings of the same users"
+            + (
+                "."
+                if results.is_confirmed
+                else ", and how far early stopping on the rows that judge flatters all of them. "
+                "The test part is free of that."
+            )
         ),
         again,
     ]
@@ -59,7 +64,7 @@ def _quoted(study: StudyRecord) -> str:
 
 
 def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
-    bias = ranking.bias_rmse(study)
+    bias = judged_baseline(study, results, "bias")
     best_mean = results.finalists[0].mean if results.finalists else None
     return Table(
         caption="The finalists under fresh seeds",
@@ -68,15 +73,17 @@ def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
             Column("chosen as", "Why it is on the frozen list."),
             Column(
                 "RMSE",
-                f"Mean over seeds of the validation RMSE ({results.n_rows:,} rows of "
-                f"{results.n_users:,} users), each at its best epoch.",
+                f"Mean over seeds of the RMSE on {judged_on(results)}, each at its best epoch.",
                 is_number=True,
             ),
             Column("95 % interval", "Of the mean, over seeds, on these rows: by Student's t."),
             Column("to bias", "RMSE minus the bias baseline's; below 0 is better.", True),
             Column("search RMSE", "The RMSE for which it was chosen, under one seed.", True),
             Column(
-                "shrinkage", "RMSE minus search RMSE: above 0, the search's was too good.", True
+                "shrinkage",
+                "Mean RMSE of the fresh seeds on the rows of the search, minus search RMSE: above "
+                "0, the search's was too good.",
+                True,
             ),
             Column(
                 "P(best)",
