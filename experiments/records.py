@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from experiments.board_check import BoardCheck, read_board_check
+from experiments.crossing_records import CrossingRecord, read_crossings
 from experiments.errors import StateError
 from experiments.files import read_json
 from experiments.lock import holder_of
@@ -35,6 +36,7 @@ __all__ = [
     "BaselineRecord",
     "BoardCheck",
     "ColumnRecord",
+    "CrossingRecord",
     "EpochRecord",
     "Finalist",
     "FinalistResult",
@@ -284,6 +286,8 @@ class StudyRecord:
     """None until finalists were frozen."""
     segments: SegmentsRecord | None = None
     """Where the finalists err; None until their predictions were read."""
+    crossings: Mapping[str, CrossingRecord] = field(default_factory=dict)
+    """By finalist: what the cross layers of a judged DCN cross."""
     board_check: BoardCheck | None = None
     """Whether the dashboard showed what the ledger holds; None until a driver ended."""
     test: UnsealedRecord | None = None
@@ -391,6 +395,7 @@ def read_study(folder: Path) -> StudyRecord:
         note=sweep.get("note", ""),
         verdict=read_verdict(folder),
         segments=read_segments(folder),
+        crossings=read_crossings(folder),
         board_check=read_board_check(folder),
         test=read_test(folder),
         openings=openings_of(folder, _sealed_fingerprint(about.get("dataset") or {})),

@@ -5,7 +5,7 @@ TensorFlow is imported when the first model is asked for.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.floating[Any]]
 def keep_predictions(run: Run, encoded: EncodedDataset, folder: Path) -> Floats:
     """Write what the best epoch predicts for the validation rows; the run is over after that.
 
-    For the rows of `encoded.confirm`, too, where there are any.
+    For the rows of `encoded.confirm`, too, where there are any; and of a DCN what it crosses.
     """
     from recommender.checkpoints import write_checkpoint
 
@@ -35,7 +35,13 @@ def keep_predictions(run: Run, encoded: EncodedDataset, folder: Path) -> Floats:
     arrays = {"predicted": run.predict_validation()}
     if encoded.confirm is not None:
         arrays["confirm"] = run.predict(encoded.confirm)
-    write_checkpoint(folder, arrays, {"val_rmse": run.best_rmse, "epoch": run.best_epoch})
+    crossing = run.crossing()
+    metadata = {
+        "val_rmse": run.best_rmse,
+        "epoch": run.best_epoch,
+        "crossing": None if crossing is None else asdict(crossing),
+    }
+    write_checkpoint(folder, arrays, metadata)
     return arrays["predicted"]
 
 

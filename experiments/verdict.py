@@ -20,6 +20,7 @@ import numpy.typing as npt
 from experiments import folders
 from experiments.cluster import import_ray
 from experiments.conductor import Conductor
+from experiments.crossings import crossings_of, write_crossings
 from experiments.errors import DataProblem, RequestError, StateError
 from experiments.errors_by_user import read_errors
 from experiments.files import write_json
@@ -258,6 +259,8 @@ def gather_evidence(
         evidence = read_evidence(study, frozen, sweep, loaded, confirm, watcher)
         rows = loaded.encoded if confirm is None else confirm.judged_in(loaded.encoded)
         write_segments(folder, segments_of(rows, evidence.predicted))
+        replicas = Replicas(folder, sweep, loaded.encoded)
+        write_crossings(folder, crossings_of(study, frozen, sweep, replicas))
     return Verdict(study, frozen, evidence)
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from recommender.checkpoints import CheckpointError
 from recommender.config import RankingConfig, TrainingConfig, config_to_json
+from recommender.crossing import Crossing
 from recommender.datasets.base import Rows
 
 StopReason = Literal["max_epochs", "patience", "diverged"]
@@ -136,6 +137,13 @@ class Run(abc.ABC):
         Raises:
             CheckpointError: nothing is there, it is damaged, or it is of another model or seed.
         """
+
+    def crossing(self) -> Crossing | None:
+        """What the cross layers cross under the current weights; None where there are none.
+
+        Training cannot go on after that.
+        """
+        return None
 
     def _best_metadata(self, extra: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -19,8 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from recommender.architectures.blocks import Structure
+from recommender.architectures.dcn import DcnRanking
 from recommender.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from recommender.config import RankingConfig, TrainingConfig
+from recommender.crossing import Crossing, crossing_of
 from recommender.datasets.base import EncodedDataset, Rows
 from recommender.device import DeviceData
 from recommender.epochs import EpochResult as EpochResult
@@ -28,6 +30,7 @@ from recommender.epochs import Floats, Run, StopReason, check_checkpoint_is_of, 
 from recommender.errors import Interrupted
 from recommender.graph import borrow_graph
 from recommender.metrics import rmse
+from recommender.sizes import feature_widths
 
 CHUNK_ROWS = 2_000_000
 """Train rows between two looks at `keep_going`."""
@@ -204,6 +207,21 @@ class TrainingRun(Run):
             if not math.isfinite(loss):
                 return False
         return True
+
+    def crossing(self) -> Crossing | None:
+        """What the cross layers cross under the current weights; None where there are none.
+
+        Training cannot go on after that.
+        """
+        model = self._graph.model
+        if not isinstance(model, DcnRanking):
+            return None
+        trained = model.cross_kernels()
+        weights = [weight.numpy() for weight in self._graph.weights]
+        self._graph.reset(self.config, self.training.seed)
+        start = model.cross_kernels()
+        _assign(self._graph.weights, weights)
+        return crossing_of(feature_widths(self.config, self._data.dataset), trained, start)
 
     def _check_outputs(self, is_trained: bool) -> None:
         if self._data.validation:

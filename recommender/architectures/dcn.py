@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
+import numpy as np
+
 from recommender.architectures.blocks import DenseStack, Knobs, RankingModel, Structure, Tensor
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.base import EncodedDataset, Floats
 from recommender.runtime import tf, tfrs
 
 
@@ -28,6 +31,15 @@ class DcnRanking(RankingModel):
         if self._is_stacked:
             return self.stack(crossed, key=key)
         return tf.concat([crossed, self.stack(features, key=key)], axis=1)
+
+    def cross_kernels(self) -> list[Floats]:
+        """`W` of each cross layer (eq. 1), shape (width, width); of low rank, the product."""
+        kernels = []
+        for layer in self.cross:
+            parts = [w.numpy() for w in layer.trainable_weights if len(w.shape) > 1]
+            # Keras multiplies from the right, the paper from the left.
+            kernels.append(functools.reduce(np.matmul, parts).T)
+        return kernels
 
     def kernels(self) -> Sequence[Tensor]:
         crosses = [w for layer in self.cross for w in layer.trainable_weights if len(w.shape) > 1]

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
 
-from recommender.architectures.blocks import Knobs, Structure
-from recommender.config import RankingConfig
+from recommender.config import RankingConfig, TrainingConfig
 from recommender.datasets.base import EncodedDataset
-from recommender.graph import build_model
+from recommender.device import DeviceData
 from recommender.sizes import feature_widths, n_parameters, plain_as_large
+from recommender.training import TrainingRun
 from tests.synthetic import synthetic_encoded
 
 PLAIN = RankingConfig(embedding_size=5, layer_sizes=(8, 4))
@@ -38,8 +37,8 @@ def dataset(request: pytest.FixtureRequest) -> EncodedDataset:
 def test_the_count_is_that_of_the_real_model(
     config: RankingConfig, dataset: EncodedDataset
 ) -> None:
-    model, _ = build_model(Structure.of(config), dataset, Knobs())
-    assert n_parameters(config, dataset) == sum(math.prod(v.shape) for v in model.trained_variables)
+    run = TrainingRun(config, TrainingConfig(), DeviceData(dataset))
+    assert n_parameters(config, dataset) == run.n_parameters
 
 
 @pytest.mark.parametrize(
