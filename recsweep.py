@@ -15,7 +15,8 @@ import importlib
 import importlib.util
 import os
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -266,12 +267,16 @@ def _reported(record: StudyRecord, stopped_by: StopCause | None) -> Study:
     return study
 
 
-def _in_this_process() -> AbstractContextManager[None]:
+@contextmanager
+def _in_this_process() -> Iterator[None]:
     """A kernel, or a Python at a prompt, is never ended by us; a script may be."""
-    from experiments.cli.notebook import kernel_shell
+    from experiments.cli.notebook import kernel_shell, quiet_libraries
     from experiments.supervision import as_guest
 
-    return as_guest(hasattr(sys, "ps1") or kernel_shell() is not None)
+    is_kernel = kernel_shell() is not None
+    quiet = quiet_libraries() if is_kernel else nullcontext()
+    with as_guest(is_kernel or hasattr(sys, "ps1")), quiet:
+        yield
 
 
 def _watcher(quiet: bool) -> Any:

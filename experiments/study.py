@@ -53,7 +53,7 @@ from experiments.sessions import (
     record_changed_versions,
     refuse_changed_sweep,
 )
-from experiments.supervision import StopCause, StopSwitch, supervise
+from experiments.supervision import StopCause, StopSwitch, supervise, way_on
 from experiments.sweep import SweepConfig, default_values, own_defaults
 from experiments.watcher import StudyWatcher
 from recommender.baselines import fit_baselines
@@ -306,7 +306,7 @@ def run_trials(
         conductor.stop()
         watcher.message(
             f"{cause.value}: running trials are checkpointed at the end of their epoch, and go on "
-            f"with: recsweep {command} {switch.path.parent.name}; Ctrl-C again stops at once"
+            f"with: {way_on(switch, command)}"
         )
 
     heads: list[RayHead] = []

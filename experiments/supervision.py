@@ -137,6 +137,14 @@ def supervise(
         raise failure[0]
 
 
+def way_on(switch: StopSwitch, command: str) -> str:
+    """What goes on with the study after a stop, as its user would type it."""
+    folder = switch.path.parent
+    if _IS_GUEST.get():
+        return f"rs.{command}({str(folder)!r})"
+    return f"recsweep {command} {folder.name}; Ctrl-C again stops at once"
+
+
 def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
     """End this process on the spot. Nothing is lost: the journals are on disk, and Ray's
     processes die with this one.
@@ -149,7 +157,7 @@ def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
     if _IS_GUEST.get():
         raise ClusterError(
             f"{why}; nothing that finished is lost. Restart this process (the notebook's kernel), "
-            f"then go on with: rs.resume({str(switch.path.parent)!r})"
+            f"then go on with: {way_on(switch, 'resume')}"
         )
     os.write(2, f"\n{why}; go on with: recsweep resume {study}\n".encode())
     os._exit(exit_code)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import html
 import importlib
 import io
+import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -52,6 +55,21 @@ def in_place() -> Show:
                 context.run(handle.update, data, raw=True)
 
     return show
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Without the libraries' advice on widgets, which would stand above the progress."""
+    log = logging.getLogger("ray.widgets")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="IProgress not found")
+            warnings.filterwarnings("ignore", message="SOCKS support in urllib3")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 class Notebook(Terminal):
