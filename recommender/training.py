@@ -100,7 +100,7 @@ class TrainingRun(Run):
         """Trains and evaluates one epoch.
 
         Args:
-            keep_going: asked between chunks of 2 million rows.
+            keep_going: asked between chunks of 2 million rows, and called before the evaluation.
 
         Raises:
             Interrupted: `keep_going` said no; the run is good for `restore` only.
@@ -110,6 +110,8 @@ class TrainingRun(Run):
         started = time.monotonic()
         self._is_torn = True
         is_finite = self._train_epoch(keep_going)
+        if keep_going is not None:
+            keep_going()  # a sign of life; what is trained is evaluated in any case
         self.epoch += 1
         self._is_torn = False
         val_rmse = _rmse(self.predict_validation(), self._data.dataset.validation.rating)
