@@ -19,7 +19,8 @@ from reports.blocks import Block, Column, Headline, Note, Row, Section, Table, T
 from reports.changes import changes, recorded_changes
 from reports.described import described
 from reports.exports import trials_frame, write_csv
-from reports.pages import Page, html, markdown, replacing
+from reports.pages import Page, figure_files, html, markdown, replacing
+from reports.side_by_side import side_by_side
 
 N_ROWS = 20
 
@@ -34,22 +35,31 @@ class ComparisonPaths:
     html: Path
     markdown: Path
     csv: Path
+    figures: tuple[Path, ...]
+    """Each as SVG, then each as PNG, then their captions."""
 
 
 def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> ComparisonPaths:
     """Write the report of two or more studies; each file whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = ComparisonPaths(
-        folder / "comparison.html", folder / "comparison.md", folder / "trials.csv"
-    )
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
     page = Page(
         title=" · ".join(study.name for study in studies),
         sections=comparison_sections(studies),
         files="The same numbers: comparison.md · every trial of every study in full precision: "
-        "trials.csv",
+        "trials.csv · for papers: figures/",
         subject=f"{len(studies)} studies compared",
         status="; ".join(f"{s.name} is {s.state}" for s in studies if not s.is_finished),
     )
+    figures = figure_files(page)
+    paths = ComparisonPaths(
+        html=folder / "comparison.html",
+        markdown=folder / "comparison.md",
+        csv=folder / "trials.csv",
+        figures=tuple(folder / "figures" / name for name in figures),
+    )
+    for path in paths.figures:
+        with replacing(path) as temporary:
+            temporary.write_bytes(figures[path.name])
     frames = []
     for study in studies:
         frame = trials_frame(study)
@@ -68,6 +78,8 @@ def comparison_sections(studies: Sequence[StudyRecord]) -> dict[str, Section]:
     """By anchor; several rankings where some of the studies share their rows and others do not."""
     groups = studies_by_rows(studies)
     sections = {"summary": _summary(studies, groups)}
+    if (pictures := side_by_side(studies)) is not None:
+        sections["side-by-side"] = pictures
     shared = [group for group in groups if len(group) > 1]
     for i, group in enumerate(shared, start=1):
         title = "Ranked together" if len(shared) == 1 else f"Ranked together: group {i}"

@@ -189,7 +189,7 @@ def strip_plot(
         )  # fmt: skip
     for y, (arm, row) in enumerate(arms.items()):
         colour = colours[arm]
-        heights = [y + offset for offset in _spread(len(row))]
+        heights = [y + offset for offset in heights_apart(len(row))]
         inside = [min(value, high + 0.6 * pad) for value in row]
         axes.scatter(
             inside, heights, s=34, facecolors="none", edgecolors=colour, linewidths=1.2, zorder=3
@@ -282,7 +282,7 @@ def _mark(axes: Axes, x: float, y: float, marker: str, colour: str, *, is_hollow
     )  # fmt: skip
 
 
-def _spread(n: int) -> list[float]:
+def heights_apart(n: int) -> list[float]:
     """Heights of n dots around 0, so that equal values stay apart; the same for every run."""
     golden = (math.sqrt(5) - 1) / 2
     return [0.5 * ((i * golden) % 1 - 0.5) for i in range(n)]

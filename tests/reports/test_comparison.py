@@ -4,17 +4,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from experiments.cli.main import app
-from experiments.records import StudyRecord, read_study
+from experiments.records import BaselineRecord, StudyRecord, TrialState, read_study
 from reports.blocks import Headline, Table
 from reports.changes import changes
 from reports.comparison import comparison_sections, studies_by_rows, write_comparison
+from reports.side_by_side import study_gaps
 from tests.reports.conftest import without_complete
+from tests.reports.verdicts import judged
 from tests.synthetic_study import make_study
 
 MakeTwo = Callable[..., tuple[StudyRecord, StudyRecord]]
@@ -96,7 +99,60 @@ def test_a_study_without_a_complete_trial_is_shown_without_a_rank(
     two: tuple[StudyRecord, StudyRecord], tmp_path: Path
 ) -> None:
     paths = write_comparison((two[0], without_complete(two[1])), tmp_path / "out")
-    assert "Nothing to compare yet" in paths.markdown.read_text("utf-8")
+    text = paths.markdown.read_text("utf-8")
+    assert "Nothing to compare yet" in text and "Not drawn: second" in text
+    nothing = write_comparison([without_complete(study) for study in two], tmp_path / "nothing")
+    assert nothing.figures == ()
+
+
+def test_pictures_show_every_trial_the_verdict_and_the_best_so_far(
+    two: tuple[StudyRecord, StudyRecord], tmp_path: Path
+) -> None:
+    first, second = two[0].ranked[:2]
+    decided = judged(two[0], {first.number: 0.01, second.number: 0.02})
+    bias = decided.baseline("bias")
+    assert bias is not None and decided.verdict is not None and decided.verdict.results is not None
+    gaps = study_gaps(decided, "#123456")
+    assert gaps.gaps == tuple((t.best_rmse or 0) - bias.val_rmse for t in decided.ranked)
+    leader = decided.verdict.results.finalists[0]
+    assert gaps.judged == tuple(x - bias.val_rmse for x in (leader.mean, leader.low, leader.high))  # type: ignore[operator]  # it completed
+    assert gaps.so_far[-1] == (len(decided.search_trials), gaps.gaps[0])
+    heights = [gap for _, gap in gaps.so_far]
+    assert heights == sorted(heights, reverse=True)
+    paths = write_comparison((decided, two[1]), tmp_path / "out")
+    assert {p.name for p in paths.figures if p.is_file()} == {
+        "gaps.svg", "best-so-far.svg", "gaps.png", "best-so-far.png", "captions.txt",
+    }  # fmt: skip
+    assert "after a verdict" in paths.markdown.read_text("utf-8")
+
+
+def test_a_best_so_far_begins_at_the_first_complete_trial_and_counts_the_others(
+    two: tuple[StudyRecord, StudyRecord],
+) -> None:
+    trials = tuple(
+        replace(two[0].ranked[0], number=i, best_rmse=rmse, state=state, ended_at=100.0 - i)
+        for i, (rmse, state) in enumerate(
+            ((1.5, TrialState.COMPLETE), (1.2, TrialState.PRUNED), (1.3, TrialState.COMPLETE),
+             (1.4, TrialState.COMPLETE), (None, TrialState.FAIL))
+        )
+    )  # fmt: skip
+    bias = BaselineRecord("bias", "bias", 1.0, 0.1)
+    # They ended in reverse order: a failed one, 1.4, 1.3, a pruned one, 1.5.
+    study = replace(two[0], trials=trials, baselines=(bias,))
+    steps = study_gaps(study, "#123456").so_far
+    assert [n for n, _ in steps] == [2, 3, 5]
+    assert [gap for _, gap in steps] == pytest.approx([0.4, 0.3, 0.3])
+
+
+def test_names_are_escaped_in_the_pictures(two: tuple[StudyRecord, ...], tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script>&\"'$x_1$"
+    studies = [replace(study, name=f"{hostile}{i}") for i, study in enumerate(two)]
+    paths = write_comparison(studies, tmp_path / "out")
+    html = paths.html.read_text("utf-8")
+    assert "<script>alert" not in html and "$x_1$0" in html
+    for path in paths.figures:
+        if path.suffix == ".svg":
+            ElementTree.parse(path)
 
 
 def test_the_csv_holds_the_trials_of_every_study(

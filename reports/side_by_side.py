@@ -1,0 +1,108 @@
+"""Several studies in two pictures: where their trials stand, and how their searches got there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experiments.records import StudyRecord, TrialState
+from reports import numbers, ranking
+from reports.blocks import Block, Problem, Section
+from reports.comparison_figures import StudyGaps, best_so_far, gap_plot
+from reports.decision import leading_finalist
+from reports.figures import SERIES, picture
+from reports.judged_rows import judged_baseline
+
+N_DOTS = 400
+"""Of more trials an even selection is drawn, the best and the worst among them."""
+
+
+def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
+    """None where no study has both a complete trial and a bias baseline."""
+    rows = [
+        study_gaps(study, SERIES[i % len(SERIES)])
+        for i, study in enumerate(studies)
+        if ranking.ranked_trials(study) and ranking.bias_rmse(study) is not None
+    ]
+    if not rows:
+        return None
+    left_out = [study.name for study in studies if study.name not in {row.label for row in rows}]
+    blocks: list[Block] = [
+        picture(
+            "gaps",
+            "Every complete trial by its RMSE minus that of the bias baseline on the same rows; "
+            "filled: the best of the search, one seed. Diamonds, after a verdict: the mean of the "
+            "leading finalist over fresh seeds, with its 95 % interval for other seeds, on the "
+            "rows that judged it. Heights within a row mean nothing; those far "
+            "off stand at the right end.",
+            "; ".join(_said(row) for row in rows) + ".",
+            lambda width: gap_plot(rows, width=width),
+        ),
+        picture(
+            "best-so-far",
+            "The lowest gap to the bias baseline after so many finished trials, in the order in "
+            "which they finished; pruned and failed ones count as finished. One seed each: a part "
+            "of every step down is luck.",
+            "; ".join(
+                f"{row.label}: {numbers.gap(row.so_far[0][1])} after {row.so_far[0][0]:,} "
+                f"finished trials, {numbers.gap(row.so_far[-1][1])} after {row.so_far[-1][0]:,}"
+                for row in rows
+            )
+            + ".",
+            lambda width: best_so_far(rows, width=width),
+        ),
+    ]
+    if left_out:
+        blocks.append(
+            Problem(f"Not drawn: {', '.join(left_out)}: no complete trial, or no bias baseline.")
+        )
+    return Section("Side by side", tuple(blocks))
+
+
+def study_gaps(study: StudyRecord, colour: str) -> StudyGaps:
+    """Of a study that has a complete trial and a bias baseline."""
+    bias = ranking.bias_rmse(study)
+    assert bias is not None
+    gaps = [ranking.objective(trial) - bias for trial in ranking.ranked_trials(study)]
+    if len(gaps) > N_DOTS:
+        gaps = [gaps[round(i * (len(gaps) - 1) / (N_DOTS - 1))] for i in range(N_DOTS)]
+    return StudyGaps(study.name, colour, tuple(gaps), _judged(study), _so_far(study, bias))
+
+
+def _judged(study: StudyRecord) -> tuple[float, float, float] | None:
+    results = study.verdict.results if study.verdict else None
+    found = leading_finalist(study, results) if results else None
+    if results is None or found is None:
+        return None
+    bias = judged_baseline(study, results, "bias")
+    if bias is None or found.mean is None or found.low is None or found.high is None:
+        return None
+    return found.mean - bias, found.low - bias, found.high - bias
+
+
+def _so_far(study: StudyRecord, bias: float) -> tuple[tuple[int, float], ...]:
+    ranked = {trial.number for trial in ranking.ranked_trials(study)}
+    over = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+    finished = sorted(
+        (trial for trial in study.search_trials if trial.state in over),
+        key=lambda trial: (trial.ended_at or 0.0, trial.number),
+    )
+    steps: list[tuple[int, float]] = []
+    for n, trial in enumerate(finished, start=1):
+        if trial.number not in ranked:
+            continue
+        gap = ranking.objective(trial) - bias
+        if not steps or gap < steps[-1][1]:
+            steps.append((n, gap))
+    if steps[-1][0] < len(finished):
+        steps.append((len(finished), steps[-1][1]))
+    return tuple(steps)
+
+
+def _said(row: StudyGaps) -> str:
+    best = f"{row.label}: best {numbers.gap(row.gaps[0])}"
+    if row.judged is None:
+        return best
+    mean, low, high = row.judged
+    return (
+        f"{best}; after a verdict {numbers.gap(mean)} ({numbers.gap(low)} to {numbers.gap(high)})"
+    )
