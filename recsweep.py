@@ -41,6 +41,8 @@ _HOMES = {
     "shipped_space": "search_spaces",
     "Sweep": "experiments.config",
     "load_sweep": "experiments.config",
+    "from_keras_tuner": "experiments.translate.keras_tuner",
+    "to_keras_tuner": "experiments.translate.keras_tuner",
     "Resources": "experiments.cluster",
     "RankingConfig": "recommender.config",
     "TrainingConfig": "recommender.config",

@@ -23,10 +23,12 @@ from experiments.errors import StateError
 from experiments.sweep import SweepConfig
 from experiments.sweep_file import SweepSource
 from experiments.sweep_tables import Report
+from experiments.translate.hypermodel_reader import with_hyperparameters
 from recommender.config import ARCHITECTURES, HYPERPARAMETERS, problem_with
 from recommender.errors import ModelError, unknown
 from recommender.own import OwnArchitecture, digest_of, read_own
-from search_spaces import SearchSpace
+from search_spaces import SHIPPED, Dimension, SearchSpace, shipped_space
+from search_spaces.tables import write_dimension
 
 CODE = Path("code")
 Origin = tuple[str, Path, Sequence[str]]
@@ -133,12 +135,20 @@ def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], Ow
     found: dict[str, OwnArchitecture] = {}
     names: dict[str, str] = {}
     mistaken: set[str] = set()
+    tuned: dict[str, tuple[Dimension, ...]] = {}
+
+    def read(reference: str, key: str) -> OwnArchitecture:
+        own = read_own(reference, source.resolve(key, "."))
+        if own.kind != "hypermodel":
+            return own
+        own, tuned[own.digest + own.where] = with_hyperparameters(own)
+        return own
 
     def name_of(key: str, reference: str) -> str:
         if reference in names or reference in mistaken:
             return names.get(reference, reference)
         try:
-            own = read_own(reference, source.resolve(key, "."))
+            own = read(reference, key)
             name = next((n for n, known in found.items() if known == own), own.function)
             _add(found, name, own)
         except ModelError as error:
@@ -151,13 +161,15 @@ def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], Ow
     for name, reference in _named(table.pop("architectures", {}), report):
         key = f"architectures.{name}"
         try:
-            _add(found, name, read_own(reference, source.resolve(key, ".")))
+            _add(found, name, read(reference, key))
         except ModelError as error:
             report(key, str(error))
             mistaken.add(name)
     for holder, entry, key in _places(table):
         holder[entry] = _replaced(holder[entry], lambda text, key=key: name_of(key, text))  # type: ignore[misc]
     own = OwnCode(found, _choices(table), frozenset(mistaken))
+    for name, architecture in found.items():
+        _add_dimensions(table, own, name, tuned.get(architecture.digest + architecture.where, ()))
     _check_required(table, own, report)
     _make_conditional(table.get("space"), own)
     _refuse_idle(table, own, report)
@@ -269,6 +281,42 @@ def _check_required(table: Mapping[str, Any], own: OwnCode, report: Report) -> N
         lacking = [p.name for p in architecture.parameters if p.is_required and p.name not in given]
         if lacking and "use" not in given:
             report(place, f"{name} needs {', '.join(lacking)}: give it in [space] or [model]")
+
+
+def _add_dimensions(
+    table: Mapping[str, Any], own: OwnCode, name: str, dimensions: Iterable[Dimension]
+) -> None:
+    """What a HyperModel says may vary; what the sweep says of a name of its goes before that."""
+    space, model = table.get("space"), table.get("model")
+    if name not in own.choices or not isinstance(space, dict) or space == {}:
+        return
+    use = space.get("use")
+    shipped = shipped_space(use).to_table() if isinstance(use, str) and use in SHIPPED else {}
+    for dimension in dimensions:
+        if isinstance(model, dict) and dimension.name in model:
+            continue
+        given = space.get(dimension.name, shipped.get(dimension.name, []))
+        cases = given if isinstance(given, list) else [given]
+        if dimension.name not in space:
+            others = [taker for taker in own.takers(dimension.name) if taker != name]
+            cases = [_only(case, others) for case in cases if others]
+        if any(_reaches(case, name) for case in cases):
+            continue
+        added = write_dimension(dimension)
+        its = added if isinstance(added, list) else [added]
+        if len(own.choices) > 1:
+            its = [_only(case, name) for case in its]
+        space[dimension.name] = [*cases, *its] if len(cases) + len(its) > 1 else its[0]
+
+
+def _only(case: Mapping[str, Any], architecture: str | list[str]) -> dict[str, Any]:
+    return {**case, "when": {"architecture": architecture, **case.get("when", {})}}
+
+
+def _reaches(case: object, name: str) -> bool:
+    when = case.get("when") if isinstance(case, dict) else None
+    named = when.get("architecture", name) if isinstance(when, dict) else name
+    return name in (named if isinstance(named, list) else [named])
 
 
 _NO_DIMENSIONS = ("use", "without", "architecture")

@@ -163,6 +163,33 @@ def _with_unseen(ids: Strings) -> Strings:
     return np.concatenate([[UNSEEN], ids])
 
 
+class StandIn(ModelData):
+    """Two users, two items, and one word for whatever feature is asked for: to build models on
+    whose shape alone matters."""
+
+    def __init__(self) -> None:
+        ids = np.array([1, 2], np.int32)
+        rows = Rows(ids, ids, ids, np.zeros((2, 0), np.float32), np.array([1, 5], np.float32))
+        words = np.array(["1", "2"])
+        dataset = EncodedDataset(
+            train=rows,
+            validation=rows,
+            validation_users=ids - 1,
+            user_vocabulary=words,
+            item_vocabulary=words,
+            catalog=words,
+            catalog_item=np.array([0, 1, 2], np.int32),
+            item_tables={},
+            context_columns=(),
+            rating_range=(1.0, 5.0),
+            train_mean=3.0,
+        )
+        super().__init__(dataset, seed=0)
+
+    def words(self, name: str) -> tuple[str, ...]:  # noqa: ARG002  # each has the same
+        return ("word",)
+
+
 def feature_names(dataset: EncodedDataset) -> tuple[str, ...]:
     return (*dataset.item_tables, *dataset.context_columns)
 

@@ -16,6 +16,7 @@ from experiments.records import Purpose, StopReason, TrialState, read_study
 from experiments.single import export_trial
 from experiments.study import resume_study, run_study
 from experiments.sweep import SweepConfig, own_defaults
+from experiments.translate.hypermodel_reader import explored
 from experiments.unseal import score_on_test
 from experiments.watcher import Silent
 from recommender.checkpoints import read_checkpoint
@@ -182,3 +183,63 @@ def test_a_verdict_and_the_test_split_judge_whole_models_as_any(
     }
     assert len(kept) == 6
     assert all(0.5 < metadata["test_rmse"] < 2 for _, metadata in kept.values())
+
+
+def test_a_hypermodel_brings_its_own_space(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    (folder / "tuned.toml").write_text(
+        'dataset = { path = "ratings.csv", columns = { user = "user", item = "item", '
+        'rating = "rating", time = "time" } }\n'
+        'compare.dimension = "architecture"\n'
+        'space.architecture.choices = ["plain", "hyper.py:Towers"]\n'
+        "space.learning_rate = { low = 1e-3, high = 1e-2 }\n"
+        "model = { embedding_size = 4, batch_size = 256, size = 6 }\n"
+        'search = { trials = 8, max_epochs = 2, pruner = "none", sampler = "random" }\n'
+    )
+    sweep = load_sweep("tuned.toml")
+    assert sweep.space is not None
+    assert {d.name: d.cases[0] for d in sweep.space.dimensions[1:]} == {
+        "learning_rate": Float(1e-3, 1e-2).when(architecture="plain"),
+        "head": Choice(["dense", "dot"]).when(architecture="Towers"),
+        "units": Int(4, 16, log=True).when(architecture="Towers", head="dense"),
+        "scale": Float(0.5, 2.0).when(architecture="Towers", head="dot"),
+        "rate": Float(1e-3, 1e-1, log=True).when(architecture="Towers"),
+    }
+    point = default_point(
+        sweep.space.restrict("architecture", "Towers"),
+        default_values(sweep),
+        own_defaults(sweep.model, sweep.architectures),
+    )
+    assert point == {"architecture": "Towers", "head": "dense", "units": 8, "rate": 0.01}
+
+    monkeypatch.setattr(
+        "experiments.translate.hypermodel_reader._read_in_child", lambda own: 1 / 0
+    )  # it is remembered
+    InProcess().use(monkeypatch)
+    study = run_study(load_sweep("tuned.toml"), root=folder, watcher=Silent()).study
+    assert {t.state for t in study.trials} == {TrialState.COMPLETE}
+    assert load_sweep(study.folder / "sweep.toml").space == sweep.space
+    used = ['space.use="ranking"', 'space.without=["embedding_size"]']
+    assert "dropout" in [c.name for c in load_sweep("tuned.toml", used).space.columns]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [
+        ("raise RuntimeError('no luck')", "hyper.py:4: RuntimeError: no luck"),
+        ("hp.Float('r', 1e-3, 1, sampling='reverse_log')", "r: sampling='reverse_log' is unknown"),
+    ],
+)
+def test_a_hypermodel_that_cannot_be_read_is_told_before_anything_runs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, build: str, told: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setattr("experiments.translate.hypermodel_reader._read_in_child", explored)
+    (folder / "hyper.py").write_text(
+        f"import keras_tuner\nclass Towers(keras_tuner.HyperModel):\n"
+        f"    def build(self, hp):\n        {build}\n"
+    )
+    with pytest.raises(SweepFileError) as caught:
+        _sweep("hyper.py:Towers")
+    (problem,) = [p for p in caught.value.problems if p.key == "space.architecture.choices"]
+    assert told in problem.message
