@@ -31,8 +31,7 @@ def size_control(study: StudyRecord) -> Finalist | None:
     best = next((trial for trial in study.ranked if trial.arm == DCN), None)
     if best is None or not _n_layers(study, best):
         return None
-    reason = f"plain of the size of #{best.number}"
-    return Finalist(f"control-{best.name}", best.number, (reason,), values={})
+    return Finalist(f"control-{best.name}", best.number, ("size control",), values={})
 
 
 def with_sized_control(

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from experiments.records import FinalistResult, PairResult, StudyRecord, TrialRecord, VerdictResults
+from experiments.records import (
+    Finalist,
+    FinalistResult,
+    PairResult,
+    StudyRecord,
+    TrialRecord,
+    VerdictResults,
+)
 from reports import numbers, ranking
 from reports.blocks import Headline
 from reports.judged_rows import judged_baseline, judged_on
@@ -79,7 +86,9 @@ def deciding_pair(study: StudyRecord, results: VerdictResults) -> PairResult | N
     With arms: the best finalist of the leading arm against the best of the next. Without: the two
     best finalists; with one of them only, it and the best baseline.
     """
-    with_mean = [f for f in results.finalists if f.mean is not None]
+    with_mean = [
+        f for f in results.finalists if f.mean is not None and not control_of(study, f.name)
+    ]
     trials = [f for f in with_mean if trial_of(study, f.name)]
     if not trials:
         return None
@@ -119,15 +128,46 @@ def smallest_tied(study: StudyRecord, results: VerdictResults) -> TrialRecord | 
 
 
 def trial_of(study: StudyRecord, name: str) -> TrialRecord | None:
-    """The search trial that a finalist is; None for a baseline."""
+    """The search trial that a finalist is; None for a baseline, and for a size control."""
     return next((trial for trial in study.search_trials if trial.name == name), None)
 
 
+def control_of(study: StudyRecord, name: str) -> Finalist | None:
+    """The size control that a finalist is, which is no trial of the search; None for the others."""
+    finalist = study.verdict.finalist(name) if study.verdict else None
+    return finalist if finalist is not None and finalist.is_control else None
+
+
+def is_model(study: StudyRecord, name: str) -> bool:
+    """Whether a finalist was trained: a trial or a control, and no baseline."""
+    return trial_of(study, name) is not None or control_of(study, name) is not None
+
+
+def arm_of(study: StudyRecord, name: str) -> str | None:
+    """The choice of the compared dimension; None for a baseline, and without arms."""
+    if (control := control_of(study, name)) is not None:
+        return str((control.values or {}).get(study.compared_dimension or ""))
+    trial = trial_of(study, name)
+    return trial.arm if trial else None
+
+
+def size_of(study: StudyRecord, name: str) -> int | None:
+    """The trainable numbers of a finalist; None for a baseline."""
+    control = control_of(study, name)
+    if control is None:
+        trial = trial_of(study, name)
+    else:
+        trial = next((t for t in study.trials if t.name == control.replicate(0)), None)
+    return trial.n_parameters if trial else None
+
+
 def label(study: StudyRecord, name: str) -> str:
-    """`#19 dcn`, or a baseline's label."""
+    """`#19 dcn`, `plain, size of #19`, or a baseline's label."""
     trial = trial_of(study, name)
     if trial is not None:
         return ranking.label(trial)
+    if (control := control_of(study, name)) is not None:
+        return f"plain, size of #{control.number}"
     baseline = study.baseline(name)
     return baseline.label if baseline else name
 

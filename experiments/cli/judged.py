@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from experiments.cli import wording
 from experiments.durations import format_duration
@@ -17,8 +18,9 @@ def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: 
     """Who is judged and what it will take."""
     n_seeds = len(frozen.seeds)
     trained = [f for f in frozen.finalists if not f.is_baseline]
+    listed = replace(study, verdict=frozen)
     lines = [
-        f"judged   {label(study, finalist.name)} ({', '.join(finalist.reasons)})"
+        f"judged   {label(listed, finalist.name)} ({', '.join(finalist.reasons)})"
         for finalist in frozen.finalists
     ]
     confirm = (study.provenance.get("dataset") or {}).get("confirm")

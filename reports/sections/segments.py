@@ -5,7 +5,7 @@ from __future__ import annotations
 from experiments.records import Segment, SegmentsRecord, StudyRecord
 from reports import numbers
 from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
-from reports.decision import label, trial_of
+from reports.decision import is_model, label
 from reports.figures import SERIES, picture
 from reports.segment_figures import histogram_pair
 
@@ -69,7 +69,7 @@ def collapsed_finalists(study: StudyRecord) -> tuple[str, ...]:
     return tuple(
         name
         for name, spread in record.spreads.items()
-        if trial_of(study, name) is not None and spread.sd < COLLAPSED * record.labels.sd
+        if is_model(study, name) and spread.sd < COLLAPSED * record.labels.sd
     )
 
 
@@ -79,7 +79,7 @@ def _shown(study: StudyRecord, record: SegmentsRecord) -> tuple[str, ...]:
     order = [f.name for f in results.finalists] if results else []
     names = [name for name in order if name in record.spreads]
     names += [name for name in record.spreads if name not in names]
-    models = [name for name in names if trial_of(study, name) is not None]
+    models = [name for name in names if is_model(study, name)]
     return (*models[:N_FINALISTS], *(name for name in names if name not in models)) or tuple(names)
 
 

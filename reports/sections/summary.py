@@ -22,7 +22,9 @@ from reports.blocks import (
     WatchOuts,
 )  # fmt: skip
 from reports.decision import (
+    arm_of,
     headline_of_verdict,
+    is_model,
     label,
     leading_finalist,
     smallest_tied,
@@ -178,10 +180,9 @@ def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None
     colours = arm_colours(study)
     dots = []
     for found in results.finalists:
-        trial = trial_of(study, found.name)
-        if trial is not None and found.mean is not None:
+        if is_model(study, found.name) and found.mean is not None:
             assert found.low is not None and found.high is not None
-            name, colour = label(study, found.name), colours[trial.arm]
+            name, colour = label(study, found.name), colours[arm_of(study, found.name)]
             dots.append(Dot(name, found.mean, colour, False, interval=(found.low, found.high)))
     if not dots:
         return None

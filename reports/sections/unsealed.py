@@ -7,7 +7,7 @@ import shlex
 from experiments.records import FinalistResult, StudyRecord, UnsealedRecord
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Row, Section, Table, Text
-from reports.decision import deciding_pair, label, trial_of
+from reports.decision import deciding_pair, is_model, label
 
 
 def unsealed(study: StudyRecord) -> Section | None:
@@ -65,7 +65,7 @@ def _scores(study: StudyRecord, test: UnsealedRecord) -> Table:
     shown = {found.name for found in test.results.finalists}
     bias = test.baselines.get("bias")
     rows = [
-        (found.mean, Row(_cells(study, found, bias), look="plain" if trial_of(study, found.name)
+        (found.mean, Row(_cells(study, found, bias), look="plain" if is_model(study, found.name)
                          else "baseline"))
         for found in test.results.finalists
     ]  # fmt: skip

@@ -7,7 +7,7 @@ import shlex
 from experiments.records import FinalistResult, PairResult, StudyRecord, VerdictResults
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
-from reports.decision import label, trial_of
+from reports.decision import is_model, label, size_of
 from reports.judged_rows import baselines_text, judged_baseline, judged_on, optimism_text
 
 _ANSWERS = {
@@ -25,10 +25,11 @@ def verdict(study: StudyRecord) -> Section | None:
     if record is None:
         return None
     again = Command("Go on with it, or make it again", (f"recsweep verdict {_quoted(study)}",))
+    control = ", plain as large as the best dcn" * any(f.is_control for f in record.finalists)
     frozen = (
         f"{numbers.plural(len(record.finalists), 'finalist')}, frozen on "
         f"{numbers.moment(record.frozen_at)}: the best {record.top}, the best of each arm, the "
-        "default and the best baseline, each once. Trained again under "
+        f"default{control} and the best baseline, each once. Trained again under "
         f"{numbers.plural(len(record.seeds), 'seed')} that the search never used, the same for all."
     )
     results = record.results
@@ -69,7 +70,7 @@ def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
     return Table(
         caption="The finalists under fresh seeds",
         columns=(
-            Column("finalist", "Trial of the search, or baseline."),
+            Column("finalist", "Trial of the search, size control, or baseline."),
             Column("chosen as", "Why it is on the frozen list."),
             Column(
                 "RMSE",
@@ -97,7 +98,7 @@ def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
                 _cells(study, found, bias),
                 look=(
                     "baseline"
-                    if trial_of(study, found.name) is None
+                    if not is_model(study, found.name)
                     else "best"
                     if found.mean is not None and found.mean == best_mean
                     else "plain"
@@ -111,7 +112,6 @@ def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
 
 def _cells(study: StudyRecord, found: FinalistResult, bias: float | None) -> tuple[str, ...]:
     finalist = study.verdict.finalist(found.name) if study.verdict else None
-    trial = trial_of(study, found.name)
     n_missing = sum(rmse is None for rmse in found.rmse_by_seed)
     interval = numbers.NOTHING
     if n_missing:
@@ -127,7 +127,7 @@ def _cells(study: StudyRecord, found: FinalistResult, bias: float | None) -> tup
         numbers.rmse(found.search_rmse),
         numbers.gap(found.shrinkage),
         numbers.NOTHING if found.p_best is None else f"{found.p_best:.2f}",
-        numbers.count(trial.n_parameters if trial else None),
+        numbers.count(size_of(study, found.name)),
     )
 
 

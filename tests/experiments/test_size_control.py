@@ -29,7 +29,7 @@ def test_the_control_belongs_to_the_best_dcn_and_the_cost_counts_it(made_up: Stu
     frozen = frozen_or_chosen(made_up)
     (control,) = (finalist for finalist in frozen.finalists if finalist.is_control)
     assert (control.name, control.number) == (f"control-{best.name}", best.number)
-    assert control.reasons == (f"plain of the size of #{best.number}",)
+    assert control.reasons == ("size control",)
     without = replace(frozen, finalists=tuple(f for f in frozen.finalists if f is not control))
     with_it, alone = expected_s(made_up, frozen, 1), expected_s(made_up, without, 1)
     assert with_it[0] == alone[0] + 5
