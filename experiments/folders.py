@@ -24,6 +24,7 @@ from experiments.own_code import (
 from experiments.provenance import provenance
 from experiments.records import (
     PROVENANCE_NAME,
+    BaselineRecord,
     ColumnRecord,
     ImportanceRecord,
     StudyRecord,
@@ -152,7 +153,8 @@ def columns_of(space: SearchSpace) -> tuple[ColumnRecord, ...]:
 
 
 def write_baselines(folder: Path, baselines: Sequence[Baseline]) -> None:
-    write_json(folder / "baselines.json", [asdict(baseline) for baseline in baselines])
+    rows = [BaselineRecord(b.name, b.label, b.val_rmse, b.seconds) for b in baselines]
+    write_json(folder / "baselines.json", [asdict(row) for row in rows])
 
 
 def write_importance(folder: Path, records: Sequence[ImportanceRecord]) -> None:

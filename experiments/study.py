@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments import folders
+from experiments.best_segments import write_best_segments
 from experiments.board import check_board
 from experiments.board_check import BoardCheck, write_board_check
 from experiments.cluster import RayHead, import_ray, ray_cluster
@@ -209,7 +210,8 @@ def _conduct(
 ) -> StopCause | None:
     """Rebuild the search from the ledger, run what is left on Ray, close the books."""
     assert sweep.space is not None and sweep.search is not None
-    folders.write_baselines(folder, fit_baselines(loaded.encoded))
+    baselines = fit_baselines(loaded.encoded)
+    folders.write_baselines(folder, baselines)
     switch = StopSwitch(folder)
     switch.clear()
     with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
@@ -269,8 +271,10 @@ def _conduct(
     over = StopCause.TIMEOUT if deadline is None else StopCause.JOB_END
     cause = None if is_finished else switch.cause or over
     switch.clear()
+    study = read_study(folder)
     if not is_finished:
-        write_board(read_study(folder))
+        write_board(study)
+    write_best_segments(study, loaded.encoded, baselines, watcher)
     return cause
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ class Baseline:
     label: str
     val_rmse: float
     seconds: float
+    model: Model = field(compare=False, repr=False)
 
 
 def fit_baselines(encoded: EncodedDataset) -> tuple[Baseline, ...]:
@@ -35,7 +36,7 @@ def fit_baselines(encoded: EncodedDataset) -> tuple[Baseline, ...]:
         started = time.monotonic()
         model = fit(encoded)
         val_rmse = rmse(model(encoded.validation), encoded.validation.rating)
-        baselines.append(Baseline(name, label, val_rmse, time.monotonic() - started))
+        baselines.append(Baseline(name, label, val_rmse, time.monotonic() - started, model))
     return tuple(baselines)
 
 

@@ -1,4 +1,7 @@
-"""Where the finalists err, and whether one of them predicts nearly the same for everyone."""
+"""Where the best models err, and whether one of them predicts nearly the same for everyone.
+
+The finalists of a verdict; before one, the best trials of the search under their one seed.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ from experiments.records import Segment, SegmentsRecord, StudyRecord
 from reports import numbers
 from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
 from reports.decision import is_model, label
+from reports.described import described
 from reports.figures import SERIES, picture
+from reports.judged_rows import judged_on
 from reports.segment_figures import histogram_pair
 
 COLLAPSED = 0.1
@@ -15,12 +20,13 @@ N_FINALISTS = 4
 
 
 def segments(study: StudyRecord) -> Section | None:
-    """None where no predictions were judged."""
+    """None where no predictions were kept."""
     record = study.segments
     if record is None or not record.spreads:
         return None
     shown = _shown(study, record)
-    collapsed = collapsed_finalists(study)
+    collapsed = collapsed_models(study)
+    results = study.verdict.results if study.verdict else None
     blocks: list[Block] = []
     if collapsed:
         names = ", ".join(label(study, name) for name in collapsed)
@@ -33,9 +39,13 @@ def segments(study: StudyRecord) -> Section | None:
         )
     blocks += [
         Text(
-            "Errors of the verdict's finalists on the validation rows, cut in several ways. "
-            "Segments are small beside the whole: a difference in one of them is a hint, no "
-            "finding."
+            (
+                "Errors of the best trials, under one seed each and on the rows that chose them"
+                if results is None
+                else f"Errors of the verdict's finalists on {judged_on(results)}"
+            )
+            + ", cut in several ways. Segments are small beside the whole: a difference in one of "
+            "them is a hint, no finding."
         ),
         _table(study, record, shown),
         Note(
@@ -49,7 +59,7 @@ def segments(study: StudyRecord) -> Section | None:
         picture(
             "spread",
             f"Share of the predictions of {label(study, first)} (filled) and of the ratings "
-            "(outlined), by stars; all seeds together.",
+            f"(outlined), by stars; {'one seed' if results is None else 'all seeds together'}.",
             f"Standard deviation {record.spreads[first].sd:.3f} of the predictions, "
             f"{record.labels.sd:.3f} of the ratings.",
             lambda width: histogram_pair(
@@ -61,7 +71,7 @@ def segments(study: StudyRecord) -> Section | None:
     return Section("Error by segment", tuple(blocks))
 
 
-def collapsed_finalists(study: StudyRecord) -> tuple[str, ...]:
+def collapsed_models(study: StudyRecord) -> tuple[str, ...]:
     """Models, never baselines, whose predictions hardly vary."""
     record = study.segments
     if record is None:
@@ -74,7 +84,7 @@ def collapsed_finalists(study: StudyRecord) -> tuple[str, ...]:
 
 
 def _shown(study: StudyRecord, record: SegmentsRecord) -> tuple[str, ...]:
-    """The best finalists in the verdict's order, and the best baseline."""
+    """The best models, in the verdict's order where there is one, and a baseline."""
     results = study.verdict.results if study.verdict else None
     order = [f.name for f in results.finalists] if results else []
     names = [name for name in order if name in record.spreads]
@@ -94,11 +104,12 @@ def _table(study: StudyRecord, record: SegmentsRecord, shown: tuple[str, ...]) -
         columns=(
             Column("cut by", "What the rows of a segment have in common."),
             Column("segment", "Activity and popularity: thirds by ratings in train."),
-            Column("rows", "Validation ratings in it.", is_number=True),
+            Column("rows", "Ratings in it.", is_number=True),
             *(
                 Column(
                     label(study, name),
-                    "RMSE over the segment's rows, the mean over seeds; * the lowest of the row.",
+                    "RMSE over the segment's rows, the mean over seeds where there are several; "
+                    "* the lowest of the row.",
                     is_number=True,
                 )
                 for name in shown
@@ -136,7 +147,7 @@ def _spreads(study: StudyRecord, record: SegmentsRecord) -> Table:
     return Table(
         caption="How widely they predict",
         columns=(
-            Column("who", "The ratings themselves, finalists and baselines."),
+            Column("who", "The ratings themselves, models and baselines."),
             Column("spread", "Standard deviation over the validation rows, in stars.", True),
             Column(
                 "of the ratings'",
@@ -147,11 +158,11 @@ def _spreads(study: StudyRecord, record: SegmentsRecord) -> Table:
             Column("5 % above", "5 % of the predictions lie above.", is_number=True),
         ),
         rows=tuple(rows),
-        note=f"Over {numbers.count(_n_rows(study))} validation rows; a good model spreads less "
+        note=f"Over {numbers.count(_n_rows(study))} rows; a good model spreads less "
         "than the ratings, since no one can predict all that moves them.",
     )
 
 
 def _n_rows(study: StudyRecord) -> int | None:
     results = study.verdict.results if study.verdict else None
-    return results.n_rows if results else None
+    return results.n_rows if results else described(study).validation.n_rows

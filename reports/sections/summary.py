@@ -34,7 +34,7 @@ from reports.described import described
 from reports.figures import COLOURS, SERIES, Dot, dot_plot, picture
 from reports.judged_rows import judged_baseline, judged_on, kept_users_text, optimism_in_short
 from reports.sections.edges import edges_of_best
-from reports.sections.segments import collapsed_finalists
+from reports.sections.segments import collapsed_models
 from reports.sections.unsealed import openings_text
 from reports.statistics import Answer
 
@@ -263,7 +263,7 @@ def _watch_outs(study: StudyRecord) -> WatchOuts | None:
     data = described(study)
     default = ranking.default_trial(study)
     items += _unimpressive(study)
-    if names := [label(study, name) for name in collapsed_finalists(study)]:
+    if names := [label(study, name) for name in collapsed_models(study)]:
         said = f"Collapsed, nearly the same prediction for every pair: {', '.join(names)}."
         items.append(WatchOut(said, "segments"))
     if edges := edges_of_best(study):

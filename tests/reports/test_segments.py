@@ -6,7 +6,7 @@ import pytest
 
 from experiments.records import StudyRecord
 from reports.blocks import Picture, Problem, Table, WatchOuts
-from reports.sections.segments import COLLAPSED, collapsed_finalists, segments
+from reports.sections.segments import COLLAPSED, collapsed_models, segments
 from reports.sections.summary import summary
 from tests.reports.verdicts import judged, segments_of_names
 
@@ -24,7 +24,7 @@ def with_segments(study: StudyRecord, *sds: float) -> StudyRecord:
 def test_a_model_that_predicts_the_mean_is_called_collapsed(study: StudyRecord) -> None:
     study = with_segments(study, 0.5, 0.02)
     collapsed = study.ranked[1]
-    assert collapsed_finalists(study) == (collapsed.name,)
+    assert collapsed_models(study) == (collapsed.name,)
     section = segments(study)
     assert section is not None
     problem = section.blocks[0]
@@ -38,11 +38,11 @@ def test_a_model_that_predicts_the_mean_is_called_collapsed(study: StudyRecord) 
 def test_collapse_begins_under_a_tenth_of_the_labels_spread(
     study: StudyRecord, sd: float, is_collapsed: bool
 ) -> None:
-    assert bool(collapsed_finalists(with_segments(study, sd, 0.5))) is is_collapsed
+    assert bool(collapsed_models(with_segments(study, sd, 0.5))) is is_collapsed
 
 
 def test_a_baseline_is_not_called_collapsed(study: StudyRecord) -> None:
-    assert collapsed_finalists(with_segments(study, 0.5, 0.5)) == ()
+    assert collapsed_models(with_segments(study, 0.5, 0.5)) == ()
 
 
 def test_the_lowest_error_of_each_segment_is_marked(study: StudyRecord) -> None:
