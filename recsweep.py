@@ -15,7 +15,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 _HOMES = {
     "Float": "search_spaces",
     "Int": "search_spaces",
-    "Choice": "search_spaces",
+    "Choice": "experiments.own_objects",
     "SearchSpace": "search_spaces",
     "space": "search_spaces",
     "shipped_space": "search_spaces",
@@ -192,17 +192,28 @@ def run(
 
 
 def resume(
-    study: Study | str | Path, *, resources: Resources | None = None, quiet: bool = False
+    study: Study | str | Path,
+    *,
+    own: Sequence[Any] | Literal["saved"] | None = None,
+    resources: Resources | None = None,
+    quiet: bool = False,
 ) -> Study:
     """Go on with a study (or its folder) after any interruption, and write its report.
+
+    Args:
+        own: the functions and classes of a notebook that the sweep was given; looked up by name in
+            the notebook unless they are passed. `"saved"` goes on with their source as it lies in
+            the study's `code/`.
 
     Raises:
         As `run`.
         StateError: it is running, or its data, its sweep or the researcher's own code changed.
     """
+    from experiments.own_objects import refuse_changed_objects
     from experiments.study import resume_study
 
     folder = study.folder if isinstance(study, Study) else Path(study)
+    refuse_changed_objects(folder, own)
     with _in_this_process():
         ended = resume_study(folder, watcher=_watcher(quiet), resources=resources)
     return _reported(ended.study, ended.stopped_by)

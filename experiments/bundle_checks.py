@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from experiments.bundle import MANIFEST_NAME, Manifest, sha256_of
-from experiments.errors import RecsweepError, SweepFileError, SweepProblem
+from experiments.errors import RecsweepError
 from experiments.importance import importance
 from experiments.ledger import Ledger
-from experiments.own_code import refuse_damaged_code, resolve_own
+from experiments.own_code import refuse_damaged_code
 from experiments.records import (
     JOURNAL_NAME,
     LEDGER_NAME,
@@ -28,10 +28,9 @@ from experiments.records import (
     TrialRecord,
     TrialState,
 )
-from experiments.space_checks import check_model, read_space
 from experiments.sweep_file import read_sweep_file
 from recommender.checkpoints import CheckpointError, read_checkpoint
-from search_spaces import SearchSpace
+from search_spaces import SearchSpace, SpaceError, parse_space
 
 CLOSE = 1e-9
 
@@ -149,7 +148,8 @@ def check_verdict(study: StudyRecord) -> Check:
             seeds = tuple(trial.seed if trial else None for trial in replicas)
             if seeds != verdict.seeds:
                 problems.append(f"{found.name}: seeds {verdict.seeds}, {seeds} in the ledger")
-            searched = study.trial(frozen.number)
+            # A control is no trial of the search: it has no number there, and the verdict none.
+            searched = None if frozen.is_control else study.trial(frozen.number)
             if has_ledger_scores and not _same(searched and searched.best_rmse, found.search_rmse):
                 problems.append(f"{found.name}: its RMSE in the search is not that of the ledger")
     return Check(
@@ -210,22 +210,14 @@ def _space_of(folder: Path) -> SearchSpace | None:
     """The space of a study's resolved sweep, whether or not its data are here; None without one.
 
     Raises:
-        SweepFileError: it is no resolved sweep, or its space or model has a mistake.
+        SpaceError: it is not what a resolved sweep has.
     """
-    source = read_sweep_file(folder / SWEEP_NAME)
-    problems: list[SweepProblem] = []
-
-    def report(key: str, message: str) -> None:
-        problems.append(source.problem(key, message))
-
-    table, own = resolve_own(source, report)
-    for name, architecture in own.architectures.items():
-        if not architecture.root.resolve().is_relative_to(folder.resolve()):
-            report(f"architectures.{name}", "leads out of the study")
-    model = check_model(table.get("model", {}), report, own)
-    space = read_space(table["space"], model, report, own) if "space" in table else None
-    if problems:
-        raise SweepFileError(problems)
+    table = read_sweep_file(folder / SWEEP_NAME).table
+    if "space" not in table:
+        return None
+    space, problems = parse_space(table["space"], fixed=table.get("model") or {})
+    if space is None:
+        raise SpaceError(problems)
     return space
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from experiments.data_checks import SPLIT_KEYS
 from experiments.errors import SweepProblem
+from experiments.own_objects import without_objects
 from experiments.sweep import SearchConfig as SearchConfig
 from experiments.sweep import SweepConfig as SweepConfig
 from experiments.sweep import default_values as default_values
@@ -84,7 +85,8 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
         dataset: a shipped data set by name, or the `[dataset]` table.
         split: a method by name, or the `[split]` table.
         space: a space, a shipped one by name, or the `[space]` table; None: one model, for
-            `train`.
+            `train`. An architecture may be the function or class itself.
+        enqueue: values to try first, after the default.
         trials: None only for the whole of a grid, or without a space.
 
     Raises:
@@ -116,7 +118,7 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
         tables["space"] = {"use": space} if isinstance(space, str) else space
     if compare is not None:
         tables["compare"] = {"dimension": compare}
-    return build_sweep(SweepSource(_plain(tables), "Sweep(...)"))
+    return build_sweep(SweepSource(_plain(without_objects(tables)), "Sweep(...)"))
 
 
 def _tables(config: SweepConfig) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from search_spaces.problems import Problem, SpaceError
 from search_spaces.values import Value, is_among, is_same, is_whole, kind_of, spell
@@ -50,17 +50,23 @@ class Case:
 def regular_conditions(named: Mapping[str, object]) -> dict[str, tuple[Value, ...]]:
     """Conditions as users write them, one value or a list of them, made regular.
 
+    A function or a class stands for its name.
+
     Raises:
         SpaceError: no value, one twice, or one that no dimension can have.
     """
     regular = {
-        name: tuple(v) if isinstance(v, Sequence) and not isinstance(v, str) else (v,)
+        name: tuple(map(_spoken, v if isinstance(v, Sequence) and not isinstance(v, str) else (v,)))
         for name, v in named.items()
     }
     problems = [problem for n, v in regular.items() for problem in _faults(n, v)]
     if problems:
         raise SpaceError(problems)
     return regular
+
+
+def _spoken(value: Any) -> Any:
+    return getattr(value, "__name__", value) if callable(value) else value
 
 
 def holds(when: Conditions, values: Mapping[str, Value]) -> bool:

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import recsweep as rs
+from experiments.config import load_sweep, sweep_to_toml
+from experiments.errors import RequestError, StateError, SweepFileError
+from experiments.files import write_json
+from experiments.own_code import code_record, keep_code
+from experiments.own_objects import reference_of, refuse_changed_objects
+from experiments.sweep import SweepConfig
+from tests.own_models import write_models
+
+CELLS = [
+    "import tensorflow as tf",
+    "import math\nfrom collections import OrderedDict as Ordered",
+    "Dense = tf.keras.layers.Dense\nWIDTH = 3",
+    "table = sorted([3, 1, 2])",
+    "def scaled(x, by=WIDTH):\n    return x * math.sqrt(by)",
+    "def gated(inputs):\n    return inputs",
+    """
+x = 5
+@staticmethod
+def helper(): ...
+
+def gated(inputs, *, n_heads=2, gate_l2=1e-4):
+    x = scaled(Dense(n_heads)(inputs))
+    return Dense(1)(x)
+""",
+    "class Model:\n    def fit_epoch(self): return table\n    def predict(self, rows): ...",
+    "this is no Python",
+]
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A `__main__` as IPython keeps it, with all cells run but those of TensorFlow."""
+    main = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    main.__dict__.update(In=CELLS, get_ipython=lambda: None, tf=ModuleType("tensorflow"), Dense=1)
+    main.__dict__["WIDTH"] = 3
+    for cell in (CELLS[1], CELLS[3], CELLS[4], *CELLS[6:8]):
+        exec(compile(cell, "<cell>", "exec"), main.__dict__)
+    return main
+
+
+def a_sweep(*choices: Any, **more: Any) -> SweepConfig:
+    return rs.Sweep(
+        "objects",
+        space=rs.space(architecture=rs.Choice(choices), **more),
+        compare="architecture",
+        trials=len(choices),
+    )
+
+
+def test_an_object_of_a_module_goes_by_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_models(tmp_path)
+    spec = importlib.util.spec_from_file_location("late", tmp_path / "late.py")
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "late", module)
+
+    def late(inputs: object) -> None: ...
+
+    late.__module__, late.__qualname__ = "late", "late"
+    module.late = late  # type: ignore[attr-defined]
+    assert reference_of(late) == f"{tmp_path / 'late.py'}:late"
+    sweep = a_sweep("plain", late)
+    assert sweep.arms == ("plain", "late")
+    assert sweep.architectures["late"].root == tmp_path
+
+
+def test_a_cell_is_saved_with_what_it_uses_and_nothing_else(notebook: ModuleType) -> None:
+    text = Path(reference_of(notebook.gated).rpartition(":")[0]).read_text()
+    assert text == (
+        "import tensorflow as tf\nimport math\n\n"
+        "Dense = tf.keras.layers.Dense\n\n"
+        "WIDTH = 3\n\n"
+        "def scaled(x, by=WIDTH):\n    return x * math.sqrt(by)\n\n"
+        "def gated(inputs, *, n_heads=2, gate_l2=1e-4):\n"
+        "    x = scaled(Dense(n_heads)(inputs))\n    return Dense(1)(x)\n"
+    )
+
+
+def test_a_sweep_of_objects_is_one_of_names_and_frozen_by_the_saved_file(
+    notebook: ModuleType, tmp_path: Path
+) -> None:
+    sweep = a_sweep("plain", notebook.gated, n_heads=rs.Int(1, 3).when(architecture=notebook.gated))
+    assert sweep.arms == ("plain", "gated")
+    own = sweep.architectures["gated"]
+    assert (own.file, [p.name for p in own.parameters]) == (
+        "notebook_gated.py",
+        ["n_heads", "gate_l2"],
+    )
+    one = rs.Sweep("one", model={"architecture": notebook.gated, "n_heads": 1})
+    assert one.model["architecture"] == "gated"
+    keep_code(tmp_path, sweep)
+    (tmp_path / "sweep.toml").write_text(
+        sweep_to_toml(sweep).replace(str(own.root), str(tmp_path / "code"))
+    )
+    assert load_sweep(tmp_path / "sweep.toml") == sweep
+
+
+def test_what_cannot_be_found_again_is_refused(notebook: ModuleType) -> None:
+    def inner(inputs: object) -> None: ...
+
+    for thing, said in (
+        (lambda inputs: inputs, "top level of a module"),
+        (inner, "top level of a module"),
+        (notebook.Model, "uses table, which the notebook computes"),
+    ):
+        with pytest.raises(RequestError, match=said):
+            reference_of(thing)
+    before = notebook.gated
+    exec("def gated(inputs): return 2 * inputs", notebook.__dict__)
+    with pytest.raises(RequestError, match="no cell that was run defines it"):
+        reference_of(before)
+
+
+def test_two_models_of_one_name_are_refused(notebook: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "gated.py").write_text("def gated(inputs): return inputs")
+    with pytest.raises(SweepFileError, match="have one name"):
+        a_sweep(notebook.gated, f"{tmp_path}/gated.py:gated")
+
+
+def test_a_notebook_is_asked_again_on_resume(notebook: ModuleType, tmp_path: Path) -> None:
+    sweep = a_sweep("plain", notebook.gated)
+    keep_code(tmp_path, sweep)
+    write_json(tmp_path / "provenance.json", {"code": code_record(sweep)})
+    refuse_changed_objects(tmp_path, None)
+    gated = notebook.gated
+    del notebook.gated
+    with pytest.raises(StateError, match=r"run its cell again, or pass it: .*own=\[gated\]"):
+        refuse_changed_objects(tmp_path, None)
+    refuse_changed_objects(tmp_path, "saved")
+    notebook.gated = gated
+    notebook.In.append("def scaled(x, by=WIDTH):\n    return x / by")
+    exec(notebook.In[-1], notebook.__dict__)
+    with pytest.raises(StateError, match=r"(?s)changed since .*\n  -.*math.sqrt.*\n  \+.*x / by"):
+        refuse_changed_objects(tmp_path, [gated])
