@@ -18,16 +18,19 @@ def default_point(
     space: SearchSpace,
     defaults: Mapping[str, Value],
     own: Mapping[str, Mapping[str, Value]] | None = None,
+    chosen: Mapping[str, Value] | None = None,
 ) -> dict[str, Value]:
     """The default configuration, projected onto a space.
 
     Args:
         own: by architecture, the defaults that hold for it alone.
+        chosen: what goes before any default.
     """
-    point = space.project(defaults)
+    chosen = chosen or {}
+    point = space.project({**defaults, **chosen})
     architecture = point.get("architecture", defaults.get("architecture"))
     its = (own or {}).get(str(architecture))
-    return space.project({**defaults, **its}) if its else point
+    return space.project({**defaults, **its, **chosen}) if its else point
 
 
 def arms_of(space: SearchSpace, compare: str) -> dict[str, SearchSpace]:

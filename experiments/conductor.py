@@ -166,6 +166,7 @@ class Conductor:
             values=proposal.values,
             seed=self._sweep.training.seed,
             is_default=proposal.is_default,
+            is_enqueued=proposal.is_enqueued,
             at=time.time(),
         )
         return order_of(self._ledger.trial(number), 1, self._folder, self._sweep)

@@ -76,6 +76,7 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
     timeout: str | float | None = None,
     trial_timeout: str | float | None = None,
     stall_timeout: str | float | None = None,
+    enqueue: Sequence[Mapping[str, Value]] = (),
     seed: int = 42,
     note: str = "",
 ) -> SweepConfig:
@@ -110,6 +111,7 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
             "timeout": timeout,
             "trial_timeout": trial_timeout,
             "stall_timeout": stall_timeout,
+            "enqueue": [dict(point) for point in enqueue] or None,
         }
         tables["search"] |= {key: value for key, value in optional.items() if value is not None}
     if isinstance(space, SearchSpace):
@@ -163,6 +165,7 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
             "timeout": search.timeout_s,
             "trial_timeout": search.trial_timeout_s,
             "stall_timeout": search.stall_timeout_s,
+            "enqueue": search.enqueue or None,
         }
     return tables
 

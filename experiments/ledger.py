@@ -20,6 +20,7 @@ from urllib.parse import quote
 from experiments.files import disk_error, is_on_network
 from experiments.journal import Event, JournalError, journal_files, read_journal
 from experiments.ledger_tables import (
+    ADDED_COLUMNS,
     APPLICATION_ID,
     LAST_SIGN,
     LAST_WORD,
@@ -227,7 +228,8 @@ class Ledger:
 
         def rows(table: str, kind: type[_RowT], order: str) -> Iterator[_RowT]:
             # Names of our own, never a caller's.
-            columns = ", ".join(f'"{name}"' for name in kind._fields)
+            there = self._columns_of(table)
+            columns = ", ".join(f'"{name}"' for name in kind._fields if name in there)
             query = f"SELECT {columns} FROM {table} {where} ORDER BY {order}"  # noqa: S608
             return itertools.starmap(kind, self._connection.execute(query, parameters))
 
@@ -244,6 +246,9 @@ class Ledger:
                 pruner_states=pruner_states.of(ask.number),
             )
 
+    def _columns_of(self, table: str) -> set[str]:
+        return {row[1] for row in self._connection.execute(f"PRAGMA table_info({table})")}
+
     # Underneath
 
     def _prepare(self) -> None:
@@ -255,6 +260,11 @@ class Ledger:
             (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
+            for table, column, declaration in ADDED_COLUMNS:
+                if column not in self._columns_of(table):
+                    self._connection.execute(
+                        f"ALTER TABLE {table} ADD COLUMN {column} {declaration}"
+                    )
         self._connection.execute(f"PRAGMA journal_mode = {mode}")
         self._connection.execute("PRAGMA synchronous = FULL")
         if not n_tables:

@@ -15,7 +15,7 @@ SCHEMA = """
 CREATE TABLE asks (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL, purpose TEXT NOT NULL, arm TEXT,
     arm_number INTEGER NOT NULL, "values" TEXT NOT NULL, seed INTEGER NOT NULL,
-    is_default INTEGER NOT NULL, at REAL NOT NULL);
+    is_default INTEGER NOT NULL, at REAL NOT NULL, is_enqueued INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE starts (
     number INTEGER NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL,
     first_epoch INTEGER NOT NULL, n_parameters INTEGER, at REAL NOT NULL,
@@ -41,6 +41,9 @@ CREATE TABLE session_ends (at REAL PRIMARY KEY, state TEXT NOT NULL);
 CREATE TABLE extensions (at REAL PRIMARY KEY, trials INTEGER NOT NULL);
 CREATE TABLE journals (name TEXT PRIMARY KEY, "offset" INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+ADDED_COLUMNS = (("asks", "is_enqueued", "INTEGER NOT NULL DEFAULT 0"),)
+"""What came after ledgers were first written, each with a default: table, column, declaration."""
 
 LAST_WORD = """
 SELECT state FROM (
@@ -99,7 +102,7 @@ def row_of(event: Event) -> tuple[str, tuple[Any, ...]]:
     if kind == "epoch":  # numbers that are not finite come as text
         event = event | {name: float(event[name]) for name in ("val_rmse", "train_rmse")}
     elif kind == "ask":
-        event = event | {"values": json.dumps(event["values"])}
+        event = {"is_enqueued": False} | event | {"values": json.dumps(event["values"])}
     elif kind == "pruner":
         event = event | {"attrs": json.dumps(event["attrs"])}
     elif kind in ("end", "attempt_end"):

@@ -73,7 +73,13 @@ class OptunaSearch:
             self._running[number] = trial
         else:
             return None
-        return Proposal(values, self._arm, number, is_default=number == 0)
+        return Proposal(
+            values,
+            self._arm,
+            number,
+            is_default=number == 0,
+            is_enqueued=self._sampler is not None and 0 < number < len(self._planned),
+        )
 
     def report(self, number: int, epoch: int, value: float) -> bool:
         if not math.isfinite(value):

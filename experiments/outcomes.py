@@ -17,7 +17,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from experiments.records import (
     AttemptRecord,
@@ -40,6 +40,8 @@ class Ask(NamedTuple):
     seed: int
     is_default: int
     at: float
+    is_enqueued: int = 0
+    """Missing in a ledger of before there was such a thing."""
 
 
 class Start(NamedTuple):
@@ -132,6 +134,7 @@ def trial_record(facts: Facts) -> TrialRecord:
         values=json.loads(ask.values),
         seed=ask.seed,
         is_default=bool(ask.is_default),
+        is_enqueued=bool(ask.is_enqueued),
         state=state,
         stop_reason=reason,
         error=end.error if end else None,
@@ -142,8 +145,14 @@ def trial_record(facts: Facts) -> TrialRecord:
         best_rmse=best.val_rmse if best else None,
         asked_at=ask.at,
         ended_at=end.at if end and state.is_finished else None,
-        pruner_state={str(s.epoch): json.loads(s.attrs) for s in facts.pruner_states},
+        pruner_state=_pruner_state(facts),
     )
+
+
+def _pruner_state(facts: Facts) -> dict[str, Any]:
+    """By epoch, read in one go: there is one for every epoch of every trial."""
+    attrs = json.loads(f"[{','.join(s.attrs for s in facts.pruner_states)}]")
+    return {str(s.epoch): state for s, state in zip(facts.pruner_states, attrs, strict=True)}
 
 
 def _deciding_end(facts: Facts) -> End | None:

@@ -5,8 +5,10 @@ Standard library only, so that `recsweep show` and the reports need neither Ray 
 
 from __future__ import annotations
 
+import gc
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -208,6 +210,8 @@ class TrialRecord:
     ended_at: float | None = None
     pruner_state: Mapping[str, Any] = field(default_factory=dict)
     """Optuna's `system_attrs` of the trial by epoch: {"3": {...}}; needed to resume."""
+    is_enqueued: bool = False
+    """Asked for by the sweep, after the default; no sampler proposed it."""
 
     @property
     def is_ranked(self) -> bool:
@@ -366,7 +370,7 @@ def read_study(folder: Path) -> StudyRecord:
     n_asked_for: int | None = None
     is_said_to_be_finished = False
     if (folder / LEDGER_NAME).exists():
-        with Ledger.reading(folder / LEDGER_NAME) as ledger:
+        with Ledger.reading(folder / LEDGER_NAME) as ledger, _collector_resting():
             trials = ledger.trials()
             n_asked_for = ledger.n_trials_asked_for
             is_said_to_be_finished = ledger.is_said_to_be_finished
@@ -400,6 +404,18 @@ def read_study(folder: Path) -> StudyRecord:
         test=read_test(folder),
         openings=openings_of(folder, _sealed_fingerprint(about.get("dataset") or {})),
     )
+
+
+@contextmanager
+def _collector_resting() -> Iterator[None]:
+    """No search for garbage among hundreds of thousands of new objects that all stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _sealed_fingerprint(dataset: Mapping[str, Any]) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from experiments.armed_search import ArmedSearch
 from experiments.arms import arms_of, default_point
+from experiments.enqueue import enqueued_points
 from experiments.grid import grid_points
 from experiments.optuna_search import OptunaSearch
 from experiments.pruners import build_pruner
@@ -39,9 +40,10 @@ def build_search(
 
     def one_arm(space: SearchSpace, arm: str | None) -> OptunaSearch:
         default = default_point(space, defaults, own)
+        enqueued = enqueued_points(space, config.enqueue, defaults, own, compare=compare, arm=arm)
         return OptunaSearch(
             space,
-            planned=[default] if sampler else grid_points(space, default),
+            planned=[default, *enqueued] if sampler else grid_points(space, default),
             sampler=sampler,
             pruner=build_pruner(config.pruner, config.pruner_args, config.max_epochs),
             seed=stable_seed(seed, "search", arm or ""),

@@ -22,6 +22,8 @@ class Proposal:
     arm_number: int
     is_default: bool
     """The default configuration, projected onto the space: the first of every arm."""
+    is_enqueued: bool = False
+    """Asked for by the sweep; no sampler proposed it."""
 
 
 class Search(Protocol):

@@ -36,6 +36,9 @@ class SearchConfig:
     sampler: str = "tpe"
     sampler_args: Mapping[str, Value] = field(default_factory=dict)
     """Only what the sweep says; the rest are the sampler's defaults."""
+    enqueue: tuple[Mapping[str, Value], ...] = ()
+    """Tried after the default, in this order, projected onto the space; a value left out is the
+    default's."""
     pruner: str = "median"
     pruner_args: Mapping[str, Value] = field(default_factory=dict)
     timeout_s: float | None = None

@@ -12,6 +12,7 @@ from typing import Any
 from experiments.arms import arms_of
 from experiments.data_checks import read_data
 from experiments.durations import parse_duration
+from experiments.enqueue import check_points
 from experiments.errors import RequestError, SweepFileError, SweepProblem
 from experiments.grid import check_grid, n_grid_trials
 from experiments.own_code import resolve_own
@@ -163,10 +164,13 @@ def _read_search(
     sampler, sampler_args = _read_named("sampler", read.sampler, check_sampler, report)
     pruner, pruner_args = _read_named("pruner", read.pruner, check_pruner, report)
     is_told = "trials" in table["search"] and read.trials is None
+    n_trials = 0 if is_told else _count_trials(read.trials, sampler, space, compare, n_grid, report)
+    if n_trials and space is not None:
+        for problem in check_points(read.enqueue, space, compare, sampler, n_trials):
+            report(problem.key, problem.message)
     return SearchConfig(
-        trials=0
-        if is_told
-        else _count_trials(read.trials, sampler, space, compare, n_grid, report),
+        trials=n_trials,
+        enqueue=tuple(read.enqueue),
         max_epochs=read.max_epochs,
         patience=read.patience,
         sampler=sampler,

@@ -92,6 +92,7 @@ class SearchTable(Table):
     timeout: Any = None
     trial_timeout: Any = None
     stall_timeout: Any = "30m"
+    enqueue: list[dict[str, Any]] = []
 
 
 class TrainingTable(Table):
@@ -165,6 +166,7 @@ _RULES = {
     "finite_number": "must be a finite number",
     "string_type": "must be text",
     "list_type": "must be a list",
+    "dict_type": "must be a table",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than": "must be below {lt:,.12g}",
 }

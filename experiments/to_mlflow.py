@@ -104,6 +104,7 @@ def _write_run(
         "arm": trial.arm or "",
         "seed": str(trial.seed),
         "is_default": str(trial.is_default).lower(),
+        "is_enqueued": str(trial.is_enqueued).lower(),
     }
     for name, value in tags.items():
         if value:

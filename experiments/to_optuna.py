@@ -116,6 +116,7 @@ def _frozen(trial: TrialRecord, space: SearchSpace) -> optuna.trial.FrozenTrial:
                 "arm": trial.arm,
                 "stop_reason": trial.stop_reason.value if trial.stop_reason else None,
                 "is_default": trial.is_default,
+                "is_enqueued": trial.is_enqueued,
                 "best_epoch": trial.best_epoch,
                 "seconds": trial.seconds,
                 "n_parameters": trial.n_parameters,

@@ -41,6 +41,11 @@ _FIXED: dict[str, tuple[str, str, Callable[[TrialRecord], Any]]] = {
         lambda t: _text(t.stop_reason),
     ),
     "is_default": ("boolean", "The default configuration.", lambda t: t.is_default),
+    "is_enqueued": (
+        "boolean",
+        "Asked for by the sweep after the default; no sampler proposed it.",
+        lambda t: t.is_enqueued,
+    ),
     "best_rmse": (
         "Float64",
         "Lowest validation RMSE of all epochs; a result only where state is COMPLETE.",

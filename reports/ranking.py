@@ -197,8 +197,8 @@ def counts(trials: tuple[TrialRecord, ...]) -> Counts:
 def label(trial: TrialRecord) -> str:
     """How a trial is named in tables and pictures: `#19 dcn`, `#0 plain, default`."""
     arm = f" {trial.arm}" if trial.arm is not None else ""
-    default = ("," if arm else "") + " default" if trial.is_default else ""
-    return f"#{trial.number}{arm}{default}"
+    origin = "default" if trial.is_default else "enqueued" if trial.is_enqueued else ""
+    return f"#{trial.number}{arm}" + (f"{',' if arm else ''} {origin}" if origin else "")
 
 
 def what_is_averaged(study: StudyRecord) -> str:

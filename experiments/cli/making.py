@@ -42,6 +42,10 @@ def run(
         bool, typer.Option("--plan", help="Check and count only; train nothing.")
     ] = False,
     overrides: Set = None,
+    enqueue: Annotated[
+        list[Path] | None,
+        typer.Option("--enqueue", help="Try a model first, as `best -o` writes it. Repeatable."),
+    ] = None,
     root: Root = DEFAULT_ROOT,
     strict: Strict = False,
     go_on: Annotated[
@@ -61,6 +65,12 @@ def run(
             f"{sweep} has no [space] and no [search]: it is one model. Train it with: "
             f"recsweep train {sweep}"
         )
+    if enqueue:
+        from experiments.enqueued_files import with_enqueued
+
+        config, notes = with_enqueued(config, enqueue)
+        for note in notes:
+            typer.echo(note, err=True)
     from experiments.study import plan_study, resume_study, run_study
 
     deadline = _deadline(stop_at)

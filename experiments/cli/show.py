@@ -89,6 +89,7 @@ def trial_text(study: StudyRecord, trial: TrialRecord) -> str:
     bias = study.baseline("bias")
     arm = f" · {trial.arm}" if trial.arm else ""
     default = " · the default configuration" if trial.is_default else ""
+    default = " · enqueued" if trial.is_enqueued else default
     lines = [
         f"{study.name}:{trial.number} · {trial.name}{arm}{default}",
         f"state    {_state_text(trial)}",
@@ -230,6 +231,7 @@ def _trial_summary(trial: TrialRecord) -> dict[str, Any]:
         "stop_reason": trial.stop_reason.value if trial.stop_reason else None,
         "error": trial.error,
         "is_default": trial.is_default,
+        "is_enqueued": trial.is_enqueued,
         "is_ranked": trial.is_ranked,
         "best_rmse": _number(trial.best_rmse),
         "best_epoch": trial.best_epoch,
@@ -259,7 +261,8 @@ def _trial_table(study: StudyRecord) -> list[str]:
                 f"{trial.best_epoch or '-'}/{len(trial.epochs)}",
                 f"{trial.seconds:.1f} s",
                 values_text(trial.values, without=study.compared_dimension)
-                + (" (default)" if trial.is_default else ""),
+                + (" (default)" if trial.is_default else "")
+                + (" (enqueued)" if trial.is_enqueued else ""),
             ]
         )
     header = ["trial", *(["arm"] if has_arms else []), "state", "val RMSE", "to bias"]

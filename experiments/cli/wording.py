@@ -169,6 +169,8 @@ def search_text(study: StudyRecord) -> str:
     methods = [_method_name(search.get(key)) for key in ("sampler", "pruner")]
     if named := [name for name in methods if name and name != "none"]:
         parts.append(", ".join(named))
+    if enqueued := search.get("enqueue"):
+        parts.append(f"{len(enqueued)} enqueued")
     if "max_epochs" in search:
         parts.append(f"up to {plural(search['max_epochs'], 'epoch')}")
     parts.append(f"seed {study.sweep.get('seed', '-')}")

@@ -70,8 +70,8 @@ def test_the_json_of_a_study_is_standard_and_has_a_schema(study: StudyRecord) ->
 def test_the_keys_of_a_trial_stay_what_they_are(study: StudyRecord) -> None:
     assert set(show_json(study)["trials"][0]) == {
         "number", "name", "purpose", "arm", "state", "stop_reason", "error", "is_default",
-        "is_ranked", "best_rmse", "best_epoch", "n_epochs", "n_parameters", "seconds", "seed",
-        "values",
+        "is_enqueued", "is_ranked", "best_rmse", "best_epoch", "n_epochs", "n_parameters",
+        "seconds", "seed", "values",
     }  # fmt: skip
 
 

@@ -1,0 +1,77 @@
+"""Values that a search tries right after its defaults: an earlier winner's, or written by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from experiments.arms import arm_name, arms_of, default_point
+from recommender.config import Value
+from recommender.errors import unknown
+from search_spaces import Problem, SearchSpace
+from search_spaces.values import kind_of
+
+Point = Mapping[str, Value]
+
+
+def enqueued_points(
+    space: SearchSpace,
+    points: Iterable[Point],
+    defaults: Mapping[str, Value],
+    own: Mapping[str, Mapping[str, Value]] | None = None,
+    *,
+    compare: str | None = None,
+    arm: str | None = None,
+) -> list[dict[str, Value]]:
+    """The points of one arm, projected onto its space; none twice, and none that is the default."""
+    found = [default_point(space, defaults, own)]
+    for point in points:
+        if compare is None or arm_of(point, compare, defaults) == arm:
+            projected = default_point(space, defaults, own, chosen=point)
+            if projected not in found:
+                found.append(projected)
+    return found[1:]
+
+
+def arm_of(point: Point, compare: str, defaults: Mapping[str, Value]) -> str:
+    """The arm that a point belongs to, by its own word or the default's."""
+    value = point.get(compare, defaults.get(compare))
+    return "" if value is None else arm_name(value)
+
+
+def check_points(
+    points: Sequence[Mapping[str, Any]],
+    space: SearchSpace,
+    compare: str | None,
+    sampler: str,
+    n_trials: int,
+) -> list[Problem]:
+    """What keeps points from being tried in a sweep, each by its key."""
+    if not points:
+        return []
+    if sampler == "grid":
+        return [Problem("search.enqueue", "a grid tries every point anyway; leave it out")]
+    arms = [] if compare is None else list(arms_of(space, compare))
+    problems = []
+    by_arm = Counter(point.get(compare) if compare else None for point in points)
+    n_needed = max(1, len(arms)) * (1 + max(by_arm.values()))
+    if n_trials < n_needed:
+        problems.append(
+            Problem(
+                "search.enqueue",
+                f"with the default, which comes first, they need {n_needed} trials, and there are "
+                f"{n_trials}; ask for more trials or enqueue less",
+            )
+        )
+    names = {column.name for column in space.columns} | {d.name for d in space.dimensions}
+    for i, point in enumerate(points):
+        for name, value in point.items():
+            key = f"search.enqueue[{i}].{name}"
+            if name not in names:
+                problems.append(Problem(key, unknown("dimension", name, sorted(names))))
+            elif kind_of(value) is None:
+                problems.append(Problem(key, f"must be one value, got {value!r}"))
+            elif name == compare and arm_name(value) not in arms:
+                problems.append(Problem(key, unknown("arm", arm_name(value), arms)))
+    return problems
