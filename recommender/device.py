@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from recommender.datasets.base import EncodedDataset, Rows
 from recommender.runtime import tf
@@ -19,6 +22,34 @@ PREDICTION_ROWS = 16_384
 """Rows predicted at once; bounds the memory of an evaluation."""
 
 
+@dataclass(frozen=True, slots=True)
+class PackedRows:
+    """Rows to train on: two matrices, so that a batch takes two reads."""
+
+    ids: Any
+    """user, item and catalog, shape (n_rows, 3)."""
+    values: Any
+    """The context, then the rating, shape (n_rows, n_context + 1)."""
+
+    @classmethod
+    def of(cls, rows: Rows, id_type: Any) -> PackedRows:
+        ids = np.stack([rows.user, rows.item, rows.catalog], axis=1)
+        values = np.concatenate([rows.context, rows.rating[:, np.newaxis]], axis=1)
+        return cls(tf.constant(ids, id_type), tf.constant(values, tf.float32))
+
+    def taken(self, order: Any) -> PackedRows:
+        return PackedRows(tf.gather(self.ids, order), tf.gather(self.values, order))
+
+    def batch(self, start: Any, n_rows: int) -> Tensors:
+        """So many rows from `start`, which must be there."""
+        ids = tf.slice(self.ids, [start, 0], [n_rows, 3])
+        values = tf.slice(self.values, [start, 0], [n_rows, self.values.shape[1]])
+        return dict(zip(("user", "item", "catalog"), tf.unstack(ids, axis=1), strict=True)) | {
+            "context": values[:, :-1],
+            "rating": values[:, -1],
+        }
+
+
 class DeviceData:
     """The arrays of a data set as tensors, and the graphs traced over them."""
 
@@ -26,7 +57,7 @@ class DeviceData:
         self.dataset = dataset
         # TensorFlow keeps int32 in the memory of the host, also where there is a GPU.
         self._ids = tf.int64 if tf.config.list_logical_devices("GPU") else tf.int32
-        self.train = self._tensors(dataset.train, slice(None))
+        self.train = PackedRows.of(dataset.train, self._ids)
         self.validation = self.batches(dataset.validation)
         sample = train_sample(dataset.train)
         self.train_sample = self.batches(sample)

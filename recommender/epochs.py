@@ -34,7 +34,7 @@ class EpochResult:
     val_rmse: float
     """Over all validation rows, predictions not clipped; NaN or infinite when diverged."""
     train_rmse: float
-    """Over at most 100,000 fixed train rows, without dropout."""
+    """Over at most 16,384 fixed train rows, without dropout."""
     n_updates: int
     """Optimizer steps since the run began."""
     seconds: float
@@ -52,6 +52,8 @@ class Run(abc.ABC):
         self.best_epoch: int | None = None
         self.best_rmse: float | None = None
         self._is_diverged = False
+        self.last_predictions: Floats | None = None
+        """Ratings of the validation rows after the last epoch, not clipped."""
 
     @property
     def stop_reason(self) -> StopReason | None:

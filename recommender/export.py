@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recommender.architectures.blocks import Knobs, Structure
+from recommender.architectures.blocks import Structure
 from recommender.checkpoints import CheckpointError, read_checkpoint
 from recommender.config import RankingConfig
 from recommender.datasets.base import EncodedDataset
@@ -45,7 +45,7 @@ def export_model(
         raise FileExistsError(f"{target} exists already; remove it, or export to another folder")
     arrays, metadata = read_checkpoint(folder)
     check_checkpoint_is_of(config, metadata, folder)
-    model, _ = build_model(Structure.of(config), dataset, Knobs())
+    model, _, _ = build_model(Structure.of(config), dataset)
     weights, values = model.trained_variables, numbered_arrays("weight", arrays)
     if [tuple(w.shape) for w in weights] != [value.shape for value in values]:
         raise CheckpointError(f"{folder}: weights of a model on other data")

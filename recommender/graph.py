@@ -1,8 +1,8 @@
 """One model with its optimizer and traced functions, reset and reused from trial to trial.
 
-Building and tracing cost more than several epochs of a small model. What shapes the graph is its
-`Structure`; everything else (rates, penalties, seed, batch size) reaches it as a variable or an
-argument. A fresh graph goes through the same reset as a reused one, so both train alike to the bit.
+Building and tracing cost as much as several epochs of a small model. What shapes the graph is its
+`Structure`; everything else (rates, penalties, seed) reaches it as a variable or an argument. A
+fresh graph goes through the same reset as a reused one, so both train alike to the bit.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from __future__ import annotations
 import functools
 import gc
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recommender.architectures.blocks import Knobs, RankingModel, Structure
+from recommender.architectures.blocks import RATES, Knobs, RankingModel, Structure
+from recommender.architectures.noise import CountedNoise, Noise
 from recommender.architectures.own import OwnRanking
 from recommender.architectures.registry import ARCHITECTURES
 from recommender.config import RankingConfig
 from recommender.datasets.base import EncodedDataset
-from recommender.device import DeviceData, Tensors
+from recommender.device import DeviceData, PackedRows, Tensors
 from recommender.epochs import derive_seed
 from recommender.errors import OwnCodeError
 from recommender.optimizers import Optimizer
@@ -32,8 +33,11 @@ Array = npt.NDArray[Any]
 Initialiser = Any
 Variable = Any
 
-MAX_GRAPHS = 8
-"""Graphs kept for one data set; the one longest unused goes first."""
+MAX_GRAPHS = 24
+"""Graphs kept for one data set, about 8 MB each beside their variables; the one longest unused goes
+first."""
+MAX_VARIABLE_BYTES = 1 << 29
+"""Of all graphs that are kept, but for the last."""
 
 
 class RankingGraph:
@@ -42,17 +46,21 @@ class RankingGraph:
     def __init__(self, structure: Structure, data: DeviceData) -> None:
         self._data = data
         self._knobs = Knobs()
-        self.model, self._initialisers = build_model(structure, data.dataset, self._knobs)
+        self.model, self._initialisers, noise_sizes = build_model(structure, data.dataset)
         self.weights: list[Variable] = self.model.trained_variables
-        self._optimizer = Optimizer(
-            structure.optimizer,
-            self.model.trainable_variables,
-            self._knobs.learning_rate,
-            self._knobs.weight_decay,
+        self._optimizer = Optimizer(structure.optimizer, self.model.trainable_variables)
+        self._batch_size = min(structure.batch_size, len(data.dataset.train))
+        step = functools.partial(
+            _step,
+            model=self.model,
+            optimizer=self._optimizer,
+            knobs=self._knobs,
+            rates=[name for name in RATES if name in structure.active],
+            noise_sizes=[size * self._batch_size for size in noise_sizes],
         )
         int32 = tf.TensorSpec([], tf.int32)
         self._train = tf.function(
-            functools.partial(_train, self.model, self._optimizer, data.train),
+            functools.partial(_train, step, data.train, self._batch_size),
             input_signature=[tf.TensorSpec([None], tf.int64), int32, int32, int32],
             autograph=False,
         )
@@ -69,6 +77,11 @@ class RankingGraph:
         return [*self.weights, *self._optimizer.variables]
 
     @property
+    def n_bytes(self) -> int:
+        """Of its variables."""
+        return sum(v.dtype.size * v.shape.num_elements() for v in self.state)
+
+    @property
     def is_free(self) -> bool:
         return self.borrower is None or self.borrower() is None
 
@@ -82,13 +95,15 @@ class RankingGraph:
             weight.assign(reseeded(weight.shape, dtype=weight.dtype))
         self._optimizer.reset()
 
-    def train(self, order: Array, seed: int, first_step: int, batch_size: int) -> float:
+    def train(self, order: Array, seed: int, first_step: int) -> float:
         """One step a batch over the train rows in this order; the sum of the batches' losses."""
+        # The last batch is filled up with rows that do not count in its loss.
+        n_filled = -(-len(order) // self._batch_size) * self._batch_size
         loss = self._train(
-            tf.constant(order, tf.int64),
+            tf.constant(np.resize(order, n_filled), tf.int64),
+            tf.constant(len(order), tf.int32),
             tf.constant(derive_seed(seed, "steps"), tf.int32),
             tf.constant(first_step, tf.int32),
-            tf.constant(batch_size, tf.int32),
         )
         return float(loss)
 
@@ -118,31 +133,36 @@ def borrow_graph(structure: Structure, data: DeviceData, borrower: object) -> Ra
         graph = RankingGraph(structure, data)
     graph.borrower = weakref.ref(borrower)
     data.graphs[structure] = graph
-    if len(data.graphs) > MAX_GRAPHS:
-        data.graphs.popitem(last=False)
+    n_bytes = sum(kept.n_bytes for kept in data.graphs.values())
+    is_over = False
+    while len(data.graphs) > MAX_GRAPHS or (n_bytes > MAX_VARIABLE_BYTES and len(data.graphs) > 1):
+        n_bytes -= data.graphs.popitem(last=False)[1].n_bytes
+        is_over = True
+    if is_over:
         gc.collect()  # A traced function and its graph refer to each other.
     return graph
 
 
 def build_model(
-    structure: Structure, dataset: EncodedDataset, knobs: Knobs
-) -> tuple[RankingModel, list[Initialiser]]:
-    """An architecture with all its variables, and the initialiser of each that training changes.
+    structure: Structure, dataset: EncodedDataset
+) -> tuple[RankingModel, list[Initialiser], list[int]]:
+    """An architecture with all its variables, the initialiser of each that training changes, and
+    how many numbers of a row its noise may drop each time.
 
     The weights hold zeros until they are assigned.
     """
     architecture = ARCHITECTURES[structure.architecture] if structure.own is None else OwnRanking
-    model = architecture(structure, dataset, knobs)
+    model = architecture(structure, dataset)
+    noise = CountedNoise(structure.active)
+    inputs = {
+        "user": tf.zeros([1], tf.int32),
+        "item": tf.zeros([1], tf.int32),
+        "catalog": tf.zeros([1], tf.int32),
+        "context": tf.zeros([1, len(dataset.context_columns)]),
+    }
     with _recorded_initialisers() as initialisers:
         # Not `model(...)`, which would put Keras's words around an error in the model's code.
-        model.call(
-            {
-                "user": tf.zeros([1], tf.int32),
-                "item": tf.zeros([1], tf.int32),
-                "catalog": tf.zeros([1], tf.int32),
-                "context": tf.zeros([1, len(dataset.context_columns)]),
-            }
-        )
+        model.ratings(model.rows(model.ids(inputs, noise)), inputs, noise)
     weights = model.trained_variables
     if unseeded := [weight.name for weight in weights if weight.ref() not in initialisers]:
         names = ", ".join(unseeded)
@@ -150,34 +170,65 @@ def build_model(
             f"{structure.architecture}: no seed reaches the start of {names}; give it "
             "a Keras initializer: self.add_weight(shape=..., initializer=...)"
         )
-    return model, [initialisers[weight.ref()] for weight in weights]
+    return model, [initialisers[weight.ref()] for weight in weights], noise.sizes
 
 
 def _train(
-    model: RankingModel,
-    optimizer: Optimizer,
-    rows: Tensors,
+    step: Callable[[Tensors, Any, Any], Any],
+    rows: PackedRows,
+    batch_size: int,
     order: Any,
+    n_rows: Any,
     seed: Any,
     first_step: Any,
-    batch_size: Any,
 ) -> Any:
-    weights = model.trainable_variables
-    shuffled = {name: tf.gather(tensor, order) for name, tensor in rows.items()}
-    n_rows = tf.size(order)
+    """The sum of the losses of one step a batch; `order` fills the last one up."""
+    shuffled = rows.taken(order)
 
     def one_step(i: Any, total: Any) -> tuple[Any, Any]:
         start = i * batch_size
-        batch = {name: tensor[start : start + batch_size] for name, tensor in shuffled.items()}
-        batch["key"] = tf.stack([seed, first_step + i])
-        with tf.GradientTape() as tape:
-            loss = model.compute_loss(batch, training=True)
-        optimizer.apply(tape.gradient(loss, weights))
-        return i + 1, total + loss
+        batch = shuffled.batch(start, batch_size)
+        return i + 1, total + step(batch, n_rows - start, tf.stack([seed, first_step + i]))
 
     return tf.while_loop(
         lambda i, _: i * batch_size < n_rows, one_step, (0, 0.0), parallel_iterations=1
     )[1]
+
+
+def _step(
+    batch: Tensors,
+    n_left: Any,
+    key: Any,
+    *,
+    model: RankingModel,
+    optimizer: Optimizer,
+    knobs: Knobs,
+    rates: Sequence[str],
+    noise_sizes: Sequence[int],
+) -> Any:
+    """The loss before one step on the first `n_left` rows of a batch."""
+    values = knobs.read()
+    noise = Noise(key, {name: values[name] for name in rates}, noise_sizes)
+    ids, tables = model.ids(batch, noise), model.tables
+    # The gradients of the rows that were looked up, not of the tables: those take long to trace.
+    rows = [tf.gather(table, ids_of) for table, ids_of in zip(tables, ids, strict=True)]
+    names = [table.ref() for table in tables]
+    others = [w for w in model.trainable_variables if w.ref() not in names]
+    with tf.GradientTape() as tape:
+        tape.watch(rows)
+        n_rows = tf.minimum(n_left, batch["rating"].shape[0])
+        loss = model.training_loss(rows, ids, batch, noise, values, n_rows)
+    found = tape.gradient(loss, [*rows, *others])
+    gradients = dict(zip((w.ref() for w in others), found[len(rows) :], strict=True))
+    for table, ids_of, gradient in zip(tables, ids, found, strict=False):
+        is_used = gradient is not None
+        gradients[table.ref()] = tf.IndexedSlices(gradient, ids_of) if is_used else None
+    optimizer.apply(
+        [gradients[weight.ref()] for weight in model.trainable_variables],
+        values["learning_rate"],
+        values["weight_decay"],
+    )
+    return loss
 
 
 def _predict(model: RankingModel, inputs: Tensors) -> Any:

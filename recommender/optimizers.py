@@ -25,10 +25,15 @@ RHO = 0.9
 class Step:
     """What one update needs beside the variable."""
 
-    number: Tensor
-    """Float, from 1."""
     learning_rate: Tensor
     weight_decay: Tensor
+    beta_1: Tensor
+    beta_2: Tensor
+    beta_1_power: Tensor
+    """To the power of the step's number, which starts at 1."""
+    beta_2_power: Tensor
+    epsilon: Tensor
+    """Tensors, all of them: a number becomes another node of the graph at each use."""
 
 
 Update = Callable[[Variable, Sequence[Variable], Tensor, Step], None]
@@ -45,11 +50,9 @@ class Rule:
 class Optimizer:
     """Applies one of `RULES`; all of its state is in `variables`: steps done, then the slots."""
 
-    def __init__(self, name: str, weights: Sequence[Variable], learning_rate: Variable,
-                 weight_decay: Variable) -> None:  # fmt: skip
+    def __init__(self, name: str, weights: Sequence[Variable]) -> None:
         self._rule = RULES[name]
         self._weights = list(weights)
-        self._learning_rate, self._weight_decay = learning_rate, weight_decay
         self._n_steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="n_steps")
         self._slots = [
             [
@@ -70,13 +73,20 @@ class Optimizer:
             for slot, start in zip(slots, self._rule.slots.values(), strict=True):
                 slot.assign(tf.fill(slot.shape, start))
 
-    def apply(self, gradients: Sequence[Tensor | None]) -> None:
+    def apply(
+        self, gradients: Sequence[Tensor | None], learning_rate: Tensor, weight_decay: Tensor
+    ) -> None:
         """One step; a weight whose gradient is None stays."""
-        self._n_steps.assign_add(1)
+        number = tf.cast(self._n_steps.assign_add(1, read_value=True), tf.float32)
+        beta_1, beta_2 = tf.constant(BETA_1), tf.constant(BETA_2)
         step = Step(
-            tf.cast(self._n_steps, tf.float32),
-            self._learning_rate.read_value(),
-            self._weight_decay.read_value(),
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            beta_1_power=tf.pow(beta_1, number),
+            beta_2_power=tf.pow(beta_2, number),
+            epsilon=tf.constant(EPSILON),
         )
         for weight, slots, gradient in zip(self._weights, self._slots, gradients, strict=True):
             if gradient is not None:
@@ -93,9 +103,9 @@ def _adam(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: S
     mean, variance = slots
     tf.raw_ops.ResourceApplyAdam(
         var=weight.handle, m=mean.handle, v=variance.handle,
-        beta1_power=tf.pow(BETA_1, step.number), beta2_power=tf.pow(BETA_2, step.number),
-        lr=step.learning_rate, beta1=BETA_1, beta2=BETA_2, epsilon=EPSILON,
-        grad=tf.convert_to_tensor(gradient), use_nesterov=use_nesterov,
+        beta1_power=step.beta_1_power, beta2_power=step.beta_2_power,
+        lr=step.learning_rate, beta1=step.beta_1, beta2=step.beta_2, epsilon=step.epsilon,
+        grad=_dense(gradient, weight), use_nesterov=use_nesterov,
     )  # fmt: skip
 
 
@@ -116,13 +126,15 @@ def _adagrad(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step
     if isinstance(gradient, tf.IndexedSlices):
         rows, places = tf.unique(gradient.indices)
         tf.raw_ops.ResourceSparseApplyAdagradV2(
-            var=weight.handle, accum=accumulator.handle, lr=step.learning_rate, epsilon=EPSILON,
+            var=weight.handle, accum=accumulator.handle, lr=step.learning_rate,
+            epsilon=step.epsilon,
             grad=tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows)),
             indices=rows,
         )  # fmt: skip
     else:
         tf.raw_ops.ResourceApplyAdagradV2(
-            var=weight.handle, accum=accumulator.handle, lr=step.learning_rate, epsilon=EPSILON,
+            var=weight.handle, accum=accumulator.handle, lr=step.learning_rate,
+            epsilon=step.epsilon,
             grad=gradient,
         )  # fmt: skip
 
@@ -131,7 +143,7 @@ def _sgd(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: St
     (velocity,) = slots
     tf.raw_ops.ResourceApplyKerasMomentum(
         var=weight.handle, accum=velocity.handle, lr=step.learning_rate, momentum=MOMENTUM,
-        grad=tf.convert_to_tensor(gradient),
+        grad=_dense(gradient, weight),
     )  # fmt: skip
 
 
@@ -139,8 +151,14 @@ def _rmsprop(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step
     mean_square, momentum = slots
     tf.raw_ops.ResourceApplyRMSProp(
         var=weight.handle, ms=mean_square.handle, mom=momentum.handle, lr=step.learning_rate,
-        rho=RHO, momentum=0.0, epsilon=EPSILON, grad=tf.convert_to_tensor(gradient),
+        rho=RHO, momentum=0.0, epsilon=step.epsilon, grad=_dense(gradient, weight),
     )  # fmt: skip
+
+
+def _dense(gradient: Tensor, weight: Variable) -> Tensor:
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, weight.shape[0])
+    return gradient
 
 
 _MOMENTS = {"mean": 0.0, "variance": 0.0}

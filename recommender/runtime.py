@@ -42,6 +42,9 @@ with _quiet() if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3" else contextlib.nullc
     import tensorflow as tf
     import tensorflow_recommenders as tfrs
 
+# It turns sums into operations that add up in whatever order their inputs come.
+tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+
 __all__ = ["configure_devices", "tf", "tfrs"]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from recommender.datasets.base import Rows
 
-TRAIN_SAMPLE_ROWS = 100_000
+TRAIN_SAMPLE_ROWS = 16_384
 """At most so many; a fixed sample where there are more."""
 
 

@@ -1,8 +1,9 @@
-"""What the architectures share: embeddings, side features, biases, noise, penalties, the loss.
+"""What the architectures share: embeddings, side features, biases, penalties, the loss.
 
-All that is random while training is drawn statelessly from `inputs["key"]`, a tensor, so that one
-traced graph serves every seed. All numeric hyperparameters are variables, so that it serves every
-learning rate, dropout and penalty too.
+All that is random while training comes from the step's `Noise`, and all numeric hyperparameters
+are read from one variable, so that one traced graph serves every seed, learning rate, dropout and
+penalty. Training sees batches of one size, so that every shape is known when the graph is traced:
+a gradient of unknown shape takes twice as many operations.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from recommender.architectures.noise import CountedNoise, Noise
 from recommender.config import RankingConfig
 from recommender.datasets.base import EncodedDataset, Floats, Ints, ItemTable
 from recommender.own import OwnArchitecture, Value
@@ -22,23 +24,16 @@ from recommender.runtime import tf, tfrs
 Tensor = Any
 Layer = Any
 Inputs = Mapping[str, Tensor]
-"""`user`, `item`, `catalog` (n_rows,), `context` (n_rows, n_context), for the loss `rating`
-(n_rows,), and while training `key`: (trial seed, step), two int32."""
+"""`user`, `item`, `catalog` (n_rows,), `context` (n_rows, n_context), and for the loss `rating`
+(n_rows,)."""
+StepNoise = Noise | CountedNoise
 
-NUMERIC = (
-    "learning_rate",
-    "weight_decay",
-    "dropout",
-    "input_dropout",
-    "embedding_l2",
-    "dense_l2",
-    "user_oov_rate",
-    "item_oov_rate",
-)
-"""The hyperparameters that a traced graph reads from variables."""
+RATES = ("dropout", "input_dropout", "user_oov_rate", "item_oov_rate")
+PENALTIES = ("embedding_l2", "dense_l2")
+NUMERIC = ("learning_rate", "weight_decay", *RATES, *PENALTIES)
+"""The hyperparameters that a traced graph reads from a variable."""
 
 _INITIALISERS = {"tanh": "glorot_uniform", "selu": "lecun_normal"}
-_USER_OOV, _ITEM_OOV, _INPUT_DROPOUT, _DROPOUT = 1, 2, 3, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,37 +48,45 @@ class Structure:
     biases: bool
     side_features: bool
     optimizer: str
+    batch_size: int
     cross_layers: int
     cross_rank: int
     cross_placement: str
     own: OwnArchitecture | None
     own_arguments: tuple[tuple[str, Value], ...]
+    active: frozenset[str]
+    """Which of the rates and penalties are not 0: the others are left out of the graph."""
 
     @classmethod
     def of(cls, config: RankingConfig) -> Self:
-        values = {field.name: getattr(config, field.name) for field in fields(cls)}
+        active = frozenset(name for name in (*RATES, *PENALTIES) if getattr(config, name))
+        values = {
+            field.name: getattr(config, field.name)
+            for field in fields(cls)
+            if field.name != "active"
+        } | {"active": active}
         if config.architecture != "dcn":
             values |= {"cross_layers": 0, "cross_rank": 0, "cross_placement": "stacked"}
         if config.kernel_initializer == "activation":
             values["kernel_initializer"] = _INITIALISERS.get(config.activation, "he_uniform")
         if config.own is not None:
             values |= {"layer_sizes": (), "activation": "", "kernel_initializer": ""}
+            values["active"] = active - {"dropout", "dense_l2"}
         return cls(**values)
 
 
 class Knobs:
-    """The numeric hyperparameters as variables; no Keras object, so that none tracks them."""
+    """The numeric hyperparameters as one variable; no Keras object, so that none tracks it."""
 
     def __init__(self) -> None:
-        for name in NUMERIC:
-            setattr(self, name, tf.Variable(0.0, trainable=False, name=name))
+        self._values = tf.Variable(tf.zeros([len(NUMERIC)]), trainable=False, name="knobs")
 
     def set(self, config: RankingConfig) -> None:
-        for name in NUMERIC:
-            getattr(self, name).assign(getattr(config, name))
+        self._values.assign([float(getattr(config, name)) for name in NUMERIC])
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"no numeric hyperparameter {name!r}")
+    def read(self) -> dict[str, Tensor]:
+        """Each of `NUMERIC`, a scalar."""
+        return dict(zip(NUMERIC, tf.unstack(self._values.read_value()), strict=True))
 
 
 class RankingModel(tfrs.Model, abc.ABC):
@@ -92,11 +95,13 @@ class RankingModel(tfrs.Model, abc.ABC):
     Subclasses say what lies between the concatenated features and the linear output.
     """
 
-    def __init__(self, structure: Structure, dataset: EncodedDataset, knobs: Knobs) -> None:
+    def __init__(self, structure: Structure, dataset: EncodedDataset) -> None:
         super().__init__()
-        self._knobs = knobs
-        self._user_weights = tf.constant(_rarity(dataset.train.user, dataset.n_users))
-        self._item_weights = tf.constant(_rarity(dataset.train.item, dataset.n_items))
+        self._structure = structure
+        self._rarities = [
+            tf.constant(_rarity(dataset.train.user, dataset.n_users)),
+            tf.constant(_rarity(dataset.train.item, dataset.n_items)),
+        ]
         size = structure.embedding_size
         self.task = tfrs.tasks.Ranking(
             loss=tf.keras.losses.MeanSquaredError(),
@@ -120,8 +125,8 @@ class RankingModel(tfrs.Model, abc.ABC):
         )
 
     @abc.abstractmethod
-    def network(self, features: Tensor, key: Tensor | None) -> Tensor:
-        """From (n_rows, width) to what the linear output sees; with noise where `key` is given."""
+    def network(self, features: Tensor, noise: StepNoise | None) -> Tensor:
+        """From (n_rows, width) to what the linear output sees; with noise while training."""
 
     @abc.abstractmethod
     def kernels(self) -> Sequence[Tensor]:
@@ -129,7 +134,7 @@ class RankingModel(tfrs.Model, abc.ABC):
 
     def rating(self, network: Tensor) -> Tensor:
         """From what the network gives to ratings, shape (n_rows, 1), before the biases."""
-        return self.output_layer(network)
+        return applied(self.output_layer, network)
 
     def penalties(self) -> Sequence[Tensor]:
         """Further terms of the loss while training, of the network's last call."""
@@ -151,66 +156,83 @@ class RankingModel(tfrs.Model, abc.ABC):
         """All that training changes, those with a gradient first."""
         return [*self.trainable_variables, *self.statistics()]
 
-    def call(self, inputs: Inputs, training: bool = False) -> Tensor:
-        """Ratings in stars, not clipped, shape (n_rows,)."""
-        return self._forward(inputs, training)[0]
+    @property
+    def tables(self) -> list[Any]:
+        """The variables with a row an id: users, items, and where there are biases theirs."""
+        return [
+            layer.embeddings for layer in (self.user_embedding, self.item_embedding, *self.biases)
+        ]
 
-    def compute_loss(self, inputs: Inputs, training: bool = False) -> Tensor:
-        """Mean squared error; while training, with the penalties."""
-        ratings, penalty = self._forward(inputs, training)
-        loss = self.task(inputs["rating"], ratings, compute_metrics=not training)
-        if not training:
-            return loss
-        loss += self._knobs.embedding_l2 * penalty
-        if kernels := self.kernels():
-            dense_penalty = 2.0 * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
-            loss += self._knobs.dense_l2 * dense_penalty
-        if penalties := self.penalties():
-            loss += tf.add_n(penalties)
-        return loss
+    def ids(self, inputs: Inputs, noise: StepNoise | None = None) -> list[Tensor]:
+        """The row of each of `tables` that belongs to each of the inputs."""
+        pair = [inputs["user"], inputs["item"]]
+        if noise is not None:
+            pair = [
+                noise.some_unknown(ids, rate)
+                for ids, rate in zip(pair, ("user_oov_rate", "item_oov_rate"), strict=True)
+            ]
+        return pair * (2 if self.biases else 1)
 
-    def _forward(self, inputs: Inputs, training: bool) -> tuple[Tensor, Tensor | None]:
-        """The ratings, and while training the penalty on the embeddings that went into them."""
-        key = inputs["key"] if training else None
-        user = self._some_unknown(inputs["user"], self._knobs.user_oov_rate, key, _USER_OOV)
-        item = self._some_unknown(inputs["item"], self._knobs.item_oov_rate, key, _ITEM_OOV)
-        users, items = [self.user_embedding(user)], [self.item_embedding(item)]
-        concatenated = dropped(
-            self._concatenated([*users, *items], inputs),
-            self._knobs.input_dropout,
-            key,
-            _INPUT_DROPOUT,
-        )
-        ratings = self.rating(self.network(concatenated, key))
-        if self.biases:
-            user_bias, item_bias = self.biases
-            users.append(user_bias(user))
-            items.append(item_bias(item))
-            ratings += users[-1] + items[-1]
-        ratings = tf.squeeze(ratings, axis=1)
-        if not training:
-            return ratings, None
-        return ratings, tf.reduce_mean(
-            _squares(users) * tf.gather(self._user_weights, user)
-            + _squares(items) * tf.gather(self._item_weights, item)
-        )
+    def call(self, inputs: Inputs, training: bool = False) -> Tensor:  # noqa: ARG002  # Keras's
+        """Ratings in stars, not clipped, shape (n_rows,); without noise."""
+        return self.ratings(self.rows(self.ids(inputs)), inputs)
+
+    def compute_loss(self, inputs: Inputs, training: bool = False) -> Tensor:  # noqa: ARG002
+        """The mean squared error by Keras, whose metric hears of it; without noise."""
+        return self.task(inputs["rating"], self(inputs))
+
+    def ratings(
+        self, rows: Sequence[Tensor], inputs: Inputs, noise: StepNoise | None = None
+    ) -> Tensor:
+        """Ratings, shape (n_rows,), from the rows of the tables."""
+        features = self._concatenated(rows[:2], inputs)
+        if noise is not None:
+            features = noise.dropped(features, "input_dropout")
+        ratings = self.rating(self.network(features, noise))
+        # Not `add_n`: from three terms on the order in which it adds them up is left to chance.
+        for bias in rows[2:]:
+            ratings += bias
+        return tf.squeeze(ratings, axis=1)
+
+    def training_loss(
+        self,
+        rows: Sequence[Tensor],
+        ids: Sequence[Tensor],
+        inputs: Inputs,
+        noise: Noise,
+        knobs: Mapping[str, Tensor],
+        n_rows: Tensor,
+    ) -> Tensor:
+        """Mean squared error and penalties over the first `n_rows` of a batch."""
+        counts = tf.cast(tf.range(inputs["rating"].shape[0]) < n_rows, tf.float32)
+        errors = self.ratings(rows, inputs, noise) - inputs["rating"]
+        loss = tf.reduce_sum(counts * tf.square(errors))
+        if "embedding_l2" in self._structure.active:
+            roots = [
+                tf.sqrt(counts * tf.gather(rarity, ids_of))[:, tf.newaxis]
+                for rarity, ids_of in zip(self._rarities, ids[:2], strict=True)
+            ]
+            squares = [tf.nn.l2_loss(row * roots[i % 2]) for i, row in enumerate(rows)]
+            loss += 2.0 * knobs["embedding_l2"] * tf.add_n(squares)
+        terms = [loss / tf.cast(n_rows, tf.float32), *self.penalties()]
+        if "dense_l2" in self._structure.active and (kernels := self.kernels()):
+            squares = [tf.nn.l2_loss(kernel) for kernel in kernels]
+            terms.append(2.0 * knobs["dense_l2"] * tf.add_n(squares))
+        return tf.add_n(terms)
 
     def features(self, inputs: Inputs) -> Tensor:
         """What the network is given, without noise, shape (n_rows, width)."""
-        embedded = [self.user_embedding(inputs["user"]), self.item_embedding(inputs["item"])]
-        return self._concatenated(embedded, inputs)
+        return self._concatenated(self.rows(self.ids(inputs))[:2], inputs)
 
-    def _concatenated(self, embedded: list[Tensor], inputs: Inputs) -> Tensor:
-        side = [] if self.side_features is None else self.side_features(inputs)
+    def rows(self, ids: Sequence[Tensor]) -> list[Tensor]:
+        """The rows of `tables`."""
+        # By the layers, which make their tables when they are first called.
+        layers = (self.user_embedding, self.item_embedding, *self.biases)
+        return [layer(ids_of) for layer, ids_of in zip(layers, ids, strict=True)]
+
+    def _concatenated(self, embedded: Sequence[Tensor], inputs: Inputs) -> Tensor:
+        side = [] if self.side_features is None else self.side_features.call(inputs)
         return tf.concat([*embedded, *side], axis=1)
-
-    @staticmethod
-    def _some_unknown(ids: Tensor, rate: Tensor, key: Tensor | None, purpose: int) -> Tensor:
-        """Trains the row of unknown ids: a share of the ids is replaced by it."""
-        if key is None:
-            return ids
-        draws = tf.random.stateless_uniform(tf.shape(ids), key_for(key, purpose))
-        return tf.where(draws < rate, tf.zeros_like(ids), ids)
 
 
 class UnknownAtZero(tf.keras.initializers.RandomUniform):
@@ -243,7 +265,7 @@ class SideFeatures(tf.keras.layers.Layer):
         """The mean embedding of an item's words for each word feature, then the numbers."""
         catalog = inputs["catalog"]
         embedded = [
-            embedding(tf.gather(words, catalog))
+            applied(embedding, tf.gather(words, catalog))
             for words, embedding in zip(self._words, self._embeddings, strict=True)
         ]
         plain = [tf.gather(numbers, catalog) for numbers in self._numbers]
@@ -254,9 +276,8 @@ class SideFeatures(tf.keras.layers.Layer):
 class DenseStack(tf.keras.layers.Layer):
     """Dense layers with one activation, each followed by dropout."""
 
-    def __init__(self, structure: Structure, knobs: Knobs) -> None:
+    def __init__(self, structure: Structure) -> None:
         super().__init__()
-        self._knobs = knobs
         self.layers = [
             tf.keras.layers.Dense(
                 size,
@@ -266,30 +287,21 @@ class DenseStack(tf.keras.layers.Layer):
             for size in structure.layer_sizes
         ]
 
-    def call(self, features: Tensor, key: Tensor | None = None) -> Tensor:
-        for i, layer in enumerate(self.layers):
-            features = dropped(layer(features), self._knobs.dropout, key, _DROPOUT + i)
+    def call(self, features: Tensor, noise: StepNoise | None = None) -> Tensor:
+        for layer in self.layers:
+            features = applied(layer, features)
+            if noise is not None:
+                features = noise.dropped(features, "dropout")
         return features
 
     def kernels(self) -> list[Tensor]:
         return [layer.kernel for layer in self.layers]
 
 
-def key_for(key: Tensor, purpose: int) -> Tensor:
-    """A key of its own for each purpose within a step."""
-    return key + tf.constant([purpose, 0])
-
-
-def dropped(features: Tensor, rate: Tensor, key: Tensor | None, purpose: int) -> Tensor:
-    """Dropout; the features as they are where there is no key."""
-    if key is None:
-        return features
-    return tf.nn.experimental.stateless_dropout(features, rate, key_for(key, purpose))
-
-
-def _squares(rows: Sequence[Tensor]) -> Tensor:
-    """Squared norm of each row, over all its parts."""
-    return tf.reduce_sum(tf.square(tf.concat(rows, axis=1)), axis=1)
+def applied(layer: Layer, *inputs: Tensor) -> Tensor:
+    """What a layer gives. Once it is built, without Keras's `__call__`: that costs more to trace
+    than the layer does."""
+    return layer.call(*inputs) if layer.built else layer(*inputs)
 
 
 def _rarity(ids: Ints, n_ids: int) -> Floats:

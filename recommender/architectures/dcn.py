@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recommender.architectures.blocks import DenseStack, Knobs, RankingModel, Structure, Tensor
+from recommender.architectures.blocks import (
+    DenseStack,
+    RankingModel,
+    StepNoise,
+    Structure,
+    Tensor,
+    applied,
+)
 from recommender.datasets.base import EncodedDataset, Floats
 from recommender.runtime import tf, tfrs
 
@@ -15,22 +22,22 @@ from recommender.runtime import tf, tfrs
 class DcnRanking(RankingModel):
     """Cross layers (eq. 1; with a rank, eq. 2) before or beside the dense stack (figure 1)."""
 
-    def __init__(self, structure: Structure, dataset: EncodedDataset, knobs: Knobs) -> None:
-        super().__init__(structure, dataset, knobs)
+    def __init__(self, structure: Structure, dataset: EncodedDataset) -> None:
+        super().__init__(structure, dataset)
         self._is_stacked = structure.cross_placement == "stacked"
         self.cross = [
             tfrs.layers.dcn.Cross(projection_dim=structure.cross_rank or None)
             for _ in range(structure.cross_layers)
         ]
-        self.stack = DenseStack(structure, knobs)
+        self.stack = DenseStack(structure)
 
-    def network(self, features: Tensor, key: Tensor | None) -> Tensor:
+    def network(self, features: Tensor, noise: StepNoise | None) -> Tensor:
         crossed = features
         for layer in self.cross:
-            crossed = layer(features, crossed)
+            crossed = applied(layer, features, crossed)
         if self._is_stacked:
-            return self.stack(crossed, key=key)
-        return tf.concat([crossed, self.stack(features, key=key)], axis=1)
+            return self.stack.call(crossed, noise)
+        return tf.concat([crossed, self.stack.call(features, noise)], axis=1)
 
     def cross_kernels(self) -> list[Floats]:
         """`W` of each cross layer (eq. 1), shape (width, width); of low rank, the product."""

@@ -9,11 +9,10 @@ import numpy as np
 
 from recommender.architectures.blocks import (
     Inputs,
-    Knobs,
     RankingModel,
+    StepNoise,
     Structure,
     Tensor,
-    key_for,
 )
 from recommender.datasets.base import EncodedDataset
 from recommender.errors import OwnCodeError
@@ -41,8 +40,8 @@ class OwnRanking(RankingModel):
     moving statistics kept with the weights.
     """
 
-    def __init__(self, structure: Structure, dataset: EncodedDataset, knobs: Knobs) -> None:
-        super().__init__(structure, dataset, knobs)
+    def __init__(self, structure: Structure, dataset: EncodedDataset) -> None:
+        super().__init__(structure, dataset)
         assert structure.own is not None
         self._own = structure.own
         self._arguments = dict(structure.own_arguments)
@@ -50,12 +49,12 @@ class OwnRanking(RankingModel):
         self._noise = _Noise()
         self.inner: Any = None
 
-    def network(self, features: Tensor, key: Tensor | None) -> Tensor:
+    def network(self, features: Tensor, noise: StepNoise | None) -> Tensor:
         if self.inner is None:
             self.inner = self._built(features.shape[1])
-        self._noise.key = key
+        self._noise.key = None if noise is None else noise.key
         with blamed_on(self._own):
-            return self.inner(features, training=key is not None)
+            return self.inner(features, training=noise is not None)
 
     def rating(self, network: Tensor) -> Tensor:
         return self._mean + network
@@ -165,4 +164,4 @@ class _LayerNoise:
 
     def _key(self) -> Tensor:
         assert self._noise.key is not None, "noise is drawn while training only"
-        return key_for(self._noise.key, self._purpose)
+        return self._noise.key + tf.constant([self._purpose, 0])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from recommender.architectures.blocks import Knobs, RankingModel, Structure
+from recommender.architectures.blocks import RankingModel, Structure
 from recommender.architectures.dcn import DcnRanking
 from recommender.architectures.plain import PlainRanking
 from recommender.datasets.base import EncodedDataset
 
-ARCHITECTURES: dict[str, Callable[[Structure, EncodedDataset, Knobs], RankingModel]] = {
+ARCHITECTURES: dict[str, Callable[[Structure, EncodedDataset], RankingModel]] = {
     "plain": PlainRanking,
     "dcn": DcnRanking,
 }

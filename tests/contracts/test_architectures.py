@@ -66,8 +66,8 @@ def test_on_one_graph_two_seeds_differ_and_one_repeats(
 def test_a_graph_used_for_other_settings_trains_as_a_fresh_one(config: RankingConfig) -> None:
     dataset = synthetic_encoded()
     used = DeviceData(dataset)
-    others = {"learning_rate": 0.1, "dropout": 0.0, "embedding_l2": 0.0, "user_oov_rate": 0.0}
-    _trained(dataclasses.replace(config, batch_size=50, **others), used, seed=7)
+    others = {"learning_rate": 0.1, "dropout": 0.9, "embedding_l2": 9.0, "user_oov_rate": 0.9}
+    _trained(dataclasses.replace(config, **others), used, seed=7)
     assert _equal(_trained(config, used, seed=1), _trained(config, DeviceData(dataset), seed=1))
     assert len(used.graphs) == 1
 

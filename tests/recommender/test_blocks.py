@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.architectures.blocks import (
+    RATES,
     Knobs,
     RankingModel,
     SideFeatures,
     Structure,
     UnknownAtZero,
-    dropped,
 )
+from recommender.architectures.noise import CountedNoise, Noise
 from recommender.config import RankingConfig
 from recommender.datasets.base import EncodedDataset, Rows
 from recommender.graph import build_model
@@ -31,23 +32,33 @@ SILENT = RankingConfig(
 
 
 def _model(config: RankingConfig, dataset: EncodedDataset) -> RankingModel:
-    knobs = Knobs()
-    knobs.set(config)
-    model, _ = build_model(Structure.of(config), dataset, knobs)
+    model, _, _ = build_model(Structure.of(config), dataset)
     rng = np.random.default_rng(0)
     for weight in model.trainable_variables:
         weight.assign(rng.normal(size=weight.shape))
     return model
 
 
-def _inputs(rows: Rows, step: int = 0) -> dict[str, Any]:
+def _inputs(rows: Rows) -> dict[str, Any]:
     names = ("user", "item", "catalog", "context", "rating")
-    inputs = {name: tf.constant(getattr(rows, name)) for name in names}
-    return inputs | {"key": tf.constant([1, step])}
+    return {name: tf.constant(getattr(rows, name)) for name in names}
 
 
-def _loss(config: RankingConfig, dataset: EncodedDataset, step: int = 0) -> float:
-    return float(_model(config, dataset).compute_loss(_inputs(dataset.train, step), training=True))
+def _loss(
+    config: RankingConfig, dataset: EncodedDataset, step: int = 0, n_rows: int | None = None
+) -> float:
+    """Of the first `n_rows` of a batch that holds all train rows."""
+    model, inputs = _model(config, dataset), _inputs(dataset.train)
+    knobs = Knobs()
+    knobs.set(config)
+    values = knobs.read()
+    counted = CountedNoise(Structure.of(config).active)
+    model.ratings(model.rows(model.ids(inputs, counted)), inputs, counted)
+    rates = {name: values[name] for name in RATES if getattr(config, name)}
+    noise = Noise(tf.constant([1, step]), rates, counted.sizes)
+    ids = model.ids(inputs, noise)
+    n_rows = n_rows or len(dataset.train)
+    return float(model.training_loss(model.rows(ids), ids, inputs, noise, values, n_rows))
 
 
 def test_without_penalties_the_loss_is_the_mean_squared_error() -> None:
@@ -97,18 +108,58 @@ def test_noise_changes_with_the_step_and_repeats_with_it(name: str) -> None:
     assert first == again != second
 
 
-def test_two_kinds_of_noise_of_one_step_differ() -> None:
-    ones, key = tf.ones([100]), tf.constant([5, 6])
-    first, second = (dropped(ones, tf.constant(0.5), key, purpose).numpy() for purpose in (1, 2))
+def test_rows_that_fill_up_a_batch_do_not_count() -> None:
+    dataset = synthetic_encoded()
+    config = dataclasses.replace(SILENT, embedding_l2=2.0, dense_l2=0.5)
+    model = _model(config, dataset)
+    ratings = model(_inputs(dataset.train)).numpy()
+    some = _loss(dataclasses.replace(config, embedding_l2=0, dense_l2=0), dataset, n_rows=7)
+    assert some == pytest.approx(np.mean((ratings - dataset.train.rating)[:7] ** 2), rel=1e-5)
+    filled = Rows(*(np.concatenate([a[:7], a[-1:]]) for a in _arrays(dataset.train)))
+    first = Rows(*(a[:7] for a in _arrays(dataset.train)))
+    losses = []
+    for rows in (filled, first):
+        inputs, ids = _inputs(rows), model.ids(_inputs(rows))
+        noise = Noise(tf.constant([1, 0]), {}, [])
+        knobs = {"embedding_l2": tf.constant(2.0), "dense_l2": tf.constant(0.5)}
+        losses.append(model.training_loss(model.rows(ids), ids, inputs, noise, knobs, 7).numpy())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def _arrays(rows: Rows) -> list[np.ndarray]:
+    return [rows.user, rows.item, rows.catalog, rows.context, rows.rating]
+
+
+def test_each_piece_of_a_steps_noise_is_another() -> None:
+    ones = tf.ones([10, 10])
+    noise = Noise(tf.constant([5, 6]), {"dropout": tf.constant(0.5)}, [100, 100])
+    first, second = (noise.dropped(ones, "dropout").numpy() for _ in range(2))
     assert (first != second).any()
 
 
 @settings(max_examples=20, deadline=None)
 @given(rate=st.floats(0, 0.95), seed=st.integers(0, 2**31 - 1))
 def test_dropout_keeps_the_mean_and_drops_the_share_asked_for(rate: float, seed: int) -> None:
-    kept = dropped(tf.ones([20_000]), tf.constant(rate), tf.constant([seed, 0]), 3).numpy()
+    noise = Noise(tf.constant([seed, 0]), {"dropout": tf.constant(rate)}, [20_000])
+    kept = noise.dropped(tf.ones([20_000]), "dropout").numpy()
     assert np.mean(kept == 0) == pytest.approx(rate, abs=0.02)
     np.testing.assert_allclose(kept[kept != 0], 1 / (1 - rate), rtol=1e-5)
+
+
+def test_over_many_steps_the_share_is_finer_than_a_byte() -> None:
+    # .02 is 5.12 of 256: always 5 would drop .01953, always 6 would drop .02344.
+    rate, n = 0.02, 4_000
+    zeros = 0
+    for step in range(600):
+        noise = Noise(tf.constant([1, step]), {"item_oov_rate": tf.constant(rate)}, [n])
+        zeros += n - int(tf.reduce_sum(noise.some_unknown(tf.ones([n], tf.int32), "item_oov_rate")))
+    assert zeros / (600 * n) == pytest.approx(rate, abs=3e-4)
+
+
+def test_a_rate_that_is_not_asked_for_changes_nothing() -> None:
+    noise = Noise(tf.constant([1, 2]), {}, [])
+    ones = tf.ones([3])
+    assert noise.dropped(ones, "dropout") is ones
 
 
 def test_an_item_that_train_does_not_know_keeps_its_side_features() -> None:

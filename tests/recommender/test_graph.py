@@ -27,9 +27,16 @@ def data() -> DeviceData:
     return DeviceData(synthetic_encoded())
 
 
-def test_numbers_and_batch_size_do_not_ask_for_another_graph() -> None:
-    other = dataclasses.replace(SMALL, learning_rate=0.5, dropout=0, dense_l2=0.1, batch_size=7)
+def test_numbers_do_not_ask_for_another_graph() -> None:
+    other = dataclasses.replace(SMALL, learning_rate=0.5, dropout=0.1, dense_l2=0.1)
     assert Structure.of(other) == Structure.of(SMALL)
+
+
+@pytest.mark.parametrize("changed", [{"dropout": 0.0}, {"dense_l2": 0.0}, {"batch_size": 7}])
+def test_noise_or_a_penalty_of_zero_and_another_batch_size_ask_for_one(
+    changed: dict[str, float],
+) -> None:
+    assert Structure.of(dataclasses.replace(SMALL, **changed)) != Structure.of(SMALL)
 
 
 def test_what_the_architecture_ignores_does_not_ask_for_another_graph() -> None:
@@ -61,6 +68,20 @@ def test_only_the_graphs_used_last_are_kept(
     for structure in (structures[0], structures[1], structures[0], structures[2]):
         borrow_graph(structure, data, Borrower())
     assert list(data.graphs) == [structures[0], structures[2]]
+
+
+def test_graphs_of_large_tables_make_way_sooner(
+    data: DeviceData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    structures = [Structure.of(dataclasses.replace(SMALL, embedding_size=n)) for n in (1, 2, 3)]
+    sizes = [borrow_graph(s, DeviceData(data.dataset), Borrower()).n_bytes for s in structures]
+    monkeypatch.setattr(graph, "MAX_VARIABLE_BYTES", sizes[1] + sizes[2])
+    for structure in structures:
+        borrow_graph(structure, data, Borrower())
+    assert list(data.graphs) == structures[1:]
+    monkeypatch.setattr(graph, "MAX_VARIABLE_BYTES", 1)
+    borrow_graph(structures[1], data, Borrower())
+    assert list(data.graphs) == [structures[1]]
 
 
 def test_seeds_differ_by_trial_and_purpose_and_fit_31_bits() -> None:

@@ -36,8 +36,8 @@ def _gradients(step: int) -> list[Any]:
     ]
 
 
-def _ours(name: str, weights: list[Any]) -> Optimizer:
-    return Optimizer(name, weights, tf.Variable(0.01), tf.Variable(0.1))
+def _apply(optimizer: Optimizer, gradients: list[Any]) -> None:
+    optimizer.apply(gradients, tf.constant(0.01), tf.constant(0.1))
 
 
 def test_every_optimizer_that_a_sweep_may_name_has_a_rule() -> None:
@@ -47,9 +47,9 @@ def test_every_optimizer_that_a_sweep_may_name_has_a_rule() -> None:
 @pytest.mark.parametrize("name", sorted(KERAS))
 def test_twenty_steps_move_the_weights_as_keras_does(name: str) -> None:
     ours, theirs = _weights(), _weights()
-    optimizer, keras = _ours(name, ours), KERAS[name]()
+    optimizer, keras = Optimizer(name, ours), KERAS[name]()
     for step in range(20):
-        optimizer.apply(_gradients(step))
+        _apply(optimizer, _gradients(step))
         keras.apply_gradients(zip(_gradients(step), theirs, strict=True))
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-6)
@@ -57,7 +57,7 @@ def test_twenty_steps_move_the_weights_as_keras_does(name: str) -> None:
 
 def test_nadam_looks_ahead_by_one_momentum_step() -> None:
     weight, gradient = tf.Variable([[1.0]]), 0.5
-    _ours("nadam", [weight]).apply([tf.constant([[gradient]])])
+    _apply(Optimizer("nadam", [weight]), [tf.constant([[gradient]])])
     mean, variance = 0.1 * gradient, 0.001 * gradient**2
     rate = 0.01 * np.sqrt(1 - 0.999) / (1 - 0.9)
     expected = 1.0 - rate * (0.9 * mean + 0.1 * gradient) / (np.sqrt(variance) + 1e-7)
@@ -66,7 +66,7 @@ def test_nadam_looks_ahead_by_one_momentum_step() -> None:
 
 def test_weight_decay_spares_the_biases_of_dense_layers() -> None:
     kernel, bias = tf.Variable([[1.0]]), tf.Variable([1.0])
-    _ours("adamw", [kernel, bias]).apply([tf.zeros([1, 1]), tf.zeros([1])])
+    _apply(Optimizer("adamw", [kernel, bias]), [tf.zeros([1, 1]), tf.zeros([1])])
     assert kernel.numpy() == pytest.approx(1 - 0.1 * 0.01)
     assert bias.numpy() == 1.0
 
@@ -75,11 +75,11 @@ def test_weight_decay_spares_the_biases_of_dense_layers() -> None:
 def test_a_reset_optimizer_repeats_its_steps_to_the_bit(name: str) -> None:
     weights = _weights()
     start = [weight.numpy() for weight in weights]
-    optimizer = _ours(name, weights)
+    optimizer = Optimizer(name, weights)
     ends = []
     for _ in range(2):
         for step in range(3):
-            optimizer.apply(_gradients(step))
+            _apply(optimizer, _gradients(step))
         ends.append([v.numpy() for v in (*weights, *optimizer.variables)])
         optimizer.reset()
         for weight, value in zip(weights, start, strict=True):
@@ -90,6 +90,6 @@ def test_a_reset_optimizer_repeats_its_steps_to_the_bit(name: str) -> None:
 
 def test_a_weight_without_a_gradient_stays() -> None:
     weights = _weights()
-    _ours("adam", weights).apply([None, tf.ones([3, 1])])
+    _apply(Optimizer("adam", weights), [None, tf.ones([3, 1])])
     np.testing.assert_array_equal(weights[0].numpy(), _weights()[0].numpy())
     assert not np.array_equal(weights[1].numpy(), _weights()[1].numpy())
