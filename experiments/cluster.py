@@ -7,18 +7,20 @@ import importlib
 import logging
 import os
 import secrets
+import socket
 import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from experiments.errors import ClusterError
+from experiments.errors import ClusterError, RecsweepError, RequestError
 from experiments.machine import Machine
 from experiments.resources import Resources as Resources
 
@@ -33,6 +35,9 @@ OBJECT_STORE_BYTES = 1 << 30
 """Room for the encoded arrays, which all workers share; Ray would take a third of the memory."""
 
 
+HEAD_ASKED_EVERY_S = 2.0
+HEAD_PATIENCE_S = 20.0
+"""A cluster's head that has not answered for so long is lost; Ray's own patience is a minute."""
 _LONGEST_SOCKET_PATH = 107
 """Linux's limit for the path of a Unix socket, such as Ray's."""
 _RAY_SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
@@ -40,14 +45,34 @@ _RAY_SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_sto
 
 @dataclass(slots=True)
 class RayHead:
-    """The processes without which a Ray of our own is lost; none of another's."""
+    """What Ray is lost without: processes on this machine, and the head of somebody's cluster."""
 
-    processes: tuple[psutil.Process, ...]
+    processes: tuple[psutil.Process, ...] = ()
+    address: tuple[str, int] | None = None
+    """Where the head listens; None: it is a child of this process, or nobody asked to watch it."""
+    _asked_at: float = field(default_factory=time.monotonic)
+    _answered_at: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of_this_process(cls) -> RayHead:
         below = psutil.Process().children(recursive=True)
         return cls(tuple(p for p in below if p.name() in ("gcs_server", "raylet")))
+
+    @classmethod
+    def of_a_cluster(cls, ray: Any) -> RayHead:
+        """The head that this process is connected to, and the node's own part of Ray."""
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        node = ray._private.worker.global_worker.node
+        socket_name = getattr(node, "raylet_socket_name", None)
+        raylets = [
+            process
+            for process in psutil.process_iter(["name", "cmdline"])
+            if process.info["name"] == "raylet"
+            and any(socket_name and socket_name in word for word in process.info["cmdline"] or ())
+        ]
+        head = cls(tuple(raylets), (host, int(port)))
+        # One that cannot be reached from here, such as behind a proxy, is not watched.
+        return head if head._answers() else cls(tuple(raylets))
 
     def loss(self) -> str | None:
         """What is gone, or None. Ray itself would notice after a minute, and end this process."""
@@ -57,8 +82,25 @@ class RayHead:
             except psutil.NoSuchProcess:
                 is_there = False
             if not is_there:
-                return "Ray is lost: a process of its head is gone"
-        return None
+                return "Ray is lost: one of its processes on this machine is gone"
+        if self.address is None or time.monotonic() < self._asked_at + HEAD_ASKED_EVERY_S:
+            return None
+        self._asked_at = time.monotonic()
+        if self._answers():
+            self._answered_at = time.monotonic()
+        silent_s = time.monotonic() - self._answered_at
+        if silent_s < HEAD_PATIENCE_S:
+            return None
+        host, port = self.address
+        return f"Ray is lost: its head at {host}:{port} has not answered for {silent_s:.0f} s"
+
+    def _answers(self) -> bool:
+        assert self.address is not None
+        try:
+            socket.create_connection(self.address, timeout=1.0).close()
+        except OSError:
+            return False
+        return True
 
 
 @contextlib.contextmanager
@@ -84,18 +126,48 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
         try:
             if resources.address is not None:
                 ray.init(address=resources.address, **options)
+                refuse_too_small(ray.nodes(), resources)
             else:
                 _start_local(ray, machine, resources, options)
         except Exception as error:
-            if isinstance(error, ClusterError):
+            if isinstance(error, RecsweepError):
+                ray.shutdown()
                 raise
             raise ClusterError(_why_no_cluster(error, resources)) from error
-        head = RayHead.of_this_process() if resources.address is None else RayHead(())
+        is_ours = resources.address is None
+        head = RayHead.of_this_process() if is_ours else RayHead.of_a_cluster(ray)
         try:
             yield head
         finally:
-            head.processes = ()
+            head.processes, head.address = (), None
             ray.shutdown()
+
+
+def refuse_too_small(nodes: Sequence[Mapping[str, Any]], resources: Resources) -> None:
+    """A cluster that cannot hold so many trials at once: Ray would wait for ever, without a word.
+
+    Args:
+        nodes: as `ray.nodes()` gives them.
+
+    Raises:
+        RequestError: how many it can hold.
+    """
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    gpus, workers = resources.gpus or 0.0, resources.workers or 1
+    room = n_cpus = n_gpus = 0
+    for there in alive:
+        cpus_here, gpus_here = int(there.get("CPU", 0.0)), int(there.get("GPU", 0.0))
+        fit = int(cpus_here / resources.cpus + 1e-9)
+        room += min(fit, int(1 / gpus + 1e-9) * gpus_here) if gpus else fit
+        n_cpus, n_gpus = n_cpus + cpus_here, n_gpus + gpus_here
+    if room >= workers:
+        return
+    each = f"{resources.cpus:g} CPU" + (f" and {gpus:g} GPU" if gpus else "")
+    raise RequestError(
+        f"--workers: {workers} trials at once, each with {each}, were asked for; the cluster at "
+        f"{resources.address} has {n_cpus} CPU and {n_gpus} GPU, room for {room}. "
+        + (f"Go on with --workers {room}" if room else "Ask for less a trial, or add nodes")
+    )
 
 
 def _start_local(ray: Any, machine: Machine, resources: Resources, options: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 
 from experiments import cluster
 from experiments.cluster import WORKER_ENVIRONMENT, RayHead, Resources
-from experiments.errors import ClusterError, SweepFileError
+from experiments.errors import ClusterError, RequestError, SweepFileError
 from experiments.machine import Gpu, Machine
 
 ROOT = Path(__file__).parents[2]
@@ -182,3 +183,32 @@ def test_a_lost_cluster_ends_the_driver_with_7_and_the_command_to_go_on(tmp_path
     )
     assert done.returncode == 7
     assert "Ray is lost; go on with: recsweep resume mine" in done.stderr
+
+
+def test_a_head_that_does_not_answer_any_more_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "HEAD_ASKED_EVERY_S", 0.0)
+    monkeypatch.setattr(cluster, "HEAD_PATIENCE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        head = RayHead(address=listening.getsockname())
+        time.sleep(0.3)
+        assert head.loss() is None
+    assert head.loss() is None  # a moment is nothing
+    time.sleep(0.3)
+    assert "has not answered" in (head.loss() or "")
+    head.address = None
+    assert head.loss() is None
+
+
+def _node(cpus: float, gpus: float = 0.0, is_alive: bool = True) -> dict[str, object]:
+    return {"Alive": is_alive, "Resources": {"CPU": cpus, "GPU": gpus}}
+
+
+def test_a_cluster_that_cannot_hold_the_trials_is_refused_with_what_it_can() -> None:
+    nodes = [_node(1), _node(8, 1), _node(8, 8, is_alive=False)]
+    cluster.refuse_too_small(nodes, Resources(9, address="a:1"))
+    cluster.refuse_too_small(nodes, Resources(2, gpus=0.5, address="a:1"))
+    with pytest.raises(RequestError, match=r"4 trials at once.* has 9 CPU and 1 GPU, room for 1"):
+        cluster.refuse_too_small(nodes, Resources(4, gpus=1, address="a:1"))
+    # What no node has room for is not there, however many nodes there are.
+    with pytest.raises(RequestError, match=r"room for 0\. Ask for less"):
+        cluster.refuse_too_small(nodes, Resources(1, cpus=9, address="a:1"))
