@@ -48,6 +48,7 @@ _PARTS = (
     "verdict.json",
     "segments.json",
     "board.json",
+    "note.json",
     "test.json",
     "code/**/*.py",
     "journal/*.jsonl",

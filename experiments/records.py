@@ -19,6 +19,7 @@ from experiments.crossing_records import CrossingRecord, read_crossings
 from experiments.errors import StateError
 from experiments.files import read_json
 from experiments.lock import holder_of
+from experiments.notes import read_note
 from experiments.openings import Opening, openings_of
 from experiments.segment_records import Segment, SegmentsRecord, Spread, read_segments
 from experiments.verdict_records import (
@@ -286,6 +287,7 @@ class StudyRecord:
     """`running`, `finished` or `interrupted` (nobody runs it and trials are left)."""
     n_trials_asked_for: int
     note: str = ""
+    tags: tuple[str, ...] = ()
     verdict: VerdictRecord | None = None
     """None until finalists were frozen."""
     segments: SegmentsRecord | None = None
@@ -380,6 +382,7 @@ def read_study(folder: Path) -> StudyRecord:
             f"`recsweep repair {folder.name}` rebuilds it from the journals"
         )
     about = read_json(folder / PROVENANCE_NAME)
+    noted = read_note(folder)
     searched = [trial for trial in trials if trial.purpose is Purpose.SEARCH]
     if n_asked_for is None:
         n_asked_for = sweep.get("search", {}).get("trials", len(searched))
@@ -396,7 +399,8 @@ def read_study(folder: Path) -> StudyRecord:
         trials=trials,
         state="running" if is_running else "finished" if is_finished else "interrupted",
         n_trials_asked_for=n_asked_for,
-        note=sweep.get("note", ""),
+        note=sweep.get("note", "") if noted.text is None else noted.text,
+        tags=noted.tags,
         verdict=read_verdict(folder),
         segments=read_segments(folder),
         crossings=read_crossings(folder),

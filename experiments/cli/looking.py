@@ -1,4 +1,4 @@
-"""Commands that look at studies: show, ls, board, report, best."""
+"""Commands that look at studies: show, ls, note, board, report, best."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from experiments.errors import RequestError, StateError
 def add_to(app: typer.Typer) -> None:
     app.command("show", epilog="Example: recsweep show quickstart:7")(show)
     app.command("ls", epilog="Example: recsweep ls --json")(ls)
+    app.command("note", epilog="Example: recsweep note quickstart 'ids only' --tag paper")(note)
     app.command("board", epilog="Example: recsweep board quickstart --check")(board)
     app.command("report", epilog="Example: recsweep report quickstart quickstart-2")(report)
     app.command("best", epilog="Example: recsweep best quickstart > best.toml")(best)
@@ -67,8 +68,14 @@ def _watch(folder: Path, number: int | None) -> None:
         watch_trial(folder, number, console)
 
 
-def ls(as_json: Json = False, root: Root = DEFAULT_ROOT) -> None:
-    """Every study: state, data, best RMSE and its gap to the bias baseline."""
+def ls(
+    as_json: Json = False,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", help="Only studies with this tag. Repeatable.")
+    ] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Every study: state, data, best RMSE and its gap to the bias baseline, note."""
     from experiments.cli.show import ls_json, ls_text
     from experiments.records import read_study, study_folders
 
@@ -78,9 +85,44 @@ def ls(as_json: Json = False, root: Root = DEFAULT_ROOT) -> None:
             studies.append(read_study(folder))
         except StateError as error:
             unreadable.append(error.message)
+    if tags:
+        known = sorted({tag for study in studies for tag in study.tags})
+        studies = [study for study in studies if {*tags} <= {*study.tags}]
+        if not studies and not as_json:
+            raise RequestError(
+                f"no study has the tag {' and '.join(map(repr, tags))}; "
+                + (f"there are: {', '.join(known)}" if known else "none has any")
+            )
     typer.echo(json.dumps(ls_json(studies)) if as_json else ls_text(studies))
     if unreadable:
         raise StateError("\n".join(unreadable))
+
+
+def note(
+    study: StudyName,
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help="The note; '' takes it away.")
+    ] = None,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", help="Add a tag, one word. Repeatable.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--untag", help="Take a tag away. Repeatable.")
+    ] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Write a note about a study, or tags to find it by; without either, show them."""
+    from experiments.cli.wording import note_text
+    from experiments.notes import write_note
+    from experiments.records import read_study
+
+    folder = study_folder(study, root)
+    if text is not None or tags or without:
+        write_note(folder, text, tags or (), without or ())
+    record = read_study(folder)
+    typer.echo(
+        note_text(record) or f"{record.name} has no note; write one: recsweep note {study} TEXT"
+    )
 
 
 def board(

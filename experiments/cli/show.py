@@ -29,8 +29,8 @@ def show_text(study: StudyRecord) -> str:
     """Data, baselines, search and standing, then a line a trial: complete ones by RMSE first."""
     bias = study.baseline("bias")
     lines = [f"{study.name} · {study.state} → {wording.shown_path(study.folder)}"]
-    if study.note:
-        lines.append(f"note     {study.note}")
+    if noted := wording.note_text(study):
+        lines.append(f"note     {noted}")
     lines += wording.data_lines(study)
     if study.baselines:
         lines.append(f"to beat  {wording.to_beat_text(study.baselines)}      validation RMSE")
@@ -188,7 +188,7 @@ def ls_text(studies: Sequence[StudyRecord]) -> str:
                 f"{n_done}/{study.n_trials_asked_for}",
                 wording.rmse_text(best),
                 gap,
-                study.note,
+                wording.note_text(study),
             ]
         )
     return "\n".join(_table(["study", "state", "data", "trials", "best", "", "note"], rows))
@@ -207,6 +207,7 @@ def _study_json(study: StudyRecord) -> dict[str, Any]:
         "folder": str(study.folder),
         "state": study.state,
         "note": study.note,
+        "tags": list(study.tags),
         "data": _data_name(study),
         "split_fingerprint": dataset.get("split_fingerprint"),
         "compared": study.compared_dimension,

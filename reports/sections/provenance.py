@@ -93,6 +93,7 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
     facts = {
         "study": f"{study.name} ({'finished' if study.is_finished else study.state})",
         "note": study.note,
+        "tags": ", ".join(study.tags),
         "started": _text(about.get("started_at")),
         "command": _command(about.get("command")),
         "sampler": _argued(search.get("sampler")),
