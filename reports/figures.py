@@ -305,7 +305,8 @@ def _png(figure: Figure, name: str, caption: str) -> bytes:
         dpi=PRINT_DPI * PRINT_WIDTH_IN / figure.get_size_inches()[0],
         facecolor="white",
         metadata={"Title": name, "Description": caption, "Software": None},
-        pil_kwargs={"dpi": (PRINT_DPI, PRINT_DPI)},
+        # At level 3 it takes half the time and an eighth more bytes.
+        pil_kwargs={"dpi": (PRINT_DPI, PRINT_DPI), "compress_level": 3},
     )
     return buffer.getvalue()
 

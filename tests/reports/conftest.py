@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,28 @@ def judged_study(study: StudyRecord) -> StudyRecord:
 def paths(study: StudyRecord) -> ReportPaths:
     """The report of `study`, in its own folder."""
     return write_report(study)
+
+
+@pytest.fixture(scope="session")
+def ten_thousand(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReportPaths, float]:
+    """The report of 10,000 trials, and how many seconds it took."""
+    folder = tmp_path_factory.mktemp("studies") / "ten-thousand"
+    folder.mkdir()
+    few = read_study(make_study(folder, n_trials=200))
+    many = tuple(
+        replace(
+            t,
+            number=200 * k + t.number,
+            name=f"{200 * k + t.number:04d}",
+            is_default=t.is_default and k == 0,
+            best_rmse=None if t.best_rmse is None else t.best_rmse + 1e-6 * k,
+        )
+        for k in range(50)
+        for t in few.trials
+    )
+    began = time.monotonic()
+    paths = write_report(replace(few, trials=many, n_trials_asked_for=10_000))
+    return paths, time.monotonic() - began
 
 
 def without_complete(study: StudyRecord) -> StudyRecord:

@@ -125,3 +125,24 @@ def test_the_leaderboard_sorts_and_filters(
     expected = [t.number for t in study.ranked if t.arm == "dcn" and (t.best_rmse or 9) < 1.03995]
     assert [int(re.findall(r"#(\d+)", text)[0]) for text in column("trial")] == expected
     page.close()
+
+
+def test_a_report_of_ten_thousand_trials_scrolls(
+    browser: Browser, ten_thousand: tuple[ReportPaths, float]
+) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    page.goto(ten_thousand[0].html.as_uri())
+    longest_ms = page.evaluate(
+        """async () => {
+            let [last, longest] = [performance.now(), 0];
+            for (let y = 0; y < document.documentElement.scrollHeight; y += 500) {
+                window.scrollTo(0, y);
+                const now = await new Promise(requestAnimationFrame);
+                [longest, last] = [Math.max(longest, now - last), now];
+            }
+            return longest;
+        }"""
+    )
+    assert page.evaluate("window.scrollY") > 5_000
+    assert longest_ms < 1_000  # 50 on a machine with nothing else to do
+    page.close()
