@@ -18,6 +18,7 @@ from experiments.board_check import BoardCheck, read_board_check
 from experiments.crossing_records import CrossingRecord, read_crossings
 from experiments.errors import StateError
 from experiments.files import read_json
+from experiments.finalists import VerdictCost, verdict_cost
 from experiments.lock import holder_of
 from experiments.notes import read_note
 from experiments.openings import Opening, openings_of
@@ -58,11 +59,13 @@ __all__ = [
     "TrialState",
     "UnsealedRecord",
     "Value",
+    "VerdictCost",
     "VerdictRecord",
     "VerdictResults",
     "find_studies",
     "read_study",
     "study_folders",
+    "verdict_cost",
 ]
 
 Value = bool | int | float | str

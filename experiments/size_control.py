@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from experiments.finalists import controlled_trial
 from experiments.records import StudyRecord, TrialRecord, Value
 from experiments.sweep import SweepConfig, model_of
 from experiments.verdict_records import Finalist, VerdictRecord
-from recommender.config import HYPERPARAMETERS
 from recommender.datasets.base import EncodedDataset
 from recommender.sizes import CROSS_VALUES, plain_as_large
 
-PLAIN, DCN = "plain", "dcn"
+PLAIN = "plain"
 
 
 def size_control(study: StudyRecord) -> Finalist | None:
@@ -25,11 +25,8 @@ def size_control(study: StudyRecord) -> Finalist | None:
     That is: another question than plain or DCN, no complete DCN, or one without dense layers, which
     has none to widen.
     """
-    arms = {trial.arm for trial in study.search_trials}
-    if study.compared_dimension != "architecture" or not {PLAIN, DCN} <= arms:
-        return None
-    best = next((trial for trial in study.ranked if trial.arm == DCN), None)
-    if best is None or not _n_layers(study, best):
+    best = controlled_trial(study)
+    if best is None:
         return None
     return Finalist(f"control-{best.name}", best.number, ("size control",), values={})
 
@@ -66,8 +63,3 @@ def _values(trial: TrialRecord, sizes: tuple[int, ...]) -> Mapping[str, Value]:
     widths = {f"layer_size_{i}": size for i, size in enumerate(sizes)}
     return kept | {"architecture": PLAIN} | widths
 
-
-def _n_layers(study: StudyRecord, trial: TrialRecord) -> int:
-    fixed = study.sweep.get("model") or {}
-    default = HYPERPARAMETERS["n_layers"]
-    return int(trial.values.get("n_layers", fixed.get("n_layers", default)))

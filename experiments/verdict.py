@@ -24,6 +24,7 @@ from experiments.crossings import crossings_of, write_crossings
 from experiments.errors import DataProblem, RequestError, StateError
 from experiments.errors_by_user import read_errors
 from experiments.files import write_json
+from experiments.finalists import N_SEEDS, TOP, chosen_trials, training_s
 from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
 from experiments.journal import Journal
@@ -66,11 +67,6 @@ from recommender.errors import DataError
 from recommender.metrics import rmse
 
 Floats = npt.NDArray[np.floating[Any]]
-
-TOP = 5
-N_SEEDS = 5
-_START_S = 30.0
-"""Ray, and TensorFlow in the first worker."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,21 +143,9 @@ def frozen_or_chosen(
 def choose_finalists(study: StudyRecord, top: int) -> tuple[Finalist, ...]:
     """The best `top`, the best of each arm, the default (if complete), a control as large as the
     best DCN where that is compared with plain, and the best baseline."""
-    reasons: dict[int, list[str]] = {}
-    for place, trial in enumerate(study.ranked[:top], start=1):
-        reasons.setdefault(trial.number, []).append(f"place {place}")
-    seen: set[str] = set()
-    for trial in study.ranked:
-        if trial.arm is not None and trial.arm not in seen:
-            seen.add(trial.arm)
-            reasons.setdefault(trial.number, []).append(f"best {trial.arm}")
-    default = next((t for t in study.search_trials if t.is_default), None)
-    if default is not None and default.is_ranked:
-        reasons.setdefault(default.number, []).append("default")
     finalists = [
-        Finalist(trial.name, trial.number, tuple(reasons[trial.number]))
-        for trial in study.ranked
-        if trial.number in reasons
+        Finalist(trial.name, trial.number, reasons)
+        for trial, reasons in chosen_trials(study, top)
     ]
     known = [b for b in study.baselines if b.name in BASELINES]
     if (control := size_control(study)) is not None:
@@ -197,8 +181,7 @@ def expected_s(study: StudyRecord, frozen: VerdictRecord, n_workers: int) -> tup
         for index in range(len(frozen.seeds))
         if finalist.number is not None and finalist.replicate(index) not in done
     ]
-    total = sum(trial.seconds for trial in left if trial is not None)
-    return len(left), (_START_S + total / n_workers) if left else 0.0
+    return len(left), training_s(left, n_workers)
 
 
 def gather_evidence(

@@ -45,6 +45,8 @@ def show_text(study: StudyRecord) -> str:
         lines.append(f"arms     {wording.arms_text(study.search_trials, arms)}")
     if study.verdict is not None:
         lines.append(f"verdict  {_verdict_text(study, study.verdict)}")
+    if step := wording.verdict_step(study):
+        lines.append(f"next     {step}")
     if study.trials:
         lines += ["", *_trial_table(study)]
     return "\n".join(lines)
@@ -58,7 +60,7 @@ def _verdict_text(study: StudyRecord, verdict: VerdictRecord) -> str:
     n_trials = sum(not finalist.is_baseline for finalist in verdict.finalists)
     n_all = n_trials * len(verdict.seeds)
     n_done = sum(t.purpose is Purpose.VERDICT and t.state.is_finished for t in study.trials)
-    return said + f"{n_done}/{n_all} trained; go on with: recsweep verdict {study.name}"
+    return said + f"{n_done}/{n_all} trained"
 
 
 def show_json(study: StudyRecord) -> dict[str, Any]:

@@ -200,9 +200,9 @@ def closing_lines(study: StudyRecord) -> list[str]:
             f"go on    recsweep resume {study.name}        ({wording.plural(n_left, 'trial')} left)"
         )
     elif ranked:
-        lines.append(
-            f"next     recsweep verdict {study.name}        recsweep best {study.name} > best.toml"
-        )
+        steps = [wording.verdict_step(study), f"recsweep best {study.name} > best.toml"]
+        first, *rest = [step for step in steps if step]
+        lines += [f"next     {first}", *(f"         {step}" for step in rest)]
     return lines
 
 

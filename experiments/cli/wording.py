@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from experiments.durations import format_duration
-from experiments.records import BaselineRecord, StudyRecord, TrialRecord, TrialState
+from experiments.records import (
+    BaselineRecord,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+    verdict_cost,
+)
 from experiments.values import value_text, values_text
 
 
@@ -157,6 +163,12 @@ def data_lines(study: StudyRecord) -> list[str]:
 
 
 _PARTS = ("train", "validation", "confirm", "test")
+
+
+def verdict_step(study: StudyRecord) -> str | None:
+    """`recsweep verdict NAME        (7 finalists × 5 seeds, about 2 min)`; None after it."""
+    cost = verdict_cost(study)
+    return None if cost is None else f"recsweep verdict {study.name}        ({cost.text})"
 
 
 def to_beat_text(baselines: Sequence[BaselineRecord]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from experiments.records import StudyRecord, TrialState, VerdictResults
+from experiments.records import StudyRecord, TrialState, VerdictResults, verdict_cost
 from reports import numbers, ranking
 from reports.blocks import (
     Beside,
@@ -356,8 +356,10 @@ def next_command(study: StudyRecord) -> Command:
     if not ranked:
         return Command("See what became of the trials", (f"recsweep show {name}",))
     if study.verdict is None or study.verdict.results is None:
+        cost = verdict_cost(study)
         return Command(
-            "Train the finalists again under fresh seeds, and have the differences judged",
+            "Train the finalists again under fresh seeds, and have the differences judged"
+            + (f" ({cost.text})" if cost else ""),
             (f"recsweep verdict {name}",),
         )
     smallest = smallest_tied(study, study.verdict.results)

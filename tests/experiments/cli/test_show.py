@@ -144,7 +144,8 @@ def test_a_verdict_is_told_with_how_far_it_is(study: StudyRecord) -> None:
     one_done = replace(study.trials[0], purpose=Purpose.VERDICT, name="0000-v1")
     begun = replace(study, verdict=frozen, trials=(*study.trials, one_done))
     text = show_text(begun)
-    assert "verdict  2 finalists, 2 seeds: 1/2 trained; go on with: recsweep verdict" in text
+    assert "verdict  2 finalists, 2 seeds: 1/2 trained" in text
+    assert "next     recsweep verdict made-up        (1 of 2 trainings left, about" in text
     results = VerdictResults(0.003, 10, 2, (), ())
     done = show_text(replace(begun, verdict=replace(frozen, results=results)))
     assert "2 seeds: in the report" in done

@@ -1,0 +1,105 @@
+"""Who a verdict would judge, and what that would cost: told before anything is frozen.
+
+Standard library only; `experiments.records` hands the cost on to the reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from experiments.durations import format_duration
+
+if TYPE_CHECKING:
+    from experiments.records import StudyRecord, TrialRecord
+
+TOP = 5
+N_SEEDS = 5
+_START_S = 30.0
+"""Ray, and TensorFlow in the first worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictCost:
+    """What `recsweep verdict` has still to do."""
+
+    n_finalists: int
+    """Those that are trained; a baseline is not."""
+    n_seeds: int
+    n_left: int
+    """Trainings; fewer than finalists times seeds in a verdict that was stopped."""
+    seconds: float
+    """A guess, from what the same values took in the search, on as many workers."""
+
+    @property
+    def text(self) -> str:
+        """`7 finalists × 5 seeds, about 2 min`, `12 of 35 trainings left, about 50 s`."""
+        time = f"about {format_duration(self.seconds)}"
+        n_all = self.n_finalists * self.n_seeds
+        if self.n_left < n_all:
+            return f"{self.n_left} of {n_all} trainings left, {time}"
+        plural = "" if self.n_finalists == 1 else "s"
+        return f"{self.n_finalists} finalist{plural} × {self.n_seeds} seeds, {time}"
+
+
+def chosen_trials(study: StudyRecord, top: int) -> list[tuple[TrialRecord, tuple[str, ...]]]:
+    """The best `top`, the best of each arm and the default (if complete), by rank, with reasons."""
+    reasons: dict[int, list[str]] = {}
+    arms: set[str] = set()
+    for place, trial in enumerate(study.ranked, start=1):
+        if place <= top:
+            reasons.setdefault(trial.number, []).append(f"place {place}")
+        if trial.arm is not None and trial.arm not in arms:
+            arms.add(trial.arm)
+            reasons.setdefault(trial.number, []).append(f"best {trial.arm}")
+    default = next((t for t in study.search_trials if t.is_default), None)
+    if default is not None and default.is_ranked:
+        reasons.setdefault(default.number, []).append("default")
+    return [
+        (trial, tuple(reasons[trial.number])) for trial in study.ranked if trial.number in reasons
+    ]
+
+
+def controlled_trial(study: StudyRecord) -> TrialRecord | None:
+    """The best DCN, where it is compared with plain and has dense layers that can be widened."""
+    arms = {trial.arm for trial in study.search_trials}
+    if study.compared_dimension != "architecture" or not {"plain", "dcn"} <= arms:
+        return None
+    best = next((trial for trial in study.ranked if trial.arm == "dcn"), None)
+    fixed = study.sweep.get("model") or {}
+    if best is None or best.values.get("n_layers", fixed.get("n_layers")) == 0:
+        return None
+    return best
+
+
+def verdict_cost(study: StudyRecord) -> VerdictCost | None:
+    """Of the study's verdict, begun or not; None where it is done or cannot be asked for."""
+    if study.verdict is not None:
+        if study.verdict.results is not None:
+            return None
+        finalists = [f for f in study.verdict.finalists if f.number is not None]
+        n_finalists, n_seeds = len(finalists), len(study.verdict.seeds)
+        done = {t.name for t in study.trials if t.purpose == "verdict" and t.state.is_finished}
+        left = [
+            study.trial(finalist.number)
+            for finalist in finalists
+            for index in range(n_seeds)
+            if finalist.number is not None and finalist.replicate(index) not in done
+        ]
+    else:
+        if not study.is_finished or not study.ranked:
+            return None
+        control = controlled_trial(study)
+        trials = [trial for trial, _ in chosen_trials(study, TOP)]
+        trials += [] if control is None else [control]
+        n_finalists, n_seeds = len(trials), N_SEEDS
+        left = [trial for trial in trials for _ in range(N_SEEDS)]
+    n_workers = study.provenance.get("n_workers") or 1
+    return VerdictCost(n_finalists, n_seeds, len(left), training_s(left, n_workers))
+
+
+def training_s(trials: Iterable[TrialRecord | None], n_workers: int) -> float:
+    """Wall seconds to train these once more, as long as each took before."""
+    seconds = [trial.seconds for trial in trials if trial is not None]
+    return _START_S + sum(seconds) / n_workers if seconds else 0.0
