@@ -71,7 +71,7 @@ class OwnArchitecture:
     @property
     def is_whole(self) -> bool:
         """Whether it makes do without our embeddings, loss and optimizer."""
-        return self.kind != "function"
+        return self.kind in ("model", "keras", "hypermodel")
 
     @property
     def uses(self) -> frozenset[str] | None:
@@ -137,6 +137,31 @@ def read_own(reference: str, base: Path) -> OwnArchitecture:
     Raises:
         ModelError: there is no such file, function or class, or it cannot be a model.
     """
+    path, tree, node = named_in(reference, base)
+    place = f"{path}:{node.lineno}: {node.name}"
+    own = located(path, node)
+    if isinstance(node, ast.FunctionDef):
+        return replace(own, parameters=_parameters(node, place, "inputs", "the embeddings"))
+    return _whole(own, read_class(node, tree), place)
+
+
+def located(path: Path, node: ast.FunctionDef | ast.ClassDef) -> OwnArchitecture:
+    """What a file defines, with the files that it needs; its parameters are left to the caller."""
+    root = _root_of(path)
+    files = tuple(sorted(_needed(path, root)))
+    return OwnArchitecture(
+        root=root,
+        file=path.relative_to(root).as_posix(),
+        function=node.name,
+        parameters=(),
+        files=files,
+        digest=digest_of(root, files),
+        uses_tensorflow=any(_uses_tensorflow(root / file) for file in files),
+    )
+
+
+def named_in(reference: str, base: Path) -> tuple[Path, ast.Module, ast.FunctionDef | ast.ClassDef]:
+    """The file of a reference, its source, and what it names there."""
     where, _, name = reference.rpartition(":")
     path = _find(where, base)
     tree = _parse(path)
@@ -151,25 +176,9 @@ def read_own(reference: str, base: Path) -> OwnArchitecture:
         listed = f"it has {', '.join(known)}" if known else "it has none at its top level"
         raise ModelError(f"{path} has no function or class {name!r}; {listed}")
     node = found[-1]
-    place = f"{path}:{node.lineno}: {name}"
     if isinstance(node, ast.AsyncFunctionDef):
-        raise ModelError(f"{place} is no plain function (def)")
-    source = read_class(node, tree) if isinstance(node, ast.ClassDef) else None
-    root = _root_of(path)
-    files = tuple(sorted(_needed(path, root)))
-    own = OwnArchitecture(
-        root=root,
-        file=path.relative_to(root).as_posix(),
-        function=name,
-        parameters=(),
-        files=files,
-        digest=digest_of(root, files),
-        uses_tensorflow=any(_uses_tensorflow(root / file) for file in files),
-    )
-    if isinstance(node, ast.FunctionDef):
-        return replace(own, parameters=_parameters(node, place, "inputs", "the embeddings"))
-    assert source is not None
-    return _whole(own, source, place)
+        raise ModelError(f"{path}:{node.lineno}: {name} is no plain function (def)")
+    return path, tree, node
 
 
 def _whole(own: OwnArchitecture, source: ClassSource, place: str) -> OwnArchitecture:
@@ -263,6 +272,11 @@ def _parameters(
             f"{place}: what can be varied must be keyword-only; "
             f"write {head}{taken[0]}, *, {', '.join(taken[1:])}, ...)"
         )
+    return keyword_parameters(function)
+
+
+def keyword_parameters(function: ast.FunctionDef) -> tuple[Parameter, ...]:
+    arguments = function.args
     return tuple(
         Parameter(argument.arg, _plain(default), is_required=default is None)
         for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)

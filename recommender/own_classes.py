@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["function", "model", "keras", "hypermodel"]
+Kind = Literal["function", "model", "keras", "hypermodel", "helper"]
 """A function from embeddings to ratings; a class with `fit_epoch` and `predict`; a subclass of
-`tfrs.Model` or `tf.keras.Model`; a `HyperModel` of KerasTuner."""
+`tfrs.Model` or `tf.keras.Model`; a `HyperModel` of KerasTuner; a function that is no model."""
 
 _KERAS = ("tensorflow_recommenders", "tensorflow", "tf_keras", "keras")
 _KERAS_TUNER = ("keras_tuner", "kerastuner")
