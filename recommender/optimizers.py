@@ -1,8 +1,8 @@
 """The optimizers, each as one TensorFlow kernel a variable.
 
 Keras builds an optimizer from hundreds of small operations, which is most of the time it takes to
-trace a model. These compute the same updates (a test holds each against Keras's) and keep all
-their state in variables that can be reset, saved and restored.
+trace a model. These compute the same updates (a test holds each against Keras's, which has no
+`lazy_adam`) and keep all their state in variables that can be reset, saved and restored.
 """
 
 from __future__ import annotations
@@ -113,6 +113,26 @@ def _nadam(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: 
     _adam(weight, slots, gradient, step, use_nesterov=True)
 
 
+def _lazy_adam(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step) -> None:
+    """Adam on the rows that have a gradient; the others keep their momentum and stay.
+
+    Not Adam: there a row goes on moving after the last batch that held it. A step costs what the
+    batch's rows do, whatever the size of the table.
+    """
+    if not isinstance(gradient, tf.IndexedSlices):
+        _adam(weight, slots, gradient, step)
+        return
+    rows, places = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
+    mean, variance = (tf.gather(slot, rows) for slot in slots)
+    mean += (values - mean) * (1.0 - step.beta_1)
+    variance += (tf.square(values) - variance) * (1.0 - step.beta_2)
+    rate = step.learning_rate * tf.sqrt(1.0 - step.beta_2_power) / (1.0 - step.beta_1_power)
+    for variable, of_rows in zip(slots, (mean, variance), strict=True):
+        variable.scatter_update(tf.IndexedSlices(of_rows, rows))
+    weight.scatter_sub(tf.IndexedSlices(rate * mean / (tf.sqrt(variance) + step.epsilon), rows))
+
+
 def _adamw(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step) -> None:
     """Loshchilov & Hutter 2019: decay beside the gradient. Dense biases do not decay."""
     if len(weight.shape) > 1:
@@ -165,6 +185,7 @@ _MOMENTS = {"mean": 0.0, "variance": 0.0}
 
 RULES: dict[str, Rule] = {
     "adam": Rule(_MOMENTS, _adam),
+    "lazy_adam": Rule(_MOMENTS, _lazy_adam),
     "adamw": Rule(_MOMENTS, _adamw),
     "nadam": Rule(_MOMENTS, _nadam),
     "adagrad": Rule({"accumulator": 0.1}, _adagrad),

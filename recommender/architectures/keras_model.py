@@ -136,16 +136,21 @@ class KerasModel:
         """The trial's: its optimizer, learning rate and weight decay."""
         config = self._config
         optimizers = self._keras().optimizers
-        name = {
+        names = {
             "adam": "Adam",
             "adamw": "AdamW",
             "nadam": "Nadam",
             "adagrad": "Adagrad",
             "sgd": "SGD",
             "rmsprop": "RMSprop",
-        }[config.optimizer]
+        }
+        if config.optimizer not in names:
+            raise OwnCodeError(
+                f"optimizer {config.optimizer!r} is recsweep's own and not one of Keras's, which "
+                f"{self._own.where} trains with; take one of {', '.join(names)}"
+            )
         further = {"sgd": {"momentum": 0.9}, "adamw": {"weight_decay": config.weight_decay}}
-        kind = getattr(optimizers, name)
+        kind = getattr(optimizers, names[config.optimizer])
         return kind(learning_rate=config.learning_rate, **further.get(config.optimizer, {}))
 
     def _wanted_columns(self) -> tuple[str, ...] | None:

@@ -73,6 +73,17 @@ def test_a_graph_used_for_other_settings_trains_as_a_fresh_one(config: RankingCo
 
 
 @EVERY_OPTIMIZER
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_optimizer_trains_alike_on_a_used_graph_and_a_fresh_one(
+    architecture: str, optimizer: str, data: DeviceData
+) -> None:
+    config = dataclasses.replace(SMALL, architecture=architecture, optimizer=optimizer)
+    _trained(dataclasses.replace(config, learning_rate=0.1, weight_decay=0.5), data, seed=7)
+    fresh = DeviceData(data.dataset)
+    assert _equal(_trained(config, data, seed=1), _trained(config, fresh, seed=1))
+
+
+@EVERY_OPTIMIZER
 def test_a_run_that_was_interrupted_and_restored_equals_one_left_alone(
     optimizer: str, data: DeviceData, tmp_path: Path
 ) -> None:

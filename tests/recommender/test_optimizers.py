@@ -55,6 +55,27 @@ def test_twenty_steps_move_the_weights_as_keras_does(name: str) -> None:
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-6)
 
 
+def test_lazy_adam_is_adam_on_the_rows_of_the_batch_and_leaves_the_others() -> None:
+    lazy, adam = _weights(), _weights()
+    optimizers = Optimizer("lazy_adam", lazy), Optimizer("adam", adam)
+    for optimizer in optimizers:
+        _apply(optimizer, _gradients(0))
+    for a, b in zip(lazy, adam, strict=True):  # In a first step no row has momentum.
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-7)
+    before = lazy[0].numpy(), [v.numpy() for v in optimizers[0].variables[1:3]]
+    only = tf.IndexedSlices(tf.ones([2, 3]), tf.constant([1, 1]), tf.constant([6, 3]))
+    dense = tf.ones([3, 1])
+    for optimizer in optimizers:
+        _apply(optimizer, [only, dense])
+    others = [0, 2, 3, 4, 5]
+    np.testing.assert_array_equal(lazy[0].numpy()[others], before[0][others])
+    for slot, kept in zip(optimizers[0].variables[1:3], before[1], strict=True):
+        np.testing.assert_array_equal(slot.numpy()[others], kept[others])
+    assert not np.array_equal(adam[0].numpy()[others], before[0][others])
+    np.testing.assert_allclose(lazy[0].numpy()[1], adam[0].numpy()[1], atol=1e-6)
+    np.testing.assert_allclose(lazy[1].numpy(), adam[1].numpy(), atol=1e-7)
+
+
 def test_nadam_looks_ahead_by_one_momentum_step() -> None:
     weight, gradient = tf.Variable([[1.0]]), 0.5
     _apply(Optimizer("nadam", [weight]), [tf.constant([[gradient]])])
