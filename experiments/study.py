@@ -112,7 +112,7 @@ def run_study(
     import_ray(resources)
     loaded = load_data(sweep)
     folder = folders.create(root / name, sweep, loaded.description, machine, resources, command)
-    with StudyLock(folder):
+    with StudyLock(folder, watcher.message):
         if notice:
             watcher.message(notice)
         cause = _conduct(folder, sweep, loaded, resources, machine, watcher, deadline=deadline)
@@ -142,7 +142,7 @@ def resume_study(
         StateError: another driver runs it, or its data, its sweep or the researcher's own code have
             changed since it began.
     """
-    with StudyLock(folder):
+    with StudyLock(folder, watcher.message):
         bring_up_to_date(folder)
         refuse_changed_sweep(folder)
         study = read_study(folder)

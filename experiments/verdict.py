@@ -199,7 +199,7 @@ def gather_evidence(
         StateError: another driver runs the study, or its data changed.
     """
     frozen = frozen_or_chosen(read_study(folder), top, n_seeds)
-    with StudyLock(folder):
+    with StudyLock(folder, watcher.message):
         bring_up_to_date(folder)
         machine, resources = take_machine(resources)
         sweep = folders.frozen_sweep(folder)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from experiments import heartbeat
 from experiments.errors import StateError
-from experiments.lock import LOCK_NAME, StudyLock, holder_of
+from experiments.lock import BEAT_NAME, LOCK_NAME, StudyLock, holder_of
 
 HOLD = """
 import sys, time
@@ -26,9 +30,9 @@ with StudyLock(Path(sys.argv[1])):
 
 
 @contextmanager
-def held_elsewhere(folder: Path) -> Iterator[subprocess.Popen[str]]:
+def held_elsewhere(folder: Path, before: str = "") -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", before + HOLD, str(folder)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
@@ -106,3 +110,111 @@ def test_a_released_lock_can_be_taken_again_and_released_twice(tmp_path: Path) -
     with StudyLock(tmp_path):
         pass
     assert holder_of(tmp_path) is None
+
+
+def test_a_driver_that_was_killed_is_taken_over_with_a_notice_and_one_that_left_without(
+    tmp_path: Path,
+) -> None:
+    said: list[str] = []
+    with held_elsewhere(tmp_path) as process:
+        process.kill()
+        process.wait()
+        StudyLock(tmp_path, said.append).release()
+    assert len(said) == 1
+    assert said[0].startswith(f"process {process.pid} on ")
+    assert said[0].endswith(" is gone without a word; going on in its place")
+    StudyLock(tmp_path, said.append).release()
+    assert len(said) == 1
+
+
+NO_LOCKS = """
+import errno, fcntl, os
+from experiments import heartbeat, lock
+def refuse(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+fcntl.flock = refuse
+heartbeat.BEAT_S, heartbeat.STALE_S = 0.1, 1.5
+"""
+
+
+class TestOnADiskWithoutLocks:
+    """There a heartbeat stands for the lock. Its processes are real; the missing lock is made."""
+
+    @pytest.fixture(autouse=True)
+    def without_locks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        monkeypatch.setattr(fcntl, "flock", refuse)
+        monkeypatch.setattr(heartbeat, "BEAT_S", 0.1)
+        monkeypatch.setattr(heartbeat, "STALE_S", 1.5)
+
+    def test_a_second_driver_is_refused_and_told_who_the_first_is(self, tmp_path: Path) -> None:
+        with held_elsewhere(tmp_path, NO_LOCKS) as process:
+            with pytest.raises(StateError, match=f"being run by process {process.pid} on .*stop"):
+                StudyLock(tmp_path)
+            holder = holder_of(tmp_path)
+            assert holder is not None
+            assert holder.pid == process.pid
+        assert holder_of(tmp_path) is None
+
+    def test_one_that_was_killed_on_this_machine_is_taken_over_at_once(
+        self, tmp_path: Path
+    ) -> None:
+        said: list[str] = []
+        with held_elsewhere(tmp_path, NO_LOCKS) as process:
+            process.kill()
+            process.wait()
+        began = time.monotonic()
+        with StudyLock(tmp_path, said.append):
+            assert time.monotonic() - began < 1
+            assert holder_of(tmp_path) is not None
+        assert len(said) == 1
+        assert said[0].endswith("is gone without a word; going on in its place")
+        assert not (tmp_path / BEAT_NAME).exists()
+
+    def test_one_on_another_machine_is_taken_over_when_it_stopped_beating(
+        self, tmp_path: Path
+    ) -> None:
+        elsewhere = NO_LOCKS + "heartbeat.socket.gethostname = lambda: 'elsewhere'\n"
+        said: list[str] = []
+        with held_elsewhere(tmp_path, elsewhere) as process:
+            with pytest.raises(StateError, match="on elsewhere"):
+                StudyLock(tmp_path, said.append)
+            process.kill()
+            process.wait()
+        with StudyLock(tmp_path, said.append):
+            pass
+        assert [text.split(" ", 1)[0] for text in said] == ["waiting", "waiting", "process"]
+
+    def test_one_that_slept_and_was_taken_for_dead_leaves(self, tmp_path: Path) -> None:
+        """As a laptop does that was closed: two drivers must not go on."""
+        elsewhere = NO_LOCKS + "heartbeat.socket.gethostname = lambda: 'elsewhere'\n"
+        with held_elsewhere(tmp_path, elsewhere) as process:
+            process.send_signal(signal.SIGSTOP)
+            with StudyLock(tmp_path):
+                process.send_signal(signal.SIGCONT)
+                assert process.wait(10) == StateError.exit_code
+
+    def test_of_two_that_find_a_dead_one_only_one_gets_it(self, tmp_path: Path) -> None:
+        with held_elsewhere(tmp_path, NO_LOCKS) as process:
+            process.kill()
+            process.wait()
+        got: list[str] = []
+        barrier = threading.Barrier(4)
+
+        def take() -> None:
+            barrier.wait()
+            try:
+                StudyLock(tmp_path)
+            except StateError:
+                got.append("refused")
+            else:
+                got.append("got it")
+
+        takers = [threading.Thread(target=take) for _ in range(4)]
+        for taker in takers:
+            taker.start()
+        for taker in takers:
+            taker.join()
+        assert sorted(got) == ["got it", "refused", "refused", "refused"]
