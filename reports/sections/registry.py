@@ -9,6 +9,7 @@ from reports.blocks import Section
 from reports.sections.baselines import baselines
 from reports.sections.budget import budget
 from reports.sections.compare import compare
+from reports.sections.crossing import crossing
 from reports.sections.curves import curves
 from reports.sections.data import data
 from reports.sections.edges import edges
@@ -18,6 +19,7 @@ from reports.sections.leaderboard import leaderboard
 from reports.sections.paper import paper
 from reports.sections.provenance import provenance
 from reports.sections.segments import segments
+from reports.sections.size import size
 from reports.sections.space import space
 from reports.sections.summary import summary
 from reports.sections.unsealed import unsealed
@@ -26,6 +28,8 @@ from reports.sections.verdict import verdict
 SECTIONS: dict[str, Callable[[StudyRecord], Section | None]] = {
     "summary": summary,
     "verdict": verdict,
+    "size": size,
+    "crossing": crossing,
     "unsealed": unsealed,
     "leaderboard": leaderboard,
     "compare": compare,

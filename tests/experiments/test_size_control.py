@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.bundle_checks import check_verdict
 from experiments.errors import StateError
 from experiments.records import StudyRecord, read_study
 from experiments.size_control import size_control
@@ -77,6 +78,7 @@ def test_a_verdict_trains_the_control_and_keeps_what_the_dcns_cross(
     found = results.finalist(control.name)
     assert found is not None and found.mean is not None
     assert found.search_rmse is None and found.shrinkage is None
+    assert check_verdict(record).problems == ()
     n = sum(finalist.mean is not None for finalist in results.finalists)
     assert sum(control.name in (p.first, p.second) for p in results.pairs) == n - 1
 

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.records import StopReason, StudyRecord, TrialState, read_study
 from reports.render import ReportPaths, write_report
-from tests.reports.verdicts import judged, opened
+from tests.reports.verdicts import crossing_record, judged, opened
 from tests.synthetic_study import make_study
 
 MakeStudy = Callable[..., StudyRecord]
@@ -39,9 +39,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
 
 @pytest.fixture(scope="session")
 def judged_study(study: StudyRecord) -> StudyRecord:
-    """The same with a verdict on its best two trials, scored on the test split."""
+    """The same with a verdict on its best two trials, scored on the test split.
+
+    The best is a dcn: a size control stands beside it, and what it crosses was kept.
+    """
     first, second = study.ranked[:2]
-    return opened(judged(study, {first.number: 0.01, second.number: 0.02}))
+    decided = judged(study, {first.number: 0.01, second.number: 0.02}, control=0.015)
+    return opened(replace(decided, crossings={first.name: crossing_record(moved=0.9)}))
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from experiments.records import (
+    CrossingRecord,
     Finalist,
     Opening,
+    Purpose,
     RefitResult,
     Segment,
     SegmentsRecord,
@@ -18,19 +20,26 @@ from experiments.records import (
     UnsealedRecord,
     VerdictRecord,
 )
+from experiments.size_control import size_control
 from reports.judging import judge
 
 N_USERS, N_ROWS_EACH, N_SEEDS = 120, 40, 5
+WIDE = {"layer_size_0": 99, "layer_size_1": 50}
+"""The dense layers of a size control."""
 
 
 def judged(
-    study: StudyRecord, offsets: Mapping[int, float], failed: tuple[int, ...] = ()
+    study: StudyRecord,
+    offsets: Mapping[int, float],
+    failed: tuple[int, ...] = (),
+    control: float | None = None,
 ) -> StudyRecord:
     """The study with a verdict on these trials and its best baseline.
 
     Args:
         offsets: by number of trial, what its predictions are off by beside what all share.
         failed: numbers of trials that failed under the second seed.
+        control: what the size control of the best dcn is off by; None: there is none.
     """
     dice = np.random.default_rng(3)
     finalists = tuple(
@@ -38,6 +47,10 @@ def judged(
         for trial in study.ranked
         if trial.number in offsets
     )
+    off_by = {finalist.name: offsets[finalist.number or 0] for finalist in finalists}
+    if control is not None and (beside := size_control(study)) is not None:
+        finalists = (*finalists, replace(beside, values={"architecture": "plain", **WIDE}))
+        off_by[beside.name] = control
     baseline = min(study.baselines, key=lambda b: b.val_rmse)
     record = VerdictRecord(
         frozen_at=1_770_000_000.0,
@@ -50,11 +63,10 @@ def judged(
     shared = dice.choice([-1.0, 1.0], len(users))
     predicted, rmse_by_seed = {}, {}
     for finalist in finalists:
-        assert finalist.number is not None
-        off = offsets[finalist.number] + dice.normal(0, 0.0005, (N_SEEDS, 1))
+        off = off_by[finalist.name] + dice.normal(0, 0.0005, (N_SEEDS, 1))
         rows = shared * (1 + off) + dice.normal(0, 0.002, (N_SEEDS, len(users)))
         rmse: tuple[float | None, ...] = tuple(np.sqrt((rows**2).mean(axis=1)).tolist())
-        if finalist.number in failed:
+        if finalist.number in failed and not finalist.is_control:
             rmse = (rmse[0], None, *rmse[2:])
         else:
             predicted[finalist.name] = rows
@@ -64,10 +76,35 @@ def judged(
     results = judge(
         study, record, predicted=predicted, rmse_by_seed=rmse_by_seed, actual=actual, users=users
     )
+    replicates = [
+        replace(study.trials[0], name=f.replicate(0), purpose=Purpose.VERDICT, n_parameters=54_321)
+        for f in finalists
+        if f.is_control
+    ]
     return replace(
         study,
+        trials=(*study.trials, *replicates),
         verdict=replace(record, results=results),
         segments=segments_of_names(tuple(predicted)),
+    )
+
+
+def crossing_record(moved: float, n_layers: int = 2) -> CrossingRecord:
+    """Three features under five seeds; user_id × item_id in the first layer has grown by 2."""
+    dice = np.random.default_rng(5)
+    start = dice.uniform(0.3, 0.5, (5, n_layers, 3, 3))
+    trained = start.copy()
+    trained[:, 0, 0, 1] += 2.0
+
+    def norms(array: np.ndarray) -> tuple:
+        return tuple(tuple(tuple(map(tuple, layer)) for layer in seed) for seed in array.tolist())
+
+    return CrossingRecord(
+        ("user_id", "item_id", "year"),
+        (8, 8, 1),
+        norms(trained),
+        norms(start),
+        norms(moved * start),
     )
 
 
@@ -78,7 +115,7 @@ def opened(study: StudyRecord, n_openings: int = 1) -> StudyRecord:
     test = UnsealedRecord(
         results=results,
         baselines={b.name: b.val_rmse for b in study.baselines},
-        refit=RefitResult(results.finalists[0].name, (0.91, 0.92)),
+        refit=RefitResult(results.finalists[0].name, (0.91, 0.92, 0.913, 0.917, 0.915)),
     )
     openings = tuple(
         Opening(1_770_000_000.0 + i, f"study-{i}", "c" * 64, "me on host-a", "for <the> paper")

@@ -1,0 +1,148 @@
+"""Whether a cross network owes its RMSE to its crossing or to its size."""
+
+from __future__ import annotations
+
+from experiments.records import FinalistResult, PairResult, StudyRecord, VerdictResults
+from reports import numbers
+from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
+from reports.decision import arm_of, control_of, label, size_of, trial_of
+from reports.statistics import Answer
+
+
+def size(study: StudyRecord) -> Section | None:
+    """None without a judged control: where plain and dcn are not compared, or not yet."""
+    results = study.verdict.results if study.verdict else None
+    if results is None:
+        return None
+    found = next((f for f in results.finalists if control_of(study, f.name)), None)
+    if found is None:
+        return None
+    control = control_of(study, found.name)
+    assert control is not None and control.number is not None
+    crossed = next(
+        f
+        for f in results.finalists
+        if (trial := trial_of(study, f.name)) is not None and trial.number == control.number
+    )
+    pair = _pair(results, crossed, found)
+    said: Block = (
+        Text(_sentence(study, results, pair, crossed.name))
+        if pair is not None
+        else Problem(
+            f"{label(study, crossed.name)} or the plain model of its size did not complete under "
+            "every seed: nothing is decided."
+        )
+    )
+    return Section(
+        "Crossing or size?",
+        (
+            said,
+            _table(study, results, crossed, found),
+            Note(
+                f"The control is {label(study, crossed.name)} without its cross layers, every "
+                "dense layer wider by one factor until it trains as many numbers. All else is that "
+                "of the DCN: no search tuned it for the plain model, which may cost it something. "
+                "It is trained under the verdict's seeds and is one of its pairs; the search never "
+                "tried it, so it has no luck of having been chosen either."
+            ),
+        ),
+    )
+
+
+def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult, crossed: str) -> str:
+    dcn, margin = label(study, crossed), f"{results.margin:.2g}"
+    by = f"{-pair.estimate:.4f} ({numbers.plain(-pair.high)} to {numbers.plain(-pair.low)})"
+    sizes = (
+        f"At the same size ({numbers.count(size_of(study, crossed))} trained numbers against "
+        f"{numbers.count(size_of(study, _other(pair, crossed)))})"
+    )
+    if pair.answer == Answer.TIE:
+        return (
+            f"{sizes} {dcn} and a plain model tie within {margin}: the crossing adds nothing that "
+            "matters beyond the numbers it trains."
+        )
+    if pair.answer == Answer.OPEN:
+        ahead = (
+            f"{dcn} is ahead of a plain model"
+            if pair.first == crossed
+            else f"a plain model is ahead of {dcn}"
+        )
+        open_ = (
+            "whether the crossing does anything beyond its size is not decided"
+            if pair.holm_p >= 0.05
+            else f"there is a difference, and it may be less than the {margin} that matters"
+        )
+        return f"{sizes} {ahead} by {by}: {open_}."
+    if pair.first == crossed:
+        return f"{sizes} {dcn} beats a plain model by {by}: it is the crossing, not the size."
+    return (
+        f"{sizes} a plain model beats {dcn} by {by}: the same numbers are better spent on wider "
+        "layers than on crossing."
+    )
+
+
+def _table(
+    study: StudyRecord, results: VerdictResults, crossed: FinalistResult, control: FinalistResult
+) -> Table:
+    arm = arm_of(study, control.name)
+    plain = next(
+        (f for f in results.finalists if f.mean is not None and trial_of(study, f.name)
+         and arm_of(study, f.name) == arm),
+        None,
+    )  # fmt: skip
+    rows = [(crossed, "crossing"), (control, "its size without the crossing")]
+    rows += [(plain, "the best plain of the list, tuned")] if plain is not None else []
+    return Table(
+        caption="The best DCN, and plain with and without its size",
+        columns=(
+            Column("model", "Finalist of the verdict."),
+            Column("what it has", "What sets it apart from the others."),
+            Column("parameters", "Trainable numbers of the model.", is_number=True),
+            Column("layers", "Widths of the dense layers.", is_number=True),
+            Column("RMSE", "Mean over the verdict's seeds.", is_number=True),
+            Column("to the DCN", "RMSE minus the DCN's; above 0 the DCN is better.", True),
+            Column(
+                "95 % interval",
+                "Of that difference, for other seeds and other users; not corrected.",
+            ),
+            Column("p (Holm)", "Corrected for all pairs of the frozen list.", is_number=True),
+        ),
+        rows=tuple(Row(_cells(study, results, found, what, crossed)) for found, what in rows),
+    )
+
+
+def _cells(
+    study: StudyRecord,
+    results: VerdictResults,
+    found: FinalistResult,
+    what: str,
+    crossed: FinalistResult,
+) -> tuple[str, ...]:
+    control, trial = control_of(study, found.name), trial_of(study, found.name)
+    values = (control.values if control else trial.values if trial else None) or {}
+    pair = None if found is crossed else _pair(results, crossed, found)
+    gap = interval = p = numbers.NOTHING
+    if pair is not None:
+        # As the DCN's RMSE subtracted, whichever of the two comes first.
+        sign = -1 if pair.first == crossed.name else 1
+        ends = sorted((sign * pair.low, sign * pair.high))
+        gap, p = numbers.gap(sign * pair.estimate), numbers.p_value(pair.holm_p)
+        interval = f"{numbers.gap(ends[0])} to {numbers.gap(ends[1])}"
+    return (
+        label(study, found.name),
+        what,
+        numbers.count(size_of(study, found.name)),
+        numbers.layers(values) or numbers.NOTHING,
+        numbers.rmse(found.mean),
+        gap,
+        interval,
+        p,
+    )
+
+
+def _pair(results: VerdictResults, one: FinalistResult, other: FinalistResult) -> PairResult | None:
+    return results.pair(one.name, other.name) or results.pair(other.name, one.name)
+
+
+def _other(pair: PairResult, name: str) -> str:
+    return pair.second if pair.first == name else pair.first
