@@ -1,16 +1,19 @@
-"""Commands for when something is wrong: doctor, repair."""
+"""Commands for when something is wrong or in the way: doctor, repair, gc."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
 from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
-from experiments.errors import ClusterError
+from experiments.errors import ClusterError, StateError
 
 
 def add_to(app: typer.Typer) -> None:
     app.command("doctor", epilog="Example: recsweep doctor")(doctor)
     app.command("repair", epilog="Example: recsweep repair quickstart")(repair)
+    app.command("gc", epilog="Example: recsweep gc quickstart --yes")(gc)
 
 
 def doctor(root: Root = DEFAULT_ROOT) -> None:
@@ -33,3 +36,41 @@ def repair(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     folder = study_folder(study, root)
     for line in repair_study(folder).lines:
         typer.echo(line)
+
+
+def gc(
+    studies: Annotated[
+        list[str] | None, typer.Argument(metavar="[STUDY...]", help="Default: all studies.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete it.")] = False,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Say which checkpoints and weights nothing needs any more; with --yes, delete them.
+
+    The best trials, the finalists and all that a resume needs stay; running studies are left alone.
+    """
+    from experiments.garbage import bytes_text, collect, garbage_lines, garbage_of
+    from experiments.records import read_study, study_folders
+
+    folders = [study_folder(name, root) for name in studies] if studies else study_folders(root)
+    n_bytes, refused = 0, []
+    for folder in folders:
+        try:
+            found = collect(folder) if yes else garbage_of(read_study(folder))
+        except StateError as error:
+            refused.append(error.message)
+            continue
+        n_bytes += sum(garbage.n_bytes for garbage in found)
+        for line in garbage_lines(folder.name, found):
+            typer.echo(line)
+    if not n_bytes:
+        typer.echo("nothing to free")
+    elif yes:
+        typer.echo(f"freed {bytes_text(n_bytes)}")
+    else:
+        command = " ".join(["recsweep gc", *(studies or []), "--yes"])
+        typer.echo(f"{bytes_text(n_bytes)} in all; nothing is deleted yet: {command}")
+    if refused and studies:
+        raise StateError("\n".join(refused))
+    for line in refused:
+        typer.echo(line, err=True)
