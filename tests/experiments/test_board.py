@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.board import address_lines, check_board, serve_board
+from experiments.board import address_lines, check_board, serve_board, size_lines
 from experiments.errors import PortError, RequestError, StateError
 from experiments.hparams import BoardWriter, write_board
 from experiments.records import StopReason, StudyRecord, TrialRecord, TrialState, read_study
@@ -165,6 +165,17 @@ def test_at_home_only_the_address_is_told() -> None:
 
 def test_listening_beyond_this_machine_is_said() -> None:
     assert "no password" in address_lines("http://0.0.0.0:6006/", "0.0.0.0", {})[1]
+
+
+def test_a_board_of_more_trials_than_a_page_says_how_to_see_them_all(tmp_path: Path) -> None:
+    page = read_study(make_study(tmp_path / "page", n_trials=100))
+    assert size_lines([page]) == []
+    few = read_study(make_study(tmp_path / "few", n_trials=1))
+    (line,) = size_lines([page, few])
+    assert "101 trials take about 1 s" in line and "100 at a time" in line
+    many = replace(page, trials=page.trials * 100)
+    (line,) = size_lines([many])
+    assert "10,000 trials take about 20 s" in line
 
 
 def test_a_named_port_that_is_taken_is_refused(study: StudyRecord) -> None:
