@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.cli import completing
 from experiments.cli.options import (
     DEFAULT_ROOT,
     Json,
@@ -127,7 +128,10 @@ def note(
 
 def board(
     studies: Annotated[
-        list[str] | None, typer.Argument(metavar="[STUDY...]", help="Default: all studies.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[STUDY...]", help="Default: all studies.", autocompletion=completing.studies
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare the dashboard with the ledger; serve nothing.")
@@ -172,7 +176,12 @@ def board(
 
 def report(
     studies: Annotated[
-        list[str], typer.Argument(metavar="STUDY...", help="One study, or several to compare.")
+        list[str],
+        typer.Argument(
+            metavar="STUDY...",
+            help="One study, or several to compare.",
+            autocompletion=completing.studies,
+        ),
     ],
     to: Annotated[
         Path | None,

@@ -11,13 +11,12 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli import bundles, judging, looking, making, mending, models
+from experiments.cli import bundles, completing, judging, looking, making, mending, models
 from experiments.errors import RecsweepError
 
 app = typer.Typer(
     name="recsweep",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -44,7 +43,10 @@ def main() -> None:
     """Entry point. Exit codes: 0 done, 2 request, 3 data, 4 state, 5 disk, 6 no result, 7 cluster,
     8 port, 130 and 143 signals, 1 a bug of ours."""
     try:
-        app()
+        if os.environ.get(completing.COMPLETION) == "complete_bash":
+            completing.complete_for_bash(app, os.environ)
+        else:
+            app()
     except RecsweepError as error:
         if os.environ.get("RECSWEEP_DEBUG"):
             raise

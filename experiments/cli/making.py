@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from experiments.cli import completing
 from experiments.cli.machine_options import on_the_machine
 from experiments.cli.options import DEFAULT_ROOT, Root, Set, Strict, StudyName, study_folder
 from experiments.errors import NoResultError, RequestError
@@ -37,14 +38,23 @@ def add_to(app: typer.Typer) -> None:
 
 @on_the_machine
 def run(
-    sweep: Annotated[str, typer.Argument(help="A sweep file, or a shipped sweep by name.")],
+    sweep: Annotated[
+        str,
+        typer.Argument(
+            help="A sweep file, or a shipped sweep by name.", autocompletion=completing.sweeps
+        ),
+    ],
     plan: Annotated[
         bool, typer.Option("--plan", help="Check and count only; train nothing.")
     ] = False,
     overrides: Set = None,
     enqueue: Annotated[
         list[Path] | None,
-        typer.Option("--enqueue", help="Try a model first, as `best -o` writes it. Repeatable."),
+        typer.Option(
+            "--enqueue",
+            help="Try a model first, as `best -o` writes it. Repeatable.",
+            autocompletion=completing.files,
+        ),
     ] = None,
     root: Root = DEFAULT_ROOT,
     strict: Strict = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.cli import completing
 from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
 from experiments.errors import ClusterError, StateError
 
@@ -40,7 +41,10 @@ def repair(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
 
 def gc(
     studies: Annotated[
-        list[str] | None, typer.Argument(metavar="[STUDY...]", help="Default: all studies.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[STUDY...]", help="Default: all studies.", autocompletion=completing.studies
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete it.")] = False,
     root: Root = DEFAULT_ROOT,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from experiments.cli import completing
 from experiments.cli.options import DEFAULT_ROOT, Root, Set, StudyName, split_trial, study_folder
 from experiments.errors import RequestError
 
@@ -29,7 +30,12 @@ def add_to(app: typer.Typer) -> None:
 
 def train(
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="A file without [space], or a shipped one's name.")
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="A file without [space], or a shipped one's name.",
+            autocompletion=completing.sweeps,
+        ),
     ],
     overrides: Set = None,
     save: Annotated[
@@ -140,7 +146,12 @@ def spaces(
 
 
 def describe(
-    sweep: Annotated[str, typer.Argument(help="A sweep file or a shipped sweep by name.")],
+    sweep: Annotated[
+        str,
+        typer.Argument(
+            help="A sweep file or a shipped sweep by name.", autocompletion=completing.sweeps
+        ),
+    ],
     overrides: Set = None,
 ) -> None:
     """Counts, long tail, split and cold share of a sweep's data; test ratings stay sealed."""

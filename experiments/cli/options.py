@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.cli import completing
 from experiments.errors import RequestError
 
 Root = Annotated[
@@ -22,7 +23,12 @@ Set = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 6 when any trial failed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name or folder.")]
+StudyName = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A study's name or folder.", autocompletion=completing.studies
+    ),
+]
 
 DEFAULT_ROOT = Path("studies")
 
