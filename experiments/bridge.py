@@ -74,7 +74,10 @@ class _Asking(_Unpickled, Searcher):
     @property
     def has_enough(self) -> bool:
         """Whether no trial is to be added to those that run."""
-        return self._conductor.is_out_of_orders or len(self._number_of) >= self._crew.size
+        conductor = self._conductor
+        if conductor.is_out_of_orders or conductor.is_held:
+            return True
+        return len(self._number_of) >= self._crew.size
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         if self._failure.error:

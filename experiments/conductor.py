@@ -50,6 +50,8 @@ class _Live:
     is_leaving: bool = False
     """Asked to make room for fewer workers."""
     has_left: bool = False
+    wants_to_be_alone: bool = False
+    """Memory ran out where others may have held it."""
 
 
 class Conductor:
@@ -125,6 +127,13 @@ class Conductor:
         if self._is_stopping or time.monotonic() + self._longest_epoch_s >= self._deadline:
             return True
         return not self._waiting and not (self._asks_for_new and self._n_left)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is handed out for now: a trial trains alone, or waits until it can."""
+        return any(live.order.is_alone for live in self._live.values()) or (
+            bool(self._live) and any(order.is_alone for order in self._waiting)
+        )
 
     @property
     def is_finished(self) -> bool:
@@ -263,7 +272,8 @@ class Conductor:
         if live is None:
             return
         if live.has_left:
-            self._waiting.appendleft(live.order.again())
+            again = live.order.again(is_alone=live.wants_to_be_alone)
+            self._waiting.appendleft(again)
         else:
             self._n_interrupted += 1
 
@@ -337,6 +347,13 @@ class Conductor:
         if reason is StopReason.RECYCLED:
             return  # its process is about to go; `lose` hears of it
         if reason is StopReason.INTERRUPTED:
+            if event and event.get("wants_to_be_alone"):
+                live.has_left = live.wants_to_be_alone = True
+                self._watcher.message(
+                    f"#{number} ran out of memory on a GPU that others share, and goes on alone: "
+                    f"{event['error']}"
+                )
+                return
             if event and event.get("makes_room"):
                 live.has_left = True  # `leave` hears of it when its worker is free
                 return

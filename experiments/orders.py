@@ -38,6 +38,8 @@ class TrialOrder:
     """The researcher's own, as the study keeps them."""
     give_up: str | None = None
     """Set after too many lost workers: end the trial at once, for this reason."""
+    is_alone: bool = False
+    """Nothing else trains meanwhile: memory ran out where a GPU was shared, and once is once."""
     is_void: bool = False
     """The trial has ended after all: there is nothing to do, and nothing to write down."""
 
@@ -63,9 +65,14 @@ class TrialOrder:
     def voided(self) -> TrialOrder:
         return replace(self, is_void=True)
 
-    def again(self, give_up: str | None = None) -> TrialOrder:
+    def again(self, give_up: str | None = None, *, is_alone: bool = False) -> TrialOrder:
         """The next attempt at the same trial."""
-        return replace(self, attempt=self.attempt + 1, give_up=give_up)
+        return replace(
+            self,
+            attempt=self.attempt + 1,
+            give_up=give_up,
+            is_alone=self.is_alone or is_alone,
+        )
 
 
 def order_of(trial: TrialRecord, attempt: int, folder: Path, sweep: SweepConfig) -> TrialOrder:

@@ -25,10 +25,13 @@ from experiments.errors_by_user import write_errors
 from experiments.files import disk_errors, is_disk_error
 from experiments.journal import Journal
 from experiments.liveness import journal_name, worker_name
+from experiments.machine import read_machine
 from experiments.orders import CHECKPOINT_EVERY_S, TrialOrder, WorkerSettings
 from experiments.records import StopReason
 from experiments.replicas import keep_predictions
-from recommender.errors import Interrupted, OwnCodeError
+from recommender.errors import Interrupted, ModelError, OwnCodeError
+from recommender.footprint import refuse_what_cannot_fit, sizes_text
+from recommender.own_loading import is_out_of_memory
 from recommender.runs import Trainer
 
 if TYPE_CHECKING:
@@ -116,6 +119,7 @@ class Workbench:
                 if not self._settings.gpus:
                     # Ray leaves all GPUs visible to a worker that asked for none.
                     os.environ["CUDA_VISIBLE_DEVICES"] = ""
+                    refuse_what_cannot_fit(order.model, self._trainer.dataset, _free_memory())
                 attempt = Attempt(order, self._trainer, self._journal, self._name)
                 self._attempt = attempt
             return attempt.step(self._keep_going, self._guard)
@@ -127,7 +131,17 @@ class Workbench:
                 isinstance(error, OSError) and is_disk_error(error)
             ):
                 raise
-            return self._end(order, *_classify(error, order))
+            sizes = _sizes(order, self._trainer.dataset) if is_out_of_memory(error) else ""
+            reason, text = _classify(error, order, sizes)
+            if reason is StopReason.OUT_OF_MEMORY:
+                self._attempt = None
+                error.__traceback__ = None  # Its frames hold the model.
+                self._trainer.forget_graphs()
+            is_shared = 0 < self._settings.gpus < 1
+            if reason is StopReason.OUT_OF_MEMORY and is_shared and not order.is_alone:
+                # Others may have held what this trial lacked.
+                return self._end(order, StopReason.INTERRUPTED, text, wants_to_be_alone=True)
+            return self._end(order, reason, text)
 
     def _guard(self, run: Run, ours: float) -> None:
         """Keras's own metric must agree with our RMSE: the first validation of every worker."""
@@ -270,17 +284,30 @@ class Attempt:
         self._checkpoint_due = time.monotonic() + CHECKPOINT_EVERY_S
 
 
-def _classify(error: Exception, order: TrialOrder) -> tuple[StopReason, str]:
+def _free_memory() -> float:
+    """Bytes that this process could still take, by the machine and by its limits."""
+    limit = read_machine(query_gpus=lambda: "").memory_gb * 1024**3
+    return min(psutil.virtual_memory().available, limit - psutil.Process().memory_info().rss)
+
+
+def _sizes(order: TrialOrder, dataset: EncodedDataset) -> str:
+    try:
+        return sizes_text(order.model, dataset)
+    except ModelError:
+        return ""
+
+
+def _classify(error: Exception, order: TrialOrder, sizes: str = "") -> tuple[StopReason, str]:
     """The reason for the record, and the text: one line, with the sizes where memory ran out."""
     told = str(error).strip().splitlines()[0] if str(error) else ""
     # Where the researcher's own code is to blame, the message says what was raised, and where.
     line = told if isinstance(error, OwnCodeError) else f"{type(error).__name__}: {told}"
-    is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
     with contextlib.suppress(OSError):
         _write_log(order.folder / "error.log", error)
-    if is_memory:
-        values = ", ".join(f"{name}={value}" for name, value in order.values.items())
-        return StopReason.OUT_OF_MEMORY, f"{line} ({values})"
+    if is_out_of_memory(error):
+        values = [f"{name}={value}" for name, value in order.values.items()]
+        told = "; ".join(part for part in (sizes, ", ".join(values)) if part)
+        return StopReason.OUT_OF_MEMORY, f"{line} ({told})"
     return StopReason.ERROR, line
 
 
