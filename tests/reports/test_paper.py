@@ -36,6 +36,10 @@ def compile_latex(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def four_decimals(value: float) -> str:
+    return "--" if pd.isna(value) else f"{value:.4f}"
+
+
 def test_the_numbers_of_the_table_equal_those_of_the_csv(paths: ReportPaths) -> None:
     table = next(p for p in paths.paper if p.name == "table.tex").read_text("utf-8")
     by_number = pd.read_csv(paths.csv).set_index("number")
@@ -66,6 +70,56 @@ def test_the_paper_compiles_whatever_the_names_are(study: StudyRecord, tmp_path:
     tables = leaderboard_table(hostile) + verdict_table(hostile)
     done = compile_latex(document(tables, escape(methods_paragraph(hostile) + HOSTILE)), tmp_path)
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+@pytest.mark.skipif(PDFLATEX is None, reason="no pdflatex; Debian: texlive-latex-recommended")
+def test_the_files_of_a_report_compile_as_they_stand(
+    judged_study: StudyRecord, tmp_path: Path
+) -> None:
+    files = {p.name: p.read_text("utf-8") for p in write_report(judged_study, tmp_path).paper}
+    assert {"table.tex", "methods.tex", "paper.tex", "references.bib"} <= files.keys()
+    assert files["table.tex"] in files["paper.tex"]
+    done = compile_latex(files["paper.tex"], tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("bibtex") is None, reason="no bibtex")
+def test_the_references_are_understood(study: StudyRecord, tmp_path: Path) -> None:
+    (tmp_path / "references.bib").write_text(bibtex(study), "utf-8")
+    (tmp_path / "paper.aux").write_text(
+        "\\citation{*}\n\\bibdata{references}\n\\bibstyle{plain}\n", "utf-8"
+    )
+    done = subprocess.run(
+        ["bibtex", "paper"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "arning" not in done.stdout.replace("no author and editor", "")
+
+
+def test_the_numbers_of_the_finalists_equal_those_of_the_csv(
+    judged_study: StudyRecord, tmp_path: Path
+) -> None:
+    paths = write_report(judged_study, tmp_path)
+    bias = judged_study.baseline("bias")
+    csv = pd.read_csv(tmp_path / "verdict.csv").groupby("finalist").first()
+    number = r"([\d.]+|--)"
+    rows = re.findall(
+        rf"^ *(\S[^&]*?) & {number} & {number}(?:--{number})? & (\S+) & {number} & {number} \\\\$",
+        verdict_table(judged_study), re.MULTILINE,
+    )  # fmt: skip
+    assert len(rows) == len(csv) and bias is not None
+    table = next(p for p in paths.paper if p.name == "table.tex").read_text("utf-8")
+    assert verdict_table(judged_study) in table
+    for row, (_, found) in zip(rows, csv.sort_values("mean").iterrows(), strict=True):
+        _, mean, low, high, to_bias, search, p_best = row
+        assert mean == f"{found['mean']:.4f}"
+        ends = (low, high or "--")
+        assert ends == (four_decimals(found.mean_low), four_decimals(found.mean_high))
+        gap = found["mean"] - bias.val_rmse
+        assert to_bias == f"{gap:+.4f}".replace("-", "$-$")
+        assert search == four_decimals(found.search_rmse)
+        assert p_best == ("--" if pd.isna(found.p_best) else f"{found.p_best:.2f}")
 
 
 def test_every_row_of_the_table_has_seven_cells(study: StudyRecord) -> None:
