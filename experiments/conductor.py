@@ -8,6 +8,7 @@ Whoever runs trials only rings the bell: `pump` after every result.
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import time
 from bisect import insort
@@ -262,7 +263,8 @@ class Conductor:
             raise ClusterError(
                 f"no worker could begin to train: {STILLBORN_TRIALS} trials in a row ended "
                 "before their workers were ready, which were lost or gave no sign of life; why is "
-                "in Ray's logs, under ray/session_latest/logs of the temporary folder"
+                f"in Ray's logs, under recsweep-{os.getuid()}/ray/session_latest/logs of the "
+                "temporary folder"
             )
 
     def leave(self, number: int) -> None:

@@ -14,6 +14,7 @@ from experiments.errors import RequestError, StateError
 from experiments.files import read_json, write_json
 
 NOTE_NAME = "note.json"
+LONGEST = 500
 _TAG = re.compile(r"[\w.-]{1,32}")
 
 
@@ -50,7 +51,7 @@ def write_note(
     """Replace the text (None: leave it), add tags and take tags away; gives what is there now.
 
     Raises:
-        RequestError: a tag is no single word.
+        RequestError: a tag is no single word, or the text is too long for a table.
     """
     tags = list(tags)
     for tag in tags:
@@ -62,6 +63,8 @@ def write_note(
     if text is not None:
         # One line, for tables; whatever a terminal would take for a command goes.
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        if len(text) > LONGEST:
+            raise RequestError(f"a note has at most {LONGEST} characters, got {len(text)}")
     note = Note(
         text=before.text if text is None else text,
         tags=tuple(sorted({*before.tags, *tags} - {*without})),

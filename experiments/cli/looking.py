@@ -226,5 +226,8 @@ def best(
     if output is None:
         typer.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise RequestError(f"{output}: cannot be written: {error.strerror}") from error
         typer.echo(f"wrote {output}; train it with: recsweep train {output}")

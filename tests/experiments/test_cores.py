@@ -70,3 +70,16 @@ def test_two_workers_never_keep_to_the_same_core_and_a_third_is_left_free() -> N
     assert not set(mine) & set(theirs)
     assert set(mine) | set(theirs) <= set(allowed)
     assert late == [] and is_free
+
+
+def test_under_taskset_there_is_one_worker() -> None:
+    told = "from experiments.resources import take_machine; print(take_machine()[1].workers)"
+    done = subprocess.run(
+        ["taskset", "-c", str(min(os.sched_getaffinity(0))), sys.executable, "-c", told],
+        cwd=ROOT,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "1\n"

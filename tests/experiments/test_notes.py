@@ -39,6 +39,8 @@ def test_tags_are_added_taken_away_and_leave_the_text(folder: Path) -> None:
     assert read_note(folder) == Note("first", ("paper", "v2"))
     assert invoke(folder, "note", "mine", "--untag", "v2", "--tag", "naïve").exit_code == 0
     assert read_note(folder) == Note("first", ("naïve", "paper"))
+    with pytest.raises(RequestError, match="at most 500"):
+        write_note(folder, "x" * 501, ["long"])
     with pytest.raises(RequestError, match="one word"):
         write_note(folder, None, ["two words"])
     assert read_note(folder) == Note("first", ("naïve", "paper"))

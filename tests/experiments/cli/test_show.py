@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from experiments.cli.main import app
 from experiments.cli.show import ls_json, ls_text, show_json, show_text, trial_json, trial_text
 from experiments.records import (
     Finalist,
@@ -157,3 +159,15 @@ def test_a_split_that_was_opened_is_no_longer_called_sealed(study: StudyRecord) 
     look = Opening(1.0, "other", "c" * 64, "me", "")
     text = show_text(replace(study, openings=(look, look)))
     assert "(opened 2 times)" in text and "sealed" not in text
+
+
+@pytest.mark.parametrize("output", ["nothere/best.toml", "."])
+def test_a_place_that_cannot_be_written_to_is_named(
+    study: StudyRecord, output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.folders.frozen_sweep", lambda folder: None)
+    monkeypatch.setattr("experiments.best.trial_to_toml", lambda *arguments: "[model]")
+    done = CliRunner().invoke(
+        app, ["best", "made-up", "-o", output, "--studies", str(study.folder.parent)]
+    )
+    assert f"{output}: cannot be written" in str(done.exception)
