@@ -13,8 +13,7 @@ from pathlib import Path
 
 from experiments import folders
 from experiments.best_segments import write_best_segments
-from experiments.board import check_board
-from experiments.board_check import BoardCheck, write_board_check
+from experiments.board_record import record_board_check
 from experiments.cluster import RayHead, import_ray, ray_cluster
 from experiments.conductor import Conductor
 from experiments.cores import cores_of_worker
@@ -338,24 +337,10 @@ def run_trials(
 
 def _outcome(folder: Path, cause: StopCause | None, watcher: StudyWatcher) -> Outcome:
     """Read back what the driver leaves, when its lock is gone."""
-    _check_board(read_study(folder), watcher)
+    record_board_check(read_study(folder), watcher)
     study = read_study(folder)
     watcher.finished(study)
     return Outcome(study, cause)
-
-
-def _check_board(study: StudyRecord, watcher: StudyWatcher) -> None:
-    """Compare dashboard and ledger, for the record and the report; a difference is said."""
-    try:
-        differences = tuple(check_board(study))
-    except Exception as error:  # a dashboard that cannot be read must not cost the study's end
-        differences = (f"it could not be read: {type(error).__name__}: {error}",)
-    write_board_check(study.folder, BoardCheck(len(study.trials), len(study.columns), differences))
-    if differences:
-        watcher.message(
-            f"TensorBoard shows other numbers than the ledger ({len(differences)}), which is the "
-            f"record; see them: recsweep board {study.name} --check"
-        )
 
 
 def pick_up(

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments import folders
+from experiments.board_record import record_board_check
 from experiments.cluster import import_ray
 from experiments.conductor import Conductor
 from experiments.crossings import crossings_of, write_crossings
@@ -144,8 +145,7 @@ def choose_finalists(study: StudyRecord, top: int) -> tuple[Finalist, ...]:
     """The best `top`, the best of each arm, the default (if complete), a control as large as the
     best DCN where that is compared with plain, and the best baseline."""
     finalists = [
-        Finalist(trial.name, trial.number, reasons)
-        for trial, reasons in chosen_trials(study, top)
+        Finalist(trial.name, trial.number, reasons) for trial, reasons in chosen_trials(study, top)
     ]
     known = [b for b in study.baselines if b.name in BASELINES]
     if (control := size_control(study)) is not None:
@@ -237,6 +237,7 @@ def gather_evidence(
         study = read_study(folder)
         if left:
             write_board(study)
+            record_board_check(study, watcher)
         if any(not trial.state.is_finished for trial in judged(study.trials)):
             return Verdict(study, frozen, None, cause or StopCause.COMMAND)
         evidence = read_evidence(study, frozen, sweep, loaded, confirm, watcher)

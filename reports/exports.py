@@ -247,6 +247,43 @@ def _dtype(column: ColumnRecord) -> str:
     return "Int64" if all(isinstance(c, int) for c in column.choices) else "Float64"
 
 
+def test_frame(study: StudyRecord) -> pd.DataFrame | None:
+    """One row a finalist and seed on the test split; None where this study did not open it.
+
+    Columns: model, fitted_on (`train`, or `train and validation` where the leader was refitted),
+    seed (empty for a baseline), rmse, mean, mean_low, mean_high (95 % over seeds), p_best.
+    """
+    if study.test is None or study.verdict is None:
+        return None
+    found = study.test.results.finalists
+    shown = {finalist.name for finalist in found}
+    rows: list[tuple[object, ...]] = [
+        (f.name, "train", seed if len(f.rmse_by_seed) > 1 else None, rmse, f.mean, f.low, f.high,
+         f.p_best)
+        for f in found
+        for seed, rmse in zip(study.verdict.seeds, f.rmse_by_seed, strict=False)
+    ]  # fmt: skip
+    rows += [
+        (name, "train", None, rmse, rmse, None, None, None)
+        for name, rmse in study.test.baselines.items()
+        if name not in shown
+    ]
+    if (refit := study.test.refit) is not None:
+        mean = sum(refit.rmse_by_seed) / len(refit.rmse_by_seed)
+        rows += [
+            (refit.name, "train and validation", seed, rmse, mean, None, None, None)
+            for seed, rmse in zip(study.verdict.seeds, refit.rmse_by_seed, strict=True)
+        ]
+    names = ("model", "fitted_on", "seed", "rmse", "mean", "mean_low", "mean_high", "p_best")
+    types = {"model": "string", "fitted_on": "string", "seed": "Int64"}
+    return pd.DataFrame(
+        {
+            name: _series(list(column), types.get(name, "Float64"))
+            for name, column in zip(names, zip(*rows, strict=True), strict=True)
+        }
+    )
+
+
 def _series(values: list[Any], dtype: str) -> pd.Series[Any]:
     if dtype == "time":
         seconds = pd.Series([value or None for value in values], dtype="Float64")

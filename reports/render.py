@@ -16,6 +16,7 @@ from reports.described import described
 from reports.exports import (
     column_definitions,
     table_schema,
+    test_frame,
     trials_frame,
     verdict_frame,
     write_csv,
@@ -76,12 +77,13 @@ def write_report(
         write_csv(frame, temporary)
     with replacing(paths.parquet) as temporary:
         write_parquet(frame, temporary, column_definitions(study))
-    if (judged := verdict_frame(study)) is not None:
-        verdict = folder / "verdict.csv"
-        with replacing(verdict) as temporary:
-            write_csv(judged, temporary)
-            if not verdict.exists() or verdict.read_bytes() != temporary.read_bytes():
-                _keep_dated(paths.html)
+    for name, decisive in (("verdict.csv", verdict_frame(study)), ("test.csv", test_frame(study))):
+        if decisive is not None:
+            path = folder / name
+            with replacing(path) as temporary:
+                write_csv(decisive, temporary)
+                if not path.exists() or path.read_bytes() != temporary.read_bytes():
+                    _keep_dated(paths.html)
     with replacing(paths.schema) as temporary:
         temporary.write_text(json.dumps(table_schema(study), indent=1) + "\n", "utf-8")
     with replacing(paths.markdown) as temporary:
@@ -92,7 +94,10 @@ def write_report(
 
 
 def _keep_dated(page: Path) -> None:
-    """Copy the page as it stood before a verdict changed it: what was cited does not change."""
+    """Copy the page as it stood before a verdict or the opened test split changed it.
+
+    What was cited does not change.
+    """
     if not page.exists():
         return
     written_at = datetime.fromtimestamp(page.stat().st_mtime, UTC)

@@ -131,9 +131,11 @@ def _board(study: StudyRecord) -> str:
     if check.differences:
         n = numbers.plural(len(check.differences), "difference")
         return f"{n} to the ledger, which is the record; the first: {check.differences[0]}"
+    n_since = len(study.trials) - check.n_trials
     return (
         f"equals the ledger: {numbers.plural(check.n_trials, 'trial')}, "
         f"{numbers.plural(check.n_columns, 'dimension')}"
+        + (f"; {numbers.plural(n_since, 'trial')} came since" if n_since > 0 else "")
     )
 
 

@@ -93,6 +93,7 @@ def _scores(study: StudyRecord, test: UnsealedRecord) -> Table:
             Column("P(best)", "Share of redrawn users and seeds in which it is lowest.", True),
         ),
         rows=tuple(row for _, row in rows),
+        note="Each seed's number stands in test.csv.",
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import study as study_module
+from experiments import board_record
 from experiments.board_check import (
     BOARD_CHECK_NAME,
     BoardCheck,
@@ -32,18 +32,25 @@ def test_a_board_that_equals_the_ledger_is_on_record_and_on_the_report(tmp_path:
     study = read_study(make_study(tmp_path / "made-up", n_trials=12))
     write_board(study)
     watcher = Listening()
-    study_module._check_board(study, watcher)
+    board_record.record_board_check(study, watcher)
     study = read_study(study.folder)
     assert study.board_check == BoardCheck(12, len(study.columns), ())
     assert watcher.heard == []
     assert "equals the ledger: 12 trials, 11 dimensions" in str(provenance(study).blocks[0])
 
 
+def test_trials_that_came_after_the_comparison_are_told(tmp_path: Path) -> None:
+    study = read_study(make_study(tmp_path / "made-up", n_trials=12))
+    write_board_check(study.folder, BoardCheck(9, len(study.columns), ()))
+    told = str(provenance(read_study(study.folder)).blocks[0])
+    assert "9 trials, 11 dimensions; 3 trials came since" in told
+
+
 def test_a_difference_is_said_recorded_and_does_not_end_the_run(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "made-up", n_trials=12))
     write_board(replace(study, trials=study.trials[1:]))
     watcher = Listening()
-    study_module._check_board(study, watcher)
+    board_record.record_board_check(study, watcher)
     assert "recsweep board made-up --check" in watcher.heard[0]
     told = str(provenance(read_study(study.folder)).blocks[0])
     assert "1 difference to the ledger" in told and "trial 0000 is not on the board" in told
@@ -55,9 +62,9 @@ def test_a_board_that_cannot_be_read_is_a_difference(
     def broken(study: object) -> None:
         raise ValueError("cut short")
 
-    monkeypatch.setattr(study_module, "check_board", broken)
+    monkeypatch.setattr(board_record, "check_board", broken)
     study = read_study(make_study(tmp_path / "made-up", n_trials=2))
-    study_module._check_board(study, Listening())
+    board_record.record_board_check(study, Listening())
     check = read_board_check(study.folder)
     assert check is not None and check.differences == (
         "it could not be read: ValueError: cut short",

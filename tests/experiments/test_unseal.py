@@ -18,6 +18,7 @@ from experiments.watcher import Silent
 from recommender.checkpoints import read_checkpoint
 from recommender.datasets.unsealing import open_test
 from recommender.metrics import rmse
+from reports.render import write_report
 from tests.in_process import InProcess
 from tests.small_studies import decide
 
@@ -51,7 +52,11 @@ def test_nothing_is_opened_without_a_word(judged: Path) -> None:
 
 
 def test_the_finalists_are_scored_on_the_test_rows(judged: Path, ratings_csv: Path) -> None:
+    before = write_report(read_study(judged)).html.read_bytes()
     said = unseal(judged, "--yes", "--why", "for the paper", "--refit")
+    # What the report said of a sealed split is kept under its date.
+    (kept_page,) = (judged / "report" / "earlier").iterdir()
+    assert kept_page.read_bytes() == before
     assert "never opened" in said
     record = read_study(judged)
     assert record.test is not None and record.verdict is not None

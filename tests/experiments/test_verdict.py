@@ -12,6 +12,7 @@ import pytest
 
 import recsweep
 from experiments.board import check_board
+from experiments.board_check import BoardCheck
 from experiments.errors import RequestError, StateError
 from experiments.records import (
     FIRST_NUMBER_BESIDE,
@@ -115,6 +116,8 @@ def test_finalists_are_trained_under_shared_seeds_and_judged(
     assert len(record.search_trials) == 4 and record.state == "finished"
     assert all(trial.purpose is Purpose.SEARCH for trial in record.ranked)
     assert check_board(record) == []
+    # The comparison on the report knows the verdict's trials, too.
+    assert record.board_check == BoardCheck(len(record.trials), len(record.columns), ())
     found = results.finalist(finalists[0].name)
     assert found is not None and found.mean is not None
     assert found.mean == pytest.approx(

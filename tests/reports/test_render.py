@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from experiments.records import StopReason, StudyRecord, TrialState
 from reports.render import ReportPaths, build_sections, write_report
 from reports.sections import registry
 from tests.reports.conftest import MakeStudy, with_one_complete, without_complete
+from tests.reports.verdicts import opened
 
 NOON = datetime(2026, 1, 2, 14, 2, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\"'&|`*_=1+1"
@@ -92,6 +94,30 @@ def test_a_report_that_a_verdict_changes_is_kept_under_its_date(
     (kept,) = (tmp_path / "earlier").iterdir()
     assert re.fullmatch(r"report-\d{4}-\d\d-\d\d-\d{6}\.html", kept.name)
     assert kept.read_bytes() == before != (tmp_path / "report.html").read_bytes()
+
+
+def test_a_report_that_an_unseal_changes_is_kept_too(
+    judged_study: StudyRecord, tmp_path: Path
+) -> None:
+    sealed = replace(judged_study, test=None, openings=())
+    before = write_report(sealed, tmp_path).html.read_bytes()
+    unsealed = opened(sealed)
+    write_report(unsealed, tmp_path)
+    write_report(unsealed, tmp_path)
+    (kept,) = (tmp_path / "earlier").iterdir()
+    assert kept.read_bytes() == before
+    frame = pd.read_csv(tmp_path / "test.csv")
+    assert unsealed.test is not None and unsealed.test.refit is not None
+    by_seed = frame[frame["fitted_on"] == "train and validation"]["rmse"]
+    assert tuple(by_seed) == unsealed.test.refit.rmse_by_seed
+    for found in unsealed.test.results.finalists:
+        rows = frame[(frame["model"] == found.name) & (frame["fitted_on"] == "train")]
+        assert rows["rmse"].mean() == pytest.approx(found.mean)
+    assert set(unsealed.test.baselines) <= set(frame["model"])
+    # A refit that comes later is another change.
+    os.utime(tmp_path / "report.html", (1_700_000_000, 1_700_000_000))
+    write_report(replace(unsealed, test=replace(unsealed.test, refit=None)), tmp_path)
+    assert len(list((tmp_path / "earlier").iterdir())) == 2
 
 
 def test_a_finished_study_gives_the_same_bytes_twice(
