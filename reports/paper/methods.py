@@ -165,9 +165,12 @@ def _tests(study: StudyRecord) -> str:
             "of many trials is optimistic on the rows it was chosen on, and differences under "
             f"{margin:.2g} RMSE are not interpreted."
         )
+    has_control = any(finalist.is_control for finalist in study.verdict.finalists)
+    control = ", a plain model of the best dcn's size" if has_control else ""
     return (
         f"The search used one seed. Then {len(results.finalists):,} finalists (the best "
-        f"{study.verdict.top}, the best of each arm, the default and the best baseline) were "
+        f"{study.verdict.top}, the best of each arm, the default{control} and the best baseline) "
+        "were "
         f"frozen and trained again under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
         f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "
         f"{judged_on(results)}. Differences have 95 "

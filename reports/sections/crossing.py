@@ -96,8 +96,8 @@ def _moved_sentence(study: StudyRecord, crossed: list[_Crossed]) -> str:
     )
     seeds = len(crossed[0].record.trained)
     head = (
-        f"{numbers.plural(len(crossed), 'DCN')} of the verdict, {seeds} seeds each. What training "
-        f"changed in the cross kernels is {span} as long as the random weights that it began with"
+        f"{numbers.plural(len(crossed), 'DCN')} of the verdict, {seeds} seeds each. Training "
+        f"changed their cross kernels by {span} of the length of the random weights it began with"
     )
     if high < LITTLE:
         return (

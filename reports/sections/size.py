@@ -12,18 +12,10 @@ from reports.statistics import Answer
 def size(study: StudyRecord) -> Section | None:
     """None without a judged control: where plain and dcn are not compared, or not yet."""
     results = study.verdict.results if study.verdict else None
-    if results is None:
+    both = _dcn_and_control(study, results) if results else None
+    if results is None or both is None:
         return None
-    found = next((f for f in results.finalists if control_of(study, f.name)), None)
-    if found is None:
-        return None
-    control = control_of(study, found.name)
-    assert control is not None and control.number is not None
-    crossed = next(
-        f
-        for f in results.finalists
-        if (trial := trial_of(study, f.name)) is not None and trial.number == control.number
-    )
+    crossed, found = both
     pair = _pair(results, crossed, found)
     said: Block = (
         Text(_sentence(study, results, pair, crossed.name))
@@ -47,6 +39,36 @@ def size(study: StudyRecord) -> Section | None:
             ),
         ),
     )
+
+
+def size_explains(study: StudyRecord, results: VerdictResults) -> str | None:
+    """A sentence where the DCN was not shown to be better than plain of its size; else None."""
+    both = _dcn_and_control(study, results)
+    pair = _pair(results, *both) if both else None
+    if both is None or pair is None:
+        return None
+    crossed, found = both
+    if pair.first == crossed.name and pair.answer == Answer.BETTER:
+        return None
+    how = "ties with" if pair.answer == Answer.TIE else "was not shown to beat"
+    return (
+        f"{label(study, crossed.name)}, {numbers.rmse(crossed.mean)}, {how} a plain model of its "
+        f"size, {numbers.rmse(found.mean)}."
+    )
+
+
+def _dcn_and_control(
+    study: StudyRecord, results: VerdictResults
+) -> tuple[FinalistResult, FinalistResult] | None:
+    for found in results.finalists:
+        if (control := control_of(study, found.name)) is not None:
+            beside = next(
+                f
+                for f in results.finalists
+                if (trial := trial_of(study, f.name)) is not None and trial.number == control.number
+            )
+            return beside, found
+    return None
 
 
 def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult, crossed: str) -> str:

@@ -35,6 +35,7 @@ from reports.figures import COLOURS, SERIES, Dot, dot_plot, picture
 from reports.judged_rows import judged_baseline, judged_on, kept_users_text, optimism_in_short
 from reports.sections.edges import edges_of_best
 from reports.sections.segments import collapsed_models
+from reports.sections.size import size_explains
 from reports.sections.unsealed import openings_text
 from reports.statistics import Answer
 
@@ -326,14 +327,16 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
 
 
 def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOut]:
-    """The default and the best baseline, where the leader of the verdict did not beat them."""
+    """The default and the best baseline, where the leader of the verdict did not beat them; and
+    the best DCN, where plain of its size does as well."""
     leader = leading_finalist(study, results)
     if leader is None:
         return []
     items = []
     for other in results.finalists:
         trial = trial_of(study, other.name)
-        if other.mean is None or other is leader or (trial is not None and not trial.is_default):
+        is_asked = trial.is_default if trial is not None else not is_model(study, other.name)
+        if other.mean is None or other is leader or not is_asked:
             continue
         pair = results.pair(leader.name, other.name)
         if pair is None or pair.answer != Answer.BETTER:
@@ -342,6 +345,8 @@ def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOu
             items.append(
                 WatchOut(f"The leader, {label(study, leader.name)}, {how} {named}.", "verdict")
             )
+    if (said := size_explains(study, results)) is not None:
+        items.append(WatchOut(said, "size"))
     return items
 
 

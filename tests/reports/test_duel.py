@@ -94,8 +94,10 @@ def test_a_control_is_judged_and_shown_but_never_leads(study: StudyRecord) -> No
     first = table_of(verdict(found)).rows[0]
     assert first.cells[0] == label(found, control) and first.look == "best"
     assert first.cells[1] == "size control" and first.cells[-1] == "54,321"
+    number = next(f"{f.mean:.4f}" for f in results.finalists if f.name == control[8:])
     said = repr(summary(found).blocks)
-    assert f"was not shown to beat {label(found, control)}" in said
+    assert f"dcn, default, {number}, was not shown to beat a plain model of its size" in said
+    assert "a plain model of its size" not in repr(summary(arms_judged(study, 0.0, 0.02)).blocks)
     assert found.segments is not None
     spreads = found.segments.spreads
     flat = {**spreads, control: replace(spreads[control], sd=0.01)}
@@ -138,7 +140,9 @@ def test_a_block_that_grew_is_named_and_drawn(study: StudyRecord) -> None:
 
 def test_kernels_that_training_hardly_moved_are_called_their_start(study: StudyRecord) -> None:
     section = crossing(with_crossings(study, moved=0.1))
-    assert "10 % as long" in text_of(section) and "mostly still that start" in text_of(section)
+    assert "by 10 % of the length" in text_of(section) and "mostly still that start" in text_of(
+        section
+    )
 
 
 def test_the_best_are_drawn_and_the_others_counted(study: StudyRecord) -> None:
