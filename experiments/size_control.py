@@ -62,4 +62,3 @@ def _values(trial: TrialRecord, sizes: tuple[int, ...]) -> Mapping[str, Value]:
     }
     widths = {f"layer_size_{i}": size for i, size in enumerate(sizes)}
     return kept | {"architecture": PLAIN} | widths
-
