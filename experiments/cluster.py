@@ -185,7 +185,7 @@ def _start_local(ray: Any, machine: Machine, resources: Resources, options: Any)
         "_temp_dir": str(folder / "ray"),
         "object_store_memory": OBJECT_STORE_BYTES,
     }
-    with _only_devices(resources):
+    with _only_devices(resources, machine):
         try:
             ray.init(**options)
         except Exception as first:
@@ -198,13 +198,13 @@ def _start_local(ray: Any, machine: Machine, resources: Resources, options: Any)
 
 
 @contextlib.contextmanager
-def _only_devices(resources: Resources) -> Iterator[None]:
+def _only_devices(resources: Resources, machine: Machine) -> Iterator[None]:
     """Have the Ray that starts in the block, and its workers, see the GPUs that were asked for."""
     if resources.devices is None:
         yield
         return
     before = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")}
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, resources.devices))
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.device for gpu in machine.gpus)
     # CUDA counts the fastest first, unless told to count as the driver does.
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     try:

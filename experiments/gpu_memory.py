@@ -6,13 +6,18 @@ so that tests (and machines without a GPU) can say what it would. Standard libra
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 Ask = Callable[[], str]
-"""Gives a line a GPU: index, uuid, name, memory.total, memory.free (MiB)."""
+"""Gives a line a GPU: index, uuid, name, memory.total, memory.free (MiB); and where slices of GPUs
+are visible, the lines of `nvidia-smi -L`."""
 
+SLICE = "MIG-"
+"""How the uuid of a part of a GPU begins."""
 IDLE_GB = 1.0
 """What a driver may hold of a GPU that nobody uses."""
 
@@ -22,13 +27,19 @@ class Gpu:
     """One NVIDIA GPU and its memory at the moment it was asked."""
 
     index: int
-    """The driver's number, as in `nvidia-smi` and CUDA_VISIBLE_DEVICES."""
+    """The driver's number, as in `nvidia-smi` and CUDA_VISIBLE_DEVICES; of a slice its place in
+    the latter."""
     uuid: str
     name: str
     memory_gb: float
     """GiB in all."""
     free_gb: float
     """GiB that nobody held."""
+
+    @property
+    def device(self) -> str:
+        """What CUDA_VISIBLE_DEVICES calls it: slices have no numbers."""
+        return self.uuid if self.uuid.startswith(SLICE) else str(self.index)
 
     @property
     def used_gb(self) -> float:
@@ -57,6 +68,21 @@ def parse_gpus(listing: str) -> tuple[Gpu, ...]:
     return tuple(gpus)
 
 
+def parse_slices(listing: str) -> tuple[Gpu, ...]:
+    """The slices of GPUs in the lines of `nvidia-smi -L`, in its order.
+
+    `  MIG 3g.20gb     Device  0: (UUID: MIG-c7384736-...)`: the driver says what a slice has, and
+    not what of it is free.
+    """
+    found = re.findall(r"^\s+MIG (\S+)\s+Device\s+\d+: \(UUID: (MIG-[^)]+)\)", listing, re.M)
+    slices = []
+    for index, (profile, uuid) in enumerate(found):
+        size = re.search(r"(\d+)gb", profile)
+        gb = float(size.group(1)) if size else 0.0
+        slices.append(Gpu(index, uuid, f"MIG {profile}", gb, gb))
+    return tuple(slices)
+
+
 def others_lines(gpus: Sequence[Gpu]) -> list[str]:
     """A sentence for each GPU that others use, for the eyes of who starts a sweep."""
     return [
@@ -69,13 +95,20 @@ def others_lines(gpus: Sequence[Gpu]) -> list[str]:
 
 def ask_nvidia_smi() -> str:
     """What the driver says; empty without one."""
-    command = [
-        "nvidia-smi",
+    query = (
         "--query-gpu=index,uuid,name,memory.total,memory.free",
         "--format=csv,noheader,nounits",
-    ]
+    )
+    said = _nvidia_smi(*query)
+    if SLICE in os.environ.get("CUDA_VISIBLE_DEVICES", ""):
+        said += _nvidia_smi("-L")
+    return said
+
+
+def _nvidia_smi(*options: str) -> str:
+    command = ["nvidia-smi", *options]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603  # a fixed command
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603  # fixed commands
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout if done.returncode == 0 else ""

@@ -10,11 +10,11 @@ import math
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.gpu_memory import Gpu, ask_nvidia_smi, parse_gpus
+from experiments.gpu_memory import SLICE, Gpu, ask_nvidia_smi, parse_gpus, parse_slices
 
 __all__ = ["Gpu", "Machine", "read_machine", "visible_gpus"]
 
@@ -106,7 +106,8 @@ def read_machine(
 def visible_gpus(listing: str, visible: str | None) -> tuple[Gpu, ...]:
     """The GPUs of `nvidia-smi`'s lines that CUDA_VISIBLE_DEVICES leaves, in its order.
 
-    As CUDA reads it: numbers or the beginnings of uuids, up to the first that is no device.
+    As CUDA reads it: numbers or the beginnings of uuids, up to the first that is no device. Slices
+    of GPUs are visible only by their uuids, and then count as GPUs.
 
     Args:
         listing: as `gpu_memory.parse_gpus` reads it.
@@ -116,16 +117,18 @@ def visible_gpus(listing: str, visible: str | None) -> tuple[Gpu, ...]:
     if visible is None:
         return gpus
     chosen: list[Gpu] = []
+    slices = parse_slices(listing)
     for wanted in (part.strip() for part in visible.split(",")):
         found = [
             gpu
-            for gpu in gpus
-            if (wanted.isdigit() and gpu.index == int(wanted))
-            or (wanted.startswith("GPU-") and gpu.uuid.startswith(wanted))
+            for gpu in (*gpus, *slices)
+            if (wanted.isdigit() and gpu.device == str(int(wanted)))
+            or (wanted.startswith(("GPU-", SLICE)) and gpu.uuid.startswith(wanted))
         ]
-        if len(found) != 1 or found[0] in chosen:
+        if len(found) != 1 or found[0].uuid in [gpu.uuid for gpu in chosen]:
             break
-        chosen.append(found[0])
+        gpu = found[0]
+        chosen.append(replace(gpu, index=len(chosen)) if gpu in slices else gpu)
     return tuple(chosen)
 
 

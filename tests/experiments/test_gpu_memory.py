@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from experiments.gpu_memory import ask_nvidia_smi, others_lines, read_gpus
+from experiments.machine import visible_gpus
 
 LISTING = """\
 0, GPU-aaa1, NVIDIA H100, 81559, 81000
@@ -24,6 +27,40 @@ def test_a_gpu_has_what_it_holds_and_what_is_free() -> None:
 def test_only_gpus_that_others_use_are_told_of() -> None:
     (line,) = others_lines(read_gpus(lambda: LISTING))
     assert line.startswith("GPU 1 (NVIDIA H100): 79.2 of 79.6 GB are in use by others")
+
+
+SLICES = """\
+GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-aaa1)
+  MIG 3g.40gb     Device  0: (UUID: MIG-1111)
+  MIG 1g.10gb+me  Device  1: (UUID: MIG-2222)
+GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-bbb2)
+  MIG 1g.10gb     Device  0: (UUID: MIG-3333)
+"""
+
+
+def test_visible_slices_count_as_gpus_in_the_order_in_which_they_are_named() -> None:
+    gpus = visible_gpus(LISTING + SLICES, "MIG-3333,MIG-1111,MIG-3333,MIG-2222")
+    assert [(gpu.index, gpu.device, gpu.memory_gb) for gpu in gpus] == [
+        (0, "MIG-3333", 10.0),
+        (1, "MIG-1111", 40.0),
+    ]
+    assert visible_gpus(LISTING + SLICES, "MIG-9") == ()
+    assert [gpu.device for gpu in visible_gpus(LISTING + SLICES, "1,MIG-2222")] == ["1", "MIG-2222"]
+
+
+def test_slices_are_asked_for_only_where_they_are_visible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(
+        '#!/bin/sh\ncase $1 in -L) echo "  MIG 1g.5gb Device 0: (UUID: MIG-1)";; esac'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert "MIG" not in ask_nvidia_smi()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1")
+    assert "MIG-1" in ask_nvidia_smi()
 
 
 def test_a_machine_without_a_driver_has_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
