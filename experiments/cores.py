@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 import psutil
 
@@ -40,8 +41,9 @@ def cores_of_worker(machine: Machine, resources: Resources) -> int:
 def keep_to_cores(n_cores: int) -> tuple[int, ...]:
     """Bind this thread, and those it will start, to so many cores that no other worker keeps to.
 
-    The idlest come first. Where so many are not free, as with more workers than cores, nothing is
-    bound, and the kernel goes on to choose.
+    The idlest come first, and of those one thread of every physical core before its second. Where
+    so many are not free, as with more workers than cores, nothing is bound, and the kernel goes on
+    to choose.
 
     Returns:
         The cores, in order; empty where nothing was bound.
@@ -51,7 +53,7 @@ def keep_to_cores(n_cores: int) -> tuple[int, ...]:
         return ()
     busy = dict(enumerate(psutil.cpu_percent(_LOOK_S, percpu=True)))
     claims: dict[int, socket.socket] = {}
-    for core in sorted(allowed, key=lambda core: (round(busy.get(core, 0.0), -1), core)):
+    for core in sorted(allowed, key=lambda c: (round(busy.get(c, 0.0), -1), sibling_rank(c), c)):
         if len(claims) < n_cores and (claim := _claim(core)):
             claims[core] = claim
     if len(claims) < n_cores:
@@ -61,6 +63,17 @@ def keep_to_cores(n_cores: int) -> tuple[int, ...]:
     os.sched_setaffinity(0, claims)
     _claims.extend(claims.values())
     return tuple(sorted(claims))
+
+
+def sibling_rank(core: int, root: Path = Path("/")) -> int:
+    """Which of the threads of one physical core this is, from 0; 0 where nothing says."""
+    path = root / f"sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list"
+    try:
+        ranges = [part.split("-") for part in path.read_text(encoding="ascii").split(",")]
+        siblings = [n for r in ranges for n in range(int(r[0]), int(r[-1]) + 1)]
+        return siblings.index(core)
+    except (OSError, ValueError):
+        return 0
 
 
 def _claim(core: int) -> socket.socket | None:

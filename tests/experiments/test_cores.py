@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cores import cores_of_worker
+from experiments.cores import cores_of_worker, sibling_rank
 from experiments.machine import Gpu, Machine
 from experiments.resources import Resources
 
@@ -34,6 +34,20 @@ def test_a_worker_keeps_to_as_many_cores_as_its_trial_takes(
     machine: Machine, resources: Resources, n_cores: int
 ) -> None:
     assert cores_of_worker(machine, resources) == n_cores
+
+
+@pytest.mark.parametrize(
+    ("listed", "core", "rank"),
+    [("0,8\n", 0, 0), ("0,8\n", 8, 1), ("2-3\n", 3, 1), ("5\n", 5, 0), ("", 5, 0), ("1\n", 5, 0)],
+)
+def test_the_threads_of_one_core_are_told_apart(
+    tmp_path: Path, listed: str, core: int, rank: int
+) -> None:
+    topology = tmp_path / f"sys/devices/system/cpu/cpu{core}/topology"
+    topology.mkdir(parents=True)
+    (topology / "thread_siblings_list").write_text(listed)
+    assert sibling_rank(core, tmp_path) == rank
+    assert sibling_rank(77, tmp_path) == 0
 
 
 TWO_WORKERS = """
