@@ -74,6 +74,8 @@ class Resources:
         if self.address is not None:
             return "an existing Ray cluster assigns its own GPUs; leave the option out"
         devices = self.devices or ()
+        if self.gpus == 0:
+            return "names GPUs, and --gpu-share 0 uses none; leave out one of the two"
         if len(set(devices)) < len(devices):
             return f"names a GPU twice: {_listed(devices)}"
         there = [gpu.index for gpu in machine.gpus]

@@ -116,6 +116,7 @@ def test_the_gpus_asked_for_are_all_that_ray_and_its_workers_see(
         (Resources(gpus=2), ONE_GPU, "on several is still to come"),
         (Resources(devices=(1,)), ONE_GPU, "no GPU 1 that this process may use; there are: 0"),
         (Resources(devices=(0,)), NO_GPU, "there are: none"),
+        (Resources(devices=(0,), gpus=0), ONE_GPU, "leave out one of the two"),
         (Resources(devices=(0, 0)), ONE_GPU, "names a GPU twice: 0, 0"),
         (Resources(devices=(0,), address="ray://a:1"), ONE_GPU, "assigns its own"),
         (Resources(cpus=16), NO_GPU, "more than the 2 cores"),
