@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from experiments.sweep_file import SWEEPS as SWEEPS
 from experiments.sweep_file import SweepSource, read_sweep_file
 from experiments.toml_text import toml_key, toml_section
 from recommender.config import Value
+from recommender.own import OwnArchitecture
 from search_spaces import SearchSpace
 
 
@@ -63,16 +64,16 @@ def sweep_to_toml(config: SweepConfig) -> str:
 def Sweep(  # noqa: N802  # it reads as the thing it makes
     name: str,
     *,
-    dataset: str | Mapping[str, Any] = "movielens-small",
-    split: str | Mapping[str, Any] = "time-range",
+    dataset: str | Callable[..., Any] | Mapping[str, Any] = "movielens-small",
+    split: str | Callable[..., Any] | Mapping[str, Any] = "time-range",
     space: SearchSpace | str | Mapping[str, Any] | None = None,
     compare: str | None = None,
     model: Mapping[str, Value] | None = None,
     trials: int | None = None,
     max_epochs: int = 30,
     patience: int = 4,
-    sampler: str | Mapping[str, Any] = "tpe",
-    pruner: str | Mapping[str, Any] = "median",
+    sampler: str | Callable[..., Any] | Mapping[str, Any] = "tpe",
+    pruner: str | Callable[..., Any] | Mapping[str, Any] = "median",
     timeout: str | float | None = None,
     trial_timeout: str | float | None = None,
     stall_timeout: str | float | None = None,
@@ -83,7 +84,8 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
     """A sweep written in Python: the same tables as a sweep file's, the same checks.
 
     Args:
-        dataset: a shipped data set by name, or the `[dataset]` table.
+        dataset: a shipped data set by name, or the `[dataset]` table. Here and in `split`,
+            `sampler` and `pruner` a function of your own may stand for its name.
         split: a method by name, or the `[split]` table.
         space: a space, a shipped one by name, or the `[space]` table; None: one model, for
             `train`. An architecture may be the function or class itself.
@@ -97,8 +99,8 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
         "name": name,
         "seed": seed,
         "note": note,
-        "dataset": {"name": dataset} if isinstance(dataset, str) else dataset,
-        "split": {"method": split} if isinstance(split, str) else split,
+        "dataset": dataset if isinstance(dataset, Mapping) else {"name": dataset},
+        "split": split if isinstance(split, Mapping) else {"method": split},
         "model": model or {},
     }
     length: dict[str, Any] = {"max_epochs": max_epochs, "patience": patience}
@@ -128,7 +130,7 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
     dataset, split, search = config.dataset, config.split, config.search
     tables: dict[str, Any] = {
         "dataset": {
-            "name": dataset.name,
+            "name": dataset.own.reference if dataset.own else dataset.name,
             "path": dataset.path,
             "columns": dict(dataset.columns) or None,
             "rating_range": dataset.rating_range,
@@ -139,7 +141,8 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
             },
             "features": dataset.features,
         },
-        "split": {key: getattr(split, key) for key in ("method", *SPLIT_KEYS[split.method])}
+        "split": {"method": split.own.reference if split.own else split.method}
+        | {key: getattr(split, key) for key in SPLIT_KEYS[split.method]}
         | ({"confirm": split.confirm} if split.confirm else {}),
     }
     if config.compare is not None:
@@ -160,8 +163,8 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
             "trials": search.trials,
             "max_epochs": search.max_epochs,
             "patience": search.patience,
-            "sampler": _named(search.sampler, search.sampler_args),
-            "pruner": _named(search.pruner, search.pruner_args),
+            "sampler": _named(search.sampler, search.sampler_args, search.sampler_own),
+            "pruner": _named(search.pruner, search.pruner_args, search.pruner_own),
             "timeout": search.timeout_s,
             "trial_timeout": search.trial_timeout_s,
             "stall_timeout": search.stall_timeout_s,
@@ -170,7 +173,8 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
     return tables
 
 
-def _named(name: str, args: Mapping[str, Any]) -> str | dict[str, Any]:
+def _named(name: str, args: Mapping[str, Any], own: OwnArchitecture | None) -> str | dict[str, Any]:
+    name = own.reference if own else name
     return {"name": name, **args} if args else name
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from experiments.sweep_file import SweepSource
 from experiments.sweep_tables import (
@@ -17,12 +17,16 @@ from experiments.sweep_tables import (
 )
 from recommender.datasets.base import DatasetConfig, ItemsConfig, SplitConfig, SplitMethod
 from recommender.datasets.registry import DATASETS, problems_with
+from recommender.errors import ModelError
+from recommender.own import OwnArchitecture
+from recommender.own_functions import is_reference, read_function
 
-SPLIT_KEYS: dict[SplitMethod, tuple[str, ...]] = {
+SPLIT_KEYS: dict[SplitMethod | Literal["own"], tuple[str, ...]] = {
     "time-range": ("train", "validation"),
     "time-fraction": ("train", "validation"),
     "random": ("train", "validation", "seed"),
     "files": ("train_path", "test_path", "validation_path"),
+    "own": (),
 }
 """What `[split]` may say beside its method."""
 
@@ -46,9 +50,28 @@ def read_data(
         return None
     for key, message in problems_with(dataset, split):
         report(key, message)
-    if dataset.name is not None and dataset.name not in DATASETS:
+    if dataset.own is None and dataset.name is not None and dataset.name not in DATASETS:
         _check_paths(dataset, split, report)
     return dataset, split
+
+
+def read_reference(
+    key: str, reference: str, takes: Sequence[str], source: SweepSource, report: Report
+) -> OwnArchitecture | None:
+    """The function that a key of the sweep names; None after its mistake was reported."""
+    try:
+        return read_function(reference, source.resolve(key, "."), takes)
+    except ModelError as error:
+        report(key, str(error))
+        return None
+
+
+def _wants_more(key: str, own: OwnArchitecture, report: Report) -> bool:
+    """Whether a function has parameters that no key of the sweep gives."""
+    lacking = [p.name for p in own.parameters if p.is_required]
+    if lacking:
+        report(key, f"{own.where} needs {', '.join(lacking)}; give it a default")
+    return bool(lacking)
 
 
 def _read_dataset(
@@ -74,8 +97,15 @@ def _read_dataset(
         if given is not None and (part is None or not is_whole(part, given)):
             return None
     assert read is not None
+    own = None
+    if read.name is not None and is_reference(read.name):
+        takes = ("path",) if read.path is not None else ()
+        own = read_reference("dataset.name", read.name, takes, source, report)
+        if own is None or _wants_more("dataset.name", own, report):
+            return None
     return DatasetConfig(
-        name=read.name,
+        name=own.where if own else read.name,
+        own=own,
         path=source.resolve("dataset.path", read.path) if read.path is not None else None,
         columns=columns.model_dump(exclude_none=True) if columns else {},
         rating_range=(read.rating_range[0], read.rating_range[1]) if read.rating_range else None,
@@ -95,20 +125,29 @@ def _items_config(items: ItemsTable, source: SweepSource) -> ItemsConfig:
 
 
 def _read_split(raw: Any, source: SweepSource, report: Report) -> SplitConfig | None:
+    own = None
+    if isinstance(raw, dict) and is_reference(raw.get("method")):
+        own = read_reference("split.method", raw["method"], ("frame",), source, report)
+        raw = {key: value for key, value in raw.items() if key != "method"}
+        if own is None or _wants_more("split.method", own, report):
+            return None
     read = read_table(SplitTable, raw, "split", report)
     if read is None or not is_whole(read, raw):
         return None
+    method = read.method if own is None else "own"
     # A path without method "files" is told by the data's own checks.
     for key in ("train", "validation", "seed"):
-        if key in read.model_fields_set and key not in SPLIT_KEYS[read.method]:
-            report(f"split.{key}", f"means nothing to method {read.method!r}; leave it out")
-    paths = {
+        if key in read.model_fields_set and key not in SPLIT_KEYS[method]:
+            told = own.where if own else repr(method)
+            report(f"split.{key}", f"means nothing to method {told}; leave it out")
+    paths: dict[str, Any] = {
         key: source.resolve(f"split.{key}", getattr(read, key))
         for key in SPLIT_KEYS["files"]
         if getattr(read, key) is not None
     }
     return SplitConfig(
-        method=read.method,
+        method=method,
+        own=own,
         train=read.train,
         validation=read.validation,
         seed=read.seed or 0,

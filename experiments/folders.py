@@ -16,8 +16,9 @@ from experiments.files import atomic_write, read_json, write_json
 from experiments.journal import Journal
 from experiments.machine import Machine
 from experiments.own_code import (
+    as_kept,
     keep_code,
-    kept_architectures,
+    own_code,
     refuse_changed_code,
     refuse_damaged_code,
 )
@@ -96,8 +97,8 @@ def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
     now = replace(sweep, name=frozen.name)
     if frozen == now:
         return folder
-    if frozen.architectures.keys() == now.architectures.keys():
-        own = now.architectures
+    own = own_code(now)
+    if own_code(frozen).keys() == own.keys():
         refuse_changed_code(folder, ((name, own[name].root, own[name].files) for name in own))
         now = replace(now, architectures=frozen.architectures)
     raise StateError(
@@ -140,7 +141,7 @@ def create(
         | {"n_workers": resources.workers, "resources": asdict(resources)},
     )
     atomic_write(folder / "README.txt", README.format(name=folder.name))
-    frozen = replace(sweep, architectures=kept_architectures(Path(), sweep))
+    frozen = as_kept(Path(), sweep)
     # Last: a folder with a sweep.toml is a study.
     atomic_write(folder / "sweep.toml", sweep_to_toml(frozen))
     return folder

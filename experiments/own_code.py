@@ -346,12 +346,46 @@ def with_conditions(space: SearchSpace, own: OwnCode) -> dict[str, Any]:
 
 def kept_architectures(folder: Path, sweep: SweepConfig) -> dict[str, OwnArchitecture]:
     """The sweep's own architectures as they lie in the study in `folder`."""
-    return {name: replace(own, root=folder / CODE) for name, own in sweep.architectures.items()}
+    return dict(as_kept(folder, sweep).architectures)
+
+
+def as_kept(folder: Path, sweep: SweepConfig) -> SweepConfig:
+    """The sweep with the researcher's own code as it lies in the study in `folder`."""
+
+    def kept(own: OwnArchitecture | None) -> OwnArchitecture | None:
+        return own and replace(own, root=folder / CODE)
+
+    search = sweep.search
+    return replace(
+        sweep,
+        dataset=replace(sweep.dataset, own=kept(sweep.dataset.own)),
+        split=replace(sweep.split, own=kept(sweep.split.own)),
+        search=search
+        and replace(
+            search, sampler_own=kept(search.sampler_own), pruner_own=kept(search.pruner_own)
+        ),
+        architectures={
+            name: replace(own, root=folder / CODE) for name, own in sweep.architectures.items()
+        },
+    )
+
+
+def own_code(sweep: SweepConfig) -> dict[str, OwnArchitecture]:
+    """All that a sweep has of the researcher's own: `gated`, `the split`."""
+    search = sweep.search
+    others: dict[str, OwnArchitecture | None] = {
+        "dataset": sweep.dataset.own,
+        "split": sweep.split.own,
+        "sampler": search.sampler_own if search else None,
+        "pruner": search.pruner_own if search else None,
+    }
+    found = {**sweep.architectures, **{f"the {n}": own for n, own in others.items()}}
+    return {name: own for name, own in found.items() if own is not None}
 
 
 def keep_code(folder: Path, sweep: SweepConfig) -> None:
-    """Copies the files that the own architectures need to the study's `code/`."""
-    for own in sweep.architectures.values():
+    """Copies the files that the researcher's own code needs to the study's `code/`."""
+    for own in own_code(sweep).values():
         for file in own.files:
             target = folder / CODE / file
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -359,7 +393,7 @@ def keep_code(folder: Path, sweep: SweepConfig) -> None:
 
 
 def code_record(sweep: SweepConfig) -> dict[str, Any]:
-    """For the provenance: where each own architecture came from, and its hash."""
+    """For the provenance: where each piece of own code came from, and its hash."""
     return {
         name: {
             "source": str(own.root / own.file),
@@ -368,7 +402,7 @@ def code_record(sweep: SweepConfig) -> dict[str, Any]:
             "files": list(own.files),
             "sha256": own.digest,
         }
-        for name, own in sweep.architectures.items()
+        for name, own in own_code(sweep).items()
     }
 
 
@@ -410,7 +444,7 @@ def refuse_changed_code(folder: Path, now: Iterable[Origin]) -> None:
             kept, found = folder / CODE / file, root / file
             if found.is_file() and _bytes(found) != _bytes(kept):
                 raise StateError(
-                    f"{found} changed since {folder.name} began; its trials of {name} could not be "
+                    f"{found} changed since {folder.name} began ({name}); its trials could not be "
                     f"compared with new ones:\n{_difference(kept, found)}\n"
                     "Take the change back to go on, or run the sweep again as another study: add "
                     f"--set name={folder.name}-changed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from experiments.armed_search import ArmedSearch
 from experiments.arms import arms_of, default_point
@@ -11,10 +12,13 @@ from experiments.grid import grid_points
 from experiments.optuna_search import OptunaSearch
 from experiments.pruners import build_pruner
 from experiments.records import Value
-from experiments.samplers import sampler_factory, stable_seed
+from experiments.samplers import SamplerFactory, sampler_factory, stable_seed
 from experiments.search_protocol import Proposal, Search
 from experiments.sweep import SearchConfig
 from search_spaces import SearchSpace
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
 
 __all__ = ["Proposal", "Search", "build_search"]
 
@@ -36,7 +40,7 @@ def build_search(
     Raises:
         SpaceError: the sampler is `grid` and a dimension has no finite grid.
     """
-    sampler = sampler_factory(config.sampler, config.sampler_args)
+    sampler = _sampler(config)
 
     def one_arm(space: SearchSpace, arm: str | None) -> OptunaSearch:
         default = default_point(space, defaults, own)
@@ -45,7 +49,7 @@ def build_search(
             space,
             planned=[default, *enqueued] if sampler else grid_points(space, default),
             sampler=sampler,
-            pruner=build_pruner(config.pruner, config.pruner_args, config.max_epochs),
+            pruner=_pruner(config),
             seed=stable_seed(seed, "search", arm or ""),
             arm=arm,
         )
@@ -53,3 +57,19 @@ def build_search(
     if compare is None:
         return one_arm(space, None)
     return ArmedSearch({arm: one_arm(part, arm) for arm, part in arms_of(space, compare).items()})
+
+
+def _sampler(config: SearchConfig) -> SamplerFactory | None:
+    if config.sampler_own is not None:
+        from experiments.own_search import own_sampler_factory
+
+        return own_sampler_factory(config.sampler_own, config.sampler_args)
+    return sampler_factory(config.sampler, config.sampler_args)
+
+
+def _pruner(config: SearchConfig) -> BasePruner:
+    if config.pruner_own is not None:
+        from experiments.own_search import own_pruner
+
+        return own_pruner(config.pruner_own, config.pruner_args, config.max_epochs)
+    return build_pruner(config.pruner, config.pruner_args, config.max_epochs)

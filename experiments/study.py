@@ -109,6 +109,7 @@ def run_study(
     machine, resources = take_machine(resources)
     name, notice = folders.free_name(root, sweep.name)
     import_ray(resources)
+    _try_own_search(sweep)
     loaded = load_data(sweep)
     folder = folders.create(root / name, sweep, loaded.description, machine, resources, command)
     with StudyLock(folder, watcher.message):
@@ -180,9 +181,23 @@ def plan_study(sweep: SweepConfig, resources: Resources | None = None) -> Plan:
         As `run_study`, but for what other studies there are and for Ray.
     """
     machine, resources = take_machine(resources)
+    _try_own_search(sweep)
     plan = _plan(sweep, load_data(sweep), resources, machine)
     others = others_lines(machine.gpus) if resources.gpus else []
     return replace(plan, assumptions=(*plan.assumptions, *others))
+
+
+def _try_own_search(sweep: SweepConfig) -> None:
+    """The researcher's own sampler and pruner must work before anything is written.
+
+    Raises:
+        RequestError: what is wrong with them, by file and line.
+    """
+    search = sweep.search
+    if search is not None and (search.sampler_own or search.pruner_own):
+        from experiments.own_search import check_own_search
+
+        check_own_search(sweep)
 
 
 def load_data(sweep: SweepConfig) -> LoadedDataset:

@@ -39,8 +39,11 @@ class SearchConfig:
     enqueue: tuple[Mapping[str, Value], ...] = ()
     """Tried after the default, in this order, projected onto the space; a value left out is the
     default's."""
+    sampler_own: OwnArchitecture | None = None
+    """The researcher's function that makes the sampler."""
     pruner: str = "median"
     pruner_args: Mapping[str, Value] = field(default_factory=dict)
+    pruner_own: OwnArchitecture | None = None
     timeout_s: float | None = None
     """Wall time over all runs of the study; None: no limit."""
     trial_timeout_s: float | None = None

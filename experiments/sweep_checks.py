@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from experiments.arms import arms_of
-from experiments.data_checks import read_data
+from experiments.data_checks import read_data, read_reference
 from experiments.durations import parse_duration
 from experiments.enqueue import check_points
 from experiments.errors import RequestError, SweepFileError, SweepProblem
@@ -37,6 +37,8 @@ from experiments.sweep_tables import (
 )
 from recommender.config import TrainingConfig
 from recommender.errors import unknown
+from recommender.own import OwnArchitecture
+from recommender.own_functions import argument_problems, is_reference
 from search_spaces import Choice, Problem, SearchSpace
 
 
@@ -66,7 +68,7 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
         defaults=defaults_with(model, own.architectures),
         own=own_defaults(model, own.architectures),
     )
-    search = _read_search(table, space, compare, n_grid, report)
+    search = _read_search(table, space, compare, n_grid, source, report)
     length = search if "search" in table else _read_training(table, report)
     if problems or also:
         # Those of no line (overrides, missing tables) first, then down the file.
@@ -144,6 +146,7 @@ def _read_search(
     space: SearchSpace | None,
     compare: str | None,
     n_grid: Callable[[SearchSpace, str | None], int],
+    source: SweepSource,
     report: Report,
 ) -> SearchConfig | None:
     if "search" not in table:
@@ -161,8 +164,12 @@ def _read_search(
     read = read_table(SearchTable, table["search"], "search", report)
     if read is None:
         return None
-    sampler, sampler_args = _read_named("sampler", read.sampler, check_sampler, report)
-    pruner, pruner_args = _read_named("pruner", read.pruner, check_pruner, report)
+    sampler, sampler_args, sampler_own = _read_named(
+        "sampler", read.sampler, check_sampler, "seed", source, report
+    )
+    pruner, pruner_args, pruner_own = _read_named(
+        "pruner", read.pruner, check_pruner, "max_epochs", source, report
+    )
     is_told = "trials" in table["search"] and read.trials is None
     n_trials = 0 if is_told else _count_trials(read.trials, sampler, space, compare, n_grid, report)
     if n_trials and space is not None:
@@ -175,8 +182,10 @@ def _read_search(
         patience=read.patience,
         sampler=sampler,
         sampler_args=sampler_args,
+        sampler_own=sampler_own,
         pruner=pruner,
         pruner_args=pruner_args,
+        pruner_own=pruner_own,
         timeout_s=_read_duration("timeout", read.timeout, report),
         trial_timeout_s=_read_duration("trial_timeout", read.trial_timeout, report),
         stall_timeout_s=_read_duration("stall_timeout", read.stall_timeout, report)
@@ -188,9 +197,14 @@ def _read_named(
     role: str,
     raw: object,
     check: Callable[[str, Mapping[str, Any]], list[Problem]],
+    takes: str,
+    source: SweepSource,
     report: Report,
-) -> tuple[str, dict[str, Any]]:
-    """Name and arguments of `"tpe"` or `{ name = "tpe", n_startup_trials = 20 }`."""
+) -> tuple[str, dict[str, Any], OwnArchitecture | None]:
+    """Name and arguments of `"tpe"` or `{ name = "tpe", n_startup_trials = 20 }`.
+
+    Or of a function of the researcher's own, called with `takes`.
+    """
     args = dict(raw) if isinstance(raw, dict) else {}
     name = args.pop("name", None) if isinstance(raw, dict) else raw
     if not isinstance(name, str):
@@ -198,10 +212,15 @@ def _read_named(
         report(
             f"search.{role}", f"must be a name or a table with one, got {raw!r}; write {example}"
         )
-        return "", {}
+        return "", {}, None
+    if is_reference(name):
+        own = read_reference(f"search.{role}", name, (takes,), source, report)
+        for argument, message in (argument_problems(own, args) if own else {}).items():
+            report(f"search.{role}.{argument}", message)
+        return (own.where if own else name), args, own
     for problem in check(name, args):
         report(problem.key, problem.message)
-    return name, args
+    return name, args, None
 
 
 def _count_trials(

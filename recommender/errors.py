@@ -26,6 +26,11 @@ class OwnCodeError(ModelError):
         self.log = log or message
         """The traceback from the first line of theirs on; the message where there is none."""
 
+    @property
+    def in_full(self) -> str:
+        """The message, and the traceback below it."""
+        return str(self) if self.log == str(self) else f"{self}\n{self.log.rstrip()}"
+
 
 class Interrupted(Exception):
     """Training was asked to stop in the middle of an epoch; that epoch counts for nothing."""

@@ -13,6 +13,8 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from recommender.own import OwnArchitecture
+
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Strings = npt.NDArray[np.str_]
@@ -55,6 +57,8 @@ class DatasetConfig:
     """None: the shipped data set's own, or the lowest and highest rating outside the test part."""
     items: ItemsConfig | None = None
     """Only for a table."""
+    own: OwnArchitecture | None = None
+    """The researcher's function that gives the data, which then goes by the function's name."""
     features: tuple[str, ...] = ()
     """What the model sees; empty: all that the data set has but `hour_of_day`, `day_of_week`."""
 
@@ -63,7 +67,7 @@ class DatasetConfig:
 class SplitConfig:
     """The `[split]` table: which rows train, which choose, which are sealed."""
 
-    method: SplitMethod = "time-range"
+    method: SplitMethod | Literal["own"] = "time-range"
     train: float = 0.6
     """Share of the time range (`time-range`) or of the rows (`time-fraction`, `random`)."""
     validation: float = 0.2
@@ -78,13 +82,15 @@ class SplitConfig:
     test_path: Path | None = None
     validation_path: Path | None = None
     """None: the last tenth of the train file by time."""
+    own: OwnArchitecture | None = None
+    """The researcher's function that labels the rows; only for `own`."""
 
     @property
     def needs_time(self) -> bool:
         """Whether the data must have times to be split this way."""
         if self.method == "files":
             return self.validation_path is None
-        return self.method != "random"
+        return self.method not in ("random", "own")
 
     @property
     def files(self) -> dict[str, Path]:

@@ -163,6 +163,8 @@ def _split_in_words(split: SplitConfig) -> dict[str, Any]:
     """What the method uses, and nothing that it ignores; of files their names."""
     words: dict[str, Any] = {"method": split.method}
     confirm = {"confirm": split.confirm} if split.confirm else {}
+    if split.own is not None:
+        return {"method": split.own.where} | confirm
     if split.method == "files":
         return words | {part: path.name for part, path in split.files.items()} | confirm
     words |= {"train": split.train, "validation": split.validation}

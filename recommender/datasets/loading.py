@@ -19,7 +19,12 @@ from recommender.datasets.cleaning import Ratings, clean
 from recommender.datasets.describe import describe
 from recommender.datasets.encoding import encode
 from recommender.datasets.features import item_features
-from recommender.datasets.registry import features_of, problems_with, source_of
+from recommender.datasets.registry import (
+    feature_problems,
+    features_of,
+    problems_with,
+    source_of,
+)
 from recommender.datasets.splits import Parts, is_open, split_ratings
 from recommender.errors import DataError
 
@@ -83,9 +88,13 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
     if problems:
         raise DataError([f"{key}: {problem}" for key, problem in problems])
     source = source_of(dataset)
-    features = features_of(dataset)
+    features = features_of(dataset, source)
+    if dataset.own is not None and (missing := feature_problems(dataset, source.features(dataset))):
+        raise DataError([f"{key}: {problem}" for key, problem in missing])
     tables = [source.read_ratings(dataset, path) for path in split.files.values() or (None,)]
     ratings = clean(tables, dataset.rating_range or source.rating_range)
+    if ratings.time is None and split.needs_time:
+        raise DataError([f"split.method: {split.method} needs times; give them as column time"])
     parts = split_ratings(ratings, split)
     items = source.read_items(dataset)
     item_frame, item_notes = pd.DataFrame(), list[str]()

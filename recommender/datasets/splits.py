@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from recommender.datasets.base import PARTS, SplitConfig
 from recommender.datasets.cleaning import Ratings
+from recommender.datasets.own_split import labelled
 from recommender.errors import DataError
 
 TRAIN, VALIDATION, TEST, CONFIRM = range(len(PARTS))
@@ -37,9 +38,13 @@ def split_ratings(ratings: Ratings, split: SplitConfig) -> Parts:
     elif split.method == "random":
         shuffled = np.random.default_rng(split.seed).permutation(len(ratings))
         parts = _by_rank(shuffled, split.train, split.validation)
+    elif split.own is not None:
+        parts = labelled(split.own, ratings)
     else:
         parts = _by_file(ratings.file, time, has_validation=split.validation_path is not None)
     empty = [PARTS[part] for part in (TRAIN, VALIDATION, TEST) if not (parts == part).any()]
+    if empty and split.own is not None:
+        raise DataError([f"{split.own.where} leaves no row for {' and '.join(empty)}"])
     if empty:
         raise DataError(
             [

@@ -1,0 +1,148 @@
+"""A data set that a function of the researcher's own gives as one tidy table.
+
+A row a rating: `user`, `item`, `rating`, `time` where there are times; every other column is a
+feature of the item, the same in all rows of an item: lists of words, text (a category) or numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recommender.datasets.base import DatasetConfig, FeatureKind
+from recommender.datasets.sources import TIME_FEATURES, Problem, RawItems, RawTable, Source
+from recommender.errors import DataError, OwnCodeError
+from recommender.own import OwnArchitecture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COLUMNS = ("user", "item", "rating", "time")
+
+
+def own_source(own: OwnArchitecture) -> Source:
+    """How its data is read; the function is called once for each of these."""
+
+    @functools.cache
+    def table(path: Path | None) -> pd.DataFrame:
+        return _called(own, path)
+
+    def features(dataset: DatasetConfig) -> tuple[str, ...]:
+        frame = table(dataset.path)
+        times = TIME_FEATURES if "time" in frame else ()
+        return ("user_id", "item_id", *_item_columns(frame), *times)
+
+    def read_ratings(dataset: DatasetConfig, _path: Path | None) -> RawTable:
+        frame = table(dataset.path)
+        return RawTable(frame[[c for c in _COLUMNS if c in frame]], own.where, "row", 0)
+
+    def read_items(dataset: DatasetConfig) -> RawItems | None:
+        return _items(own, table(dataset.path))
+
+    return Source(None, features, _problems, read_ratings, read_items)
+
+
+def _problems(dataset: DatasetConfig, files: Mapping[str, Path]) -> list[Problem]:
+    """Features are looked at when the function has been called."""
+    problems = [
+        (f"dataset.{key}", "is for tables in files; the function names its columns itself")
+        for key, given in (("columns", dataset.columns), ("items", dataset.items))
+        if given
+    ]
+    if files:
+        problems.append(("split.method", "files needs tables in files; choose another method"))
+    if dataset.path is not None and not dataset.path.exists():
+        problems.append(("dataset.path", f"{dataset.path} is not there"))
+    return problems
+
+
+def _called(own: OwnArchitecture, path: Path | None) -> pd.DataFrame:
+    import pandas as pd
+
+    from recommender.own_loading import blamed_on, load
+
+    try:
+        function = load(own)
+        with blamed_on(own):
+            frame = function(str(path)) if path is not None else function()
+    except OwnCodeError as error:
+        raise DataError([error.in_full]) from error
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError([f"{own.where} must give a pandas DataFrame, got {type(frame).__name__}"])
+    names = [str(name) for name in frame.columns]
+    frame = frame.set_axis(names, axis=1).reset_index(drop=True)
+    problems = [
+        f"{own.where}: column {name!r} is missing; there are {', '.join(names)}"
+        for name in _COLUMNS[:3]
+        if name not in names
+    ]
+    problems += [
+        f"{own.where}: column {name!r} is there {names.count(name)} times"
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
+    ]
+    taken = ("user_id", "item_id", *TIME_FEATURES)
+    problems += [
+        f"{own.where}: the name {name!r} is taken; rename the column"
+        for name in names
+        if name in taken
+    ]
+    if problems:
+        raise DataError(problems)
+    return frame
+
+
+def _item_columns(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name in frame.columns if name not in _COLUMNS]
+
+
+def _items(own: OwnArchitecture, frame: pd.DataFrame) -> RawItems | None:
+    import pandas as pd
+
+    columns = _item_columns(frame)
+    if not columns:
+        return None
+    told = frame[["item", *columns]].copy()
+    kinds: dict[str, FeatureKind] = {}
+    for name in columns:
+        kinds[name] = _kind(told[name])
+        if kinds[name] == "list":
+            told[name] = told[name].map(_as_tuple)
+    first = told.drop_duplicates("item")
+    of_item = first.set_index("item")
+    problems = []
+    for name in columns:
+        expected = told["item"].map(of_item[name])
+        differs = ~((told[name] == expected) | (told[name].isna() & expected.isna()))
+        if differs.any():
+            row = int(differs.to_numpy().argmax())
+            problems.append(
+                f"{own.where}: {name} of item {told['item'].iloc[row]} is "
+                f"{expected.iloc[row]} in one row and {told[name].iloc[row]} in another; every "
+                "column but user, item, rating and time is a feature of the item, the same in all "
+                "its rows"
+            )
+    if problems:
+        raise DataError(problems)
+    is_known = first["item"].notna()
+    table = RawTable(pd.DataFrame(first[is_known]).reset_index(drop=True), own.where, "row", 0)
+    return RawItems(table, kinds)
+
+
+def _kind(column: pd.Series[Any]) -> FeatureKind:
+    import numpy as np
+    import pandas as pd
+
+    if any(isinstance(value, list | tuple | set | np.ndarray) for value in column):
+        return "list"
+    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    return "number" if is_number else "category"
+
+
+def _as_tuple(value: Any) -> Any:
+    """A list of words, which can be compared; a set in order."""
+    if isinstance(value, set):
+        return tuple(sorted(value))
+    return value if isinstance(value, str | float) or value is None else tuple(value)

@@ -1,0 +1,36 @@
+"""A researcher's own sampler and pruner are held to what ours are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.search import Search, build_search
+from experiments.sweep import SearchConfig
+from recommender.own_functions import read_function
+from tests.contracts.test_search_rebuilds import N_TRIALS, essence, runner
+from tests.made_up_spaces import CONDITIONAL, DEFAULTS
+from tests.own_helpers import write_helpers
+
+
+def test_an_own_sampler_and_pruner_go_on_after_kills_as_if_nothing_had_happened(
+    tmp_path: Path,
+) -> None:
+    folder = write_helpers(tmp_path)
+    config = SearchConfig(
+        trials=N_TRIALS,
+        max_epochs=9,
+        sampler_own=read_function("mine.py:warm_random", folder, ("seed",)),
+        sampler_args={"n_random": 4},
+        pruner_own=read_function("mine.py:strict", folder, ("max_epochs",)),
+    )
+
+    def make() -> Search:
+        return build_search(CONDITIONAL, config, 42, None, DEFAULTS)
+
+    whole = runner(checkpoint_every=2)
+    uninterrupted = whole.run(make())
+    kills = range(67, whole.n_writes, 61)
+    resumed = runner(checkpoint_every=2).run_through_kills(make, kills)
+    assert essence(resumed) == essence(uninterrupted)
+    assert len({repr(t.values) for t in resumed}) == N_TRIALS
+    assert {str(t.stop_reason) for t in resumed} >= {"pruner"}

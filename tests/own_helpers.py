@@ -1,0 +1,125 @@
+"""Functions that are no models, as a researcher brings them, as source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MINE = """\
+import numpy as np
+import pandas as pd
+
+from more import ratings
+
+
+def load():
+    return ratings()
+
+
+def from_path(path, *, best=5):
+    frame = pd.read_csv(path)
+    return frame.assign(rating=frame["rating"].clip(upper=best))
+
+
+def latest_last(frame):
+    share = frame["time"].groupby(frame["user"]).rank(pct=True, method="first")
+    shuffled = share.sample(frac=1.0, random_state=0)
+    return shuffled.map(lambda s: "train" if s <= 0.6 else "validation" if s <= 0.8 else "test")
+
+
+def warm_random(seed, *, n_random=4):
+    from optuna.samplers import RandomSampler, TPESampler
+
+    return TPESampler(n_startup_trials=n_random, seed=seed) if n_random else RandomSampler(seed)
+
+
+def strict(max_epochs, *, percent=50.0):
+    from optuna.pruners import PercentilePruner
+
+    return PercentilePruner(percent, n_startup_trials=2, n_warmup_steps=1)
+"""
+
+MORE = """\
+import numpy as np
+import pandas as pd
+
+
+def ratings(n=900):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"user": rng.integers(0, 40, n), "item": rng.integers(0, 30, n)})
+    frame = frame.drop_duplicates()
+    frame["rating"] = rng.integers(1, 6, len(frame)).astype(float)
+    frame["time"] = rng.integers(1_000_000_000, 1_100_000_000, len(frame))
+    frame["roast"] = np.where(frame["item"] % 2, "dark", "light")
+    frame["price"] = frame["item"] * 1.5
+    frame["tags"] = [["a", "b"] if item % 3 else ["c"] for item in frame["item"]]
+    return frame
+"""
+
+BAD = """\
+import numpy as np
+from more import ratings
+
+
+def no_frame():
+    return [1, 2]
+
+
+def no_rating():
+    return ratings().rename(columns={"rating": "stars"})
+
+
+def two_prices():
+    frame = ratings()
+    frame.loc[frame.index[3], "price"] = -1.0
+    return frame
+
+
+def fails():
+    frame = ratings()
+    return frame["nothing"]
+
+
+def too_few(frame):
+    return ["train"] * 3
+
+
+def other_words(frame):
+    return ["train"] * (len(frame) - 1) + ["dev"]
+
+
+def all_train(frame):
+    return ["train"] * len(frame)
+
+
+def dice(frame):
+    return np.random.default_rng().choice(["train", "validation", "test"], len(frame))
+
+
+def peeks(frame):
+    return frame["rating"] > 3
+
+
+def unseeded(seed):
+    from optuna.samplers import RandomSampler
+
+    return RandomSampler()
+
+
+def no_sampler(seed):
+    return "tpe"
+
+
+def raises(seed):
+    raise ValueError(f"not {seed}")
+
+
+def wants_more(frame, other):
+    return None
+"""
+
+
+def write_helpers(folder: Path) -> Path:
+    """`mine.py` and `bad.py`, which import `more.py`."""
+    for name, text in {"mine": MINE, "more": MORE, "bad": BAD}.items():
+        (folder / f"{name}.py").write_text(text)
+    return folder

@@ -1,0 +1,108 @@
+"""Data sets and splits that a researcher's own function gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
+from recommender.datasets.loading import load_dataset
+from recommender.errors import DataError, ModelError
+from recommender.own_functions import argument_problems, read_function
+from tests.own_helpers import write_helpers
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_helpers(tmp_path)
+
+
+def loaded(
+    folder: Path, load: str = "mine.py:load", split: str | None = None, **more: object
+) -> LoadedDataset:
+    own = read_function(load, folder, ())
+    by = read_function(split, folder, ("frame",)) if split else None
+    return load_dataset(
+        DatasetConfig(name=own.where, own=own, **more),  # type: ignore[arg-type]
+        SplitConfig(method="own", own=by) if by else SplitConfig(),
+    )
+
+
+def test_a_function_gives_ratings_times_and_item_features_of_every_kind(folder: Path) -> None:
+    data = loaded(folder)
+    assert data.description.name == "mine.py: load"
+    assert data.description.features == ("user_id", "item_id", "roast", "price", "tags")
+    kinds = {name: (t.kind, t.columns) for name, t in data.encoded.item_tables.items()}
+    assert kinds == {
+        "roast": ("category", ("dark", "light")),
+        "price": ("number", ("price",)),
+        "tags": ("list", ("a", "b", "c")),
+    }
+    assert loaded(folder).description == data.description
+    few = loaded(folder, features=("user_id", "item_id", "hour_of_day", "price"))
+    assert list(few.encoded.item_tables) == ["price"] and few.encoded.context_columns
+
+
+def test_a_path_is_handed_on_as_it_is(folder: Path) -> None:
+    (folder / "ratings.csv").write_text(
+        "user,item,rating,time\n"
+        + "".join(f"{u},{i},{u % 9},{u + i}\n" for u in range(9) for i in range(9))
+    )
+    own = read_function("mine.py:from_path", folder, ("path",))
+    data = load_dataset(
+        DatasetConfig(name=own.where, own=own, path=folder / "ratings.csv"), SplitConfig()
+    )
+    assert data.description.n_ratings == 81 and data.description.rating_range[1] == 5
+    assert argument_problems(own, {"best": "5", "worst": 1}) == {
+        "best": "best must be a whole number, as its default 5, got '5'",
+        "worst": "unknown argument of from_path 'worst'; known: best",
+    }
+
+
+def test_a_split_labels_the_rows_in_whatever_order_it_gives_them(folder: Path) -> None:
+    data = loaded(folder, split="mine.py:latest_last")
+    parts = data.description.parts
+    n_rows = sum(part.n_rows for part in parts.values())
+    assert parts["train"].n_rows / n_rows == pytest.approx(0.6, abs=0.03)
+    assert parts["test"].n_users == parts["train"].n_users
+    assert data.description.split == {"method": "mine.py: latest_last"}
+    users = data.encoded.validation_users
+    assert len(users) == parts["validation"].n_rows and (np.diff(users) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("load", "split", "said"),
+    [
+        ("bad.py:no_frame", None, "bad.py: no_frame must give a pandas DataFrame, got list"),
+        ("bad.py:no_rating", None, "column 'rating' is missing; there are user, item, stars"),
+        ("bad.py:two_prices", None, r"price of item \d+ is .* in one row and .* in another"),
+        ("bad.py:fails", None, r'(?s)File ".*bad.py", line 21, in fails.*KeyError: .nothing.'),
+        ("mine.py:load", "bad.py:too_few", "labels, got 3"),
+        ("mine.py:load", "bad.py:other_words", "train, validation or test for each .* got 'dev'"),
+        ("mine.py:load", "bad.py:all_train", "leaves no row for validation and test"),
+        ("mine.py:load", "bad.py:dice", "other labels when it is called again"),
+        ("mine.py:load", "bad.py:peeks", r"(?s)bad.py\", line .*KeyError: 'rating'"),
+    ],
+)
+def test_what_a_function_does_wrong_is_told_as_its_own(
+    folder: Path, load: str, split: str | None, said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        loaded(folder, load, split)
+
+
+def test_features_that_it_has_not_are_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"dataset.features: unknown feature 'prize'; did you mean"):
+        loaded(folder, features=("user_id", "item_id", "prize"))
+
+
+def test_what_cannot_be_called_is_refused_unread(folder: Path) -> None:
+    for reference, said in (
+        ("mine.py:lode", "has no function or class 'lode'"),
+        ("nowhere.py:load", "there is no file"),
+        ("bad.py:wants_more", "all else must be keyword-only"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            read_function(reference, folder, ("frame",))
