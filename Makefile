@@ -1,6 +1,9 @@
 # make quickstart   set up, run a small sweep on real ratings, say where the report is
 # make test         set up, then formatting, lint, types, import contracts and all tests
-# make bench        the same trials by recsweep and by its peers; alone on the machine, please
+# make bench        how fast it is, against its peers and by itself; alone on the machine, please.
+#                   Its parts: bench-sweeps (half an hour), bench-step (half a minute),
+#                   bench-memory (5 min), bench-workers (4 min), bench-driver (1 min),
+#                   bench-start (4 min)
 # make torture      long: kill a study at every write, and real sweeps at random; prints the counts
 # make lock         resolve requirements.lock anew (needs uv)
 
@@ -11,7 +14,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& command -v $$p && break; done)
 
-.PHONY: quickstart test bench torture setup lock clean
+BENCHES := bench-sweeps bench-step bench-memory bench-workers bench-driver bench-start
+
+.PHONY: quickstart test bench $(BENCHES) torture setup lock clean
 
 quickstart: $(READY)
 	@$(BIN)/recsweep run quickstart
@@ -24,8 +29,13 @@ test: $(READY)
 	$(BIN)/python -m pytest -m "not ray" --numprocesses auto --maxprocesses 8 --dist loadscope
 	$(BIN)/python -m pytest -m ray
 
-bench: $(READY)
-	$(BIN)/python -m tests.benchmarks.sweeps --repeats 3
+bench: bench-step bench-driver bench-start bench-memory bench-workers bench-sweeps
+
+bench-sweeps: $(READY)
+	$(BIN)/python -m tests.benchmarks.sweeps --repeats 3 --trials 40 --epochs 10
+
+bench-step bench-driver bench-start bench-memory bench-workers: bench-%: $(READY)
+	$(BIN)/python -m tests.benchmarks.$*
 
 torture: $(READY)
 	$(BIN)/python -m tests.torture

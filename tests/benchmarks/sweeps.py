@@ -16,9 +16,12 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from experiments.sweep import SweepConfig
 
 TOOLS = ("recsweep", "optuna", "keras-tuner", "ray-reuse", "ray-defaults")
 
@@ -91,10 +94,9 @@ def _run_one(options: argparse.Namespace) -> dict[str, Any]:
     return {"warm_s": _after_the_first(run.ended_at), "rmse": min(run.rmse)}
 
 
-def _recsweep(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Runs the sweep, and leaves its configurations and data for the peers."""
+def bench_sweep(n_trials: int, n_epochs: int) -> SweepConfig:
+    """Plain and DCN models of many shapes, without what the peers' tutorials do not have."""
     import recsweep as rs
-    from experiments.study import load_data
 
     space = rs.space(
         architecture=rs.Choice(["plain", "dcn"]),
@@ -110,17 +112,25 @@ def _recsweep(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         cross_layers=rs.Int(1, 2).when(architecture="dcn"),
     )
     plain = {"input_dropout": 0.0, "embedding_l2": 0.0, "dense_l2": 0.0, "user_oov_rate": 0.0}
-    sweep = rs.Sweep(
+    return rs.Sweep(
         "bench",
         space=space,
         dataset={"name": "movielens-small", "features": ["user_id", "item_id"]},
         model={**plain, "item_oov_rate": 0.0, "biases": False, "side_features": False},
-        trials=options.trials,
-        max_epochs=options.epochs,
+        trials=n_trials,
+        max_epochs=n_epochs,
         patience=0,
         sampler="random",
         pruner="none",
     )
+
+
+def _recsweep(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Runs the sweep, and leaves its configurations and data for the peers."""
+    import recsweep as rs
+    from experiments.study import load_data
+
+    sweep = bench_sweep(options.trials, options.epochs)
     studies = Path(tempfile.mkdtemp(dir=folder))
     resources = rs.Resources(workers=options.workers)
     study = rs.run(sweep, studies=studies, resources=resources, quiet=True)
