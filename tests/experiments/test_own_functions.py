@@ -63,7 +63,8 @@ def test_a_sweep_of_own_functions_is_frozen_resumed_and_guarded(
 
     path = file.parent / "more.py"
     path.write_text(path.read_text().replace("n=900", "n=901"))
-    with pytest.raises(StateError, match=r"(?s)more.py changed since own began \(the dataset\).*\+def ratings"):
+    said = r"(?s)more.py changed since own began \(the dataset\).*\+def ratings"
+    with pytest.raises(StateError, match=said):
         resume_study(whole.folder, watcher=Silent(), n_trials=6)
 
 

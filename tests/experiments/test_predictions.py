@@ -45,7 +45,7 @@ def test_predictions_are_those_of_the_record_however_they_are_come_by(
 def test_predictions_of_another_model_are_refused(study: Path, workers: InProcess) -> None:
     opened = rs.load(study)
     trial = opened.record.ranked[0]
-    arrays, metadata = read_checkpoint(predictions_folder(study, trial))
+    arrays, _ = read_checkpoint(predictions_folder(study, trial))
     write_checkpoint(predictions_folder(study, trial), {"predicted": arrays["predicted"] + 1}, {})
     with pytest.raises(StateError, match="the record says"):
         opened.predictions(trial.number)
