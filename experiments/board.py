@@ -21,7 +21,14 @@ from typing import Any
 from experiments import hparams
 from experiments.durations import format_duration
 from experiments.errors import PortError, RequestError, StateError
-from experiments.records import ColumnRecord, StudyRecord, TrialRecord, TrialState, Value
+from experiments.records import (
+    ColumnRecord,
+    EpochRecord,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+    Value,
+)
 from experiments.values import layers_text
 
 # TensorBoard takes TensorFlow for its file system where it finds it, an import of 6 to 20 s. With
@@ -43,9 +50,9 @@ def check_board(study: StudyRecord) -> list[str]:
     folder = study.folder / hparams.FOLDER
     if not folder.is_dir():
         return [f"there are no TensorBoard events: {folder} does not exist"]
-    board = _read_board(folder)
+    board = _read_board(folder, study.metrics)
     expected = {trial.name: trial for trial in study.trials}
-    problems = _column_problems(board, study.columns)
+    problems = _column_problems(board, study.columns, study.metrics)
     problems += [
         f"trial {trial.name} is not on the board"
         for trial in study.trials
@@ -144,7 +151,11 @@ def _log_folder(studies: Sequence[StudyRecord], scratch: Path) -> Path:
     if len(studies) == 1:
         return studies[0].folder / hparams.FOLDER
     # TensorBoard takes the columns from the first run that declares any: the root's.
-    hparams.write_root(scratch, _union(column for study in studies for column in study.columns))
+    hparams.write_root(
+        scratch,
+        _union(column for study in studies for column in study.columns),
+        list(dict.fromkeys(name for study in studies for name in study.metrics)),
+    )
     for study in studies:
         (scratch / study.folder.name).symlink_to((study.folder / hparams.FOLDER).resolve())
     return scratch
@@ -176,7 +187,7 @@ class _Row:
     metrics: Mapping[str, float]
     status: str
     curves: Mapping[str, tuple[tuple[int, float], ...]]
-    """(step, value) by tag: `val_rmse`, `train_rmse`."""
+    """(step, value) by tag: `val_rmse`, `train_rmse`, and the further metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +210,7 @@ _STATUS = {
 }
 
 
-def _read_board(folder: Path) -> _Board:
+def _read_board(folder: Path, metrics: Sequence[str] = ()) -> _Board:
     from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
     from tensorboard.context import RequestContext
     from tensorboard.data.provider import RunTagFilter
@@ -240,7 +251,7 @@ def _read_board(folder: Path) -> _Board:
         experiment_id="",
         plugin_name="scalars",
         downsample=1 << 30,
-        run_tag_filter=RunTagFilter(tags=_CURVES),
+        run_tag_filter=RunTagFilter(tags=[*_CURVES, *metrics]),
     )
     rows = {
         session.name: _Row(
@@ -270,7 +281,9 @@ def _python_value(value: Any) -> Value:
     return found
 
 
-def _column_problems(board: _Board, columns: Sequence[ColumnRecord]) -> list[str]:
+def _column_problems(
+    board: _Board, columns: Sequence[ColumnRecord], metrics: Sequence[str]
+) -> list[str]:
     expected = [*(column.name for column in columns), *hparams.own_columns(columns)]
     problems = [f"column {name} is missing" for name in expected if name not in board.columns]
     problems += [f"column {n} is not in the space" for n in board.columns if n not in expected]
@@ -290,10 +303,10 @@ def _column_problems(board: _Board, columns: Sequence[ColumnRecord]) -> list[str
                     f"column {column.name} has the choices {discrete} on the board, "
                     f"{choices} in the space"
                 )
-    if board.metrics != tuple(hparams.METRICS):
+    declared = tuple(hparams.metric_columns(metrics))
+    if board.metrics != declared:
         problems.append(
-            f"the metrics are {', '.join(board.metrics) or 'none'}, "
-            f"not {', '.join(hparams.METRICS)}"
+            f"the metrics are {', '.join(board.metrics) or 'none'}, not {', '.join(declared)}"
         )
     return problems
 
@@ -323,6 +336,8 @@ def _row_problems(row: _Row, trial: TrialRecord, study: StudyRecord) -> list[str
         metrics["best/val_rmse"] = trial.best_rmse
         if trial.state is TrialState.COMPLETE:
             metrics["final/val_rmse"] = trial.best_rmse
+            finals = {f"final/{name}": trial.metric(name) for name in study.metrics}
+            metrics |= {tag: value for tag, value in finals.items() if value is not None}
     problems += _differences(
         row.metrics, {name: hparams.as_shown(value) for name, value in metrics.items()}
     )
@@ -334,10 +349,12 @@ def _row_problems(row: _Row, trial: TrialRecord, study: StudyRecord) -> list[str
     group = hparams.group_name(study.folder.name, trial.name)
     if row.group.rpartition(":")[2] != group.rpartition(":")[2]:
         problems.append(f"its session group is {row.group}, not {group}")
-    for tag in _CURVES:
+    for tag in (*_CURVES, *study.metrics):
         points = row.curves.get(tag, ())
         expected = tuple(
-            (epoch.epoch, hparams.as_shown(getattr(epoch, tag))) for epoch in trial.epochs
+            (epoch.epoch, hparams.as_shown(value))
+            for epoch in trial.epochs
+            if (value := _on_curve(epoch, tag)) is not None
         )
         if [step for step, _ in points] != [step for step, _ in expected]:
             problems.append(
@@ -351,6 +368,11 @@ def _row_problems(row: _Row, trial: TrialRecord, study: StudyRecord) -> list[str
                 if not _is_same(value, shown)
             ]
     return problems
+
+
+def _on_curve(epoch: EpochRecord, tag: str) -> float | None:
+    value: float | None = getattr(epoch, tag) if tag in _CURVES else epoch.metrics.get(tag)
+    return value
 
 
 def _differences(shown: Mapping[str, Value], expected: Mapping[str, Value]) -> list[str]:

@@ -110,6 +110,7 @@ class Conductor:
         self._live: dict[int, _Live] = {}
         """By number; from the order until the end."""
         self._inbox: deque[Mapping[str, Any]] = deque()
+        self._faulty_metrics: set[str] = set()
         self._best = sorted(
             (trial.best_rmse, trial.number, trial)
             for trial in past
@@ -313,7 +314,10 @@ class Conductor:
             train_rmse=float(event["train_rmse"]),
             n_updates=int(event["n_updates"]),
             seconds=float(event["seconds"]),
+            metrics=event.get("metrics", {}),
+            metric_errors=event.get("metric_errors", {}),
         )
+        self._tell_metric_errors(record)
         live.is_cold = False
         self.liveness.warmed_up(number)
         self._longest_epoch_s = max(self._longest_epoch_s, record.seconds)
@@ -327,6 +331,13 @@ class Conductor:
         if not keep_going and not event.get("is_last"):
             live.is_to_stop = True
             self._end_trial(live, StopReason.PRUNER)
+
+    def _tell_metric_errors(self, record: EpochRecord) -> None:
+        """What keeps a further metric from a number, once; the trial goes on."""
+        for name, error in record.metric_errors.items():
+            if name not in self._faulty_metrics:
+                self._faulty_metrics.add(name)
+                self._watcher.message(f"metric {name}: {error}; trials go on without it")
 
     def _end_trial(self, live: _Live, reason: StopReason, error: str | None = None) -> None:
         """An end that the driver decides."""

@@ -80,17 +80,19 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
     enqueue: Sequence[Mapping[str, Value]] = (),
     seed: int = 42,
     note: str = "",
+    metrics: Sequence[str] = (),
 ) -> SweepConfig:
     """A sweep written in Python: the same tables as a sweep file's, the same checks.
 
     Args:
         dataset: a shipped data set by name, or the `[dataset]` table. Here and in `split`,
-            `sampler` and `pruner` a function of your own may stand for its name.
+            `sampler`, `pruner` and `metrics` a function of your own may stand for its name.
         split: a method by name, or the `[split]` table.
         space: a space, a shipped one by name, or the `[space]` table; None: one model, for
             `train`. An architecture may be the function or class itself.
         enqueue: values to try first, after the default.
         trials: None only for the whole of a grid, or without a space.
+        metrics: further ones, `"mae"` or `"mine.py:auc_at_4"`.
 
     Raises:
         SweepFileError: with every mistake, each by its key.
@@ -120,6 +122,8 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
         tables["space"] = space.to_table()
     elif space is not None:
         tables["space"] = {"use": space} if isinstance(space, str) else space
+    if metrics:
+        tables["metrics"] = {"also": metrics}
     if compare is not None:
         tables["compare"] = {"dimension": compare}
     return build_sweep(SweepSource(_plain(without_objects(tables)), "Sweep(...)"))
@@ -153,6 +157,9 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
         tables["model"] = dict(config.model)
     if config.architectures:
         tables["architectures"] = {n: own.reference for n, own in config.architectures.items()}
+    if config.metrics:
+        also = [name if own is None else own.reference for name, own in config.metrics.items()]
+        tables["metrics"] = {"also": also}
     if search is None:
         tables["training"] = {
             "max_epochs": config.training.max_epochs,

@@ -100,7 +100,7 @@ def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
     own = own_code(now)
     if own_code(frozen).keys() == own.keys():
         refuse_changed_code(folder, ((name, own[name].root, own[name].files) for name in own))
-        now = replace(now, architectures=frozen.architectures)
+        now = replace(now, architectures=frozen.architectures, metrics=frozen.metrics)
     raise StateError(
         f"{folder} was begun with another sweep:\n"
         + difference(sweep_to_toml(frozen), sweep_to_toml(now))

@@ -55,16 +55,20 @@ class BoardWriter:
     Args:
         folder: the study's `tensorboard` folder; made where it is missing.
         columns: the union of the space, in its order.
+        metrics: the further metrics by name.
     """
 
-    def __init__(self, folder: Path, columns: Sequence[ColumnRecord]) -> None:
+    def __init__(
+        self, folder: Path, columns: Sequence[ColumnRecord], metrics: Sequence[str] = ()
+    ) -> None:
         self._folder = folder
         self._columns = tuple(columns)
+        self._metrics = tuple(metrics)
         self._runs: dict[str, tuple[Path, list[EpochRecord]]] = {}
 
     def write_root(self) -> None:
         """Declare columns and metrics; conditional dimensions would be missing otherwise."""
-        write_root(self._folder, self._columns)
+        write_root(self._folder, self._columns, self._metrics)
 
     def start(self, trial: TrialRecord) -> None:
         """Show a trial that starts or goes on, with the epochs that the record already holds."""
@@ -79,7 +83,7 @@ class BoardWriter:
             self._rewrite(trial, [e for e in epochs if e.epoch < epoch.epoch] + [epoch])
         else:
             epochs.append(epoch)
-            _append(path, [_epoch_event(trial, epochs)])
+            _append(path, [_epoch_event(trial, epochs, self._metrics)])
 
     def end(self, trial: TrialRecord) -> None:
         """Write the trial's run anew from its record: state, reason, status, final metric.
@@ -91,7 +95,8 @@ class BoardWriter:
             del self._runs[trial.name]
 
     def _rewrite(self, trial: TrialRecord, epochs: list[EpochRecord]) -> None:
-        events = _run_events(trial, epochs, self._columns, study=self._folder.parent.name)
+        study = self._folder.parent.name
+        events = _run_events(trial, epochs, self._columns, self._metrics, study)
         self._runs[trial.name] = (_replace(self._folder / trial.name, events), epochs)
 
 
@@ -101,14 +106,21 @@ def write_board(study: StudyRecord) -> None:
     For a study whose driver was killed: the ledger may know more than it could write.
     """
     folder = study.folder / FOLDER
-    write_root(folder, study.columns)
-    writer = BoardWriter(folder, study.columns)
+    write_root(folder, study.columns, study.metrics)
+    writer = BoardWriter(folder, study.columns, study.metrics)
     for trial in study.trials:
         if trial.state is not TrialState.WAITING:
             writer.end(trial)
 
 
-def write_root(folder: Path, columns: Sequence[ColumnRecord]) -> None:
+def metric_columns(metrics: Sequence[str]) -> dict[str, str]:
+    """The metric columns of a study: tag and description; `METRICS`, then the further ones."""
+    return METRICS | {
+        f"final/{name}": f"{name} at the best epoch; complete trials" for name in metrics
+    }
+
+
+def write_root(folder: Path, columns: Sequence[ColumnRecord], metrics: Sequence[str] = ()) -> None:
     """Write the one run that declares the table's columns and metrics."""
     declared = [_declared(column) for column in columns]
     declared += [_own_column(name) for name in own_columns(columns)]
@@ -119,7 +131,10 @@ def write_root(folder: Path, columns: Sequence[ColumnRecord]) -> None:
     for info in declared:
         info.differs = info.name in shown
     summary = summary_v2.hparams_config_pb(
-        hparams=[], metrics=[summary_v2.Metric(tag, description=d) for tag, d in METRICS.items()]
+        hparams=[],
+        metrics=[
+            summary_v2.Metric(tag, description=d) for tag, d in metric_columns(metrics).items()
+        ],
     )
     plugin_data = plugin_data_pb2.HParamsPluginData.FromString(
         summary.value[0].metadata.plugin_data.content
@@ -203,7 +218,11 @@ def _hparams(trial: TrialRecord, columns: Sequence[ColumnRecord]) -> dict[str, V
 
 
 def _run_events(
-    trial: TrialRecord, epochs: Sequence[EpochRecord], columns: Sequence[ColumnRecord], study: str
+    trial: TrialRecord,
+    epochs: Sequence[EpochRecord],
+    columns: Sequence[ColumnRecord],
+    metrics: Sequence[str],
+    study: str,
 ) -> Iterator[Event]:
     started_at = trial.attempts[0].started_at if trial.attempts else trial.asked_at
     # A TensorBoard that is open has read the file that this one replaces: START tells it to
@@ -216,12 +235,14 @@ def _run_events(
     )
     yield Event(wall_time=started_at, step=0, summary=start)
     for n in range(1, len(epochs) + 1):
-        yield _epoch_event(trial, epochs[:n])
+        yield _epoch_event(trial, epochs[:n], metrics)
     if trial.state.is_finished:
-        yield _end_event(trial, _wall_time(trial, epochs) if epochs else started_at)
+        yield _end_event(trial, metrics, _wall_time(trial, epochs) if epochs else started_at)
 
 
-def _epoch_event(trial: TrialRecord, epochs: Sequence[EpochRecord]) -> Event:
+def _epoch_event(
+    trial: TrialRecord, epochs: Sequence[EpochRecord], metrics: Sequence[str]
+) -> Event:
     """The event of the last of these epochs."""
     last = epochs[-1]
     best = min((e.val_rmse for e in epochs if math.isfinite(e.val_rmse)), default=None)
@@ -232,6 +253,7 @@ def _epoch_event(trial: TrialRecord, epochs: Sequence[EpochRecord]) -> Event:
         "epochs": last.epoch,
         "parameters": trial.n_parameters,
         "seconds": sum(e.seconds for e in epochs),
+        **{name: last.metrics.get(name) for name in metrics},
     }
     values = [_scalar(tag, value) for tag, value in scalars.items() if value is not None]
     return Event(
@@ -239,7 +261,7 @@ def _epoch_event(trial: TrialRecord, epochs: Sequence[EpochRecord]) -> Event:
     )
 
 
-def _end_event(trial: TrialRecord, otherwise_at: float) -> Event:
+def _end_event(trial: TrialRecord, metrics: Sequence[str], otherwise_at: float) -> Event:
     ended_at = otherwise_at if trial.ended_at is None else trial.ended_at
     failed = trial.state is TrialState.FAIL
     info = plugin_data_pb2.SessionEndInfo(
@@ -256,6 +278,8 @@ def _end_event(trial: TrialRecord, otherwise_at: float) -> Event:
     ]
     if trial.state is TrialState.COMPLETE and trial.best_rmse is not None:
         values.append(_scalar("final/val_rmse", trial.best_rmse))
+        finals = ((name, trial.metric(name)) for name in metrics)
+        values += [_scalar(f"final/{name}", value) for name, value in finals if value is not None]
     return Event(wall_time=ended_at, step=trial.best_epoch or 0, summary=Summary(value=values))
 
 

@@ -23,7 +23,8 @@ CREATE TABLE starts (
 CREATE TABLE epochs (
     number INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL,
     val_rmse REAL, train_rmse REAL, n_updates INTEGER NOT NULL, seconds REAL NOT NULL,
-    at REAL NOT NULL, PRIMARY KEY (number, attempt, epoch)) WITHOUT ROWID;
+    at REAL NOT NULL, metrics TEXT NOT NULL DEFAULT '{}', metric_errors TEXT NOT NULL DEFAULT '{}',
+    PRIMARY KEY (number, attempt, epoch)) WITHOUT ROWID;
 CREATE TABLE checkpoints (
     number INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL,
     PRIMARY KEY (number, attempt, epoch)) WITHOUT ROWID;
@@ -42,7 +43,11 @@ CREATE TABLE extensions (at REAL PRIMARY KEY, trials INTEGER NOT NULL);
 CREATE TABLE journals (name TEXT PRIMARY KEY, "offset" INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-ADDED_COLUMNS = (("asks", "is_enqueued", "INTEGER NOT NULL DEFAULT 0"),)
+ADDED_COLUMNS = (
+    ("asks", "is_enqueued", "INTEGER NOT NULL DEFAULT 0"),
+    ("epochs", "metrics", "TEXT NOT NULL DEFAULT '{}'"),
+    ("epochs", "metric_errors", "TEXT NOT NULL DEFAULT '{}'"),
+)
 """What came after ledgers were first written, each with a default: table, column, declaration."""
 
 LAST_WORD = """
@@ -101,6 +106,8 @@ def row_of(event: Event) -> tuple[str, tuple[Any, ...]]:
     statement, row = _STATEMENTS[kind]
     if kind == "epoch":  # numbers that are not finite come as text
         event = event | {name: float(event[name]) for name in ("val_rmse", "train_rmse")}
+        for name in ("metrics", "metric_errors"):
+            event[name] = json.dumps(event.get(name, {}))
     elif kind == "ask":
         event = {"is_enqueued": False} | event | {"values": json.dumps(event["values"])}
     elif kind == "pruner":

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from experiments.own_code import kept_architectures
+from experiments.own_code import as_kept
 from experiments.records import TrialRecord
 from experiments.sweep import SweepConfig
 from recommender.config import RankingConfig, TrainingConfig, Value, ranking_config
@@ -36,6 +36,8 @@ class TrialOrder:
     """The study's folder, on a disk that driver and worker share."""
     architectures: Mapping[str, OwnArchitecture] = field(default_factory=dict)
     """The researcher's own, as the study keeps them."""
+    metrics: Mapping[str, OwnArchitecture | None] = field(default_factory=dict)
+    """What is told of the predictions beside the RMSE; None is one of ours."""
     give_up: str | None = None
     """Set after too many lost workers: end the trial at once, for this reason."""
     is_alone: bool = False
@@ -77,6 +79,7 @@ class TrialOrder:
 
 def order_of(trial: TrialRecord, attempt: int, folder: Path, sweep: SweepConfig) -> TrialOrder:
     """An attempt at a trial of the study in this folder."""
+    kept = as_kept(folder.absolute(), sweep)
     return TrialOrder(
         number=trial.number,
         name=trial.name,
@@ -85,7 +88,8 @@ def order_of(trial: TrialRecord, attempt: int, folder: Path, sweep: SweepConfig)
         fixed=sweep.model,
         training=replace(sweep.training, seed=trial.seed),
         study=folder.absolute(),
-        architectures=kept_architectures(folder.absolute(), sweep),
+        architectures=kept.architectures,
+        metrics=kept.metrics,
     )
 
 

@@ -14,9 +14,10 @@ in a ledger that grew line by line and in one rebuilt from the journals. The rul
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from experiments.records import (
@@ -63,6 +64,9 @@ class Epoch(NamedTuple):
     n_updates: int
     seconds: float
     at: float
+    metrics: str = "{}"
+    """JSON; missing in a ledger of before there was such a thing, as is the next."""
+    metric_errors: str = "{}"
 
 
 class End(NamedTuple):
@@ -227,7 +231,13 @@ def _epoch_record(row: Epoch) -> EpochRecord:
         nan if row.train_rmse is None else row.train_rmse,
         row.n_updates,
         row.seconds,
+        _NONE if row.metrics == "{}" else json.loads(row.metrics),
+        _NONE if row.metric_errors == "{}" else json.loads(row.metric_errors),
     )
+
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
+"""Of nearly every epoch, and there are many."""
 
 
 def _state(end: End) -> TrialState:

@@ -344,11 +344,6 @@ def with_conditions(space: SearchSpace, own: OwnCode) -> dict[str, Any]:
     return table
 
 
-def kept_architectures(folder: Path, sweep: SweepConfig) -> dict[str, OwnArchitecture]:
-    """The sweep's own architectures as they lie in the study in `folder`."""
-    return dict(as_kept(folder, sweep).architectures)
-
-
 def as_kept(folder: Path, sweep: SweepConfig) -> SweepConfig:
     """The sweep with the researcher's own code as it lies in the study in `folder`."""
 
@@ -367,11 +362,13 @@ def as_kept(folder: Path, sweep: SweepConfig) -> SweepConfig:
         architectures={
             name: replace(own, root=folder / CODE) for name, own in sweep.architectures.items()
         },
+        metrics={name: kept(own) for name, own in sweep.metrics.items()},
     )
 
 
 def own_code(sweep: SweepConfig) -> dict[str, OwnArchitecture]:
-    """All that a sweep has of the researcher's own: `gated`, `the split`."""
+    """All that a sweep has of the researcher's own: `gated`, `metric auc_at_4`, `the split`."""
+    metrics = {f"metric {name}": own for name, own in sweep.metrics.items()}
     search = sweep.search
     others: dict[str, OwnArchitecture | None] = {
         "dataset": sweep.dataset.own,
@@ -379,7 +376,7 @@ def own_code(sweep: SweepConfig) -> dict[str, OwnArchitecture]:
         "sampler": search.sampler_own if search else None,
         "pruner": search.pruner_own if search else None,
     }
-    found = {**sweep.architectures, **{f"the {n}": own for n, own in others.items()}}
+    found = {**sweep.architectures, **metrics, **{f"the {n}": own for n, own in others.items()}}
     return {name: own for name, own in found.items() if own is not None}
 
 

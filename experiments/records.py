@@ -164,6 +164,10 @@ class EpochRecord:
     """Optimizer steps since the trial began, this epoch included."""
     seconds: float
     """Training and evaluation time of this epoch, monotonic clock."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Further metrics of the validation predictions, by name; without those that gave no number."""
+    metric_errors: Mapping[str, str] = field(default_factory=dict)
+    """Why they gave none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,11 @@ class TrialRecord:
     """Optuna's `system_attrs` of the trial by epoch: {"3": {...}}; needed to resume."""
     is_enqueued: bool = False
     """Asked for by the sweep, after the default; no sampler proposed it."""
+
+    def metric(self, name: str) -> float | None:
+        """A further metric at the best epoch; None where it gave no number."""
+        best = next((epoch for epoch in self.epochs if epoch.epoch == self.best_epoch), None)
+        return None if best is None else best.metrics.get(name)
 
     @property
     def is_ranked(self) -> bool:
@@ -313,6 +322,12 @@ class StudyRecord:
         """COMPLETE search trials by best RMSE; ties by number."""
         ranked = [t for t in self.trials if t.is_ranked and t.best_rmse is not None]
         return tuple(sorted(ranked, key=lambda t: (t.best_rmse, t.number)))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The further metrics that the sweep asks for, by name, in its order."""
+        also = (self.sweep.get("metrics") or {}).get("also", [])
+        return tuple(reference.rpartition(":")[2] for reference in also)
 
     @property
     def compared_dimension(self) -> str | None:

@@ -14,6 +14,7 @@ from experiments.study import load_data
 from experiments.sweep import SweepConfig, model_of
 from recommender.baselines import fit_baselines
 from recommender.config import RankingConfig
+from recommender.further_metrics import measure
 from recommender.runs import Trainer
 
 
@@ -51,6 +52,11 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
         f"best     validation RMSE {run.best_rmse:.4f} at epoch {run.best_epoch} over "
         f"{len(encoded.validation):,} rows, {abs(gap):.4f} {side} the bias baseline; one seed"
     )
+    if config.metrics:
+        run.load_best()
+        measured = measure(config.metrics, run.predict_validation(), encoded.validation.rating)
+        told = [f"{name} {value:.4f}" for name, value in measured.values.items()]
+        yield "also     " + " · ".join([*told, *measured.errors.values()])
     if save is not None:
         import tempfile
 

@@ -245,7 +245,7 @@ def _conduct(
         study = read_study(folder)
         watcher.started(study, _estimate_s(study, sweep, loaded, resources, machine))
         write_board(study)
-        board = BoardWriter(folder / BOARD_FOLDER, study.columns)
+        board = BoardWriter(folder / BOARD_FOLDER, study.columns, study.metrics)
         conductor = Conductor(
             folder,
             sweep=sweep,

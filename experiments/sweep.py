@@ -73,6 +73,8 @@ class SweepConfig:
     search: SearchConfig | None = None
     architectures: Mapping[str, OwnArchitecture] = field(default_factory=dict)
     """The researcher's own, by the name that space, model and trials have for them."""
+    metrics: Mapping[str, OwnArchitecture | None] = field(default_factory=dict)
+    """Told beside the RMSE, by name: the researcher's own functions, or None for ours."""
     source: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from experiments.durations import parse_duration
 from experiments.enqueue import check_points
 from experiments.errors import RequestError, SweepFileError, SweepProblem
 from experiments.grid import check_grid, n_grid_trials
+from experiments.metric_checks import read_metrics
 from experiments.own_code import resolve_own
 from experiments.pruners import check_pruner
 from experiments.samplers import check_sampler
@@ -63,6 +64,7 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
     model = check_model(table.get("model", {}), report, own)
     space = read_space(table["space"], model, report, own) if "space" in table else None
     compare = _read_compare(table, space, report)
+    metrics = read_metrics(table, source, report)
     n_grid = partial(
         n_grid_trials,
         defaults=defaults_with(model, own.architectures),
@@ -85,6 +87,7 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
         model=model,
         search=search,
         architectures=own.architectures,
+        metrics=metrics,
         training=TrainingConfig(length.max_epochs, length.patience, head.seed),
         source=source.path,
     )

@@ -41,6 +41,7 @@ TOP_LEVEL_KEYS = (
     "space",
     "model",
     "architectures",
+    "metrics",
     "search",
     "training",
 )

@@ -95,6 +95,12 @@ class SearchTable(Table):
     enqueue: list[dict[str, Any]] = []
 
 
+class MetricsTable(Table):
+    """`[metrics]`."""
+
+    also: Words = []
+
+
 class TrainingTable(Table):
     """`[training]`: one model's epochs; a sweep says them in `[search]`."""
 

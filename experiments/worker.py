@@ -31,6 +31,7 @@ from experiments.records import StopReason
 from experiments.replicas import keep_predictions
 from recommender.errors import Interrupted, ModelError, OwnCodeError
 from recommender.footprint import refuse_what_cannot_fit, sizes_text
+from recommender.further_metrics import Measured, measure
 from recommender.own_loading import is_out_of_memory
 from recommender.runs import Trainer
 
@@ -242,6 +243,14 @@ class Attempt:
             self.run.save_best(order.folder / "best", {"values": dict(order.values)})
             predicted = keep_predictions(self.run, self._encoded, order.predictions)
             write_errors(order.folder, predicted, self._encoded)
+        measured = Measured()
+        if (
+            order.metrics
+            and self.run.last_predictions is not None
+            and reason is not StopReason.DIVERGED
+        ):
+            actual = self._encoded.validation.rating
+            measured = measure(order.metrics, self.run.last_predictions, actual)
         self._journal.append(
             "epoch",
             number=order.number,
@@ -251,6 +260,8 @@ class Attempt:
             train_rmse=epoch.train_rmse,
             n_updates=epoch.n_updates,
             seconds=epoch.seconds,
+            metrics=dict(measured.values),
+            metric_errors=dict(measured.errors),
             is_last=reason is not None,
             at=time.time(),
         )

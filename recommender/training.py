@@ -114,7 +114,8 @@ class TrainingRun(Run):
             keep_going()  # a sign of life; what is trained is evaluated in any case
         self.epoch += 1
         self._is_torn = False
-        val_rmse = _rmse(self.predict_validation(), self._data.dataset.validation.rating)
+        self.last_predictions = self.predict_validation()
+        val_rmse = _rmse(self.last_predictions, self._data.dataset.validation.rating)
         train_rmse = _rmse(
             self._graph.predict(self._data.train_sample), self._data.train_sample_ratings
         )

@@ -106,6 +106,7 @@ class WholeRun(Run):
         self._fit_epoch(self.epoch, keep_going)
         self.epoch += 1
         predicted = self._predict(self._dataset.validation)
+        self.last_predictions = predicted
         sampled = self._predict(self._sample)
         if self.epoch == 1 and len(predicted) > 1 and np.ptp(predicted) == 0:
             raise OwnCodeError(

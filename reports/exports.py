@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -80,9 +81,11 @@ def trials_frame(study: StudyRecord) -> pd.DataFrame:
         frame[name] = _series([read(trial) for trial in trials], dtype)
     for name, values in _ranked_columns(study).items():
         frame[name] = _series(values, "Int64" if name == "rank" else "Float64")
+    for name in study.metrics:
+        frame[_metric_column(name)] = _series([trial.metric(name) for trial in trials], "Float64")
     for column in study.columns:
         chosen = [trial.values.get(column.name) for trial in trials]
-        frame[_column_name(column)] = _series(chosen, _dtype(column))
+        frame[_column_name(study, column)] = _series(chosen, _dtype(column))
     commands = [" && ".join(reproduce_commands(study, trial)) for trial in trials]
     frame["reproduce"] = _series(commands, "string")
     return frame
@@ -100,13 +103,16 @@ CURVE_COLUMNS = {
 
 
 def curves_frame(study: StudyRecord) -> pd.DataFrame:
-    """One row an epoch of a trial; columns as `CURVE_COLUMNS` tells."""
+    """One row an epoch of a trial; columns as `CURVE_COLUMNS` tells, then the further metrics."""
     rows = [
-        (t.number, e.epoch, e.val_rmse, e.train_rmse, e.n_updates, e.seconds)
+        (
+            *(t.number, e.epoch, e.val_rmse, e.train_rmse, e.n_updates, e.seconds),
+            *(e.metrics.get(name, math.nan) for name in study.metrics),
+        )
         for t in study.trials
         for e in t.epochs
     ]
-    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+    return pd.DataFrame(rows, columns=[*CURVE_COLUMNS, *study.metrics])
 
 
 def best_frame(study: StudyRecord, n: int) -> pd.DataFrame:
@@ -153,11 +159,15 @@ def verdict_frame(study: StudyRecord) -> pd.DataFrame | None:
 def column_definitions(study: StudyRecord) -> dict[str, str]:
     """Every column of `trials_frame`, in order, and what stands in it."""
     values = {
-        _column_name(column): f"Dimension {column.name}; empty where it is not active."
+        _column_name(study, column): f"Dimension {column.name}; empty where it is not active."
         for column in study.columns
     }
     fixed = {name: definition for name, (_, definition, _) in _FIXED.items()}
-    return fixed | _RANKED | values | {"reproduce": _REPRODUCE}
+    metrics = {
+        _metric_column(name): f"Metric {name} of the validation predictions at best_epoch."
+        for name in study.metrics
+    }
+    return fixed | _RANKED | metrics | values | {"reproduce": _REPRODUCE}
 
 
 def table_schema(study: StudyRecord) -> dict[str, Any]:
@@ -232,9 +242,17 @@ def _ranked_columns(study: StudyRecord) -> dict[str, list[float | None]]:
     return columns
 
 
-def _column_name(column: ColumnRecord) -> str:
-    taken = column.name in _FIXED or column.name in _RANKED or column.name == "reproduce"
+def _column_name(study: StudyRecord, column: ColumnRecord) -> str:
+    taken = _is_taken(column.name) or column.name in study.metrics
     return f"space.{column.name}" if taken else column.name
+
+
+def _metric_column(name: str) -> str:
+    return f"metric.{name}" if _is_taken(name) else name
+
+
+def _is_taken(name: str) -> bool:
+    return name in _FIXED or name in _RANKED or name == "reproduce"
 
 
 def _dtype(column: ColumnRecord) -> str:

@@ -16,6 +16,7 @@ from reports.sections.edges import edges
 from reports.sections.failures import failures
 from reports.sections.importance import importance
 from reports.sections.leaderboard import leaderboard
+from reports.sections.metrics import metrics
 from reports.sections.paper import paper
 from reports.sections.provenance import provenance
 from reports.sections.segments import segments
@@ -35,6 +36,7 @@ SECTIONS: dict[str, Callable[[StudyRecord], Section | None]] = {
     "budget": budget,
     "crossing": crossing,
     "curves": curves,
+    "metrics": metrics,
     "space": space,
     "segments": segments,
     "importance": importance,

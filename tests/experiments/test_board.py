@@ -136,7 +136,7 @@ def test_an_order_that_differs_is_found(study: StudyRecord) -> None:
 
 def test_a_missing_column_is_found(study: StudyRecord, tmp_path: Path) -> None:
     folder = tmp_path / study.folder.name
-    writer = BoardWriter(folder / "tensorboard", study.columns[:-1])
+    writer = BoardWriter(folder / "tensorboard", study.columns[:-1], study.metrics)
     writer.write_root()
     for trial in study.trials:
         writer.end(trial)

@@ -1,0 +1,74 @@
+"""What else is told of a model's predictions, beside the RMSE that ranks it.
+
+    [metrics]
+    also = ["mae", "mine.py:auc_at_4"]
+
+An own metric is a function `(actual, predicted) -> float` of two arrays (n_rows,) in stars. What
+goes wrong in it is told as the researcher's own, and costs the trial nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.errors import OwnCodeError
+from recommender.metrics import mae
+from recommender.own import OwnArchitecture
+from recommender.own_loading import blamed_on, load
+
+Array = npt.NDArray[np.floating[Any]]
+
+METRICS: dict[str, Callable[[Array, Array], float]] = {"mae": mae}
+"""Ours, by the name that a sweep gives them; each takes predicted and actual ratings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The further metrics of one epoch."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    """By name; those that gave no finite number are left out."""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    """What went wrong, by name."""
+
+
+def measure(
+    metrics: Mapping[str, OwnArchitecture | None], predicted: Array, actual: Array
+) -> Measured:
+    """The metrics of these predictions; never raises.
+
+    Args:
+        metrics: by name; None is one of ours.
+    """
+    values: dict[str, float] = {}
+    errors: dict[str, str] = {}
+    for name, own in metrics.items():
+        if own is None:
+            values[name] = METRICS[name](predicted, actual)
+            continue
+        try:
+            values[name] = _own_value(own, predicted, actual)
+        except Exception as error:  # also out of memory: it is their function's
+            told = str(error) if isinstance(error, OwnCodeError) else type(error).__name__
+            errors[name] = told.splitlines()[0] if told else type(error).__name__
+    return Measured(values, errors)
+
+
+def _own_value(own: OwnArchitecture, predicted: Array, actual: Array) -> float:
+    function = load(own)
+    with blamed_on(own):
+        # Copies: a metric may sort in place.
+        given = function(actual.copy(), predicted.copy())
+    try:
+        value = float(given)
+    except (TypeError, ValueError):
+        raise OwnCodeError(f"{own.where} must give a number, got {given!r:.80}") from None
+    if not math.isfinite(value):
+        raise OwnCodeError(f"{own.where} gives {value}")
+    return value

@@ -1,0 +1,119 @@
+"""What the sweep asks for beside the RMSE; the ranking stays by that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.records import StudyRecord, TrialRecord
+from reports import numbers, ranking
+from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
+from reports.figures import SERIES, picture
+from reports.metric_figure import MetricCurve, metric_curves
+
+N_ROWS = 10
+MIN_TRIALS = 5
+"""A rank correlation of fewer trials says nothing."""
+
+
+def metrics(study: StudyRecord) -> Section | None:
+    if not study.metrics:
+        return None
+    ranked = ranking.ranked_trials(study)
+    named = ", ".join(study.metrics)
+    blocks: list[Block] = [
+        Text(
+            f"Computed by recsweep from the predictions on the validation rows after each epoch: "
+            f"{named}. Trials are ranked, pruned and stopped by the RMSE alone."
+        )
+    ]
+    errors = {
+        name: error
+        for trial in study.search_trials
+        for epoch in trial.epochs
+        for name, error in epoch.metric_errors.items()
+    }
+    blocks += [Problem(f"{name} gave no number in some epochs: {e}") for name, e in errors.items()]
+    if ranked:
+        blocks.append(_table(study, ranked[:N_ROWS]))
+    if notes := [_agreement(name, ranked) for name in study.metrics]:
+        blocks += [Note(note) for note in notes if note]
+    for name in study.metrics:
+        curves = [_curve(name, t, SERIES[i]) for i, t in enumerate(ranked[: len(SERIES)])]
+        if drawn := [curve for curve in curves if curve.epochs]:
+            blocks.append(
+                picture(
+                    f"metric-{name}",
+                    f"{name} on the validation rows after each epoch, of the best trials by RMSE; "
+                    "a ring where their RMSE is lowest.",
+                    f"{name} by epoch. "
+                    + "; ".join(
+                        f"{c.label}: {numbers.value(c.values[-1])} at the end" for c in drawn
+                    )
+                    + ".",
+                    partial(_drawn, name, drawn),
+                )
+            )
+    return Section("Other metrics", tuple(blocks))
+
+
+def _table(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
+    return Table(
+        caption="The best trials by RMSE, and what else their best epochs come to",
+        columns=(
+            Column("rank", "Place among COMPLETE trials, by RMSE.", is_number=True),
+            Column("trial", "Number in the study, and its arm where arms are compared."),
+            Column("RMSE", f"{ranking.what_is_averaged(study)}.", is_number=True),
+            *(
+                Column(name, "On the validation rows, at the epoch of the RMSE.", is_number=True)
+                for name in study.metrics
+            ),
+        ),
+        rows=tuple(
+            Row(
+                (
+                    str(rank),
+                    ranking.label(trial),
+                    numbers.rmse(ranking.objective(trial)),
+                    *(_number(trial.metric(name)) for name in study.metrics),
+                )
+            )
+            for rank, trial in enumerate(trials, start=1)
+        ),
+    )
+
+
+def _number(value: float | None) -> str:
+    return numbers.NOTHING if value is None else f"{value:.4f}"
+
+
+def _agreement(name: str, ranked: Sequence[TrialRecord]) -> str | None:
+    pairs = [(t.best_rmse, value) for t in ranked if (value := t.metric(name)) is not None]
+    if len(pairs) < MIN_TRIALS:
+        return None
+    ranks = pd.DataFrame(pairs, dtype=float).rank()
+    if not ranks.std().all():
+        return None
+    correlation = ranks.corr().to_numpy()[0, 1]
+    return (
+        f"Over {len(pairs)} complete trials the order by {name} and the order by RMSE have a rank "
+        f"correlation of {correlation:.2f}."
+    )
+
+
+def _drawn(name: str, curves: Sequence[MetricCurve], width: int) -> Figure:
+    return metric_curves(name, curves, width=width)
+
+
+def _curve(name: str, trial: TrialRecord, colour: str) -> MetricCurve:
+    points = [(e.epoch, e.metrics[name]) for e in trial.epochs if name in e.metrics]
+    return MetricCurve(
+        label=ranking.label(trial),
+        epochs=tuple(epoch for epoch, _ in points),
+        values=tuple(value for _, value in points),
+        best_epoch=trial.best_epoch,
+        colour=colour,
+    )
