@@ -54,6 +54,15 @@ class Crew:
             (self._folder / name).unlink(missing_ok=True)
 
 
+def read_crew(folder: Path) -> tuple[int, int] | None:
+    """How many trials run at once and how many could; None where no driver trains."""
+    try:
+        crew = read_json(folder / CREW_NAME)
+    except StateError:
+        return None
+    return int(crew["workers"]), int(crew["at_most"])
+
+
 def ask_for_workers(folder: Path, n_workers: int) -> tuple[int, str]:
     """Leave the wish for so many workers; how many there were, and who takes it up.
 
@@ -71,11 +80,10 @@ def ask_for_workers(folder: Path, n_workers: int) -> tuple[int, str]:
         raise StateError(
             f"nobody runs {name}; go on with it with: recsweep resume {name} --workers {n_workers}"
         )
-    try:
-        crew = read_json(folder / CREW_NAME)
-    except StateError as error:
-        raise StateError(f"{name} has no workers yet, or none any more: try again") from error
-    now, at_most = crew["workers"], crew["at_most"]
+    crew = read_crew(folder)
+    if crew is None:
+        raise StateError(f"{name} has no workers yet, or none any more: try again")
+    now, at_most = crew
     if n_workers > at_most:
         raise RequestError(
             f"--workers must be at most {at_most}, which is what the cluster of {name} can hold, "

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.cli import wording
+from experiments.crew import read_crew
 from experiments.errors import RequestError
 from experiments.records import (
     Purpose,
@@ -38,6 +39,8 @@ def show_text(study: StudyRecord) -> str:
     n_done = sum(trial.state.is_finished for trial in study.search_trials)
     counts = wording.counts_text(study.search_trials) or "no trial yet"
     lines.append(f"trials   {n_done}/{study.n_trials_asked_for} · {counts}")
+    if study.state == "running" and (crew := read_crew(study.folder)):
+        lines.append(f"workers  {crew[0]} at once, of at most {crew[1]}")
     if study.ranked:
         best = wording.best_text(study.ranked[0], bias, study.compared_dimension)
         lines.append(f"best     {best}")

@@ -8,12 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.cli.main import app
+from experiments.cli.show import show_text
 from experiments.crew import Crew, ask_for_workers
 from experiments.errors import RequestError, StateError
 from experiments.lock import StudyLock
-from experiments.records import StopReason, TrialState
+from experiments.records import StopReason, TrialState, read_study
 from tests.experiments.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
 from tests.fake_workers import FakeStudy, FakeWorker, Fuse
+from tests.synthetic_study import make_study
 
 
 def test_a_wish_is_taken_up_once(tmp_path: Path) -> None:
@@ -42,6 +44,14 @@ def test_what_cannot_be_had_is_refused_with_the_cure(tmp_path: Path) -> None:
             ask_for_workers(folder, 0)
         (folder / "scale").write_text("many\n")
         assert Crew(folder, 1, at_most=2).size == 1
+
+
+def test_show_tells_how_many_run_at_once_while_they_run(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "mine")
+    Crew(folder, 1, at_most=2)
+    assert "workers" not in show_text(read_study(folder))  # left behind by a driver that was killed
+    with StudyLock(folder):
+        assert "workers  1 at once, of at most 2" in show_text(read_study(folder))
 
 
 def test_scale_needs_a_number() -> None:
