@@ -400,6 +400,8 @@ def read_study(folder: Path) -> StudyRecord:
             f"`recsweep repair {folder.name}` rebuilds it from the journals"
         )
     about = read_json(folder / PROVENANCE_NAME)
+    if not isinstance(about, dict):
+        raise StudyError(f"{folder / PROVENANCE_NAME}: holds no JSON object: it was overwritten")
     noted = read_note(folder)
     searched = [trial for trial in trials if trial.purpose is Purpose.SEARCH]
     if n_asked_for is None:

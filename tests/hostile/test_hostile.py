@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import string
 import tomllib
 from pathlib import Path
@@ -25,10 +26,11 @@ from recommender.datasets.loading import load_dataset
 from recommender.errors import DataError
 from tests.hostile import sweeps, tables
 
+BAD_TABLES = [case for case in tables.CASES if case.message is not None]
+
 
 def test_the_corpus_is_large_and_its_names_are_its_own() -> None:
-    names = [case.name for case in tables.CASES] + [case.name for case in sweeps.CASES]
-    assert len(names) >= 120
+    assert len(BAD_TABLES) + len(sweeps.CASES) >= 100
     assert len({case.name for case in tables.CASES}) == len(tables.CASES)
     assert len({case.name for case in sweeps.CASES}) == len(sweeps.CASES)
 
@@ -59,6 +61,62 @@ def test_a_bad_sweep_file_is_refused_with_line_key_and_rule(
     assert refusal.value.exit_code == 2
     said = refusal.value.message.replace(f"{tmp_path}/", "").removeprefix(file.name)
     assert said.lstrip(":").startswith(case.message)
+
+
+@pytest.mark.parametrize("case", [*sweeps.CASES, *BAD_TABLES], ids=lambda case: case.name)
+def test_the_command_line_refuses_all_of_the_corpus_without_a_traceback(
+    case: sweeps.Case | tables.Case,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file, codes = tmp_path / "mine.toml", {2}
+    if isinstance(case, tables.Case):
+        (tmp_path / case.file).write_bytes(case.content)
+        columns = {name: name for name in tables.HEADER.split(",")}
+        dataset: dict[str, Any] = {"path": case.file, "columns": columns}
+        if case.rating_range is not None:
+            dataset["rating_range"] = list(case.rating_range)
+        file.write_text(tomli_w.dumps(tomllib.loads(sweeps.SOUND) | {"dataset": dataset}))
+        codes = {2, 3}  # 2 where the sweep's columns cannot be those of the file
+    else:
+        file.write_bytes(case.content)
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["recsweep", "run", "mine.toml", "--plan"])
+    with pytest.raises(SystemExit) as ending:
+        command.main()
+    said = capsys.readouterr().err
+    assert ending.value.code in codes, said
+    assert said.strip()
+    assert "Traceback" not in said
+    assert sorted(tmp_path.iterdir()) == before
+
+
+KEPT = Path(__file__).parents[1] / "kept" / "version-0.1"
+
+
+@pytest.mark.parametrize("name", ["sweep.toml", "provenance.json", "baselines.json", "study.db"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\xff{", b"[]", b"null", b"{}", b'"x"'], ids=lambda b: repr(b)
+)
+def test_a_study_with_an_overwritten_file_is_shown_or_refused_by_name(
+    name: str,
+    content: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    study = Path(shutil.copytree(KEPT, tmp_path / "kept"))
+    (study / name).write_bytes(content)
+    monkeypatch.setattr("sys.argv", ["recsweep", "show", str(study)])
+    try:
+        command.main()
+    except SystemExit as ending:
+        said = capsys.readouterr().err
+        assert ending.code in (0, 2, 4)
+        assert "Traceback" not in said
+        assert ending.code == 0 or name in said
 
 
 def test_the_sound_sweep_and_table_of_the_corpus_are_sound(tmp_path: Path) -> None:
