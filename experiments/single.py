@@ -47,10 +47,12 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
         yield f"diverged: {run.divergence}"
         return
     gap = bias - run.best_rmse
-    side = "under" if gap >= 0 else "over"
+    side = "under" if gap > 0 else "over"
+    loses = "" if gap > 0 else ", which it does not beat"
     yield (
         f"best     validation RMSE {run.best_rmse:.4f} at epoch {run.best_epoch} over "
-        f"{len(encoded.validation):,} rows, {abs(gap):.4f} {side} the bias baseline; one seed"
+        f"{len(encoded.validation):,} rows, {abs(gap):.4f} {side} the bias baseline{loses}; "
+        "one seed"
     )
     if config.metrics:
         run.load_best()

@@ -187,9 +187,13 @@ def closing_lines(study: StudyRecord) -> list[str]:
         others = [b for b in study.baselines if b.name != "bias"]
         if gaps := [f"{wording.gap_text(best.best_rmse, b.val_rmse)} {_label(b)}" for b in others]:
             lines.append(f"         {', '.join(gaps)}")
-        if study.baselines and best.best_rmse >= min(b.val_rmse for b in study.baselines):
-            beaten_by = min(study.baselines, key=lambda b: b.val_rmse)
-            lines.append(f"         no trial beats the {_label(beaten_by)} baseline")
+        ahead = sorted(
+            (b for b in study.baselines if best.best_rmse >= b.val_rmse),
+            key=lambda b: (b.name != "bias", b.val_rmse),
+        )
+        if ahead:
+            named = " nor the ".join(f"{_label(b)} baseline" for b in ahead)
+            lines.append(f"         no trial beats the {named}")
     else:
         lines.append("best     no trial is complete")
     if arms := wording.arms_of(study):

@@ -36,7 +36,7 @@ from reports.judged_rows import judged_baseline, judged_on, kept_users_text, opt
 from reports.sections.edges import edges_of_best
 from reports.sections.segments import collapsed_models
 from reports.sections.size import size_explains
-from reports.sections.unsealed import openings_text
+from reports.sections.unsealed import beaten_by_bias, openings_text
 from reports.statistics import Answer
 
 N_DOTS = 10
@@ -283,6 +283,8 @@ def _watch_outs(study: StudyRecord) -> WatchOuts | None:
         items.append(
             WatchOut(f"The test split of this data was {openings_text(study)}.", "unsealed")
         )
+    if study.test is not None and (beaten := beaten_by_bias(study, study.test)) is not None:
+        items.append(WatchOut(beaten, "unsealed"))
     if lost := [f"{k:,} {how}" for k, how in ((n.failed, "failed"), (n.diverged, "diverged")) if k]:
         items.append(WatchOut(f"{' and '.join(lost)} of {n.finished:,} trials.", "failures"))
     if default is not None and default.state in (TrialState.PRUNED, TrialState.FAIL):

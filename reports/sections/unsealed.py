@@ -6,7 +6,7 @@ import shlex
 
 from experiments.records import FinalistResult, StudyRecord, UnsealedRecord
 from reports import numbers
-from reports.blocks import Block, Column, Command, Note, Row, Section, Table, Text
+from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.decision import deciding_pair, is_model, label
 
 
@@ -16,7 +16,10 @@ def unsealed(study: StudyRecord) -> Section | None:
         return None
     blocks: list[Block] = []
     if study.test is not None:
-        blocks += [Text(_decided(study, study.test)), _scores(study, study.test)]
+        blocks.append(Text(_decided(study, study.test)))
+        if (lost := beaten_by_bias(study, study.test)) is not None:
+            blocks.append(Problem(lost))
+        blocks.append(_scores(study, study.test))
         if study.test.refit is not None:
             blocks.append(Text(_refit(study, study.test)))
     else:
@@ -33,6 +36,20 @@ def openings_text(study: StudyRecord) -> str:
     if not study.openings:
         return "sealed, never opened"
     return f"opened {numbers.plural(len(study.openings), 'time')}"
+
+
+def beaten_by_bias(study: StudyRecord, test: UnsealedRecord) -> str | None:
+    """Which finalists a user and an item bias alone predict as well as, on the test rows."""
+    bias = test.baselines.get("bias")
+    models = [f for f in test.results.finalists if f.mean is not None and is_model(study, f.name)]
+    if bias is None:
+        return None
+    lost = [f for f in models if f.mean is not None and f.mean >= bias]
+    if not lost:
+        return None
+    named = ", ".join(f"{label(study, f.name)} {numbers.rmse(f.mean)}" for f in lost)
+    who = "No finalist beats" if len(lost) == len(models) else "Not all finalists beat"
+    return f"{who} the bias baseline ({numbers.rmse(bias)}) on the test split: {named}."
 
 
 def _decided(study: StudyRecord, test: UnsealedRecord) -> str:

@@ -13,6 +13,7 @@ from experiments.folders import frozen_sweep
 from experiments.records import Purpose, StudyRecord, read_study
 from experiments.study import run_study
 from experiments.sweep import SweepConfig
+from experiments.unseal import score_on_test
 from experiments.watcher import Silent
 from recommender.checkpoints import read_checkpoint
 from recommender.datasets.base import SplitConfig
@@ -157,3 +158,14 @@ def test_without_them_the_verdict_knows_how_much_too_good_the_best_is(
     assert results.n_choosable == len(read_study(study).ranked)
     assert results.optimism is not None and abs(results.optimism) < 0.2
     assert (study / "trials" / "0000" / "errors").is_dir()
+
+
+def test_an_opening_of_the_same_test_part_counts_whoever_is_kept(
+    study: Path, confirmed: Path
+) -> None:
+    assert study.parent == confirmed.parent
+    decide(confirmed, top=1, n_seeds=2)
+    score_on_test(confirmed, "for the paper", Silent())
+    (opening,) = read_study(study).openings
+    assert (opening.study, opening.why) == (confirmed.name, "for the paper")
+    assert read_study(confirmed).openings == (opening,)

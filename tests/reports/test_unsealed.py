@@ -1,0 +1,43 @@
+"""What the report says of finalists that do not beat the bias baseline on the test split."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from experiments.cli.judged import test_lines as lines_of_test
+from experiments.records import StudyRecord
+from reports.sections.summary import summary
+from reports.sections.unsealed import beaten_by_bias, unsealed
+from tests.reports.verdicts import judged, opened
+
+
+@pytest.fixture
+def shown(study: StudyRecord) -> StudyRecord:
+    plain, dcn = (next(t.number for t in study.ranked if t.arm == arm) for arm in ("plain", "dcn"))
+    return opened(judged(study, {plain: 0.03, dcn: 0.01}))
+
+
+def with_bias(study: StudyRecord, rmse: float) -> StudyRecord:
+    assert study.test is not None
+    baselines = {**study.test.baselines, "bias": rmse}
+    return replace(study, test=replace(study.test, baselines=baselines))
+
+
+def test_a_finalist_that_loses_to_the_bias_baseline_on_test_is_said_to(shown: StudyRecord) -> None:
+    for bias, said in ((1.02, "Not all finalists beat"), (0.99, "No finalist beats")):
+        lost = with_bias(shown, bias)
+        assert lost.test is not None
+        sentence = beaten_by_bias(lost, lost.test)
+        assert sentence is not None
+        assert sentence.startswith(f"{said} the bias baseline ({bias:.4f}) on the test split: #")
+        assert " plain" in sentence and (" dcn" in sentence) == (bias < 1)
+        for place in (repr(unsealed(lost)), repr(summary(lost)), "\n".join(lines_of_test(lost))):
+            assert sentence in place
+
+
+def test_where_all_beat_it_nothing_is_said(shown: StudyRecord) -> None:
+    won = with_bias(shown, 1.2)
+    assert won.test is not None and beaten_by_bias(won, won.test) is None
+    assert "bias baseline (" not in repr(unsealed(won))
