@@ -35,9 +35,9 @@ def crossing_map(
     n = len(features)
     left = 104 if width >= WIDE else 84
     room = width - left - _OVERHANG
-    beside = (room - _GAP * (len(panels) - 1)) / (n * len(panels))
-    cell = min(_CELL, beside if beside >= _SMALL_CELL else room / n)
-    per_row = max(1, int((room + _GAP + 0.5) // (n * cell + _GAP)))
+    cells = {k: (room - _GAP * (k - 1)) / (n * k) for k in range(1, len(panels) + 1)}
+    per_row = max((k for k, cell in cells.items() if cell >= _SMALL_CELL), default=1)
+    cell = min(_CELL, cells[per_row])
     n_rows = math.ceil(len(panels) / per_row)
     row_px = _TOP + n * cell + _FOOT
     height = round(n_rows * row_px)
