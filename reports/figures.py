@@ -176,7 +176,7 @@ def strip_plot(
     values = sorted(value for row in arms.values() for value in row)
     marked = [value for _, value in lines]
     low = min([values[0], *marked])
-    # The slowest twentieth would squeeze the others: it stands at the right end.
+    # The worst twentieth would squeeze the others: it stands at the right end.
     high = max([values[math.ceil(0.95 * len(values)) - 1], low + 0.002, *marked])
     pad = 0.05 * (high - low)
     axes.set_xlim(low - pad, high + pad)
@@ -210,12 +210,15 @@ def strip_plot(
 def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) -> Figure:
     """`val_rmse` by epoch: the best in colour, named at their best epoch; a cross ends pruning."""
     is_wide = width >= WIDE
-    figure = new_figure(width, 380 if is_wide else 320)
-    axes = new_axes(figure, left=58 if is_wide else 46, right=12, top=14, bottom=44)
+    n_named = sum(curve.colour is not None for curve in curves) + (bias is not None)
+    n_columns = 3 if is_wide else 2
+    top_px = 14 + 20 * -(-n_named // n_columns)
+    figure = new_figure(width, top_px + (366 if is_wide else 290))
+    axes = new_axes(figure, left=58 if is_wide else 46, right=12, top=top_px, bottom=44)
     finite = sorted(v for curve in curves for v in curve.rmse)
     low = min(finite[0], bias) if bias is not None else finite[0]
     # First epochs and diverging trials would flatten everything else: they leave at the top.
-    high = max(finite[math.ceil(0.9 * len(finite)) - 1], bias or low, low + 0.002)
+    high = max(finite[math.ceil(0.67 * len(finite)) - 1], bias or low, low + 0.002)
     pad = 0.06 * (high - low)
     axes.set_ylim(low - pad, high + pad)
     longest = max(curve.epochs[-1] for curve in curves)
@@ -247,10 +250,11 @@ def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) 
     axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=12)
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation RMSE" if is_wide else "")
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(
-            loc="upper right", frameon=False, fontsize=12, handlelength=1.6, borderaxespad=0.2
-        )
+    if n_named:
+        figure.legend(
+            *axes.get_legend_handles_labels(), loc="upper left", ncols=n_columns, fontsize=12,
+            frameon=False, handlelength=1.6, borderaxespad=0, borderpad=0, columnspacing=1.6,
+        )  # fmt: skip
     return figure
 
 

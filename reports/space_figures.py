@@ -73,6 +73,8 @@ class Line:
     """By axis; None where the dimension is not active."""
     rmse: float
     colour: str | None
+    label: str = ""
+    """Of one in colour."""
 
 
 def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width: int) -> Figure:
@@ -81,16 +83,18 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
     Rails lie so that names and ends have room on a phone as on a desk.
     """
     is_wide = width >= WIDE
-    row_px = 46
-    figure = new_figure(width, 20 + row_px * (len(axes_) - 1) + 34)
-    axes = new_axes(figure, left=140 if is_wide else 104, right=24, top=20, bottom=34)
+    row_px, left_px = 46, 140 if is_wide else 112
+    named = [line for line in lines if line.label]
+    top_px = 20 + 20 * -(-len(named) // (5 if is_wide else 2))
+    figure = new_figure(width, top_px + row_px * (len(axes_) - 1) + 34)
+    axes = new_axes(figure, left=left_px, right=24, top=top_px, bottom=34)
     axes.set_xlim(0, 1)
     axes.set_ylim(len(axes_) - 1, 0)
     axes.set_axis_off()
     for y, axis in enumerate(axes_):
         axes.plot([0, 1], [y, y], color=COLOURS["ghost"], lw=1, zorder=1, clip_on=False)
         axes.annotate(
-            axis.name, (0, y), xytext=(-(140 if is_wide else 104) + 1, 0), va="center", ha="left",
+            axis.name, (0, y), xytext=(1 - left_px, 0), va="center", ha="left",
             textcoords="offset points", fontsize=12.5,
         )  # fmt: skip
         ticks = axis.ticks if is_wide or len(axis.ticks) < 5 else (axis.ticks[0], axis.ticks[-1])
@@ -108,7 +112,13 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
             [x for x, _ in points], [y for _, y in points], clip_on=False,
             color=line.colour or COLOURS["ghost"], lw=1.7 if line.colour else 0.7,
             alpha=0.9 if line.colour else 0.45, zorder=4 if line.colour else 2,
-            marker="o" if line.colour else None, ms=4,
+            marker="o" if line.colour else None, ms=4, label=line.label or None,
+        )  # fmt: skip
+    if named:
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(  # best first, as everywhere
+            handles[::-1], labels[::-1], loc="upper left", ncols=5 if is_wide else 2, fontsize=12,
+            frameon=False, handlelength=1.2, borderaxespad=0, borderpad=0, columnspacing=1.6,
         )  # fmt: skip
     return figure
 
@@ -129,7 +139,7 @@ def slices(panels: Sequence[Dots], bias: float | None, *, width: int) -> Figure:
     figure = new_figure(width, cell_h * n_rows)
     every = sorted(rmse for panel in panels for _, rmse, _ in panel.points)
     low = every[0]
-    # The slowest tenth would flatten the others: it stands at the top.
+    # The worst tenth would flatten the others: it stands at the top.
     high = max(every[math.ceil(0.9 * len(every)) - 1], low + 0.002)
     pad = 0.06 * (high - low)
     for i, panel in enumerate(panels):

@@ -23,7 +23,6 @@ def baselines(study: StudyRecord) -> Section:
         Row(
             (
                 baseline.label,
-                DEFINITIONS.get(baseline.name, numbers.NOTHING),
                 numbers.rmse(baseline.val_rmse),
                 f"{sum(ranking.objective(t) < baseline.val_rmse for t in ranked):,}"
                 f" of {len(ranked):,}",
@@ -31,6 +30,7 @@ def baselines(study: StudyRecord) -> Section:
                 if ranked
                 else numbers.NOTHING,
                 numbers.seconds(baseline.seconds),
+                DEFINITIONS.get(baseline.name, numbers.NOTHING),
             )
         )
         for baseline in sorted(study.baselines, key=lambda b: b.val_rmse)
@@ -51,7 +51,6 @@ def baselines(study: StudyRecord) -> Section:
                 caption="Baselines, best first",
                 columns=(
                     Column("baseline", "Its name."),
-                    Column("predicts", "What it predicts for a pair.", is_wide=True),
                     Column(
                         "RMSE",
                         f"{ranking.what_is_averaged(study).partition(', at each')[0]}.",
@@ -60,6 +59,7 @@ def baselines(study: StudyRecord) -> Section:
                     Column("beaten by", "COMPLETE trials with a lower RMSE.", is_number=True),
                     Column("best to it", "Best trial's RMSE minus its; below 0: beaten.", True),
                     Column("time", "To fit and score it.", is_number=True),
+                    Column("predicts", "What it predicts for a pair.", is_wide=True),
                 ),
                 rows=rows,
             ),

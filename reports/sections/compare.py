@@ -28,7 +28,7 @@ def compare(study: StudyRecord) -> Section | None:
             picture(
                 "arms",
                 "Every COMPLETE trial of each arm by its RMSE; filled: the arm's best; bar: its "
-                "median. Heights within a row mean nothing; the slowest twentieth may stand at "
+                "median. Heights within a row mean nothing; the worst twentieth may stand at "
                 "the right end."
                 + (f" Of each arm {N_DOTS} trials are drawn, evenly by rank." if thinned else ""),
                 "; ".join(

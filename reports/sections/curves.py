@@ -35,7 +35,7 @@ def curves(study: StudyRecord) -> Section:
             picture(
                 "curves",
                 f"Validation RMSE after each epoch. {which}, a ring at the best epoch; {grey}; a "
-                "cross where the pruner stopped one. The scale leaves out the highest tenth of "
+                "cross where the pruner stopped one. The scale leaves out the highest third of "
                 "all values.",
                 "Validation RMSE by epoch. "
                 + "; ".join(

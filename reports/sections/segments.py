@@ -129,7 +129,7 @@ def _cell(segment: Segment, name: str, best: float) -> str:
 def _spreads(study: StudyRecord, record: SegmentsRecord) -> Table:
     rows = [
         Row(("ratings", numbers.rmse(record.labels.sd), numbers.share(1.0),
-             *(numbers.value(end) for end in (record.labels.low, record.labels.high))),
+             *(f"{end:.2f}" for end in (record.labels.low, record.labels.high))),
             look="baseline")
     ]  # fmt: skip
     for name, spread in record.spreads.items():
@@ -139,8 +139,8 @@ def _spreads(study: StudyRecord, record: SegmentsRecord) -> Table:
                     label(study, name),
                     numbers.rmse(spread.sd),
                     numbers.share(spread.sd / record.labels.sd if record.labels.sd else None),
-                    numbers.value(spread.low),
-                    numbers.value(spread.high),
+                    f"{spread.low:.2f}",
+                    f"{spread.high:.2f}",
                 )
             )
         )

@@ -27,6 +27,7 @@ def space(study: StudyRecord) -> Section | None:
             tuple(_place(axis, trial) for axis in axes),
             ranking.objective(trial),
             SERIES[i] if i < N_BEST else None,
+            ranking.label(trial) if i < N_BEST else "",
         )
         for i, trial in enumerate(drawn)
     ]
@@ -61,7 +62,7 @@ def space(study: StudyRecord) -> Section | None:
         picture(
             "parallel",
             f"A line a complete trial through its values ({len(drawn):,} drawn); in colour the "
-            f"best {len(best)}, in the colours of the learning curves. Log scales where the search "
+            f"best {len(best)}, as among the learning curves. Log scales where the search "
             "drew on one. A line passes straight over a dimension that is not active in it.",
             f"The best trials: {named}.",
             lambda width: parallel_coordinates(axes, lines, width=width),
@@ -72,7 +73,7 @@ def space(study: StudyRecord) -> Section | None:
             picture(
                 "slices",
                 "Validation RMSE of the complete trials along each dimension, all other values "
-                f"moving too{which}. Dashed: the bias baseline. The slowest tenth may stand at "
+                f"moving too{which}. Dashed: the bias baseline. The worst tenth may stand at "
                 "the top.",
                 "Validation RMSE against the value of each dimension; the numbers are in the "
                 "leaderboard.",

@@ -127,6 +127,17 @@ def test_the_leaderboard_sorts_and_filters(
     page.close()
 
 
+def test_in_print_no_table_is_cut_at_the_right(browser: Browser, reports: dict[str, Path]) -> None:
+    landscape_px = round((297 - 2 * 14) / 25.4 * 96)  # A4 within the margins of the page's style
+    page = browser.new_page(viewport={"width": landscape_px, "height": 700})
+    page.emulate_media(media="print")
+    page.goto(reports["judged"].as_uri())
+    widths = page.evaluate("[...document.querySelectorAll('table')].map((t) => t.offsetWidth)")
+    assert len(widths) > 5
+    assert max(widths) <= landscape_px
+    page.close()
+
+
 def test_a_report_of_ten_thousand_trials_scrolls(
     browser: Browser, ten_thousand: tuple[ReportPaths, float]
 ) -> None:
