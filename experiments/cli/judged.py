@@ -32,7 +32,8 @@ def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: 
         else "on       the validation rows, which chose them"
     )
     total = len(trained) * n_seeds
-    counted = f"{len(trained)} finalists × {n_seeds} fresh seeds = {total} trainings"
+    named = wording.plural(len(trained), "finalist")
+    counted = f"{named} × {n_seeds} fresh seeds = {total} trainings"
     if not n_left:
         return [*lines, f"cost     none: {counted}, all done already"]
     done = f", {total - n_left} done already" if n_left < total else ""

@@ -7,8 +7,10 @@ import pytest
 
 from experiments.errors import RequestError, StateError
 from experiments.records import read_study
-from experiments.single import export_trial
+from experiments.single import export_trial, train_single
 from recommender.checkpoints import write_checkpoint
+from recsweep import Sweep
+from tests.small_studies import a_sweep
 from tests.synthetic import synthetic_ratings
 from tests.synthetic_study import make_study
 
@@ -47,3 +49,14 @@ def test_weights_of_another_model_are_refused_without_a_traceback(
     with pytest.raises(StateError, match="cannot be used; train it again"):
         list(export_trial(folder, study, study.trials[0], folder.parent / "model"))
     assert not (folder.parent / "model").exists()
+
+
+def test_a_model_that_loses_to_the_bias_baseline_is_said_to(
+    ratings_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recommender.runtime.configure_devices", lambda **_: None)
+    sweep = a_sweep(ratings_csv)
+    dataset = {"path": str(ratings_csv), "columns": dict(sweep.dataset.columns)}
+    model = {**sweep.model, "biases": False, "learning_rate": 1e-6}
+    said = list(train_single(Sweep("weak", dataset=dataset, model=model, max_epochs=1), None))
+    assert any("over the bias baseline, which it does not beat" in line for line in said)
