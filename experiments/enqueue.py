@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -27,17 +26,16 @@ def enqueued_points(
     """The points of one arm, projected onto its space; none twice, and none that is the default."""
     found = [default_point(space, defaults, own)]
     for point in points:
-        if compare is None or arm_of(point, compare, defaults) == arm:
+        if arm is None or is_of_arm(point, compare, arm):
             projected = default_point(space, defaults, own, chosen=point)
             if projected not in found:
                 found.append(projected)
     return found[1:]
 
 
-def arm_of(point: Point, compare: str, defaults: Mapping[str, Value]) -> str:
-    """The arm that a point belongs to, by its own word or the default's."""
-    value = point.get(compare, defaults.get(compare))
-    return "" if value is None else arm_name(value)
+def is_of_arm(point: Mapping[str, Any], compare: str | None, arm: str) -> bool:
+    """Whether an arm tries a point: it says so, or says nothing of what is compared."""
+    return compare is None or compare not in point or arm_name(point[compare]) == arm
 
 
 def check_points(
@@ -54,8 +52,8 @@ def check_points(
         return [Problem("search.enqueue", "a grid tries every point anyway; leave it out")]
     arms = [] if compare is None else list(arms_of(space, compare))
     problems = []
-    by_arm = Counter(point.get(compare) if compare else None for point in points)
-    n_needed = max(1, len(arms)) * (1 + max(by_arm.values()))
+    by_arm = [sum(is_of_arm(point, compare, arm) for point in points) for arm in arms]
+    n_needed = max(1, len(arms)) * (1 + max(by_arm or [len(points)]))
     if n_trials < n_needed:
         problems.append(
             Problem(

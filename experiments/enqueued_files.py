@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.arms import arms_of, default_point
+from experiments.arms import arm_name, arms_of, default_point
 from experiments.config import load_sweep
-from experiments.enqueue import Point, arm_of, check_points, enqueued_points
+from experiments.enqueue import Point, check_points, enqueued_points
 from experiments.errors import SweepFileError, SweepProblem
 from experiments.sweep import SweepConfig, default_values, own_defaults
 from experiments.values import value_text
@@ -37,6 +37,9 @@ def with_enqueued(config: SweepConfig, files: Sequence[Path]) -> tuple[SweepConf
             raise _refusal(
                 file, f"says nothing of what this sweep varies: {', '.join(sorted(names))}"
             )
+        its = default_values(model).get(config.compare or "")
+        if config.compare is not None and its is not None:
+            point.setdefault(config.compare, its)  # which it left to the default
         assert config.search is not None
         points = (*config.search.enqueue, point)
         config = replace(config, search=replace(config.search, enqueue=points))
@@ -55,9 +58,9 @@ def _changes(config: SweepConfig, model: SweepConfig) -> list[str]:
     *earlier, point = config.search.enqueue
     defaults = default_values(config)
     own = own_defaults(config.model, config.architectures)
-    arm = None if config.compare is None else arm_of(point, config.compare, defaults)
-    space = config.space
-    if config.compare is not None and arm is not None:
+    space, arm = config.space, None
+    if config.compare is not None and config.compare in point:
+        arm = arm_name(point[config.compare])
         space = arms_of(config.space, config.compare)[arm]
 
     def tried(points: Sequence[Point]) -> list[dict[str, Value]]:

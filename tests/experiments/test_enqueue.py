@@ -78,6 +78,12 @@ def test_without_arms_points_follow_the_default_in_order_and_none_is_tried_twice
     assert [p.values["n_layers"] for p in proposals[:3]] == [2, 2, 1]
 
 
+def test_a_point_that_says_nothing_of_what_is_compared_is_tried_in_every_arm() -> None:
+    proposals = asked(a_sweep(enqueue=[{"dropout": 0.5}]), 6)
+    assert [p.is_enqueued for p in proposals] == [False, False, True, True, False, False]
+    assert [(p.arm, p.values["dropout"]) for p in proposals[2:4]] == [("plain", 0.5), ("dcn", 0.5)]
+
+
 def test_a_resolved_sweep_keeps_its_points(tmp_path: Path) -> None:
     sweep = a_sweep(enqueue=[{"architecture": "dcn", "dropout": 0.25}, {"dropout": 0.5}])
     file = tmp_path / "sweep.toml"
@@ -91,6 +97,7 @@ def test_a_resolved_sweep_keeps_its_points(tmp_path: Path) -> None:
     [
         ({"enqueue": [{"drop_out": 0.5}]}, r"search\.enqueue\[0\]\.drop_out.*'dropout'"),
         ({"enqueue": [{"dropout": [0.5]}]}, r"enqueue\[0\]\.dropout.*must be one value"),
+        ({"enqueue": [{"architecture": ["dcn"]}]}, r"architecture.*must be one value"),
         ({"enqueue": [{"architecture": "dlrm"}]}, "unknown arm 'dlrm'"),
         ({"enqueue": [{"dropout": 0.1 * i} for i in range(1, 5)]}, "need 10 trials.*there are 8"),
         ({"enqueue": {"dropout": 0.5}}, "must be a list"),
@@ -143,6 +150,8 @@ def test_best_writes_what_run_enqueues(tmp_path: Path) -> None:
     ("lines", "message"),
     [
         (['architecture = "mlp"'], "mlp"),
+        (["dropout = 0.1", 'architecture = "plain"'], "unknown arm 'plain'"),
+        (["dropout = 0.1"], "unknown arm 'plain'"),  # its default
         (["batch_size = 64"], "nothing of what this sweep varies"),
     ],
 )
@@ -150,8 +159,12 @@ def test_a_file_that_cannot_be_enqueued_is_named(
     tmp_path: Path, lines: list[str], message: str
 ) -> None:
     file = a_model(tmp_path, *lines)
+    sweep = a_sweep()
+    if "arm" in message:
+        only = space(architecture=Choice(["dcn", "dlrm"]), dropout=Float(0.0, 0.6))
+        sweep = replace(sweep, space=only)
     with pytest.raises(SweepFileError, match=message) as caught:
-        with_enqueued(a_sweep(), [file])
+        with_enqueued(sweep, [file])
     assert "best.toml" in caught.value.message
 
 
