@@ -10,6 +10,7 @@ import functools
 import importlib
 import importlib.util
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -82,8 +83,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 def _blame(own: OwnArchitecture, error: BaseException) -> OwnCodeError:
     frames = list(traceback.extract_tb(error.__traceback__))
     theirs = [i for i, f in enumerate(frames) if Path(f.filename).is_relative_to(own.root)]
+    graph = _in_graph(own, error)
     if isinstance(error, SyntaxError) and error.filename:
         place = f"{Path(error.filename).name}:{error.lineno}"
+    elif graph is not None:
+        return graph
     elif theirs:
         last = frames[theirs[-1]]
         place = f"{Path(last.filename).relative_to(own.root).as_posix()}:{last.lineno}"
@@ -92,6 +96,29 @@ def _blame(own: OwnArchitecture, error: BaseException) -> OwnCodeError:
     lines = traceback.format_list(frames[theirs[0] :]) if theirs else []
     log = ["Traceback (most recent call last):\n", *lines, *traceback.format_exception_only(error)]
     return OwnCodeError(f"{place}: {_told(error)}", "".join(log))
+
+
+def _in_graph(own: OwnArchitecture, error: BaseException) -> OwnCodeError | None:
+    """What TensorFlow says of an error in a graph: where it is stands in the text, if anywhere."""
+    text = str(error)
+    if text.startswith("in user code:"):
+        found = re.findall(r"^\s*(\w+(?:Error|Exception): .+)$", text, re.MULTILINE)
+        told = found[-1].strip() if found else None
+    elif text.startswith("Graph execution error:"):
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        plain = [line for line in lines[1:] if not line.startswith("[[")]
+        told = f"{type(error).__name__}: {plain[-1]}" if plain else None
+    else:
+        return None
+    places = re.findall(r'File "([^"]+)", line (\d+)', text)
+    theirs = [(Path(file), line) for file, line in places if Path(file).is_relative_to(own.root)]
+    if told is None:
+        return None
+    place = own.where
+    if theirs:
+        file, line = theirs[-1]
+        place = f"{file.relative_to(own.root).as_posix()}:{line}"
+    return OwnCodeError(f"{place}: {told}", text)
 
 
 def _told(error: BaseException) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,7 +82,7 @@ class KerasModel:
             on_train_batch_end=functools.partial(_look, keep_going)
         )
         try:
-            with blamed_on(self._own), quiet_keras():
+            with blamed_on(self._own), quiet_keras(), self._known_columns():
                 self._fit(batches, epochs=1, verbose=0, callbacks=[looking])
         except OwnCodeError as error:
             if isinstance(error.__cause__, Interrupted):
@@ -111,15 +112,26 @@ class KerasModel:
         self.n_updates = metadata["n_updates"]
 
     def _call(self, inputs: dict[str, Tensor]) -> Tensor:
-        with blamed_on(self._own):
-            try:
-                return self._model(inputs, training=False)
-            except KeyError as error:
-                known = ", ".join(inputs)
-                raise OwnCodeError(
-                    f"{self._own.where} asks for the column {error}; there are: {known}"
-                    + (", and rating in compute_loss" if self._is_tfrs else "")
-                ) from error
+        with blamed_on(self._own), self._known_columns():
+            return self._model(inputs, training=False)
+
+    @contextlib.contextmanager
+    def _known_columns(self) -> Iterator[None]:
+        """A column that there is not is told with those there are."""
+        try:
+            yield
+        except KeyError as error:
+            text = str(error.args[0])
+            # Keras puts words around it; TensorFlow, while it traces, a whole report.
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+            while_tracing = re.search(r"KeyError: '(.+?)'", text)
+            is_wrapped = lines[0].startswith("Exception encountered") and len(lines) > 1
+            name = while_tracing[1] if while_tracing else lines[1] if is_wrapped else lines[0]
+            rated = ", and rating in compute_loss" if self._is_tfrs else ""
+            raise OwnCodeError(
+                f"{self._own.where} asks for {name!r}; the columns are "
+                f"{', '.join(self._columns.names)}{rated}"
+            ) from error
 
     def _state(self) -> list[Any]:
         optimizer = self._model.optimizer

@@ -146,6 +146,45 @@ def test_its_mistakes_are_told_in_one_line(models: Path, name: str, told: str) -
     assert "recommender/whole.py" not in caught.value.log
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            'features["item_id"]',
+            'features["movie_title"]',
+            "MovielensModel asks for 'movie_title'; the columns are user, item, user_id, item_id, "
+            "genres, year, hour_of_day_sin",
+        ),
+        ('pop("rating")', 'pop("user_rating")', "asks for 'user_rating'; the columns are user, it"),
+        (
+            'features.pop("rating")',
+            'tf.add(features.pop("rating"), tf.zeros([3]))',
+            "InvalidArgumentError: ",
+        ),
+        (
+            'features.pop("rating")',
+            'tf.reshape(features.pop("rating"), [2, "a"])',
+            "tutorial.py:42: TypeError: ",
+        ),
+        (
+            "return self.ranking_model((",
+            "return 0.0 * self.ranking_model((",
+            "gives 0 for every row after an epoch",
+        ),
+    ],
+)
+def test_mistakes_in_a_keras_model_are_told_in_one_line(
+    models: Path, tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    text = (models / "tutorial.py").read_text()
+    assert old in text
+    (tmp_path / "tutorial.py").write_text(text.replace(old, new))
+    with pytest.raises(OwnCodeError) as caught:
+        _run(_config(tmp_path, KINDS["tutorial"]), n_epochs=1)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_predictions_that_are_not_finite_end_it_as_diverged(models: Path) -> None:
     run = _run(_config(models, "wrong.py:NotANumber"), n_epochs=1)
     assert run.stop_reason == "diverged"
