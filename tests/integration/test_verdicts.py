@@ -50,6 +50,6 @@ def test_a_stopped_verdict_goes_on_and_no_replicate_is_trained_twice(
     first = next(trial for trial in replicates if trial.name == ended[0])
     assert len(first.attempts) == 1
     assert {f.name for f in results.finalists if len(f.rmse_by_seed) == 2} == {
-        trial.name.partition("-")[0] for trial in replicates
+        trial.name.rpartition("-")[0] for trial in replicates
     }
     assert check_board(judged) == []
