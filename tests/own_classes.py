@@ -205,6 +205,7 @@ CLASSES = {"mf": MF, "saved": SAVED, "tutorial": TUTORIAL, "hyper": HYPER, "wron
 
 def write_classes(folder: Path) -> Path:
     """`mf.py`, `saved.py`, `tutorial.py`, `hyper.py` and `wrong.py`."""
+    folder.mkdir(exist_ok=True)
     for name, text in CLASSES.items():
         (folder / f"{name}.py").write_text(text)
     return folder

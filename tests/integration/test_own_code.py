@@ -1,4 +1,4 @@
-"""A researcher's own architecture on the workers of a real Ray."""
+"""A researcher's own models on the workers of a real Ray."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import pytest
 
 from experiments.board import check_board
 from experiments.cluster import Resources
+from experiments.config import load_sweep
+from experiments.errors import StateError
 from experiments.machine import Machine
-from experiments.records import StopReason, TrialState
-from experiments.study import run_study
+from experiments.records import StopReason, TrialRecord, TrialState
+from experiments.study import resume_study, run_study
+from experiments.supervision import StopCause, StopSwitch
 from experiments.watcher import Silent
 from recsweep import Choice, Float, Sweep, space
+from tests.own_classes import write_classes
 from tests.own_models import write_models
 
 pytestmark = pytest.mark.ray
@@ -56,3 +60,65 @@ def test_an_own_architecture_trains_beside_ours_and_one_that_fails_there_harms_n
         resources=Resources(1, gpus=0),
     ).study
     assert [t.best_rmse for t in again.trials] == [t.best_rmse for t in study.trials]
+
+
+def test_four_kinds_of_own_models_are_swept_beside_plain_stopped_resumed_and_guarded(
+    cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a researcher would: in a folder that holds an `experiments` and a `reports` of its own."""
+    lab = write_classes(tmp_path / "lab")
+    for mine in ("experiments", "reports"):
+        (lab / mine).mkdir()
+        (lab / mine / "__init__.py").write_text("raise ImportError('not the one you look for')\n")
+    python, toml = readme_example()
+    (lab / "mine.py").write_text(python)
+    (lab / "mine.toml").write_text(toml)
+    monkeypatch.chdir(lab)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    kinds = ["plain", "mine.py:gated", "mine.py:Offsets", "tutorial.py:MovielensModel"]
+    sweep = load_sweep(
+        "mine.toml",
+        [
+            f'dataset={{ path = "{ratings_csv}", columns = {{ user = "user", item = "item", '
+            'rating = "rating", time = "time" } }',
+            f"space.architecture.choices={[*kinds, 'hyper.py:Towers']}",
+            "model.batch_size=128",
+            'search={ trials = 5, max_epochs = 2, pruner = "none" }',
+        ],
+    )
+    resources = Resources(1, gpus=0)
+
+    class StopsAfterTheFirst(Silent):
+        def trial_ended(self, trial: TrialRecord) -> None:
+            StopSwitch(lab / "studies" / "mine").ask(StopCause.COMMAND)
+
+    root = lab / "studies"
+    stopped = run_study(sweep, root=root, watcher=StopsAfterTheFirst(), resources=resources)
+    assert stopped.stopped_by is StopCause.COMMAND
+    folder = stopped.study.folder
+
+    tutorial = (lab / "tutorial.py").read_text()
+    (lab / "tutorial.py").write_text(tutorial.replace("l2=1e-4", "l2=1e-3"))
+    with pytest.raises(StateError, match=r"tutorial.py changed since mine began") as caught:
+        resume_study(folder, watcher=Silent(), resources=resources)
+    assert "+    def __init__(self, data, *, embedding_dimension=4, l2=1e-3):" in str(caught.value)
+    (lab / "tutorial.py").write_text(tutorial)
+
+    study = resume_study(folder, watcher=Silent(), resources=resources).study
+    assert [(t.arm, t.state, t.error) for t in study.trials] == [
+        (arm, TrialState.COMPLETE, None)
+        for arm in ("plain", "gated", "Offsets", "MovielensModel", "Towers")
+    ]
+    assert len({t.best_rmse for t in study.trials}) == 5
+    assert all(t.metric("mae") for t in study.trials)
+    assert check_board(study) == []
+
+
+def readme_example() -> tuple[str, str]:
+    """The code and the sweep of "Bring your own", as they stand there."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    section = readme.partition("## Bring your own\n")[2].partition("\n## ")[0]
+    assert section.count("\n") < 40
+    python = section.partition("```python\n")[2].partition("```")[0]
+    toml = section.partition("```toml\n")[2].partition("```")[0]
+    return python, toml
