@@ -55,6 +55,14 @@ def paths(study: StudyRecord) -> ReportPaths:
 
 
 @pytest.fixture(scope="session")
+def judged_paths(
+    judged_study: StudyRecord, tmp_path_factory: pytest.TempPathFactory
+) -> ReportPaths:
+    """The report of `judged_study`."""
+    return write_report(judged_study, tmp_path_factory.mktemp("judged"))
+
+
+@pytest.fixture(scope="session")
 def ten_thousand(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReportPaths, float]:
     """The report of 10,000 trials, and how many seconds it took."""
     folder = tmp_path_factory.mktemp("studies") / "ten-thousand"

@@ -39,11 +39,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def reports(
-    study: StudyRecord, judged_study: StudyRecord, tmp_path_factory: pytest.TempPathFactory
+    study: StudyRecord,
+    judged_study: StudyRecord,
+    judged_paths: ReportPaths,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("reports")
     return {
-        "judged": write_report(judged_study, folder / "judged").html,
+        "judged": judged_paths.html,
         "nothing-complete": write_report(without_complete(study), folder / "none").html,
         "compared": write_comparison([study, judged_study], folder / "compared").html,
     }

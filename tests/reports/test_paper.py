@@ -74,9 +74,9 @@ def test_the_paper_compiles_whatever_the_names_are(study: StudyRecord, tmp_path:
 
 @pytest.mark.skipif(PDFLATEX is None, reason="no pdflatex; Debian: texlive-latex-recommended")
 def test_the_files_of_a_report_compile_as_they_stand(
-    judged_study: StudyRecord, tmp_path: Path
+    judged_paths: ReportPaths, tmp_path: Path
 ) -> None:
-    files = {p.name: p.read_text("utf-8") for p in write_report(judged_study, tmp_path).paper}
+    files = {p.name: p.read_text("utf-8") for p in judged_paths.paper}
     assert {"table.tex", "methods.tex", "paper.tex", "references.bib"} <= files.keys()
     assert files["table.tex"] in files["paper.tex"]
     done = compile_latex(files["paper.tex"], tmp_path)
@@ -98,18 +98,17 @@ def test_the_references_are_understood(study: StudyRecord, tmp_path: Path) -> No
 
 
 def test_the_numbers_of_the_finalists_equal_those_of_the_csv(
-    judged_study: StudyRecord, tmp_path: Path
+    judged_study: StudyRecord, judged_paths: ReportPaths
 ) -> None:
-    paths = write_report(judged_study, tmp_path)
     bias = judged_study.baseline("bias")
-    csv = pd.read_csv(tmp_path / "verdict.csv").groupby("finalist").first()
+    csv = pd.read_csv(judged_paths.html.with_name("verdict.csv")).groupby("finalist").first()
     number = r"([\d.]+|--)"
     rows = re.findall(
         rf"^ *(\S[^&]*?) & {number} & {number}(?:--{number})? & (\S+) & {number} & {number} \\\\$",
         verdict_table(judged_study), re.MULTILINE,
     )  # fmt: skip
     assert len(rows) == len(csv) and bias is not None
-    table = next(p for p in paths.paper if p.name == "table.tex").read_text("utf-8")
+    table = next(p for p in judged_paths.paper if p.name == "table.tex").read_text("utf-8")
     assert verdict_table(judged_study) in table
     for row, (_, found) in zip(rows, csv.sort_values("mean").iterrows(), strict=True):
         _, mean, low, high, to_bias, search, p_best = row
