@@ -103,6 +103,10 @@ class RayHead:
         return True
 
 
+_heads: list[RayHead] = []
+"""Of the Ray that this process started, while it runs."""
+
+
 @contextlib.contextmanager
 def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
     """A connected Ray for the time of the block. Loopback only, no dashboard, no usage reports.
@@ -113,8 +117,8 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
     _set_environment(resources)
     import ray
 
-    if ray.is_initialized():  # a test's or a notebook's own cluster: used, and left running
-        yield RayHead(())
+    if ray.is_initialized():  # a test's, a notebook's or an outer block's: used, and left running
+        yield _heads[-1] if _heads else RayHead(())
         return
     with tempfile.TemporaryDirectory(prefix="recsweep-ray-") as empty:
         options: dict[str, Any] = {
@@ -136,9 +140,11 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
             raise ClusterError(_why_no_cluster(error, resources)) from error
         is_ours = resources.address is None
         head = RayHead.of_this_process() if is_ours else RayHead.of_a_cluster(ray)
+        _heads.append(head)
         try:
             yield head
         finally:
+            _heads.remove(head)
             head.processes, head.address = (), None
             ray.shutdown()
 

@@ -26,6 +26,7 @@ from experiments.liveness import Liveness
 from experiments.orders import TrialOrder, order_of, predictions_folder
 from experiments.records import EpochRecord, Purpose, StopReason, TrialRecord
 from experiments.search import Search
+from experiments.stages import stage_over
 from experiments.sweep import SweepConfig
 from experiments.watcher import StudyWatcher
 
@@ -193,6 +194,7 @@ class Conductor:
             if live is None or event.get("attempt") != live.order.attempt:
                 continue  # the driver's own line, or a late word of an attempt given up
             if event["kind"] == "take":
+                stage_over("first worker started")
                 live.is_cold = not event["is_warm"]
                 self.liveness.taken(event["number"], event["worker"], event["is_warm"])
             elif event["kind"] == "start":
@@ -297,6 +299,7 @@ class Conductor:
         self._is_stopping = True
 
     def _hear_start(self, live: _Live, event: Mapping[str, Any]) -> None:
+        stage_over("TensorFlow imported there, first model built")
         self._n_stillborn = 0
         number = live.order.number
         if event.get("damaged"):
@@ -307,6 +310,7 @@ class Conductor:
 
     def _hear_epoch(self, live: _Live, event: Mapping[str, Any]) -> None:
         number, epoch = live.order.number, int(event["epoch"])
+        stage_over("first epoch, with the tracing of its graph")
         value = float(event["val_rmse"])
         record = EpochRecord(
             epoch=epoch,

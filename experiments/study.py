@@ -53,6 +53,7 @@ from experiments.sessions import (
     record_changed_versions,
     refuse_changed_sweep,
 )
+from experiments.stages import stage_over
 from experiments.supervision import StopCause, StopSwitch, supervise, way_on
 from experiments.sweep import SweepConfig, default_values, own_defaults
 from experiments.watcher import StudyWatcher
@@ -207,9 +208,11 @@ def load_data(sweep: SweepConfig) -> LoadedDataset:
         DataProblem: everything that is wrong with them.
     """
     try:
-        return load_dataset(sweep.dataset, sweep.split)
+        loaded = load_dataset(sweep.dataset, sweep.split)
     except DataError as error:
         raise DataProblem("\n".join(error.problems)) from error
+    stage_over("data loaded, split and encoded")
+    return loaded
 
 
 def _conduct(
@@ -226,6 +229,7 @@ def _conduct(
     assert sweep.space is not None and sweep.search is not None
     baselines = fit_baselines(loaded.encoded)
     folders.write_baselines(folder, baselines)
+    stage_over("baselines")
     switch = StopSwitch(folder)
     switch.clear()
     with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
@@ -334,6 +338,7 @@ def run_trials(
 
         with ray_cluster(resources, machine) as head:
             heads.append(head)
+            stage_over("Ray imported and started")
             run_on_ray(conductor, loaded.encoded, resources, settings)
 
     def look_around() -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +14,15 @@ import typer
 
 from experiments.cli import completing
 from experiments.cli.machine_options import on_the_machine
-from experiments.cli.options import DEFAULT_ROOT, Root, Set, Strict, StudyName, study_folder
+from experiments.cli.options import (
+    DEFAULT_ROOT,
+    Root,
+    Set,
+    Strict,
+    StudyName,
+    Verbose,
+    study_folder,
+)
 from experiments.errors import NoResultError, RequestError
 from experiments.resources import Resources
 
@@ -27,6 +37,7 @@ StopAt = Annotated[
 
 if TYPE_CHECKING:
     from experiments.study import Outcome
+    from experiments.sweep import SweepConfig
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,10 +49,12 @@ def add_to(app: typer.Typer) -> None:
 
 @on_the_machine
 def run(
-    sweep: Annotated[
-        str,
+    sweeps: Annotated[
+        list[str],
         typer.Argument(
-            help="A sweep file, or a shipped sweep by name.", autocompletion=completing.sweeps
+            metavar="SWEEP...",
+            help="A sweep file, or a shipped sweep by name; several run one after the other.",
+            autocompletion=completing.sweeps,
         ),
     ],
     plan: Annotated[
@@ -62,48 +75,125 @@ def run(
         bool, typer.Option("--resume", help="Start it, or go on where it stopped, or do nothing.")
     ] = False,
     stop_at: StopAt = None,
+    verbose: Verbose = False,
     *,
     resources: Resources,
 ) -> None:
     """Run a sweep, then write its report."""
-    from experiments.config import load_sweep
-    from experiments.machine import read_machine
-
-    config = load_sweep(sweep, overrides or [], os.environ, also=resources.problems(read_machine()))
-    if config.space is None:
-        raise RequestError(
-            f"{sweep} has no [space] and no [search]: it is one model. Train it with: "
-            f"recsweep train {sweep}"
-        )
-    if enqueue:
-        from experiments.enqueued_files import with_enqueued
-
-        config, notes = with_enqueued(config, enqueue)
-        for note in notes:
-            typer.echo(note, err=True)
+    if verbose:
+        _tell_stages()
+    configs = _checked(sweeps, overrides or [], enqueue or [], resources)
     from experiments.study import plan_study, resume_study, run_study
 
     deadline = _deadline(stop_at)
+    if plan or len(configs) > 1:
+        # Of several, none begins before the data of all were looked at.
+        for config in configs:
+            lines = plan_study(config, resources).lines
+            for line in lines if plan else ():
+                typer.echo(line)
     if plan:
-        for line in plan_study(config, resources).lines:
-            typer.echo(line)
         return
     from experiments.cli.terminal import Terminal
     from experiments.folders import begun_study
 
-    begun = begun_study(root, config) if go_on else None
-    if begun is not None:
-        outcome = resume_study(begun, watcher=Terminal(), resources=resources, deadline=deadline)
-    else:
-        outcome = run_study(
-            config,
-            root=root,
-            watcher=Terminal(),
-            resources=resources,
-            command=sys.argv[1:],
-            deadline=deadline,
-        )
-    _close(outcome, strict)
+    problems = []
+    with _one_cluster(resources) if len(configs) > 1 else contextlib.nullcontext():
+        for i, config in enumerate(configs):
+            begun = begun_study(root, config) if go_on else None
+            if begun is not None:
+                outcome = resume_study(
+                    begun, watcher=Terminal(), resources=resources, deadline=deadline
+                )
+            else:
+                outcome = run_study(
+                    config,
+                    root=root,
+                    watcher=Terminal(),
+                    resources=resources,
+                    command=sys.argv[1:],
+                    deadline=deadline,
+                )
+            try:
+                _close(outcome, strict)
+            except NoResultError as error:
+                problems.append(f"{outcome.study.name}: {error.message}")
+            except typer.Exit:
+                if left := sweeps[i + 1 :]:
+                    typer.echo(f"not begun  recsweep run {' '.join(left)}")
+                raise
+    if problems:
+        is_one = len(configs) == 1
+        raise NoResultError(problems[0].partition(": ")[2] if is_one else "\n".join(problems))
+
+
+def _checked(
+    sweeps: Sequence[str],
+    overrides: Sequence[str],
+    enqueue: Sequence[Path],
+    resources: Resources,
+) -> list[SweepConfig]:
+    """What the files ask for.
+
+    Raises:
+        RequestError: everything that is wrong with any of them.
+    """
+    from experiments.config import load_sweep
+    from experiments.machine import read_machine
+    from experiments.stages import stage_over
+
+    if enqueue and len(sweeps) > 1:
+        raise RequestError(f"--enqueue goes with one sweep, got {len(sweeps)}")
+    machine_problems = resources.problems(read_machine())
+    configs, wrong = [], []
+    for sweep in sweeps:
+        try:
+            config = load_sweep(sweep, list(overrides), os.environ, also=machine_problems)
+            if config.space is None:
+                raise RequestError(
+                    f"{sweep} has no [space] and no [search]: it is one model. Train it with: "
+                    f"recsweep train {sweep}"
+                )
+            configs.append(config)
+        except RequestError as error:
+            wrong.append(error)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        raise RequestError("\n".join(error.message for error in wrong))
+    if enqueue:
+        from experiments.enqueued_files import with_enqueued
+
+        configs[0], notes = with_enqueued(configs[0], list(enqueue))
+        for note in notes:
+            typer.echo(note, err=True)
+    stage_over("sweep read and checked")
+    return configs
+
+
+@contextlib.contextmanager
+def _one_cluster(resources: Resources) -> Iterator[None]:
+    """One Ray for several studies."""
+    from experiments.cluster import ray_cluster
+    from experiments.resources import take_machine
+
+    machine, settled = take_machine(resources)
+    with ray_cluster(settled, machine):
+        yield
+
+
+def _tell_stages() -> None:
+    """The seconds of each stage on stderr, from the start of this process."""
+    import psutil
+
+    from experiments.stages import stage_over, tell_stages
+
+    spent_s = time.time() - psutil.Process().create_time()
+    tell_stages(
+        lambda name, seconds: typer.echo(f"{seconds:7.2f} s  {name}", err=True),
+        time.monotonic() - spent_s,
+    )
+    stage_over("Python and the command line")
 
 
 @on_the_machine

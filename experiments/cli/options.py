@@ -22,6 +22,9 @@ Set = Annotated[
     typer.Option("--set", help="Override a key of the sweep: search.trials=100. Repeatable."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 6 when any trial failed.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Tell the seconds of each stage of the start.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 StudyName = Annotated[
     str,

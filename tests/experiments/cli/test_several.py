@@ -1,0 +1,114 @@
+"""Several sweeps in one `run`: all are checked first, then each is a study of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from experiments.cli import making
+from experiments.cli.main import app
+from experiments.errors import NoResultError
+
+SWEEP = """\
+name = "{name}"
+[dataset]
+name = "movielens-small"
+features = ["user_id", "item_id"]
+[space.dropout]
+low = 0.0
+high = {high}
+[search]
+trials = 2
+"""
+
+
+class Runs:
+    """Stands where studies are run, and closed with a report."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.events: list[str] = []
+        self.ends: dict[str, Exception] = {}
+        monkeypatch.setattr("experiments.study.run_study", self._run)
+        monkeypatch.setattr("experiments.study.plan_study", self._plan)
+        monkeypatch.setattr(making, "_close", self._close)
+        monkeypatch.setattr(making, "_one_cluster", self._cluster)
+
+    def _plan(self, sweep: Any, *_: Any) -> Any:
+        self.events.append(f"plan {sweep.name}")
+        return SimpleNamespace(lines=[])
+
+    def _run(self, sweep: Any, **_: Any) -> Any:
+        self.events.append(f"run {sweep.name}")
+        return SimpleNamespace(study=SimpleNamespace(name=sweep.name))
+
+    def _close(self, outcome: Any, strict: bool) -> None:
+        self.events.append(f"close {outcome.study.name}")
+        if outcome.study.name in self.ends:
+            raise self.ends[outcome.study.name]
+
+    @contextlib.contextmanager
+    def _cluster(self, _: Any) -> Iterator[None]:
+        self.events.append("Ray starts")
+        try:
+            yield
+        finally:
+            self.events.append("Ray ends")
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
+    monkeypatch.chdir(tmp_path)
+    for name, high in {"a": "0.5", "b": "0.4", "bad": "2.0", "worse": "-1.0"}.items():
+        (tmp_path / f"{name}.toml").write_text(SWEEP.format(name=name, high=high))
+    return Runs(monkeypatch)
+
+
+def test_each_is_run_and_closed_on_one_ray_after_all_were_checked(runs: Runs) -> None:
+    done = CliRunner().invoke(app, ["run", "a.toml", "b.toml"])
+    assert done.exit_code == 0, done.output
+    assert runs.events == [
+        "plan a", "plan b", "Ray starts", "run a", "close a", "run b", "close b", "Ray ends",
+    ]  # fmt: skip
+
+
+def test_one_alone_starts_no_ray_before_its_time(runs: Runs) -> None:
+    assert CliRunner().invoke(app, ["run", "a.toml"]).exit_code == 0
+    assert runs.events == ["run a", "close a"]
+
+
+def test_a_mistake_in_any_begins_none_and_all_are_told(runs: Runs) -> None:
+    done = CliRunner().invoke(app, ["run", "a.toml", "bad.toml", "worse.toml"])
+    assert done.exit_code != 0
+    assert runs.events == []
+    told = str(getattr(done.exception, "message", done.output))
+    assert "bad.toml" in told
+    assert "worse.toml" in told
+
+
+def test_a_stop_ends_the_lot_and_names_what_has_not_begun(runs: Runs) -> None:
+    runs.ends["a"] = typer.Exit(130)
+    done = CliRunner().invoke(app, ["run", "a.toml", "b.toml"])
+    assert done.exit_code == 130
+    assert "not begun  recsweep run b.toml" in done.output
+    assert runs.events[-2:] == ["close a", "Ray ends"]
+
+
+def test_a_study_without_a_result_does_not_keep_the_next_from_running(runs: Runs) -> None:
+    runs.ends["a"] = NoResultError("no finite RMSE in 2 trials")
+    done = CliRunner().invoke(app, ["run", "a.toml", "b.toml"])
+    assert "close b" in runs.events
+    assert isinstance(done.exception, NoResultError)
+    assert done.exception.message == "a: no finite RMSE in 2 trials"
+
+
+def test_an_enqueued_model_goes_with_one_sweep(runs: Runs) -> None:
+    done = CliRunner().invoke(app, ["run", "a.toml", "b.toml", "--enqueue", "best.toml"])
+    assert "--enqueue goes with one sweep, got 2" in str(getattr(done.exception, "message", ""))
+    assert runs.events == []
