@@ -172,7 +172,7 @@ def run(
     """Run a sweep (its file, a shipped one's name, or `Sweep(...)`) and write its report.
 
     In a notebook progress shows under the cell, elsewhere as lines on stderr. A study that
-    `recsweep stop` or its own timeout ended is given back as it stands: `state` says so.
+    `recsweep stop` or its own timeout ended is given back as it stands: `record.state` says so.
 
     Args:
         studies: the folder of all studies.
@@ -182,11 +182,11 @@ def run(
         RecsweepError: of the kind that says what has to be mended.
         StudyInterrupted: Ctrl-C or the stop button; the running trials were checkpointed.
     """
-    from experiments.config import load_sweep
-    from experiments.study import run_study
-
-    config = load_sweep(sweep) if isinstance(sweep, str | Path) else sweep
     with _in_this_process():
+        from experiments.config import load_sweep
+        from experiments.study import run_study
+
+        config = load_sweep(sweep) if isinstance(sweep, str | Path) else sweep
         ended = run_study(config, root=Path(studies), watcher=_watcher(quiet), resources=resources)
     return _reported(ended.study, ended.stopped_by)
 
@@ -209,12 +209,12 @@ def resume(
         As `run`.
         StateError: it is running, or its data, its sweep or the researcher's own code changed.
     """
-    from experiments.own_objects import refuse_changed_objects
-    from experiments.study import resume_study
-
     folder = study.folder if isinstance(study, Study) else Path(study)
-    refuse_changed_objects(folder, own)
     with _in_this_process():
+        from experiments.own_objects import refuse_changed_objects
+        from experiments.study import resume_study
+
+        refuse_changed_objects(folder, own)
         ended = resume_study(folder, watcher=_watcher(quiet), resources=resources)
     return _reported(ended.study, ended.stopped_by)
 
@@ -236,11 +236,11 @@ def verdict(
         top: so many of the best trials; 5, or as the list was frozen.
         seeds: fresh seeds for each finalist; 5, or as the list was frozen.
     """
-    from experiments.verdict import gather_evidence, write_verdict
-    from reports.judging import judge
-
     folder = study.folder if isinstance(study, Study) else Path(study)
     with _in_this_process():
+        from experiments.verdict import gather_evidence, write_verdict
+        from reports.judging import judge
+
         ended = gather_evidence(
             folder, top=top, n_seeds=seeds, watcher=_watcher(quiet), resources=resources
         )

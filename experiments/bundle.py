@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from experiments.crew import CREW_NAME
 from experiments.errors import RequestError, StateError
 from experiments.files import atomic_write, disk_errors
 from experiments.journal import Journal
@@ -41,15 +42,7 @@ RENDERERS = ("recsweep", "matplotlib", "pillow", "pandas", "pyarrow")
 _PARTS = (
     "README.txt",
     "sweep.toml",
-    "columns.json",
-    "provenance.json",
-    "baselines.json",
-    "importance.json",
-    "verdict.json",
-    "segments.json",
-    "board.json",
-    "note.json",
-    "test.json",
+    "*.json",
     "code/**/*.py",
     "journal/*.jsonl",
     "predictions/**/metadata.json",
@@ -58,6 +51,8 @@ _PARTS = (
     "report/earlier/*.html",
 )
 """What is taken of a study's folder as it is; ledger, openings and report are made for it."""
+_LEFT_OUT = {CREW_NAME}
+"""Who works on it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +87,7 @@ def stage_study(folder: Path, stage: Path) -> StudyRecord:
     for pattern in _PARTS:
         for path in sorted(folder.glob(pattern)):
             inside = path.relative_to(folder)
-            if path.is_file() and not path.is_symlink():
+            if path.is_file() and not path.is_symlink() and path.name not in _LEFT_OUT:
                 (target / inside).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target / inside)
     _copy_ledger(folder / LEDGER_NAME, target / LEDGER_NAME)

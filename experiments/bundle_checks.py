@@ -16,13 +16,14 @@ import numpy as np
 
 from experiments.bundle import MANIFEST_NAME, Manifest, sha256_of
 from experiments.errors import RecsweepError
-from experiments.importance import importance
+from experiments.importance import N_RESAMPLES, importance
 from experiments.ledger import Ledger
 from experiments.own_code import refuse_damaged_code
 from experiments.records import (
     JOURNAL_NAME,
     LEDGER_NAME,
     SWEEP_NAME,
+    ImportanceRecord,
     Purpose,
     StudyRecord,
     TrialRecord,
@@ -110,7 +111,8 @@ def check_importance(study: StudyRecord) -> Check:
     if space is None:
         return Check("importance", "none: the sweep has no space")
     there = {(r.arm, r.dimension): r for r in study.importance}
-    anew = {(r.arm, r.dimension): r for r in importance(space, study.trials)}
+    n_resamples = N_RESAMPLES if any(r.low is not None for r in study.importance) else 0
+    anew = {(r.arm, r.dimension): r for r in importance(space, study.trials, n_resamples)}
     problems = [
         f"{dimension}{f' of {arm}' if arm else ''}: {_importance(there.get(key))} there, "
         f"{_importance(anew.get(key))} computed anew"
@@ -263,7 +265,8 @@ def _all_same(some: tuple[float | None, ...], others: tuple[float | None, ...]) 
     return len(some) == len(others) and all(map(_same, some, others))
 
 
-def _importance(record: object) -> str:
-    share = getattr(record, "importance", None)
-    n_trials = getattr(record, "n_trials", None)
-    return "nothing" if share is None else f"{share:.6f} from {n_trials} trials"
+def _importance(record: ImportanceRecord | None) -> str:
+    if record is None:
+        return "nothing"
+    span = "" if record.low is None else f" ({record.low:.6f} to {record.high:.6f})"
+    return f"{record.importance:.6f}{span} from {record.n_trials} trials"

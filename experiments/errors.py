@@ -24,6 +24,10 @@ class RecsweepError(Exception):
     def message(self) -> str:
         return str(self.args[0])
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message alone, as the command line does."""
+        return [f"{type(self).__name__}: {self.message}"]
+
 
 class RequestError(RecsweepError):
     """What was asked for is wrong: a sweep file, an option, a name."""

@@ -7,7 +7,9 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+import recsweep as rs
 from experiments.cli.notebook import Notebook, in_place, kernel_shell
+from experiments.errors import RequestError
 from experiments.records import EpochRecord, StudyRecord, TrialState, read_study
 from tests.synthetic_study import make_study
 
@@ -39,6 +41,16 @@ def test_progress_changes_in_place_and_ends_with_what_was_shown(study: StudyReco
     watcher.finished(study)
     page, text = shown[-1]
     assert "<progress" not in page and "a word" in text and "recsweep resume made-up" in text
+
+
+def test_what_stops_a_study_is_one_sentence_in_a_notebook(study: StudyRecord) -> None:
+    assert RequestError("it is wrong: mend it")._render_traceback_() == [
+        "RequestError: it is wrong: mend it"
+    ]
+    stopped = rs.StudyInterrupted(rs.Study(study))
+    assert isinstance(stopped, KeyboardInterrupt)
+    (line,) = stopped._render_traceback_()
+    assert f"of {study.n_trials_asked_for} trials done" in line and "rs.resume(" in line
 
 
 def test_a_kernel_is_known_by_its_shell_and_shown_to_once(monkeypatch: pytest.MonkeyPatch) -> None:
