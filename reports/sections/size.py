@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from experiments.records import FinalistResult, PairResult, StudyRecord, VerdictResults
 from reports import numbers
-from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
+from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.decision import arm_of, control_of, label, size_of, trial_of
+from reports.exports import reproduce_commands
 from reports.statistics import Answer
 
 
@@ -37,7 +38,19 @@ def size(study: StudyRecord) -> Section | None:
                 "It is trained under the verdict's seeds and is one of its pairs; the search never "
                 "tried it, so it has no luck of having been chosen either."
             ),
+            *_again(study, found.name),
         ),
+    )
+
+
+def _again(study: StudyRecord, name: str) -> tuple[Command, ...]:
+    """How the control is made again under the first seed; none where it was not begun."""
+    control = control_of(study, name)
+    first = control.replicate(0) if control else ""
+    return tuple(
+        Command("Train the control again, under the first seed", reproduce_commands(study, trial))
+        for trial in study.trials
+        if trial.name == first
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from experiments.records import StudyRecord
-from reports.blocks import Note, Picture, Problem, Section, Table, Text
+from reports.blocks import Command, Note, Picture, Problem, Section, Table, Text
 from reports.crossing_figure import norm_text
 from reports.decision import deciding_pair, label, leading_finalist
 from reports.sections.crossing import N_PICTURES, crossing
@@ -63,6 +63,10 @@ def test_the_sizes_stand_beside_the_difference_to_the_dcn(study: StudyRecord) ->
     assert [cells[0].split(",")[0] for cells in rows[:2]] == [f"{dcn} dcn", "plain"]
     assert rows[1][0] == f"plain, size of {dcn}"
     assert rows[1][2:4] == ("54,321", "99-50")
+    section = size(found)
+    assert section is not None
+    (again,) = (block for block in section.blocks if isinstance(block, Command))
+    assert again.lines[0].startswith("recsweep best made-up:1000000 > ")
     assert rows[0][5] == "–" and float(rows[1][5]) == pytest.approx(0.02, abs=2e-4)
     assert "plain" in rows[2][0] and rows[2][0] != rows[1][0]
     turned = [row.cells for row in table_of(size(arms_judged(study, 0.02, 0.0))).rows]

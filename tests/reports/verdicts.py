@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from experiments.records import (
+    FIRST_NUMBER_BESIDE,
     CrossingRecord,
     Finalist,
     Opening,
@@ -77,7 +78,13 @@ def judged(
         study, record, predicted=predicted, rmse_by_seed=rmse_by_seed, actual=actual, users=users
     )
     replicates = [
-        replace(study.trials[0], name=f.replicate(0), purpose=Purpose.VERDICT, n_parameters=54_321)
+        replace(
+            study.trials[0],
+            number=FIRST_NUMBER_BESIDE,
+            name=f.replicate(0),
+            purpose=Purpose.VERDICT,
+            n_parameters=54_321,
+        )
         for f in finalists
         if f.is_control
     ]
