@@ -80,7 +80,7 @@ class WholeRun(Run):
         self._model = self._new_model()
         self._is_best = False
         self._best_predictions: Floats | None = None
-        self._kept = tempfile.TemporaryDirectory(prefix="recsweep-best-")
+        self._kept: tempfile.TemporaryDirectory[str] | None = None
         self._n_bad = 0
 
     @property
@@ -182,6 +182,10 @@ class WholeRun(Run):
 
     @property
     def _best_folder(self) -> Path:
+        """Where the model's own files of its best epoch lie; goes with this object."""
+        if self._kept is None:
+            _remove_left_behind()
+            self._kept = tempfile.TemporaryDirectory(prefix=f"{_KEPT}{os.getpid()}-")
         return Path(self._kept.name) / "model"
 
     def _new_model(self) -> Model:
@@ -343,6 +347,21 @@ def _checked(ratings: Any, n_rows: int, own: OwnArchitecture) -> Floats:
         wanted = f"({n_rows},)" + (f" or ({n_rows}, 1)" if own.kind != "model" else "")
         raise OwnCodeError(f"{where} must give ratings of shape {wanted}, got {numbers.shape}")
     return numbers
+
+
+_KEPT = "recsweep-best-"
+
+
+def _remove_left_behind() -> None:
+    """What processes that were killed kept of their best epochs."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_KEPT}*"):
+        process = folder.name.removeprefix(_KEPT).partition("-")[0]
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (ValueError, OSError):
+            continue  # another user's, or no process's
 
 
 def _sync(folder: Path) -> None:

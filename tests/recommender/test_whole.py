@@ -102,6 +102,20 @@ def test_what_cannot_be_saved_begins_anew(models: Path, tmp_path: Path) -> None:
         _run(config, n_epochs=0).load_saved_best(tmp_path)
 
 
+def test_what_a_killed_process_kept_is_removed(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for name in (str(gone.pid), str(os.getppid()), "odd"):
+        (tmp_path / f"recsweep-best-{name}-x").mkdir()
+    run = _run(_config(models, KINDS["saved"]))
+    left = {path.name.split("-")[2] for path in tmp_path.iterdir()}
+    assert left == {str(os.getpid()), str(os.getppid()), "odd"}
+    del run
+
+
 def test_a_checkpoint_that_its_load_does_not_take_is_damaged(models: Path, tmp_path: Path) -> None:
     config = _config(models, KINDS["saved"])
     _run(config, n_epochs=1).save(tmp_path)
