@@ -102,7 +102,9 @@ class _Asking(_Unpickled, Searcher):
             if result and "disk" in result:
                 raise DiskError(result["disk"])
             self._conductor.pump()
-            self._conductor.leave(self._number_of.pop(trial_id))
+            # A trial whose worker was lost between two trials was not running yet, in Ray's eyes,
+            # and Ray does not start it again.
+            self._conductor.leave(self._number_of.pop(trial_id), is_lost=error)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger is the record."""
@@ -154,7 +156,7 @@ class _Stopping(_Unpickled, TrialScheduler):
         order = None
         if not self._failure.error:
             with self._failure.kept():
-                order = self._conductor.lose(last.number)
+                order = self._conductor.lose(last.number, last.attempt)
         # Ray starts it again in any case.
         trial.set_config({"order": order or last.voided()})
 

@@ -101,6 +101,8 @@ class Conductor:
         self._is_stopping = False
         self._n_interrupted = 0
         self._n_stillborn = 0
+        self._n_lost: dict[int, int] = {}
+        """Of trials that wait to be handed out anew: how often they lost their worker."""
         limits = sweep.search
         self.liveness = Liveness(
             folder,
@@ -150,7 +152,7 @@ class Conductor:
         order = self._waiting.popleft() if self._waiting else self._ask()
         if order is None:
             return None
-        live = self._live[order.number] = _Live(order)
+        live = self._live[order.number] = _Live(order, n_lost=self._n_lost.pop(order.number, 0))
         self.liveness.handed_out(order.number)
         if order.attempt == 1:
             self._note_pruner_state(live, epoch=0)
@@ -209,8 +211,11 @@ class Conductor:
         live = self._live.get(number)
         return live is None or live.is_to_stop
 
-    def lose(self, number: int) -> TrialOrder | None:
+    def lose(self, number: int, attempt: int | None = None) -> TrialOrder | None:
         """The worker of a trial is gone. The order for its next attempt, or None if it had ended.
+
+        Args:
+            attempt: the one that was lost; None: the one that is live. Of another, nothing is new.
 
         A worker that left to be recycled said so, and does not count as lost.
 
@@ -219,7 +224,7 @@ class Conductor:
         """
         self.pump()
         live = self._live.get(number)
-        if live is None:
+        if live is None or attempt not in (None, live.order.attempt):
             return None
         doom = self.liveness.doom_of(number)
         if doom is not None:
@@ -270,8 +275,13 @@ class Conductor:
                 "temporary folder"
             )
 
-    def leave(self, number: int) -> None:
-        """A trial that has not ended goes on in another run, or here when there is room again."""
+    def leave(self, number: int, is_lost: bool = False) -> None:
+        """A trial that has not ended goes on in another run, or here when there is room again.
+
+        Args:
+            is_lost: `lose` heard of it, and nobody waits for the order that it gave: the trial is
+                handed out anew.
+        """
         self.liveness.over(number)
         live = self._live.pop(number, None)
         if live is None:
@@ -279,6 +289,9 @@ class Conductor:
         if live.has_left:
             again = live.order.again(is_alone=live.wants_to_be_alone)
             self._waiting.appendleft(again)
+        elif is_lost:
+            self._n_lost[number] = live.n_lost
+            self._waiting.appendleft(live.order.again(live.order.give_up))
         else:
             self._n_interrupted += 1
 

@@ -185,3 +185,23 @@ def test_workers_that_never_begin_end_the_run(tmp_path: Path) -> None:
             else:
                 with pytest.raises(ClusterError, match="no worker could begin"):
                     conductor.lose(order.number)
+
+
+def test_a_trial_that_ray_gives_up_with_its_worker_is_handed_out_anew(tmp_path: Path) -> None:
+    """As where a worker dies between two trials; what comes twice for one death counts once."""
+    study = FakeStudy(tmp_path / "study", a_sweep(2, pruner="none"), bumpy)
+    with study.opened(Fuse()) as conductor:
+        order = conductor.next_order()
+        attempts = []
+        for _ in range(LOST_WORKER_RETRIES + 1):
+            assert order is not None
+            assert order.number == 0
+            attempts.append(order.attempt)
+            assert conductor.lose(0, order.attempt) is not None
+            conductor.leave(0, is_lost=True)
+            order, given_up = conductor.next_order(), order
+            assert conductor.lose(0, given_up.attempt) is None
+        assert attempts == sorted(set(attempts))
+        assert order is not None
+        assert order.give_up == f"its worker was lost {LOST_WORKER_RETRIES + 1} times"
+        assert not conductor.is_finished
