@@ -1,62 +1,135 @@
-"""`make torture`: every crash point, every cut, and three real sweeps with a nemesis.
+"""`make torture`: every crash point, every cut, and real sweeps that are killed and haunted.
 
-python -m tests.torture            all of it, half an hour or so
-python -m tests.torture points     the crash points and cuts alone
-python -m tests.torture nemesis    the real sweeps alone
+python -m tests.torture                    all of it, 20 minutes or so on two quiet cores
+python -m tests.torture points kills       some kinds only: points, kills, jobs, nemesis
+python -m tests.torture --seed 7           other random moments
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
-import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments.records import StudyRecord
 from tests.torture.counts import Counts
+from tests.torture.progress import Part, run_parts
+
+KINDS = ("points", "kills", "jobs", "nemesis")
 
 
-def main(kinds: list[str]) -> int:
-    results: list[Counts] = []
-    with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
-        root = Path(scratch)
-        if not kinds or "points" in kinds:
-            from tests.torture.crash_points import cut_every_record, walk_crash_points
+@dataclass
+class Torture:
+    """All parts, in order; those that compare with a sweep left alone run one first."""
 
-            for name, kind in (("crash points", walk_crash_points), ("cuts", cut_every_record)):
-                results.append(_timed(Counts(name), lambda c, kind=kind: kind(root, c)))
-        if not kinds or "nemesis" in kinds:
-            from tests.torture.nemesis import torture, torture_nodes
+    scratch: Path
+    seed: int
+    _alone: list[StudyRecord] = field(default_factory=list)
 
-            for seed, n_workers in ((1, 1), (2, 2)):
-                name = f"nemesis, {n_workers} worker{'s' * (n_workers > 1)}"
-                results.append(
-                    _timed(
-                        Counts(name),
-                        lambda c, s=seed, n=n_workers: torture(root / f"nemesis-{s}", s, c, n, 8),
-                    )
-                )
-            results.append(
-                _timed(
-                    Counts("jobs of 90 s, queued again"),
-                    lambda c: torture(root / "jobs", 4, c, 2, 0, job="90s"),
-                )
-            )
-            results.append(
-                _timed(Counts("nemesis, nodes"), lambda c: torture_nodes(root / "nodes", 3, c, 3))
-            )
+    def parts(self, kinds: list[str]) -> list[Part]:
+        """Those of some kinds, each with the seconds that it takes on two quiet cores."""
+        by_kind = {
+            "points": [
+                Part("every crash point", 85, self._crash_points),
+                Part("every record cut", 35, self._cuts),
+            ],
+            "kills": [
+                Part("killed with -9, one worker", 170, self._kills(1)),
+                Part("killed with -9, two workers", 150, self._kills(2)),
+                Part("workers killed, one worker", 90, self._worker_kills),
+            ],
+            "jobs": [
+                Part("short jobs, one worker", 170, self._jobs(1)),
+                Part("short jobs, two workers", 170, self._jobs(2)),
+            ],
+            "nemesis": [
+                Part("nemesis, one worker", 240, self._nemesis(1)),
+                Part("nemesis, two workers", 220, self._nemesis(2)),
+                Part("nemesis, nodes", 120, self._nodes),
+            ],
+        }
+        parts = [part for kind in kinds for part in by_kind[kind]]
+        if {"kills", "jobs"} & set(kinds):
+            parts.insert(0, Part("a sweep left alone", 60, self._leave_alone))
+        return parts
+
+    def _crash_points(self, counts: Counts) -> None:
+        from tests.torture.crash_points import walk_crash_points
+
+        walk_crash_points(self.scratch / "points", counts)
+
+    def _cuts(self, counts: Counts) -> None:
+        from tests.torture.crash_points import cut_every_record
+
+        cut_every_record(self.scratch / "cuts", counts)
+
+    def _leave_alone(self, counts: Counts) -> None:
+        from tests.torture.kills import leave_alone
+
+        self._alone.append(leave_alone(self.scratch / "alone", counts))
+
+    def _kills(self, n_workers: int) -> Callable[[Counts], None]:
+        def kill(counts: Counts) -> None:
+            from tests.torture.kills import kill_drivers
+
+            root = self.scratch / f"killed-{n_workers}"
+            kill_drivers(root, self.seed + n_workers, counts, self._same(n_workers))
+
+        return kill
+
+    def _worker_kills(self, counts: Counts) -> None:
+        from tests.torture.kills import kill_workers
+
+        kill_workers(self.scratch / "workers", counts, self._alone[0])
+
+    def _jobs(self, n_workers: int) -> Callable[[Counts], None]:
+        def end(counts: Counts) -> None:
+            from tests.torture.kills import end_jobs
+
+            end_jobs(self.scratch / f"jobs-{n_workers}", counts, self._same(n_workers))
+
+        return end
+
+    def _nemesis(self, n_workers: int) -> Callable[[Counts], None]:
+        def haunt_it(counts: Counts) -> None:
+            from tests.torture.nemesis import haunt
+
+            haunt(self.scratch / f"nemesis-{n_workers}", self.seed + n_workers, counts, n_workers)
+
+        return haunt_it
+
+    def _nodes(self, counts: Counts) -> None:
+        from tests.torture.nemesis import haunt_nodes
+
+        haunt_nodes(self.scratch / "nodes", self.seed, counts, 3)
+
+    def _same(self, n_workers: int) -> StudyRecord | None:
+        return self._alone[0] if n_workers == 1 else None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.torture")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(KINDS))
+    parser.add_argument("--seed", type=int, default=1, help="of the random moments")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.kinds) - set(KINDS):
+        parser.error(f"no such kind: {', '.join(unknown)}; known: {', '.join(KINDS)}")
+    with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as scratch:
+        torture = Torture(Path(scratch), arguments.seed)
+        print(f"seed {arguments.seed}; studies and logs in {scratch} until the end", flush=True)
+        results = run_parts(torture.parts(arguments.kinds or list(KINDS)))
     print()
     for counts in results:
         print(counts)
-    return 0 if all(counts.is_sound for counts in results) else 1
-
-
-def _timed(counts: Counts, work: object) -> Counts:
-    assert callable(work)
-    began = time.monotonic()
-    work(counts)
-    print(f"{counts} ({time.monotonic() - began:.0f} s)", flush=True)
-    return counts
+    total = Counts("in all")
+    for name in ("faults", "finished", "lost", "twice", "repeated", "different"):
+        setattr(total, name, sum(getattr(counts, name) for counts in results))
+    print(total)
+    return 0 if total.is_sound else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -21,11 +21,16 @@ class Counts:
     """Trials that ran to their end again because a cut took their end from the record."""
     different: int = 0
     """Studies, reports or boards that do not say what they should."""
+    findings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
+        """Something is wrong."""
+        self.findings.append(text)
+
+    def note(self, text: str) -> None:
+        """Something happened, as it was meant to."""
         self.notes.append(text)
-        print(f"  {self.name}: {text}", flush=True)
 
     @property
     def is_sound(self) -> bool:

@@ -48,10 +48,7 @@ def a_study(folder: Path) -> FakeStudy:
 
 def walk_crash_points(root: Path, counts: Counts) -> None:
     """Every write of a whole study, three moments each."""
-    alone = a_study(root / "alone")
-    alone.folder.mkdir(parents=True)
-    alone.run(Fuse())
-    expected = [outcome(trial) for trial in trials_of(alone.folder)]
+    expected = _left_alone(root)
     for number, moment in _points(root):
         folder = root / f"{number}-{moment}"
         counts.faults += 1
@@ -59,6 +56,13 @@ def walk_crash_points(root: Path, counts: Counts) -> None:
         study.run(Fuse())
         _check(study, expected, counts, f"write {number}, {moment}")
         shutil.rmtree(folder)
+
+
+def _left_alone(root: Path) -> list[object]:
+    alone = a_study(root / "alone")
+    alone.folder.mkdir(parents=True)
+    alone.run(Fuse())
+    return [outcome(trial) for trial in trials_of(alone.folder)]
 
 
 def _points(root: Path) -> Iterator[tuple[int, str]]:
@@ -113,8 +117,7 @@ def _die_at(fatal: int, moment: str) -> None:
 
 def cut_every_record(root: Path, counts: Counts) -> None:
     """A study killed half-way, each journal cut at every record and inside it, and the WAL too."""
-    alone = a_study(root / "alone")
-    expected = [outcome(trial) for trial in trials_of(alone.folder)]
+    expected = _left_alone(root)
     killed = root / "killed"
     killed.mkdir()
     child = os.fork()
