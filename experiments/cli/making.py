@@ -283,7 +283,6 @@ def _close(outcome: Outcome, strict: bool) -> None:
     paths = write_report(study)
     typer.echo(f"report   {_short(paths.html)}")
     if outcome.stopped_by is not None:
-        typer.echo(f"go on    recsweep resume {study.name}")
         raise typer.Exit(outcome.stopped_by.exit_code)
     problem = outcome.problem(strict)
     if problem is not None:

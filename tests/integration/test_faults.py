@@ -125,7 +125,8 @@ def test_signals_stop_a_driver_and_every_stop_can_be_resumed(
     out, err = driver.communicate(timeout=90)
     assert driver.returncode == 143, err
     assert "SIGTERM: running trials are checkpointed" in err
-    assert "recsweep resume signals" in out
+    assert err.count("go on    recsweep resume signals") == 1
+    assert "recsweep resume" not in out
     stopped = read_study(folder)
     assert stopped.trials[0].attempts[-1].stop_reason is StopReason.INTERRUPTED
     assert (folder / "trials" / "0000" / "last").is_dir()
