@@ -24,19 +24,25 @@ def curves(study: StudyRecord) -> Section:
     if not drawn:
         return Section(title, (Problem("No trial has finished an epoch yet."),))
     n_grey = sum(curve.colour is None for curve in drawn)
-    which = f"The best {len(best)} in colour" if len(best) != 1 else "The best in colour"
-    grey = f"{n_grey} others in grey"
-    if len(others) > N_GREY:
-        grey = f"{n_grey} of {len(others):,} others, evenly by number, in grey"
+    shown = []
+    if best:
+        which = f"the best {len(best)}" if len(best) > 1 else "the best"
+        shown.append(f"{which} in colour, a ring at the best epoch")
+    if n_grey:
+        all_others = numbers.plural(n_grey, "other" if best else "trial")
+        some = f"{n_grey} of {len(others):,} others, evenly by number,"
+        shown.append(
+            f"{some if len(others) > N_GREY else all_others} in grey, a cross where the pruner "
+            "stopped one"
+        )
     bias = ranking.bias_rmse(study)
     return Section(
         title,
         (
             picture(
                 "curves",
-                f"Validation RMSE after each epoch. {which}, a ring at the best epoch; {grey}; a "
-                "cross where the pruner stopped one. The scale leaves out the highest third of "
-                "all values.",
+                f"Validation RMSE after each epoch: {'; '.join(shown)}. The scale leaves out the "
+                "highest third of all values.",
                 "Validation RMSE by epoch. "
                 + "; ".join(
                     f"{ranking.label(trial)}: best {numbers.rmse(trial.best_rmse)} at epoch "
