@@ -6,7 +6,7 @@ import sqlite3
 import struct
 import tomllib
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,8 +20,11 @@ from experiments.importance import importance
 from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
-from experiments.records import read_study
+from experiments.records import StudyRecord, read_study
 from experiments.unpacking import unpack
+from reports.blocks import Section
+from reports.render import build_sections
+from reports.sections.leaderboard import leaderboard
 from search_spaces import parse_space
 from tests.synthetic_study import make_study
 
@@ -33,6 +36,20 @@ def recsweep(*command: object) -> tuple[int, str]:
     code = error.exit_code if isinstance(error, StateError) else result.exit_code
     assert error is None or isinstance(error, StateError | SystemExit), result.output
     return code, result.output + (error.message if isinstance(error, StateError) else "")
+
+
+def _without_pictures(study: StudyRecord, _anchors: object = ()) -> dict[str, Section]:
+    found = leaderboard(study)
+    assert found is not None
+    return {"leaderboard": found}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_reports() -> Iterator[None]:
+    """Without pictures, which are what takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reports.render.build_sections", _without_pictures)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +91,16 @@ def repacked(bundle: Path, tmp_path: Path) -> Callable[..., Path]:
         return target
 
     return repack
+
+
+def test_a_whole_report_is_the_same_again(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reports.render.build_sections", build_sections)
+    recsweep("bundle", study, "-o", tmp_path / "whole.zip")
+    assert "made-up/report/figures/best.svg" in zipfile.ZipFile(tmp_path / "whole.zip").namelist()
+    code, said = recsweep("verify", tmp_path / "whole.zip")
+    assert code == 0 and "WRONG" not in said
 
 
 def test_a_bundle_holds_what_a_report_rests_on_and_verifies_elsewhere(
@@ -159,15 +186,8 @@ def test_a_record_that_went_on_without_its_report_is_found(repacked: Callable[..
     ],
 )
 def test_what_cannot_be_read_or_was_not_computed_is_listed(
-    repacked: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    change: Callable[[bytes], bytes],
-    wrong: str,
+    repacked: Callable[..., Path], name: str, change: Callable[[bytes], bytes], wrong: str
 ) -> None:
-    # Writing a report is what takes the time.
-    monkeypatch.setattr("reports.recheck.report_differences", lambda *_, **__: (0, []))
-
     def damage(study: Path) -> None:
         (study / name).write_bytes(change((study / name).read_bytes()))
 
