@@ -78,7 +78,8 @@ def ask_for_workers(folder: Path, n_workers: int) -> tuple[int, str]:
     holder = holder_of(folder)
     if holder is None:
         raise StateError(
-            f"nobody runs {name}; go on with it with: recsweep resume {name} --workers {n_workers}"
+            f"nobody runs {name}; start it with so many: recsweep resume {name} --workers "
+            f"{n_workers}"
         )
     crew = read_crew(folder)
     if crew is None:
