@@ -74,7 +74,7 @@ def _diverged(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
         where = next((e.epoch for e in trial.epochs if not math.isfinite(e.val_rmse)), None)
         epoch = where if where is not None else len(trial.epochs) + 1
         values = numbers.summary(trial.values, leave_out=study.compared_dimension)
-        return (str(epoch), numbers.rmse(trial.best_rmse), values)
+        return (str(epoch), numbers.rmse(trial.best_rmse), values, trial.error or numbers.NOTHING)
 
     return _table(
         "Diverged",
@@ -83,6 +83,7 @@ def _diverged(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
             Column("epoch", "The epoch in which a value was not finite.", is_number=True),
             Column("best before", "Lowest validation RMSE before; not ranked.", is_number=True),
             Column("values", "What the search chose; active dimensions only.", is_wide=True),
+            Column("error", "What was not finite, and where.", is_wide=True),
         ),
         cells,
     )
