@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -312,6 +312,8 @@ class StudyRecord:
     """None until this study's finalists were scored on the test split."""
     openings: tuple[Opening, ...] = ()
     """Of this study's test split, by it and by the studies beside it."""
+    unreadable: tuple[str, ...] = ()
+    """What could not be read of what recsweep works out itself: file and reason."""
 
     @property
     def search_trials(self) -> tuple[TrialRecord, ...]:
@@ -372,7 +374,8 @@ def read_study(folder: Path) -> StudyRecord:
     """A study folder, read whole as it stands now, also while a driver runs it.
 
     Raises:
-        StudyError: it is no study, or a file in it is missing or damaged; names the file.
+        StudyError: it is no study, or a file in it is missing or damaged; names the file. What
+            recsweep worked out itself and can work out anew is left out instead (`unreadable`).
     """
     # The ledger's own module is made of the records above.
     from experiments.ledger import Ledger
@@ -403,6 +406,15 @@ def read_study(folder: Path) -> StudyRecord:
     if not isinstance(about, dict):
         raise StudyError(f"{folder / PROVENANCE_NAME}: holds no JSON object: it was overwritten")
     noted = read_note(folder)
+    unreadable: list[str] = []
+
+    def derived(read: Callable[[], _ReadT], missing: _ReadT) -> _ReadT:
+        try:
+            return read()
+        except StateError as error:
+            unreadable.append(error.message.replace(f"{folder}/", ""))
+            return missing
+
     searched = [trial for trial in trials if trial.purpose is Purpose.SEARCH]
     if n_asked_for is None:
         n_asked_for = sweep.get("search", {}).get("trials", len(searched))
@@ -414,19 +426,20 @@ def read_study(folder: Path) -> StudyRecord:
         sweep=sweep,
         provenance=about,
         columns=_read_records(folder / COLUMNS_NAME, ColumnRecord),
-        baselines=_read_records(folder / BASELINES_NAME, BaselineRecord),
-        importance=_read_records(folder / IMPORTANCE_NAME, ImportanceRecord),
+        baselines=derived(lambda: _read_records(folder / BASELINES_NAME, BaselineRecord), ()),
+        importance=derived(lambda: _read_records(folder / IMPORTANCE_NAME, ImportanceRecord), ()),
         trials=trials,
         state="running" if is_running else "finished" if is_finished else "interrupted",
         n_trials_asked_for=n_asked_for,
         note=sweep.get("note", "") if noted.text is None else noted.text,
         tags=noted.tags,
         verdict=read_verdict(folder),
-        segments=read_segments(folder),
-        crossings=read_crossings(folder),
-        board_check=read_board_check(folder),
+        segments=derived(lambda: read_segments(folder), None),
+        crossings=derived(lambda: read_crossings(folder), {}),
+        board_check=derived(lambda: read_board_check(folder), None),
         test=read_test(folder),
         openings=openings_of(folder, _sealed_fingerprint(about.get("dataset") or {})),
+        unreadable=tuple(unreadable),
     )
 
 
@@ -459,6 +472,7 @@ def _read_sweep(path: Path) -> dict[str, Any]:
 
 
 _RecordT = TypeVar("_RecordT", ColumnRecord, BaselineRecord, ImportanceRecord)
+_ReadT = TypeVar("_ReadT")
 
 
 def _read_records(path: Path, kind: type[_RecordT]) -> tuple[_RecordT, ...]:

@@ -45,6 +45,11 @@ class UnsealedEvidence:
 
 def refuse_unjudged(study: StudyRecord) -> None:
     """Raises StateError where there is no verdict whose finalists could be scored."""
+    if study.is_finished and not study.ranked:
+        raise StateError(
+            f"{study.name} has no complete trial: there is nothing to score. What became of its "
+            f"trials: recsweep show {study.name}"
+        )
     if study.verdict is None or study.verdict.results is None:
         raise StateError(
             f"{study.name} has no verdict: the test split is for finalists that are frozen and "

@@ -35,6 +35,7 @@ from experiments.machine import Machine
 from experiments.no_search import NoSearch
 from experiments.orders import order_of, predictions_folder
 from experiments.records import (
+    BASELINES_NAME,
     FIRST_NUMBER_BESIDE,
     LEDGER_NAME,
     Purpose,
@@ -131,8 +132,17 @@ def frozen_or_chosen(
         raise RequestError(f"--top must be at least 1, got {top}")
     if n_seeds < 2:
         raise RequestError(f"--seeds must be at least 2, got {n_seeds}: one seed decides nothing")
+    if not study.baselines:
+        raise StateError(
+            f"{study.folder / BASELINES_NAME} is missing or damaged, and a verdict judges the best "
+            f"baseline, too; `recsweep resume {study.name} --trials "
+            f"{study.n_trials_asked_for + 1}` fits them anew"
+        )
     if not study.ranked:
-        raise RequestError(f"{study.name} has no complete trial: there is nothing to judge")
+        raise RequestError(
+            f"{study.name} has no complete trial: there is nothing to judge. What became of its "
+            f"trials: recsweep show {study.name}"
+        )
     return VerdictRecord(
         frozen_at=time.time(),
         top=top,

@@ -156,16 +156,19 @@ def read_test(folder: Path) -> UnsealedRecord | None:
     path = folder / TEST_NAME
     if not path.exists():
         return None
-    plain = read_json(path)
     try:
+        plain = read_json(path)
         refit = plain["refit"]
         return UnsealedRecord(
             results=_results(plain["results"]),
             baselines=dict(plain["baselines"]),
             refit=RefitResult(refit["name"], tuple(refit["rmse_by_seed"])) if refit else None,
         )
-    except (KeyError, TypeError) as error:
-        raise StateError(f"{path}: no test scores as recsweep writes them ({error!r})") from error
+    except (KeyError, TypeError, AttributeError, StateError) as error:
+        raise StateError(
+            f"{path}: no test scores as recsweep writes them ({_why(error)}); without the file, "
+            f"`recsweep unseal {folder.name}` scores anew, which is put on record"
+        ) from error
 
 
 def read_verdict(folder: Path) -> VerdictRecord | None:
@@ -177,8 +180,8 @@ def read_verdict(folder: Path) -> VerdictRecord | None:
     path = folder / VERDICT_NAME
     if not path.exists():
         return None
-    plain = read_json(path)
     try:
+        plain = read_json(path)
         return VerdictRecord(
             frozen_at=plain["frozen_at"],
             top=plain["top"],
@@ -189,8 +192,16 @@ def read_verdict(folder: Path) -> VerdictRecord | None:
             ),
             results=_results(plain["results"]) if plain["results"] else None,
         )
-    except (KeyError, TypeError) as error:
-        raise StateError(f"{path}: no verdict as recsweep writes it ({error!r})") from error
+    except (KeyError, TypeError, AttributeError, StateError) as error:
+        raise StateError(
+            f"{path}: no verdict as recsweep writes it ({_why(error)}); without it, `recsweep "
+            f"verdict {folder.name}` writes it anew: what was trained for it is kept"
+        ) from error
+
+
+def _why(error: Exception) -> str:
+    """No JSON at all, or what is missing in it."""
+    return "it cannot be read as JSON" if isinstance(error, StateError) else repr(error)
 
 
 def _results(plain: Mapping[str, Any]) -> VerdictResults:

@@ -42,12 +42,17 @@ def study_folder(name: str, root: Path) -> Path:
     Raises:
         RequestError: neither is there; lists the studies that are.
     """
+    there = None
     for folder in (root / name, Path(name)):
         with contextlib.suppress(OSError):  # too long for a name
             if (folder / "sweep.toml").is_file():
                 return folder
+            if folder.is_dir():
+                there = there or folder
     known = sorted(p.parent.name for p in root.glob("*/sweep.toml")) if root.is_dir() else []
     listed = f"studies in {root}/: {', '.join(known)}" if known else f"there are none in {root}/"
+    if there is not None:
+        raise RequestError(f"{there} is a folder without sweep.toml, so it is no study; {listed}")
     raise RequestError(f"no study {name!r}; {listed}")
 
 

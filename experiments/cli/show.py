@@ -32,6 +32,7 @@ def show_text(study: StudyRecord) -> str:
     lines = [f"{study.name} · {study.state} → {wording.shown_path(study.folder)}"]
     if noted := wording.note_text(study):
         lines.append(f"note     {noted}")
+    lines += [f"damaged  {said}" for said in study.unreadable]
     lines += wording.data_lines(study)
     if study.baselines:
         lines.append(f"to beat  {wording.to_beat_text(study.baselines)}      validation RMSE")

@@ -72,7 +72,7 @@ def headline(study: StudyRecord) -> Headline:
     """What may be said: the first of five fixed sentences that is true."""
     ranked = ranking.ranked_trials(study)
     if not ranked:
-        return Headline("No trial finished", "None is COMPLETE, so there is nothing to rank.")
+        return Headline("No trial finished", _why_none(study))
     if (decided := headline_of_verdict(study)) is not None:
         return decided
     best = ranked[0]
@@ -84,6 +84,21 @@ def headline(study: StudyRecord) -> Headline:
             f"a user and an item bias alone have {numbers.rmse(bias)}.",
         )
     return Headline("Not decided: one seed each", _what_is_open(study))
+
+
+def _why_none(study: StudyRecord) -> str:
+    """Why there is nothing to rank, with the first error where trials failed."""
+    n = ranking.counts(study.search_trials)
+    ends = ((n.pruned, "pruned"), (n.diverged, "diverged"), (n.failed, "failed"))
+    told = ", ".join(f"{k:,} {how}" for k, how in ends if k)
+    said = f"None of {n.total:,} is COMPLETE" if n.total else "None was begun"
+    said += (f" ({told})" if told else "") + ", so there is nothing to rank."
+    failed = [trial for trial in study.search_trials if trial.state is TrialState.FAIL]
+    if not failed:
+        return said
+    lines = (failed[0].error or "").strip().splitlines()
+    what = lines[-1] if lines else str(failed[0].stop_reason)
+    return f"{said} The first that failed, {ranking.label(failed[0])}: {what}"
 
 
 def _what_is_open(study: StudyRecord) -> str:
@@ -259,7 +274,7 @@ def _best_dots(study: StudyRecord) -> Picture | None:
 
 
 def _watch_outs(study: StudyRecord) -> WatchOuts | None:
-    items: list[WatchOut] = []
+    items = [WatchOut(f"Left out, damaged: {said}", "provenance") for said in study.unreadable]
     n = ranking.counts(study.search_trials)
     data = described(study)
     default = ranking.default_trial(study)

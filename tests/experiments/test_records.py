@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import StateError
+from experiments.cli.options import study_folder
+from experiments.cli.show import show_text
+from experiments.errors import RequestError, StateError
 from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
@@ -23,6 +25,8 @@ from experiments.records import (
     read_study,
     study_folders,
 )
+from experiments.verdict import frozen_or_chosen
+from reports.render import write_report
 from tests.experiments.facts import ask, epoch, start
 from tests.synthetic_study import COLUMNS, make_study
 
@@ -155,8 +159,8 @@ def test_a_missing_ledger_is_told_with_its_cure(tmp_path: Path) -> None:
         ("sweep.toml", "name = "),
         ("provenance.json", "{"),
         ("columns.json", "[1]"),
-        ("baselines.json", '[{"name": "bias", "speed": 1}]'),
-        ("importance.json", "3"),
+        ("verdict.json", "{}"),
+        ("test.json", "["),
         ("study.db", "no database at all " * 50),
         ("study.db", ""),
     ],
@@ -166,6 +170,44 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: str) -> Non
     (folder / name).write_text(content)
     with pytest.raises(StateError, match=f"mine/{name}"):
         read_study(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("baselines.json", '[{"name": "bias", "speed": 1}]'),
+        ("importance.json", "3"),
+        ("segments.json", "{"),
+        ("board.json", "[]"),
+    ],
+)
+def test_what_can_be_worked_out_anew_is_left_out_and_said(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    folder = make_study(tmp_path / "mine")
+    (folder / name).write_text(content)
+    study = read_study(folder)
+    (said,) = study.unreadable
+    assert said.startswith(f"{name}: ")
+    assert len(study.ranked) > 0
+    assert f"damaged  {said}" in show_text(study).splitlines()
+    assert name in write_report(study).markdown.read_text()
+
+
+def test_a_folder_that_is_no_study_is_told_from_one_that_is_not_there(tmp_path: Path) -> None:
+    make_study(tmp_path / "mine", n_trials=2)
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(RequestError, match=r"notes is a folder without sweep\.toml.* mine"):
+        study_folder("notes", tmp_path)
+    with pytest.raises(RequestError, match=r"no study 'elsewhere'; .* mine"):
+        study_folder("elsewhere", tmp_path)
+
+
+def test_a_verdict_does_not_go_without_a_baseline(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "mine")
+    (folder / "baselines.json").write_text("{")
+    with pytest.raises(StateError, match=r"baselines\.json is missing .* resume mine --trials 25"):
+        frozen_or_chosen(read_study(folder))
 
 
 def test_studies_are_found_by_name_and_other_folders_are_not(tmp_path: Path) -> None:

@@ -47,6 +47,9 @@ def test_equalling_the_bias_baseline_does_not_beat_it(study: StudyRecord) -> Non
 
 def test_nothing_complete_means_that_no_trial_finished(study: StudyRecord) -> None:
     assert headline(without_complete(study)).text == "No trial finished"
+    said = headline(without_complete(study)).detail
+    assert said.startswith(f"None of {len(study.search_trials)} is COMPLETE (") and "failed" in said
+    assert "The first that failed, #" in said and ": " in said
 
 
 def test_without_a_bias_baseline_none_is_claimed(study: StudyRecord) -> None:
