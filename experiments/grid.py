@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from experiments.arms import arms_of, default_point
+from recommender.config import shape_of
 from search_spaces import Problem, SearchSpace, SpaceError, Value
 
 MAX_GRID_POINTS = 100_000
@@ -26,15 +27,21 @@ def check_grid(space: SearchSpace) -> list[Problem]:
 
 
 def grid_points(space: SearchSpace, default: Mapping[str, Value]) -> list[dict[str, Value]]:
-    """The default configuration, then every other point of the space in declared order.
+    """The default configuration, then every other point of the space.
 
-    So the default is counted once, as a point of the grid where it is one.
+    So the default is counted once, as a point of the grid where it is one. Points whose models have
+    one shape follow each other, since a shape is paid for once; shapes and points come in declared
+    order otherwise.
 
     Raises:
         SpaceError: a dimension has no finite grid.
     """
     first = dict(default)
-    return [first, *(point for point in space.points() if point != first)]
+    by_shape: dict[object, list[dict[str, Value]]] = {shape_of(first): [first]}
+    for point in space.points():
+        if point != first:
+            by_shape.setdefault(shape_of(point), []).append(point)
+    return [point for points in by_shape.values() for point in points]
 
 
 def n_grid_trials(

@@ -114,6 +114,10 @@ class OptunaSearch:
         self, trials: Sequence[TrialRecord], checkpoints: Mapping[int, int]
     ) -> tuple[int, ...]:
         stopped = []
+        if self._sampler is None:
+            # What a grid's earlier run has asked for stays, in whatever order that was.
+            asked = [dict(trial.values) for trial in _in_order(trials)]
+            self._planned = asked + [p for p in self._planned if p not in asked]
         for trial in _in_order(trials):
             is_finished = trial.state.is_finished
             keep_going = self._put_back(

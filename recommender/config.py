@@ -16,6 +16,11 @@ from recommender.own import Value as Value
 
 ARCHITECTURES = ("plain", "dcn")
 OPTIMIZERS = ("adam", "adamw", "nadam", "lazy_adam", "adagrad", "sgd", "rmsprop")
+RATES = ("dropout", "input_dropout", "user_oov_rate", "item_oov_rate")
+PENALTIES = ("embedding_l2", "dense_l2")
+NUMERIC = ("learning_rate", "weight_decay", *RATES, *PENALTIES)
+"""The hyperparameters that a traced graph reads from a variable: others ask for another graph, and
+so do rates and penalties of 0, which are left out of it."""
 INITIALIZERS = ("activation", "glorot_uniform", "he_uniform", "lecun_normal")
 ACTIVATIONS = ("relu", "gelu", "elu", "selu", "swish", "tanh")
 
@@ -209,6 +214,13 @@ def ranking_config(
         own=own,
         own_arguments=() if own is None else own.arguments(values),
     )
+
+
+def shape_of(values: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
+    """What of a trial's values shapes its graph: where it is equal, a graph is used again."""
+    shaping = {n: v for n, v in values.items() if n not in NUMERIC}
+    zeros = {n: v == 0 for n, v in values.items() if n in (*RATES, *PENALTIES)}
+    return tuple(sorted({**shaping, **zeros}.items()))
 
 
 def config_to_json(config: RankingConfig) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recommender.architectures.blocks import RATES, Knobs, RankingModel, Structure
+from recommender.architectures.blocks import Knobs, RankingModel, Structure
 from recommender.architectures.noise import CountedNoise, Noise
 from recommender.architectures.own import OwnRanking
 from recommender.architectures.registry import ARCHITECTURES
-from recommender.config import RankingConfig
+from recommender.config import RATES, RankingConfig
 from recommender.datasets.base import EncodedDataset
 from recommender.device import DeviceData, PackedRows, Tensors
 from recommender.epochs import derive_seed

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from recommender.architectures.noise import CountedNoise, Noise
-from recommender.config import RankingConfig
+from recommender.config import NUMERIC, PENALTIES, RATES, RankingConfig
 from recommender.datasets.base import EncodedDataset, Floats, Ints, ItemTable
 from recommender.own import OwnArchitecture, Value
 from recommender.runtime import tf, tfrs
@@ -27,11 +27,6 @@ Inputs = Mapping[str, Tensor]
 """`user`, `item`, `catalog` (n_rows,), `context` (n_rows, n_context), and for the loss `rating`
 (n_rows,)."""
 StepNoise = Noise | CountedNoise
-
-RATES = ("dropout", "input_dropout", "user_oov_rate", "item_oov_rate")
-PENALTIES = ("embedding_l2", "dense_l2")
-NUMERIC = ("learning_rate", "weight_decay", *RATES, *PENALTIES)
-"""The hyperparameters that a traced graph reads from a variable."""
 
 _INITIALISERS = {"tanh": "glorot_uniform", "selu": "lecun_normal"}
 

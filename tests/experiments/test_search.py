@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from experiments.records import Purpose, StopReason, TrialRecord, TrialState, Va
 from experiments.samplers import SAMPLERS
 from experiments.search import Proposal, Search, build_search
 from experiments.sweep import SearchConfig
+from recommender.config import shape_of
 from search_spaces import SearchSpace
 from tests.fake_runner import FakeRunner, Killed, TrialFailure
 from tests.made_up_spaces import (
@@ -118,14 +120,37 @@ def test_nothing_is_said_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
 # Grids
 
 
-def test_a_grid_is_every_point_once_in_declared_order_after_the_default() -> None:
+def test_a_grid_is_every_point_once_equal_shapes_together_after_the_default() -> None:
     trials = FakeRunner(slow_learner, n_trials=1000, max_epochs=1).run(
         search_over(FINITE, sampler="grid")
     )
     points = list(FINITE.points())
     assert len(trials) == len(points) == FINITE.count() == 27
     default = FINITE.project(DEFAULTS)
-    assert [t.values for t in trials] == [default, *(p for p in points if p != default)]
+    assert trials[0].values == default
+    assert sorted(map(repr, (t.values for t in trials))) == sorted(map(repr, points))
+    shapes = [shape_of(t.values) for t in trials]
+    assert len(set(shapes)) < len(shapes)
+    n_changes = sum(a != b for a, b in itertools.pairwise(shapes))
+    assert n_changes == len(set(shapes)) - 1
+
+
+def test_a_grid_that_was_begun_in_another_order_goes_on_with_what_is_left() -> None:
+    begun = FakeRunner(slow_learner, n_trials=5, max_epochs=1)
+    others = search_over(FINITE, sampler="grid")
+    default = FINITE.project(DEFAULTS)
+    assert isinstance(others, OptunaSearch)
+    others._planned = [default, *(p for p in FINITE.points() if p != default)]
+    past = begun.run(others)
+    search = search_over(FINITE, sampler="grid")
+    search.restore(past, {})
+    values = [dict(trial.values) for trial in past]
+    for number in range(5, 27):
+        proposal = search.ask(number)
+        assert proposal is not None
+        values.append(dict(proposal.values))
+    assert search.ask(27) is None
+    assert sorted(map(repr, values)) == sorted(map(repr, FINITE.points()))
 
 
 def test_a_grid_has_nothing_left_after_its_last_point() -> None:

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.architectures.blocks import (
-    RATES,
     Knobs,
     RankingModel,
     SideFeatures,
@@ -19,7 +18,7 @@ from recommender.architectures.blocks import (
     UnknownAtZero,
 )
 from recommender.architectures.noise import CountedNoise, Noise
-from recommender.config import RankingConfig
+from recommender.config import RATES, RankingConfig
 from recommender.datasets.base import EncodedDataset, Rows
 from recommender.graph import build_model
 from recommender.runtime import tf
