@@ -123,10 +123,12 @@ def frozen_or_chosen(
                 )
         return frozen
     if not study.is_finished:
-        raise StateError(
-            f"{study.name} is not finished, and its finalists are frozen once: bring it to its "
-            f"end first with: recsweep resume {study.name}"
+        how = (
+            f"wait for its end: recsweep show {study.name} --watch"
+            if study.state == "running"
+            else f"bring it to its end first with: recsweep resume {study.name}"
         )
+        raise StateError(f"{study.name} is not finished, and its finalists are frozen once: {how}")
     top, n_seeds = TOP if top is None else top, N_SEEDS if n_seeds is None else n_seeds
     if top < 1:
         raise RequestError(f"--top must be at least 1, got {top}")

@@ -91,7 +91,8 @@ def _why_none(study: StudyRecord) -> str:
     n = ranking.counts(study.search_trials)
     ends = ((n.pruned, "pruned"), (n.diverged, "diverged"), (n.failed, "failed"))
     told = ", ".join(f"{k:,} {how}" for k, how in ends if k)
-    said = f"None of {n.total:,} is COMPLETE" if n.total else "None was begun"
+    yet = "" if study.is_finished else " yet"
+    said = f"None of {n.total:,} is COMPLETE{yet}" if n.total else f"None was begun{yet}"
     said += (f" ({told})" if told else "") + ", so there is nothing to rank."
     failed = [trial for trial in study.search_trials if trial.state is TrialState.FAIL]
     if not failed:

@@ -91,6 +91,8 @@ def test_an_unfinished_study_is_not_judged(tmp_path: Path) -> None:
     unfinished = read_study(make_study(tmp_path / "made-up", is_finished=False))
     with pytest.raises(StateError, match="recsweep resume made-up"):
         frozen_or_chosen(unfinished)
+    with pytest.raises(StateError, match="recsweep show made-up --watch"):
+        frozen_or_chosen(replace(unfinished, state="running"))
 
 
 def test_a_study_without_a_complete_trial_is_not_judged(made_up: StudyRecord) -> None:

@@ -178,8 +178,8 @@ def test_a_study_that_no_model_won_says_so(study: StudyRecord) -> None:
     weak = tuple(replace(t, best_rmse=t.best_rmse and t.best_rmse + 1) for t in study.trials)
     said = closing_lines(replace(study, trials=weak))
     assert (
-        "         no trial beats the bias baseline nor the matrix factorisation baseline nor the item "
-        "mean baseline nor the train mean baseline"
+        "         no trial beats the bias baseline nor the matrix factorisation baseline nor the "
+        "item mean baseline nor the train mean baseline"
     ) in said
 
 
