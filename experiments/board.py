@@ -18,6 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import psutil
+
 from experiments import hparams
 from experiments.durations import format_duration
 from experiments.errors import PortError, RequestError, StateError
@@ -36,6 +38,7 @@ from experiments.values import layers_text
 sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
 
 LOOPBACK = "127.0.0.1"
+USUAL_PORT = 6006
 _PAGE = 100
 """Session groups that TensorBoard shows until it is told otherwise."""
 _print = partial(print, flush=True)
@@ -111,12 +114,26 @@ def serve_board(
         try:
             server = board._make_server()  # `launch` has no way to stop what it starts
         except program.TensorBoardServerException as error:
-            raise PortError(f"{error.msg}; choose another one with --port") from None
+            whose = f" (in use by {port_holder(port)})" if port else ""
+            raise PortError(f"{error.msg}{whose}; choose another one with --port") from None
+        got = int(server.get_url().rstrip("/").rpartition(":")[2])
+        if port is None and got != USUAL_PORT:
+            say(f"port {USUAL_PORT} is in use by {port_holder(USUAL_PORT)}; using {got}")
         for line in [*address_lines(server.get_url(), host, os.environ), *size_lines(studies)]:
             say(line)
         with suppress(KeyboardInterrupt):
             server.serve_forever()
         server.server_close()
+
+
+def port_holder(port: int) -> str:
+    """`process 123` where this user may know who listens there, else `another process`."""
+    with suppress(psutil.AccessDenied):
+        for connection in psutil.net_connections("tcp"):
+            is_it = connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            if is_it and connection.pid is not None:
+                return f"process {connection.pid}"
+    return "another process"
 
 
 def address_lines(url: str, host: str, environ: Mapping[str, str]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -183,7 +185,8 @@ def test_a_named_port_that_is_taken_is_refused(study: StudyRecord) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(PortError, match=f"{port}.*--port"):
+        whose = re.escape(f"(in use by process {os.getpid()})")
+        with pytest.raises(PortError, match=f"{port}.*{whose}.*--port"):
             serve_board([study], port=port)
 
 
@@ -212,8 +215,13 @@ print("ended")
 def test_a_board_of_two_studies_serves_both_without_tensorflow_until_ctrl_c(
     study: StudyRecord, tmp_path: Path
 ) -> None:
+    """The usual port is taken, so that it is another one's."""
     other = read_study(make_study(tmp_path / "other", n_trials=3))
     write_board(other)
+    taken = socket.socket()
+    with contextlib.suppress(OSError):  # somebody else's board: taken all the same
+        taken.bind(("127.0.0.1", 6006))
+        taken.listen()
     server = subprocess.Popen(
         [sys.executable, "-c", SERVE, str(study.folder), str(other.folder)],
         stdout=subprocess.PIPE,
@@ -223,7 +231,10 @@ def test_a_board_of_two_studies_serves_both_without_tensorflow_until_ctrl_c(
     )
     try:
         assert server.stdout is not None
+        notice = server.stdout.readline()
         url = server.stdout.readline().split()[1].removesuffix("#hparams")
+        port = url.rstrip("/").rpartition(":")[2]
+        assert re.fullmatch(rf"port 6006 is in use by .*process.*; using {port}\n", notice)
         assert url.startswith("http://127.0.0.1:")
         expected = {f"made-up/{t.name}" for t in study.trials}
         expected |= {f"other/{t.name}" for t in other.trials}
@@ -240,3 +251,4 @@ def test_a_board_of_two_studies_serves_both_without_tensorflow_until_ctrl_c(
         assert server.returncode == 0
     finally:
         server.kill()
+        taken.close()
