@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import itertools
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 from experiments.cluster import Resources
 from experiments.config import load_sweep, sweep_to_toml
 from experiments.errors import DiskError, RequestError, StateError
-from experiments.files import atomic_write, read_json, write_json
+from experiments.files import atomic_write, disk_error, is_disk_error, read_json, write_json
 from experiments.journal import Journal
 from experiments.machine import Machine
 from experiments.own_code import (
@@ -51,15 +53,14 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
 
     Raises:
         StateError: the latest study of that name is unfinished.
-        RequestError: `root` cannot hold folders.
+        RequestError: `root` cannot hold folders, or nothing can be written there.
     """
-    if root.exists() and not root.is_dir():
-        raise RequestError(f"{root} is a file; --studies must name a folder")
+    _refuse_unwritable(root)
     candidate, number = name, 1
     while (root / candidate).exists():
         folder = root / candidate
         if not (folder / "sweep.toml").is_file():
-            if any(folder.iterdir()):
+            if not folder.is_dir() or any(folder.iterdir()):
                 raise StateError(
                     f"{folder} is there and is no study; choose another name: --set name=OTHER"
                 )
@@ -77,6 +78,23 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
     if candidate == name:
         return name, None
     return candidate, f"{name} is finished: this run is {candidate}"
+
+
+def _refuse_unwritable(root: Path) -> None:
+    """Tried out, since nothing else tells of a disk that is read-only; leaves nothing behind."""
+    there = next(path for path in (root, *root.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise RequestError(f"{there} is a file; --studies must name a folder")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        if is_disk_error(error) and error.errno != errno.EROFS:
+            raise disk_error(root, error) from error
+        why = error.strerror or type(error).__name__
+        raise RequestError(
+            f"{root} cannot be written to: {why}; name another folder with --studies"
+        ) from error
 
 
 def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
