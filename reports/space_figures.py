@@ -86,10 +86,11 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
     row_px, left_px = 46, 140 if is_wide else 112
     named = [line for line in lines if line.label]
     top_px = 20 + 20 * -(-len(named) // (5 if is_wide else 2))
-    figure = new_figure(width, top_px + row_px * (len(axes_) - 1) + 34)
+    n_rows = max(1, len(axes_) - 1)  # a lone rail stands above an empty row
+    figure = new_figure(width, top_px + row_px * n_rows + 34)
     axes = new_axes(figure, left=left_px, right=24, top=top_px, bottom=34)
     axes.set_xlim(0, 1)
-    axes.set_ylim(len(axes_) - 1, 0)
+    axes.set_ylim(n_rows, 0)
     axes.set_axis_off()
     for y, axis in enumerate(axes_):
         axes.plot([0, 1], [y, y], color=COLOURS["ghost"], lw=1, zorder=1, clip_on=False)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from experiments.records import ColumnRecord, StudyRecord, Value
 from reports.blocks import Picture
 from reports.sections.space import space
-from reports.space_figures import Axis
+from reports.space_figures import Axis, Line, parallel_coordinates
 from tests.reports.conftest import MakeStudy, with_one_complete, without_complete
 
 LOG = ColumnRecord("learning_rate", "float", 1e-4, 1e-2, True, ())
@@ -57,3 +59,10 @@ def test_fewer_than_two_complete_trials_span_no_space(study: StudyRecord) -> Non
 def test_a_study_without_arms_has_both_pictures(make: MakeStudy) -> None:
     section = space(make(n_trials=16, compare=False))
     assert section is not None and len(section.blocks) == 3
+
+
+def test_a_space_of_one_dimension_is_one_rail_and_no_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = parallel_coordinates([Axis(INT)], [Line((0.5,), 1.0, None)], width=720)
+    assert figure.axes[0].get_ylim() == (1, 0)
