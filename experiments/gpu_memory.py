@@ -18,6 +18,10 @@ are visible, the lines of `nvidia-smi -L`."""
 
 SLICE = "MIG-"
 """How the uuid of a part of a GPU begins."""
+CONTEXT_GB = 0.5
+"""What CUDA holds for each process that uses a GPU."""
+LEAST_MB = 256
+"""A smaller cap is no place to train in."""
 IDLE_GB = 1.0
 """What a driver may hold of a GPU that nobody uses."""
 
@@ -81,6 +85,16 @@ def parse_slices(listing: str) -> tuple[Gpu, ...]:
         gb = float(size.group(1)) if size else 0.0
         slices.append(Gpu(index, uuid, f"MIG {profile}", gb, gb))
     return tuple(slices)
+
+
+def memory_cap_mb(gpus: Sequence[Gpu], share: float) -> int | None:
+    """MiB that a trial may take of a GPU that it shares: its part of what is free on the fullest
+    one, less what a process holds beside TensorFlow's pool. None: no cap, since the GPU is not
+    shared or nothing is known of its memory."""
+    free_gb = [gpu.free_gb for gpu in gpus if gpu.memory_gb]
+    if not 0 < share < 1 or not free_gb:
+        return None
+    return int((min(free_gb) * share - CONTEXT_GB) * 1024)
 
 
 def others_lines(gpus: Sequence[Gpu]) -> list[str]:

@@ -112,3 +112,6 @@ class WorkerSettings:
     """Its appearance asks every worker to checkpoint and go."""
     n_cores: int = 0
     """Cores that each worker keeps to; 0: it may use all of them."""
+    gpu_memory_mb: int | None = None
+    """What a trial may take of a GPU that it shares, fixed for the worker's life; None: no cap. A
+    trial that is alone has none."""

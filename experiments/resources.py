@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from experiments.errors import SweepFileError, SweepProblem
+from experiments.gpu_memory import LEAST_MB, memory_cap_mb
 from experiments.machine import Machine, read_machine
 
 
@@ -68,6 +69,15 @@ class Resources:
                 f"{self.workers} workers of {gpus:g} GPU do not fit on {n_gpus} GPU"
                 f"{'s' if n_gpus > 1 else ''}; ask for a smaller --gpu-share or fewer workers",
             )
+        elif is_local:
+            cap_mb = memory_cap_mb(self.narrowed(machine).gpus, gpus)
+            if cap_mb is not None and cap_mb < LEAST_MB:
+                wrong(
+                    "--gpu-share",
+                    f"{gpus:g} of what is free on the fullest GPU leaves a trial {cap_mb} MB, and "
+                    f"{LEAST_MB} MB are the least; ask for a larger share, or for other GPUs with "
+                    "--gpus",
+                )
         return problems
 
     def _wrong_devices(self, machine: Machine) -> str | None:

@@ -18,7 +18,7 @@ from experiments.cluster import RayHead, import_ray, ray_cluster
 from experiments.conductor import Conductor
 from experiments.cores import cores_of_worker
 from experiments.errors import DataProblem
-from experiments.gpu_memory import others_lines
+from experiments.gpu_memory import memory_cap_mb, others_lines
 from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
 from experiments.importance import N_RESAMPLES, importance
@@ -320,6 +320,11 @@ def run_trials(
         recycle_above_mb=SHARE_OF_MEMORY * machine.memory_gb * 1024 / resources.workers,
         stop_file=switch.path,
         n_cores=cores_of_worker(machine, resources),
+        gpu_memory_mb=(
+            None
+            if resources.address is not None
+            else memory_cap_mb(machine.gpus, resources.gpus or 0.0)
+        ),
     )
     for line in others_lines(machine.gpus) if resources.gpus else ():
         watcher.message(line)

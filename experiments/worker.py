@@ -77,6 +77,7 @@ class Workbench:
         self._journal: Journal | None = None
         self._attempt: Attempt | None = None
         self._is_guarded = False
+        self._is_capped = True
 
     def step(self, order: TrialOrder) -> dict[str, Any]:
         """Train one epoch. Never raises: what goes wrong is a result with its reason."""
@@ -96,7 +97,7 @@ class Workbench:
         attempt = self._attempt
         if attempt is None or attempt.order != order:
             self._attempt = attempt = None
-            if self._is_due_for_recycling():
+            if self._is_due_for_recycling() or self._has_the_wrong_cap(order):
                 self._end(order, StopReason.RECYCLED)
                 # Leaving anywhere else than on the first line of a trial's first step loses it.
                 os._exit(0)
@@ -121,6 +122,7 @@ class Workbench:
                     # Ray leaves all GPUs visible to a worker that asked for none.
                     os.environ["CUDA_VISIBLE_DEVICES"] = ""
                     refuse_what_cannot_fit(order.model, self._trainer.dataset, _free_memory())
+                self._is_capped = not order.is_alone
                 attempt = Attempt(order, self._trainer, self._journal, self._name)
                 self._attempt = attempt
             return attempt.step(self._keep_going, self._guard)
@@ -160,7 +162,11 @@ class Workbench:
         """Import TensorFlow and set the devices before anything touches them."""
         from recommender.runtime import configure_devices
 
-        configure_devices(gpu=self._settings.gpus > 0, threads=max(1, int(self._settings.cpus)))
+        configure_devices(
+            gpu=self._settings.gpus > 0,
+            threads=max(1, int(self._settings.cpus)),
+            memory_limit_mb=self._settings.gpu_memory_mb if self._is_capped else None,
+        )
 
     def _keep_going(self) -> bool:
         if self._journal is not None:
@@ -171,6 +177,12 @@ class Workbench:
         if not self._trainer.has_begun:
             return False
         return psutil.Process().memory_info().rss > self._settings.recycle_above_mb * 1e6
+
+    def _has_the_wrong_cap(self, order: TrialOrder) -> bool:
+        """A cap on GPU memory holds for a process's life, and a trial that is alone has none."""
+        if self._settings.gpu_memory_mb is None or not self._trainer.has_begun:
+            return False
+        return self._is_capped == order.is_alone
 
     def _end(
         self,

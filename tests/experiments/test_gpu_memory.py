@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments.gpu_memory import ask_nvidia_smi, others_lines, read_gpus
-from experiments.machine import visible_gpus
+from experiments.gpu_memory import (
+    LEAST_MB,
+    ask_nvidia_smi,
+    memory_cap_mb,
+    others_lines,
+    read_gpus,
+)
+from experiments.machine import Machine, visible_gpus
+from experiments.resources import Resources
 
 LISTING = """\
 0, GPU-aaa1, NVIDIA H100, 81559, 81000
@@ -67,3 +74,22 @@ def test_a_machine_without_a_driver_has_no_gpu(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", "/nowhere")
     assert ask_nvidia_smi() == ""
     assert read_gpus() == ()
+
+
+def test_a_share_is_of_what_is_free_on_the_fullest_gpu_less_the_context() -> None:
+    first, full, unknown = read_gpus(lambda: LISTING)
+    assert memory_cap_mb([first], 0.5) == 81000 // 2 - 512
+    assert memory_cap_mb([first, unknown], 0.25) == 81000 // 4 - 512
+    assert memory_cap_mb([first, full], 0.5) == 500 // 2 - 512
+    assert memory_cap_mb([first], 1.0) is None
+    assert memory_cap_mb([first], 0.0) is None
+    assert memory_cap_mb([unknown], 0.5) is None
+    assert memory_cap_mb([], 0.5) is None
+
+
+def test_a_share_too_small_to_train_in_is_refused_with_the_cure() -> None:
+    machine = Machine(n_cpus=8, cpu="", memory_gb=64, gpus=read_gpus(lambda: LISTING)[:2])
+    (problem,) = Resources(workers=2, gpus=0.5).problems(machine)
+    assert f"leaves a trial -262 MB, and {LEAST_MB} MB are the least" in problem.message
+    assert "with --gpus" in problem.message
+    assert Resources(workers=2, gpus=0.5, devices=(0,)).problems(machine) == []

@@ -114,3 +114,33 @@ def test_a_trial_that_ran_out_of_memory_is_tried_once_more_alone(tmp_path: Path)
     assert (trial.state, trial.stop_reason) == (TrialState.FAIL, StopReason.OUT_OF_MEMORY)
     assert trial.error == "OOM (batch 64)"
     assert len(trial.attempts) == 2
+
+
+def test_a_trial_alone_gets_a_fresh_worker_without_the_cap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Left(BaseException):
+        pass
+
+    def leave(_: int) -> None:
+        raise Left
+
+    caps: list[Any] = []
+    monkeypatch.setattr(
+        "recommender.runtime.configure_devices",
+        lambda **settings: caps.append(settings["memory_limit_mb"]),
+    )
+    monkeypatch.setattr("experiments.worker.os._exit", leave)
+    order = _order(tmp_path)
+    settings = WorkerSettings(1, 0.5, 1e9, tmp_path / "stop", gpu_memory_mb=1000)
+    shared, alone = (Workbench(synthetic_encoded(), settings) for _ in range(2))
+    assert shared.step(order)["done"]
+    with pytest.raises(Left):
+        shared.step(order.again(is_alone=True))
+    assert alone.step(order.again().again(is_alone=True))["done"]
+    with pytest.raises(Left):
+        alone.step(_order(tmp_path, dropout=0.1))
+    assert caps == [1000, None]
+    assert [end["stop_reason"] for end in _ends(tmp_path)] == [
+        "max_epochs", "recycled", "max_epochs", "recycled",
+    ]  # fmt: skip
