@@ -104,6 +104,8 @@ class WholeRun(Run):
         assert self.stop_reason is None, f"the run is over: {self.stop_reason}"
         started = time.monotonic()
         self._fit_epoch(self.epoch, keep_going)
+        if keep_going is not None:
+            keep_going()  # a sign of life; what is trained is evaluated in any case
         self.epoch += 1
         predicted = self._predict(self._dataset.validation)
         self.last_predictions = predicted

@@ -187,6 +187,7 @@ def test_a_verdict_and_the_test_split_judge_whole_models_as_any(
 
 def test_a_hypermodel_brings_its_own_space(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setattr("experiments.translate.hypermodel_reader._read_in_child", explored)
     (folder / "tuned.toml").write_text(
         'dataset = { path = "ratings.csv", columns = { user = "user", item = "item", '
         'rating = "rating", time = "time" } }\n'
@@ -194,7 +195,7 @@ def test_a_hypermodel_brings_its_own_space(folder: Path, monkeypatch: pytest.Mon
         'space.architecture.choices = ["plain", "hyper.py:Towers"]\n'
         "space.learning_rate = { low = 1e-3, high = 1e-2 }\n"
         "model = { embedding_size = 4, batch_size = 256, size = 6 }\n"
-        'search = { trials = 8, max_epochs = 2, pruner = "none", sampler = "random" }\n'
+        'search = { trials = 4, max_epochs = 1, pruner = "none", sampler = "random" }\n'
     )
     sweep = load_sweep("tuned.toml")
     assert sweep.space is not None

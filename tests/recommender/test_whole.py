@@ -12,7 +12,7 @@ import pytest
 
 from recommender.checkpoints import CheckpointError
 from recommender.config import RankingConfig, TrainingConfig, ranking_config
-from recommender.errors import ModelError, OwnCodeError
+from recommender.errors import Interrupted, ModelError, OwnCodeError
 from recommender.metrics import rmse
 from recommender.model_data import ModelData
 from recommender.own import OwnArchitecture, Parameter, read_own
@@ -100,6 +100,17 @@ def test_what_cannot_be_saved_begins_anew(models: Path, tmp_path: Path) -> None:
     run.save_best(tmp_path, {})
     with pytest.raises(CheckpointError, match=r"mf.py: MF cannot be loaded"):
         _run(config, n_epochs=0).load_saved_best(tmp_path)
+
+
+def test_a_keras_model_gives_signs_of_life_and_stops_in_mid_epoch(models: Path) -> None:
+    run = WholeRun(
+        _config(models, KINDS["tutorial"], batch_size=2), TrainingConfig(max_epochs=2), DATA
+    )
+    asked: list[None] = []
+    run.step(lambda: not asked.append(None))
+    assert len(asked) == len(DATA.train) // 2 // 50 + 1
+    with pytest.raises(Interrupted):
+        run.step(lambda: False)
 
 
 def test_what_a_killed_process_kept_is_removed(
