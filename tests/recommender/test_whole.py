@@ -293,3 +293,9 @@ def test_a_process_that_it_forks_does_not_go_on_as_ours(models: Path, tmp_path: 
     )
     assert done.stdout.count("still here in") == 1
     assert done.stdout.count(str(Path.cwd())) == 1
+
+
+def test_an_optimizer_that_keras_does_not_have_is_refused_by_name(models: Path) -> None:
+    config = _config(models, KINDS["tutorial"], optimizer="lazy_adam")
+    with pytest.raises(OwnCodeError, match=r"'lazy_adam' is recsweep's own.*take one of adam, "):
+        _run(config, n_epochs=1)
