@@ -80,7 +80,7 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
     enqueue: Sequence[Mapping[str, Value]] = (),
     seed: int = 42,
     note: str = "",
-    metrics: Sequence[str] = (),
+    metrics: Sequence[str | Callable[..., Any]] = (),
 ) -> SweepConfig:
     """A sweep written in Python: the same tables as a sweep file's, the same checks.
 

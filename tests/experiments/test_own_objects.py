@@ -109,6 +109,19 @@ def test_a_sweep_of_objects_is_one_of_names_and_frozen_by_the_saved_file(
     assert load_sweep(tmp_path / "sweep.toml") == sweep
 
 
+def test_a_metric_may_be_a_function_of_the_notebook(notebook: ModuleType) -> None:
+    notebook.In.append("def worst(actual, predicted):\n    return abs(actual - predicted).max()")
+    exec(notebook.In[-1], notebook.__dict__)
+    sweep = rs.Sweep(
+        "objects",
+        space=rs.space(learning_rate=rs.Float(1e-3, 1e-2)),
+        trials=1,
+        metrics=["mae", notebook.worst],
+    )
+    assert list(sweep.metrics) == ["mae", "worst"]
+    assert sweep.metrics["worst"] and sweep.metrics["worst"].file == "notebook_worst.py"
+
+
 def test_what_cannot_be_found_again_is_refused(notebook: ModuleType) -> None:
     def inner(inputs: object) -> None: ...
 
