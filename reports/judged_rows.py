@@ -44,7 +44,7 @@ def optimism_text(results: VerdictResults) -> str:
     )
     if results.optimism < 0.00005:
         return chosen + how + "no higher: little of it shows here." + cure
-    return chosen + how + f"about {results.optimism:.4f} higher." + cure
+    return chosen + how + f"{results.optimism:.4f} higher: at most about as much too good." + cure
 
 
 def optimism_in_short(results: VerdictResults) -> str:
@@ -52,7 +52,7 @@ def optimism_in_short(results: VerdictResults) -> str:
     if results.is_confirmed or results.optimism is None or results.optimism < 0.00005:
         return ""
     return (
-        f"Judged on the users who chose it, the first looks about {results.optimism:.4f} too good."
+        f"Judged on the users who chose it, the first looks up to {results.optimism:.4f} too good."
     )
 
 

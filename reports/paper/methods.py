@@ -185,7 +185,7 @@ def _tests(study: StudyRecord) -> str:
 def _chosen(results: VerdictResults) -> str:
     if results.is_confirmed:
         return ""
-    by = f", by about {results.optimism:.4f}" if results.optimism and results.optimism > 0 else ""
+    by = f", by up to {results.optimism:.4f}" if results.optimism and results.optimism > 0 else ""
     return f"The choice of the finalists on these rows flatters them{by}. "
 
 
