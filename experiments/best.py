@@ -39,6 +39,7 @@ def single_model(sweep: SweepConfig, study: StudyRecord, trial: TrialRecord) -> 
     return replace(
         sweep,
         name=f"{study.name}-{trial.name}"[:64],
+        seed=trial.seed,
         note=f"trial {trial.number} of {study.name}",
         compare=None,
         space=None,
