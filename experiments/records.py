@@ -159,7 +159,7 @@ class EpochRecord:
     val_rmse: float
     """Over all validation rows, in stars, predictions unclipped. NaN or inf when diverged."""
     train_rmse: float
-    """Over at most 100,000 fixed train rows, without dropout."""
+    """Over at most 16,384 fixed train rows, without dropout."""
     n_updates: int
     """Optimizer steps since the trial began, this epoch included."""
     seconds: float
