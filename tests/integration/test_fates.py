@@ -1,4 +1,4 @@
-"""A sweep that a third of its own configurations wreck: they diverge, crash, or hang."""
+"""A sweep that a third of its configurations wreck: they diverge, crash, hang or eat memory."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from tests.integration.test_sweeps import events_of, wait_for
 pytestmark = pytest.mark.ray
 
 FATES = '''
+import resource
 import time
 
+import numpy as np
 import tensorflow as tf
 
 Dense = tf.keras.layers.Dense
@@ -45,6 +47,13 @@ class Hangs(tf.keras.layers.Layer):
 def fated(inputs, *, fate="sound-1"):
     if fate == "crashes":
         raise RuntimeError("no such luck")
+    if fate == "eats-memory":
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, hard))
+        try:
+            np.ones(1 << 32)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
     if fate == "hangs-while-built":
         time.sleep(10_000)
     x = Dense(int(fate.rpartition("-")[2]) if fate.startswith("sound") else 4, "relu")(inputs)
@@ -53,10 +62,11 @@ def fated(inputs, *, fate="sound-1"):
     x = Dense(1)(x)
     return x * 1e30 if fate == "diverges" else x  # its square is no float32
 '''
-SOUND = tuple(f"sound-{units}" for units in range(1, 9))
+SOUND = tuple(f"sound-{units}" for units in range(1, 11))
 END_OF = {
     "diverges": (TrialState.PRUNED, StopReason.DIVERGED),
     "crashes": (TrialState.FAIL, StopReason.ERROR),
+    "eats-memory": (TrialState.FAIL, StopReason.OUT_OF_MEMORY),
     "hangs-while-built": (TrialState.FAIL, StopReason.STALLED),
     "hangs-in-an-epoch": (TrialState.FAIL, StopReason.STALLED),
 }
@@ -92,12 +102,14 @@ def by_fate(study: StudyRecord) -> dict[object, tuple[object, ...]]:
 
 
 def test_a_sweep_of_which_a_third_goes_wrong_ends_by_itself_with_every_state_right(
-    cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Machine, ratings_csv: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("experiments.liveness.START_S", 40.0)
     two = Resources(2, gpus=0)
     bad = list(END_OF)
-    mixed = [*SOUND[:3], bad[2], SOUND[3], bad[0], SOUND[4], bad[1], SOUND[5], bad[3], *SOUND[6:]]
+    mixed = list(SOUND)
+    # Both hang at once, on workers that are warm: one that starts gets two minutes.
+    for fate, place in zip(bad, (3, 5, 6, 8, 9), strict=True):
+        mixed.insert(place, fate)
     study = run_study(
         a_sweep(tmp_path, ratings_csv, "mixed", mixed),
         root=tmp_path,
@@ -111,7 +123,7 @@ def test_a_sweep_of_which_a_third_goes_wrong_ends_by_itself_with_every_state_rig
         resources=two,
     ).study
     ends = by_fate(study)
-    assert len(ends) == len(study.trials) == 12
+    assert len(ends) == len(study.trials) == 15
     assert {fate: ends[fate][:2] for fate in bad} == END_OF
     assert {fate: ends[fate] for fate in SOUND} == by_fate(alone)
     assert all(state is TrialState.COMPLETE for state, *_ in by_fate(alone).values())

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from experiments.records import StudyRecord
 from tests.torture.counts import Counts
+from tests.torture.kills import Alone, end_jobs, kill_drivers, kill_workers, leave_alone
 from tests.torture.progress import Part, run_parts
 
 KINDS = ("points", "kills", "jobs", "nemesis")
@@ -27,7 +27,7 @@ class Torture:
 
     scratch: Path
     seed: int
-    _alone: list[StudyRecord] = field(default_factory=list)
+    _alone: list[Alone] = field(default_factory=list)
 
     def parts(self, kinds: list[str]) -> list[Part]:
         """Those of some kinds, each with the seconds that it takes on two quiet cores."""
@@ -67,29 +67,21 @@ class Torture:
         cut_every_record(self.scratch / "cuts", counts)
 
     def _leave_alone(self, counts: Counts) -> None:
-        from tests.torture.kills import leave_alone
-
         self._alone.append(leave_alone(self.scratch / "alone", counts))
 
     def _kills(self, n_workers: int) -> Callable[[Counts], None]:
         def kill(counts: Counts) -> None:
-            from tests.torture.kills import kill_drivers
-
             root = self.scratch / f"killed-{n_workers}"
-            kill_drivers(root, self.seed + n_workers, counts, self._same(n_workers))
+            kill_drivers(root, self.seed + n_workers, counts, self._alone[0], n_workers)
 
         return kill
 
     def _worker_kills(self, counts: Counts) -> None:
-        from tests.torture.kills import kill_workers
-
         kill_workers(self.scratch / "workers", counts, self._alone[0])
 
     def _jobs(self, n_workers: int) -> Callable[[Counts], None]:
         def end(counts: Counts) -> None:
-            from tests.torture.kills import end_jobs
-
-            end_jobs(self.scratch / f"jobs-{n_workers}", counts, self._same(n_workers))
+            end_jobs(self.scratch / f"jobs-{n_workers}", counts, self._alone[0], n_workers)
 
         return end
 
@@ -105,9 +97,6 @@ class Torture:
         from tests.torture.nemesis import haunt_nodes
 
         haunt_nodes(self.scratch / "nodes", self.seed, counts, 3)
-
-    def _same(self, n_workers: int) -> StudyRecord | None:
-        return self._alone[0] if n_workers == 1 else None
 
 
 def main() -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.records import StudyRecord
@@ -13,38 +15,49 @@ from tests.torture.real_sweeps import Driver, RealSweep, check, compare
 N_KILLS = 5
 N_JOBS = 4
 """So many times a job ends before the sweep is done."""
-JOB_S = 30
+JOBS_TO_DO_IT_ALL = 8
+"""Of that length a job is: shorter than it needs to be, since starts differ in length."""
 MOMENTS = {"between": 3, "first": 6, "middle": 9}
 """A worker kills itself once in each of these trials: after its end, in its first step, and in the
 middle of a later epoch."""
 
 
-def leave_alone(root: Path, counts: Counts) -> StudyRecord:
-    """The sweep that the others are compared with."""
+@dataclass(frozen=True)
+class Alone:
+    """The sweep that the others are compared with, and how long it took."""
+
+    study: StudyRecord
+    start_s: float
+    """From the command to the first trial."""
+    training_s: float
+    """From there to the end of the last one."""
+
+
+def leave_alone(root: Path, counts: Counts) -> Alone:
+    """One worker and no fault."""
     sweep = RealSweep(root, n_workers=1)
+    began_at = time.time()
     sweep.run(counts)
     check(sweep.read(), sweep.history, counts)
-    return sweep.read()
+    taken_at = _first_trial_after(began_at, sweep)
+    ended_at = max(event["at"] for event in sweep.events() if event["kind"] == "end")
+    return Alone(sweep.read(), taken_at - began_at, ended_at - taken_at)
 
 
-def kill_drivers(root: Path, seed: int, counts: Counts, alone: StudyRecord | None) -> None:
-    """Kill -9 at five random moments of the driver's life, its start included.
-
-    Args:
-        alone: what one worker must come to; None: there are two, whose order is their own.
-    """
+def kill_drivers(root: Path, seed: int, counts: Counts, alone: Alone, n_workers: int) -> None:
+    """Kill -9 at five random moments of the driver's life, its start included."""
     rng = random.Random(seed)
-    sweep = RealSweep(root, n_workers=2 if alone is None else 1)
+    sweep = RealSweep(root, n_workers)
 
     def kill(driver: Driver) -> None:
         if counts.faults == N_KILLS:
             return
         if rng.random() < 0.25:
-            _wait(driver, rng.uniform(1, 15))
+            _wait(driver, rng.uniform(0, alone.start_s))
         else:
             while driver.poll() is None and not sweep.workers_of(driver):
                 time.sleep(0.05)
-            _wait(driver, rng.uniform(0, 10 / sweep.n_workers))
+            _wait(driver, rng.uniform(0, alone.training_s / n_workers / N_KILLS))
         if driver.poll() is None:
             driver.kill()
             counts.faults += 1
@@ -54,7 +67,7 @@ def kill_drivers(root: Path, seed: int, counts: Counts, alone: StudyRecord | Non
     _finish(sweep, alone, counts, N_KILLS)
 
 
-def kill_workers(root: Path, counts: Counts, alone: StudyRecord) -> None:
+def kill_workers(root: Path, counts: Counts, alone: Alone) -> None:
     """Kill -9 a worker between two trials, in a first step, and in the middle of an epoch."""
     deaths = root.with_name(f"{root.name}-deaths")
     moments = ",".join(f"{moment}:{number}" for moment, number in MOMENTS.items())
@@ -64,17 +77,20 @@ def kill_workers(root: Path, counts: Counts, alone: StudyRecord) -> None:
     _finish(sweep, alone, counts, len(MOMENTS))
 
 
-def end_jobs(root: Path, counts: Counts, alone: StudyRecord | None) -> None:
-    """Jobs with a limit of time: queued again until it is done; the last one has all it needs."""
-    sweep = RealSweep(root, n_workers=2 if alone is None else 1)
-    sweep.options = ("--stop-at", f"{JOB_S}s")
+def end_jobs(root: Path, counts: Counts, alone: Alone, n_workers: int) -> None:
+    """Jobs with a limit of time, queued again and again; the last one has all that it needs."""
+    sweep = RealSweep(root, n_workers)
+    job_s = alone.training_s / n_workers / JOBS_TO_DO_IT_ALL
+    start_s = alone.start_s
+    sweep.options = _limit(start_s + job_s)
 
     def watch(driver: Driver) -> None:
-        code = driver.wait()
-        if code == 143:
-            counts.faults += 1
-        if counts.faults == N_JOBS:
-            sweep.options = ()
+        nonlocal start_s
+        began_at = time.time()
+        counts.faults += driver.wait() == 143
+        if (taken_at := _first_trial_after(began_at, sweep)) < math.inf:
+            start_s = min(start_s, taken_at - began_at)
+        sweep.options = () if counts.faults == N_JOBS else _limit(start_s + job_s)
 
     codes = sweep.run(counts, watch)
     if codes != [143] * N_JOBS + [0]:
@@ -83,11 +99,21 @@ def end_jobs(root: Path, counts: Counts, alone: StudyRecord | None) -> None:
     _finish(sweep, alone, counts, N_JOBS)
 
 
-def _finish(sweep: RealSweep, alone: StudyRecord | None, counts: Counts, n_faults: int) -> None:
+def _limit(seconds: float) -> tuple[str, ...]:
+    return ("--stop-at", f"{math.ceil(seconds)}s")
+
+
+def _first_trial_after(began_at: float, sweep: RealSweep) -> float:
+    """When a worker took a trial; inf where none did."""
+    taken = [float(event["at"]) for event in sweep.events() if event["kind"] == "take"]
+    return min((at for at in taken if at > began_at), default=math.inf)
+
+
+def _finish(sweep: RealSweep, alone: Alone, counts: Counts, n_faults: int) -> None:
     study = sweep.read()
     check(study, sweep.history, counts)
-    if alone is not None:
-        compare(study, alone, counts)
+    if sweep.n_workers == 1:  # of two the order of the ends, and so what is asked next, is chance
+        compare(study, alone.study, counts)
     if counts.faults != n_faults:
         counts.different += 1
         counts.say(
