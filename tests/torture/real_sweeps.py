@@ -153,10 +153,10 @@ def check(study: StudyRecord, history: Path, counts: Counts) -> None:
     ends: Counter[int] = Counter()
     endings: set[int] = set()
     for line in history.read_text().splitlines():
-        number, _, kind, _ = line.split()
-        ends[int(number)] += kind == "end"
+        whose, _, kind, _ = line.split()
+        ends[int(whose)] += kind == "end"
         if kind == "ending":
-            endings.add(int(number))
+            endings.add(int(whose))
     for number, n_ends in ends.items():
         if n_ends > 1:
             counts.twice += n_ends - 1
