@@ -151,6 +151,10 @@ def test_signals_stop_a_driver_and_every_stop_can_be_resumed(
     seen = n_epochs()
     driver_thread.start()
     wait_for(lambda: n_epochs() > seen + 20)
+    second = recsweep("resume", "signals")
+    _, err = second.communicate(timeout=60)
+    assert second.returncode == 4
+    assert f"this study is being run by process {os.getpid()} on" in err
     stop = recsweep("stop", "signals")
     out, _ = stop.communicate(timeout=60)
     driver_thread.join(60)
