@@ -27,7 +27,7 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not ray" --numprocesses auto --maxprocesses 8 --dist loadscope
-	$(BIN)/python -m pytest -m ray
+	$(BIN)/python -m pytest -m "ray and not long"
 
 bench: bench-step bench-driver bench-start bench-memory bench-workers bench-sweeps
 
@@ -38,6 +38,7 @@ bench-step bench-driver bench-start bench-memory bench-workers: bench-%: $(READY
 	$(BIN)/python -m tests.benchmarks.$*
 
 torture: $(READY)
+	$(BIN)/python -m pytest -m long
 	$(BIN)/python -m tests.torture
 
 setup: $(READY)

@@ -347,7 +347,8 @@ def run_trials(
             run_on_ray(conductor, loaded.encoded, resources, settings)
 
     def look_around() -> str | None:
-        conductor.liveness.check()
+        for line in conductor.liveness.check():
+            watcher.message(line)
         return heads[0].loss() if heads else None
 
     supervise(

@@ -35,6 +35,7 @@ def nodes(cluster: Machine) -> Iterator[Any]:
         made.shutdown()
 
 
+@pytest.mark.long
 def test_a_cluster_that_is_too_small_one_that_hangs_and_one_that_loses_its_head(
     nodes: Any, ratings_csv: Path, tmp_path: Path
 ) -> None:

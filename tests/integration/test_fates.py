@@ -133,6 +133,7 @@ def test_a_sweep_of_which_a_third_goes_wrong_ends_by_itself_with_every_state_rig
     assert check_board(study) == []
 
 
+@pytest.mark.long
 def test_a_worker_that_hangs_before_it_trains_anything_is_replaced(
     cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
