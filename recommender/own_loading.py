@@ -40,7 +40,7 @@ def _imported(own: OwnArchitecture, root: str) -> Callable[..., Any]:
     if root in sys.path:
         sys.path.remove(root)
     sys.path.insert(0, root)
-    with blamed_on(own):
+    with blamed_on(own), _without_bytecode():
         if "/" in own.file:
             module = importlib.import_module(own.module)
         else:
@@ -53,6 +53,16 @@ def _imported(own: OwnArchitecture, root: str) -> Callable[..., Any]:
             spec.loader.exec_module(module)
         found: Callable[..., Any] = getattr(module, own.function)
         return found
+
+
+@contextlib.contextmanager
+def _without_bytecode() -> Iterator[None]:
+    """Nothing is written beside their files, nor into a study's `code/`."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 @contextlib.contextmanager

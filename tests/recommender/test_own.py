@@ -8,6 +8,7 @@ import pytest
 from recommender.config import config_to_json, ranking_config
 from recommender.errors import ModelError
 from recommender.own import read_own
+from recommender.own_loading import load
 from tests.own_models import write_models
 
 
@@ -96,3 +97,15 @@ def test_a_checkpoint_knows_the_source_and_not_its_place(tmp_path: Path) -> None
     assert configs[0] == configs[1]
     assert config_to_json(configs[0]) == config_to_json(configs[1])
     assert str(tmp_path) not in str(config_to_json(configs[0]))
+
+
+def test_importing_leaves_nothing_beside_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "kept_clean.py").write_text("import kept_clean_part\ndef mine(x, *, n=1): ...\n")
+    (tmp_path / "kept_clean_part.py").write_text("")
+    load(read_own("kept_clean.py:mine", tmp_path))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["kept_clean.py", "kept_clean_part.py"]
+    assert sys.dont_write_bytecode is False
