@@ -9,7 +9,6 @@ import os
 import socket
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -122,12 +121,8 @@ def serve_board(
             say(f"port {USUAL_PORT} is in use by {port_holder(USUAL_PORT)}; using {got}")
         for line in [*address_lines(server.get_url(), host, os.environ), *size_lines(studies)]:
             say(line)
-        # In a thread: raised amid a request, Ctrl-C could be lost.
-        serving = threading.Thread(target=server.serve_forever, daemon=True)
-        serving.start()
         with suppress(KeyboardInterrupt):
-            serving.join()
-        server.shutdown()
+            server.serve_forever()
         server.server_close()
 
 

@@ -202,7 +202,8 @@ def test_two_studies_of_one_name_cannot_share_a_board(study: StudyRecord) -> Non
 
 
 SERVE = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as at a terminal, wherever this runs
 from pathlib import Path
 from experiments.board import serve_board
 from experiments.records import read_study
