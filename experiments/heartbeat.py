@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -94,15 +94,11 @@ class Heartbeat:
                 return
             if now != seen:
                 raise StateError(f"this study is being run by {holder}")
-        # Another one may have taken its place a moment ago: only what was seen is removed.
-        aside = self._path.with_name(f".{self._path.name}-{self._me.host}-{self._me.pid}")
-        with contextlib.suppress(FileNotFoundError):
-            self._path.rename(aside)
-            if aside.read_bytes() == seen:
-                aside.unlink()
+        # What two found dead, the second must not remove when the first has taken its place.
+        with _alone(self._path.with_name(f".{self._path.name}-takeover")):
+            if _read(self._path) == seen:
+                self._path.unlink()
                 say(f"{holder} is gone without a word; going on in its place")
-            else:
-                aside.rename(self._path)
 
     def _run(self) -> None:
         while not self._is_over.wait(BEAT_S):
@@ -118,6 +114,24 @@ class Heartbeat:
 
     def _content(self) -> bytes:
         return json.dumps(asdict(self._me) | {"beats": self._n_beats, "at": time.time()}).encode()
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One at a time; one that died inside, which takes a moment only, is passed after a while."""
+    deadline = time.monotonic() + STALE_S
+    while True:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            break
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            folder.rmdir()
 
 
 def beating_holder(path: Path) -> LockHolder | None:

@@ -201,12 +201,13 @@ class TestOnADiskWithoutLocks:
             process.kill()
             process.wait()
         got: list[str] = []
+        locks: list[StudyLock] = []
         barrier = threading.Barrier(4)
 
         def take() -> None:
             barrier.wait()
             try:
-                StudyLock(tmp_path)
+                locks.append(StudyLock(tmp_path))
             except StateError:
                 got.append("refused")
             else:
@@ -217,4 +218,6 @@ class TestOnADiskWithoutLocks:
             taker.start()
         for taker in takers:
             taker.join()
+        for lock in locks:
+            lock.release()
         assert sorted(got) == ["got it", "refused", "refused", "refused"]
