@@ -21,6 +21,7 @@ from typing import Any
 from experiments.errors import ClusterError
 from experiments.hparams import BoardWriter
 from experiments.journal import Journal
+from experiments.keeping import trials_kept
 from experiments.ledger import Ledger
 from experiments.liveness import Liveness
 from experiments.orders import TrialOrder, order_of, predictions_folder
@@ -34,8 +35,6 @@ LOST_WORKER_RETRIES = 2
 """A trial whose worker is lost more often than this fails as `worker_lost`."""
 STILLBORN_TRIALS = 3
 """So many trials in a row without a worker that starts, and the run is given up."""
-KEPT_BEST = 10
-"""So many of the best trials keep their weights and predictions; the best of each arm does, too."""
 
 
 @dataclass(slots=True)
@@ -115,9 +114,8 @@ class Conductor:
         self._inbox: deque[Mapping[str, Any]] = deque()
         self._faulty_metrics: set[str] = set()
         self._best = sorted(
-            (trial.best_rmse, trial.number, trial)
-            for trial in past
-            if trial.is_ranked and trial.best_rmse is not None
+            (trial for trial in past if trial.is_ranked and trial.best_rmse is not None),
+            key=_place,
         )
 
     # Orders
@@ -407,21 +405,21 @@ class Conductor:
             self._write("pruner", number=live.order.number, epoch=epoch, attrs=state)
 
     def _keep_only_the_best(self, trial: TrialRecord) -> None:
-        assert trial.best_rmse is not None
-        insort(self._best, (trial.best_rmse, trial.number, trial))
-        arms: set[str | None] = set()
-        kept = []
-        for place, entry in enumerate(self._best):
-            other = entry[2]
-            if place < KEPT_BEST or other.arm not in arms:
-                kept.append(entry)
-            else:
+        insort(self._best, trial, key=_place)
+        kept = trials_kept(self._best)
+        for other in self._best:
+            if other not in kept:
                 shutil.rmtree(self._folder / "trials" / other.name / "best", ignore_errors=True)
                 shutil.rmtree(predictions_folder(self._folder, other), ignore_errors=True)
-            arms.add(other.arm)
         self._best = kept
 
     def _write(self, kind: str, *, sync: bool = False, **fields: Any) -> None:
         """Journal a fact of the driver's and bring it into the ledger."""
         self._journal.append(kind, sync=sync, **fields)
         self._inbox.extend(self._ledger.catch_up(self._folder / "journal"))
+
+
+def _place(trial: TrialRecord) -> tuple[float, int]:
+    """Where a complete trial stands among the others."""
+    assert trial.best_rmse is not None
+    return trial.best_rmse, trial.number

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.conductor import KEPT_BEST
 from experiments.errors import StateError
+from experiments.keeping import trials_kept
 from experiments.lock import StudyLock
-from experiments.records import Purpose, StudyRecord, TrialRecord, TrialState, read_study
+from experiments.records import Purpose, StudyRecord, TrialState, read_study
 from experiments.resume import bring_up_to_date
 
 
@@ -105,11 +105,7 @@ def _candidates(study: StudyRecord) -> Iterator[tuple[Path, str]]:
 
 def _names_kept(study: StudyRecord) -> set[str]:
     """The search's trials whose weights stay."""
-    kept = {trial.name for trial in study.ranked[:KEPT_BEST]}
-    best_of_arm: dict[str | None, TrialRecord] = {}
-    for trial in study.ranked:
-        best_of_arm.setdefault(trial.arm, trial)
-    kept |= {trial.name for trial in best_of_arm.values()}
+    kept = {trial.name for trial in trials_kept(study.ranked)}
     if study.verdict is not None:
         kept |= {finalist.name for finalist in study.verdict.finalists}
     return kept

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from experiments.cli.main import app
-from experiments.conductor import KEPT_BEST
 from experiments.garbage import collect, garbage_of
+from experiments.keeping import KEPT_BEST
 from experiments.lock import StudyLock
 from experiments.records import (
     Finalist,
