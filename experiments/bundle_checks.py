@@ -17,8 +17,8 @@ import numpy as np
 from experiments.bundle import MANIFEST_NAME, Manifest, sha256_of
 from experiments.errors import RecsweepError
 from experiments.importance import N_RESAMPLES, importance
+from experiments.kept_code import refuse_damaged_code
 from experiments.ledger import Ledger
-from experiments.own_code import refuse_damaged_code
 from experiments.records import (
     JOURNAL_NAME,
     LEDGER_NAME,

@@ -16,14 +16,14 @@ from experiments.config import load_sweep, sweep_to_toml
 from experiments.errors import DiskError, RequestError, StateError
 from experiments.files import atomic_write, disk_error, is_disk_error, read_json, write_json
 from experiments.journal import Journal
-from experiments.machine import Machine
-from experiments.own_code import (
+from experiments.kept_code import (
     as_kept,
     keep_code,
     own_code,
     refuse_changed_code,
     refuse_damaged_code,
 )
+from experiments.machine import Machine
 from experiments.provenance import provenance
 from experiments.records import (
     PROVENANCE_NAME,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from experiments.own_code import as_kept
+from experiments.kept_code import as_kept
 from experiments.records import TrialRecord
 from experiments.sweep import SweepConfig
 from recommender.config import RankingConfig, TrainingConfig, Value, ranking_config

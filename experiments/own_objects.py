@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from experiments.errors import RequestError, StateError
 from experiments.files import read_json
+from experiments.kept_code import CODE, origins, refuse_changed_code
 from experiments.notebook_source import source_with_needs
-from experiments.own_code import CODE, origins, refuse_changed_code
 from experiments.records import PROVENANCE_NAME
 from recommender.errors import ModelError
 from search_spaces import Choice as PlainChoice
@@ -143,7 +143,7 @@ def is_saved(root: Path, file: str) -> bool:
 
 
 def _saved(name: str, text: str) -> Path:
-    folder = _scratch() / hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder = Path(_scratch().name) / hashlib.sha256(text.encode()).hexdigest()[:16]
     folder.mkdir(exist_ok=True)
     path = folder / f"{SAVED}{name}.py"
     if not path.exists():
@@ -152,11 +152,6 @@ def _saved(name: str, text: str) -> Path:
 
 
 @functools.cache
-def _scratch() -> Path:
+def _scratch() -> tempfile.TemporaryDirectory[str]:
     """For the life of this process; a study keeps its own copy."""
-    kept = tempfile.TemporaryDirectory(prefix=_SAVED_ROOT)
-    _KEPT.append(kept)
-    return Path(kept.name)
-
-
-_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+    return tempfile.TemporaryDirectory(prefix=_SAVED_ROOT)

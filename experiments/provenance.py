@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
+from experiments.kept_code import code_record
 from experiments.machine import Machine
-from experiments.own_code import code_record
 from experiments.sweep import SweepConfig
 from recommender.datasets.base import DatasetDescription
 

@@ -23,11 +23,11 @@ from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
 from experiments.importance import N_RESAMPLES, importance
 from experiments.journal import Journal
+from experiments.kept_code import origins, refuse_changed_code
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
 from experiments.machine import Machine
 from experiments.orders import TrialOrder, WorkerSettings, order_of
-from experiments.own_code import origins, refuse_changed_code
 from experiments.plan import Plan, plan_sweep
 from experiments.records import (
     LEDGER_NAME,

@@ -12,7 +12,7 @@ import recsweep as rs
 from experiments.config import load_sweep, sweep_to_toml
 from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.files import write_json
-from experiments.own_code import code_record, keep_code
+from experiments.kept_code import code_record, keep_code
 from experiments.own_objects import reference_of, refuse_changed_objects
 from experiments.sweep import SweepConfig
 from tests.own_models import write_models
