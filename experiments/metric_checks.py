@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.data_checks import read_reference
 from experiments.sweep_file import SweepSource
 from experiments.sweep_tables import MetricsTable, Report, read_table
-from recommender.errors import ModelError, unknown
+from recommender.errors import unknown
 from recommender.further_metrics import METRICS
 from recommender.own import OwnArchitecture
-from recommender.own_functions import argument_problems, is_reference, read_function
+from recommender.own_functions import argument_problems, is_reference
 
 _TAKEN = ("val_rmse", "train_rmse", "epochs", "parameters", "seconds")
 """What the curves and the dashboard call something else."""
@@ -25,12 +26,8 @@ def read_metrics(
     for asked in read.also if read is not None else ():
         own = None
         if is_reference(asked):
-            try:
-                own = read_function(
-                    asked, source.resolve("metrics.also", "."), ("actual", "predicted")
-                )
-            except ModelError as error:
-                report("metrics.also", str(error))
+            own = read_reference("metrics.also", asked, ("actual", "predicted"), source, report)
+            if own is None:
                 continue
             if lacking := argument_problems(own, {}):
                 report(
