@@ -9,12 +9,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-Ask = Callable[[], str]
-"""Gives a line a GPU: index, uuid, name, memory.total, memory.free (MiB); and where slices of GPUs
-are visible, the lines of `nvidia-smi -L`."""
 
 SLICE = "MIG-"
 """How the uuid of a part of a GPU begins."""
@@ -49,15 +45,6 @@ class Gpu:
     def used_gb(self) -> float:
         """GiB that somebody held: others, as long as no trial of ours runs there."""
         return max(0.0, self.memory_gb - self.free_gb)
-
-
-def read_gpus(ask: Ask | None = None) -> tuple[Gpu, ...]:
-    """Every GPU of the machine; none where there is no driver.
-
-    Args:
-        ask: None: `nvidia-smi`.
-    """
-    return parse_gpus((ask or ask_nvidia_smi)())
 
 
 def parse_gpus(listing: str) -> tuple[Gpu, ...]:
@@ -108,7 +95,11 @@ def others_lines(gpus: Sequence[Gpu]) -> list[str]:
 
 
 def ask_nvidia_smi() -> str:
-    """What the driver says; empty without one."""
+    """What the driver says; empty without one.
+
+    A line a GPU: index, uuid, name, memory.total, memory.free (MiB); and where slices of GPUs are
+    visible, the lines of `nvidia-smi -L`.
+    """
     query = (
         "--query-gpu=index,uuid,name,memory.total,memory.free",
         "--format=csv,noheader,nounits",

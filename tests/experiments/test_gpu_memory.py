@@ -11,7 +11,7 @@ from experiments.gpu_memory import (
     ask_nvidia_smi,
     memory_cap_mb,
     others_lines,
-    read_gpus,
+    parse_gpus,
 )
 from experiments.machine import Machine, visible_gpus
 from experiments.resources import Resources
@@ -25,14 +25,14 @@ no devices were found
 
 
 def test_a_gpu_has_what_it_holds_and_what_is_free() -> None:
-    gpus = read_gpus(lambda: LISTING)
+    gpus = parse_gpus(LISTING)
     assert [gpu.index for gpu in gpus] == [0, 1, 2]
     assert gpus[1].used_gb == pytest.approx((81559 - 500) / 1024)
     assert (gpus[2].memory_gb, gpus[2].used_gb) == (0.0, 0.0)
 
 
 def test_only_gpus_that_others_use_are_told_of() -> None:
-    (line,) = others_lines(read_gpus(lambda: LISTING))
+    (line,) = others_lines(parse_gpus(LISTING))
     assert line.startswith("GPU 1 (NVIDIA H100): 79.2 of 79.6 GB are in use by others")
 
 
@@ -73,11 +73,11 @@ def test_slices_are_asked_for_only_where_they_are_visible(
 def test_a_machine_without_a_driver_has_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert ask_nvidia_smi() == ""
-    assert read_gpus() == ()
+    assert parse_gpus(ask_nvidia_smi()) == ()
 
 
 def test_a_share_is_of_what_is_free_on_the_fullest_gpu_less_the_context() -> None:
-    first, full, unknown = read_gpus(lambda: LISTING)
+    first, full, unknown = parse_gpus(LISTING)
     assert memory_cap_mb([first], 0.5) == 81000 // 2 - 512
     assert memory_cap_mb([first, unknown], 0.25) == 81000 // 4 - 512
     assert memory_cap_mb([first, full], 0.5) == 500 // 2 - 512
@@ -88,7 +88,7 @@ def test_a_share_is_of_what_is_free_on_the_fullest_gpu_less_the_context() -> Non
 
 
 def test_a_share_too_small_to_train_in_is_refused_with_the_cure() -> None:
-    machine = Machine(n_cpus=8, cpu="", memory_gb=64, gpus=read_gpus(lambda: LISTING)[:2])
+    machine = Machine(n_cpus=8, cpu="", memory_gb=64, gpus=parse_gpus(LISTING)[:2])
     (problem,) = Resources(workers=2, gpus=0.5).problems(machine)
     assert f"leaves a trial -262 MB, and {LEAST_MB} MB are the least" in problem.message
     assert "with --gpus" in problem.message
