@@ -21,11 +21,12 @@ from ray.tune import TuneError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from experiments.cluster import Resources
+from experiments.cluster import n_that_fit
 from experiments.conductor import LOST_WORKER_RETRIES, Conductor
 from experiments.crew import Crew
 from experiments.errors import ClusterError, DiskError
 from experiments.orders import WorkerSettings
+from experiments.resources import Resources
 from experiments.worker import Worker
 from recommender.datasets.base import EncodedDataset
 
@@ -203,15 +204,6 @@ def _is_any_pending(tune_controller: Any) -> bool:
     return any(trial.status == trial.PENDING for trial in tune_controller.get_trials())
 
 
-def _n_that_fit(resources: Resources) -> int:
-    """How many trials the cluster can hold at once."""
-    there = ray.cluster_resources()
-    fit = int(there.get("CPU", 0.0) / resources.cpus + 1e-9)
-    if resources.gpus:
-        fit = min(fit, int(1 / resources.gpus + 1e-9) * int(there.get("GPU", 0.0)))
-    return fit
-
-
 def run_on_ray(
     conductor: Conductor, encoded: EncodedDataset, resources: Resources, settings: WorkerSettings
 ) -> None:
@@ -231,7 +223,7 @@ def run_on_ray(
         tune.with_parameters(Worker, encoded=encoded, settings=settings),
         {"CPU": resources.cpus, "GPU": resources.gpus or 0},
     )
-    crew = Crew(settings.stop_file.parent, resources.workers, _n_that_fit(resources))
+    crew = Crew(settings.stop_file.parent, resources.workers, n_that_fit(ray.nodes(), resources))
     asking = _Asking(conductor, crew, failure)
     scheduler = _Stopping(conductor, crew, asking, failure)
     conductor.liveness.kill = scheduler.kill_worker

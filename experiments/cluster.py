@@ -23,6 +23,7 @@ import psutil
 from experiments.errors import ClusterError, RecsweepError, RequestError
 from experiments.machine import Machine
 from experiments.resources import Resources as Resources
+from experiments.resources import n_on_a_gpu
 
 WORKER_ENVIRONMENT = {
     "TF_USE_LEGACY_KERAS": "1",
@@ -158,22 +159,35 @@ def refuse_too_small(nodes: Sequence[Mapping[str, Any]], resources: Resources) -
     Raises:
         RequestError: how many it can hold.
     """
-    alive = [node["Resources"] for node in nodes if node["Alive"]]
     gpus, workers = resources.gpus or 0.0, resources.workers or 1
-    room = n_cpus = n_gpus = 0
-    for there in alive:
-        cpus_here, gpus_here = int(there.get("CPU", 0.0)), int(there.get("GPU", 0.0))
-        fit = int(cpus_here / resources.cpus + 1e-9)
-        room += min(fit, int(1 / gpus + 1e-9) * gpus_here) if gpus else fit
-        n_cpus, n_gpus = n_cpus + cpus_here, n_gpus + gpus_here
+    room = n_that_fit(nodes, resources)
     if room >= workers:
         return
+    n_cpus, n_gpus = (sum(_whole(nodes, kind)) for kind in ("CPU", "GPU"))
     each = f"{resources.cpus:g} CPU" + (f" and {gpus:g} GPU" if gpus else "")
     raise RequestError(
         f"--workers: {workers} trials at once, each with {each}, were asked for; the cluster at "
         f"{resources.address} has {n_cpus} CPU and {n_gpus} GPU, room for {room}. "
         + (f"Go on with --workers {room}" if room else "Ask for less a trial, or add nodes")
     )
+
+
+def n_that_fit(nodes: Sequence[Mapping[str, Any]], resources: Resources) -> int:
+    """How many trials a cluster holds at once, each whole on one node.
+
+    Args:
+        nodes: as `ray.nodes()` gives them.
+    """
+    room = 0
+    for n_cpus, n_gpus in zip(_whole(nodes, "CPU"), _whole(nodes, "GPU"), strict=True):
+        fit = int(n_cpus / resources.cpus + 1e-9)
+        room += min(fit, n_on_a_gpu(resources.gpus) * n_gpus) if resources.gpus else fit
+    return room
+
+
+def _whole(nodes: Sequence[Mapping[str, Any]], kind: str) -> list[int]:
+    """The whole CPUs or GPUs of each node that is there."""
+    return [int(node["Resources"].get(kind, 0.0)) for node in nodes if node["Alive"]]
 
 
 def _start_local(ray: Any, machine: Machine, resources: Resources, options: Any) -> None:

@@ -63,7 +63,7 @@ class Resources:
                 f"{gpus:g} was asked for and this machine shows no GPU; leave the option out to "
                 "train on its cores",
             )
-        elif gpus and is_local and self.workers and self.workers > int(1 / gpus + 1e-9) * n_gpus:
+        elif gpus and is_local and self.workers and self.workers > n_on_a_gpu(gpus) * n_gpus:
             wrong(
                 "--workers",
                 f"{self.workers} workers of {gpus:g} GPU do not fit on {n_gpus} GPU"
@@ -112,12 +112,13 @@ class Resources:
             raise SweepFileError(problems)
         machine = self.narrowed(machine)
         gpus = self.gpus if self.gpus is not None else (1.0 if machine.n_gpus else 0.0)
-        fit = (
-            int(1 / gpus + 1e-9) * machine.n_gpus
-            if gpus
-            else int(machine.n_cpus / self.cpus + 1e-9)
-        )
+        fit = n_on_a_gpu(gpus) * machine.n_gpus if gpus else int(machine.n_cpus / self.cpus + 1e-9)
         return replace(self, workers=self.workers or max(1, fit), gpus=gpus)
+
+
+def n_on_a_gpu(share: float) -> int:
+    """How many trials one GPU holds, each with such a share of it."""
+    return int(1 / share + 1e-9)
 
 
 def take_machine(
