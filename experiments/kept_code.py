@@ -14,7 +14,8 @@ from typing import Any
 
 from experiments.errors import StateError
 from experiments.sweep import SweepConfig
-from recommender.own import OwnArchitecture, digest_of
+from recommender.own import OwnArchitecture
+from recommender.own_files import digest_of
 
 CODE = Path("code")
 Origin = tuple[str, Path, Sequence[str]]

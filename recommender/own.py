@@ -4,23 +4,24 @@
     "mypackage.models:gated"     the same of a module that Python finds
 
 Standard library only. What a driver needs to know of them (keyword parameters and their defaults)
-is read from the source; only a process that trains imports it.
+is read from the source; only a process that trains imports it. `OwnArchitecture` also stands for
+functions that are no models: see `recommender.own_functions`.
 """
 
 from __future__ import annotations
 
 import ast
-import hashlib
-import importlib.machinery
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from recommender.errors import ModelError
 from recommender.own_classes import ClassSource, Kind, read_class
+from recommender.own_files import digest_of, found_source, module_of, needed_files, parsed, root_of
 
 Value = bool | int | float | str
+
+_TENSORFLOW = {"tensorflow", "tensorflow_recommenders", "keras", "tf_keras", "keras_tuner"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,9 @@ def read_own(reference: str, base: Path) -> OwnArchitecture:
 
 def located(path: Path, node: ast.FunctionDef | ast.ClassDef) -> OwnArchitecture:
     """What a file defines, with the files that it needs; its parameters are left to the caller."""
-    root = _root_of(path)
-    files = tuple(sorted(_needed(path, root)))
+    root = root_of(path)
+    needed = needed_files(path, root)
+    files = tuple(sorted(needed))
     return OwnArchitecture(
         root=root,
         file=path.relative_to(root).as_posix(),
@@ -156,15 +158,15 @@ def located(path: Path, node: ast.FunctionDef | ast.ClassDef) -> OwnArchitecture
         parameters=(),
         files=files,
         digest=digest_of(root, files),
-        uses_tensorflow=any(_uses_tensorflow(root / file) for file in files),
+        uses_tensorflow=any(packages & _TENSORFLOW for packages in needed.values()),
     )
 
 
 def named_in(reference: str, base: Path) -> tuple[Path, ast.Module, ast.FunctionDef | ast.ClassDef]:
     """The file of a reference, its source, and what it names there."""
     where, _, name = reference.rpartition(":")
-    path = _find(where, base)
-    tree = _parse(path)
+    path = found_source(where, base)
+    tree = parsed(path)
     found = [
         node
         for node in tree.body
@@ -199,64 +201,6 @@ def _whole(own: OwnArchitecture, source: ClassSource, place: str) -> OwnArchitec
     return replace(own, parameters=parameters)
 
 
-def _uses_tensorflow(path: Path) -> bool:
-    roots = {parts[0] for parts in _imports(_parse(path), ()) if parts}
-    return not roots.isdisjoint(
-        ("tensorflow", "tensorflow_recommenders", "keras", "tf_keras", "keras_tuner")
-    )
-
-
-def digest_of(root: Path, files: Sequence[str]) -> str:
-    """SHA-256 of the names and the contents of files under `root`.
-
-    Raises:
-        OSError: one cannot be read.
-    """
-    digest = hashlib.sha256()
-    for name in files:
-        digest.update(f"{name}\0".encode() + (root / name).read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def module_of(file: str) -> str:
-    """`mypackage.models` of `mypackage/models.py` and of `mypackage/models/__init__.py`."""
-    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
-def _find(where: str, base: Path) -> Path:
-    if where.endswith(".py") or "/" in where:
-        path = (base / Path(where).expanduser()).absolute()
-        if not path.is_file():
-            raise ModelError(f"there is no file {path}")
-        return path
-    names = where.split(".")
-    if not all(name.isidentifier() for name in names):
-        raise ModelError(
-            f"{where!r} is neither a Python file nor a module; write it as "
-            '"gated.py:gated" or "mypackage.models:gated"'
-        )
-    places: Sequence[str] | None = [str(base), *sys.path]
-    origin = None
-    for i in range(len(names)):
-        # Asking the finder part by part: `importlib.util.find_spec` would run the packages.
-        spec = importlib.machinery.PathFinder.find_spec(".".join(names[: i + 1]), places)
-        if spec is None or places is None:
-            raise ModelError(f"Python finds no module {'.'.join(names[: i + 1])!r} from {base}")
-        origin, places = spec.origin, spec.submodule_search_locations
-    if origin is None or not origin.endswith(".py"):
-        raise ModelError(f"the module {where!r} has no Python source")
-    return Path(origin).absolute()
-
-
-def _parse(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_bytes(), str(path))
-    except SyntaxError as error:
-        raise ModelError(f"{path}:{error.lineno}: {error.msg}") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {error}") from None
-
-
 def _parameters(
     function: ast.FunctionDef, place: str, first: str, what: str, *, method: bool = False
 ) -> tuple[Parameter, ...]:
@@ -289,59 +233,3 @@ def _plain(default: ast.expr | None) -> Value | None:
     except ValueError:
         return None
     return value if isinstance(value, bool | int | float | str) else None
-
-
-def _root_of(path: Path) -> Path:
-    """The folder from which the file's package, if it is in one, is imported."""
-    root = path.parent
-    while (root / "__init__.py").is_file():
-        root = root.parent
-    return root
-
-
-def _needed(path: Path, root: Path) -> set[str]:
-    """The file and, however far it leads, what it imports: of its own package or, where it is in
-    none, of its folder."""
-    found: set[str] = set()
-    waiting = [path]
-    package = path.relative_to(root).parts[0] if path.parent != root else None
-    while waiting:
-        file = waiting.pop()
-        name = file.relative_to(root).as_posix()
-        if name in found:
-            continue
-        found.add(name)
-        inside = file.relative_to(root).parts[:-1]
-        waiting += [
-            root.joinpath(*inside[: i + 1], "__init__.py")
-            for i in range(len(inside))
-            if root.joinpath(*inside[: i + 1], "__init__.py").is_file()
-        ]
-        for module in _imports(_parse(file), inside):
-            if module and (package is None or module[0] == package):
-                waiting += _sources(root, module)
-    return found
-
-
-def _imports(tree: ast.Module, inside: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """All modules that the source may mean, as the parts of their names."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (tuple(alias.name.split(".")) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = inside[: len(inside) - node.level + 1] if node.level else ()
-            module = (*above, *(node.module.split(".") if node.module else ()))
-            yield module
-            yield from ((*module, alias.name) for alias in node.names)
-
-
-_OURS = ("search_spaces", "recommender", "experiments", "reports", "recsweep")
-
-
-def _sources(root: Path, module: tuple[str, ...]) -> list[Path]:
-    """The files that importing a module runs, where it lies under `root`."""
-    if module[0] in _OURS:
-        return []
-    stem = root.joinpath(*module)
-    places = [stem.with_name(f"{stem.name}.py"), stem / "__init__.py"]
-    return [place for place in places if place.is_file()]

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from recommender.errors import OwnCodeError
-from recommender.own import OwnArchitecture, module_of
+from recommender.own import OwnArchitecture
+from recommender.own_files import OURS, module_of
 
 
 def load(own: OwnArchitecture) -> Callable[..., Any]:
@@ -37,6 +38,9 @@ def _imported(own: OwnArchitecture, root: str) -> Callable[..., Any]:
         # Another study's copy of the same modules, earlier in this process.
         if not str(getattr(sys.modules[name], "__file__", root)).startswith(root):
             del sys.modules[name]
+    for package in OURS:
+        # Held by Python from now on: a `reports.py` of theirs would come first.
+        importlib.import_module(package)
     if root in sys.path:
         sys.path.remove(root)
     sys.path.insert(0, root)
@@ -102,7 +106,7 @@ def _blame(own: OwnArchitecture, error: BaseException) -> OwnCodeError:
         last = frames[theirs[-1]]
         place = f"{Path(last.filename).relative_to(own.root).as_posix()}:{last.lineno}"
     else:
-        return OwnCodeError(f"{own.file}: {own.function}: {_told(error)}")
+        return OwnCodeError(f"{own.where}: {_told(error)}")
     lines = traceback.format_list(frames[theirs[0] :]) if theirs else []
     log = ["Traceback (most recent call last):\n", *lines, *traceback.format_exception_only(error)]
     return OwnCodeError(f"{place}: {_told(error)}", "".join(log))

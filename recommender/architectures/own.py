@@ -70,7 +70,7 @@ class OwnRanking(RankingModel):
 
     def check(self, inputs: Inputs, is_trained: bool) -> None:
         ratings = self.network(self.features(inputs), None).numpy()
-        where = f"{self._own.file}: {self._own.function}"
+        where = self._own.where
         if not np.isfinite(ratings).all() and not is_trained:
             raise OwnCodeError(f"{where} gives NaN or infinity before any training")
         if is_trained and len(ratings) > 1 and np.ptp(ratings) == 0:
@@ -86,7 +86,7 @@ class OwnRanking(RankingModel):
         created: list[Any] = []
         with blamed_on(own), tf.variable_creator_scope(_kept_in(created)):
             outputs = function(inputs, **self._arguments)
-        where = f"{own.file}: {own.function}"
+        where = own.where
         if not isinstance(outputs, type(inputs)):
             raise OwnCodeError(f"{where} must compute a tensor from its inputs, got {outputs!r}")
         if outputs.shape.as_list() != [None, 1]:

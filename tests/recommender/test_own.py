@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -109,3 +110,20 @@ def test_importing_leaves_nothing_beside_the_files(
     load(read_own("kept_clean.py:mine", tmp_path))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["kept_clean.py", "kept_clean_part.py"]
     assert sys.dont_write_bytecode is False
+
+
+def test_a_file_of_theirs_never_takes_the_place_of_a_package_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def gated(inputs):\n    return inputs\n")
+    for name in ("reports", "search_spaces"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('not the one you look for')\n")
+    code = (
+        "from pathlib import Path; from recommender.own import read_own; "
+        "from recommender.own_loading import load; "
+        f"load(read_own('mine.py:gated', Path({str(tmp_path)!r}))); "
+        "import search_spaces, reports; print(reports.__file__, search_spaces.__file__)"
+    )
+    done = subprocess.run(  # our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path) not in done.stdout
