@@ -107,9 +107,9 @@ def _distribution(kind: str, config: Mapping[str, Any]) -> Distribution:
         n_steps = int(math.log(high / low, step) + 1e-8)
         return Choice(tuple(_plain(low * step**k, kind) for k in range(n_steps + 1)))
     ours = Int if kind == "Int" else Float
-    n_steps = int((high - low) / step + 1e-8) if step else 0
-    if not n_steps:
-        return ours(low, low if step else high, log=sampling == "log")
+    if step is None:
+        return ours(low, high, log=sampling == "log")
+    n_steps = int((high - low) / step + 1e-8)
     return ours(low, _plain(low + n_steps * step, kind), step=step)
 
 

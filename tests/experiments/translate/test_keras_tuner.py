@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from experiments.translate.keras_tuner import from_keras_tuner, to_keras_tuner
 from search_spaces import Choice, Dimension, Distribution, Float, Int, SearchSpace, SpaceError
@@ -20,6 +20,8 @@ def _alone(distribution: Distribution) -> SearchSpace:
 
 
 @given(distributions)
+@example(Int(0, 0, step=2))
+@example(Float(0.5, 0.5, step=0.1))
 @settings(max_examples=60, deadline=None)
 def test_a_distribution_comes_back_from_keras_tuner_as_it_was(distribution: Distribution) -> None:
     (dimension,) = from_keras_tuner(to_keras_tuner(_alone(distribution))).dimensions
