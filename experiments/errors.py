@@ -47,6 +47,10 @@ class StateError(RecsweepError):
     exit_code = 4
 
 
+class StudyError(StateError):
+    """A folder is no study, or one that cannot be read."""
+
+
 class DiskError(RecsweepError):
     """A disk is full, read-only or failing."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 from urllib.parse import quote
 
+from experiments.errors import StudyError
 from experiments.files import disk_error, is_on_network
 from experiments.journal import Event, JournalError, journal_files, read_journal
 from experiments.ledger_tables import (
@@ -29,7 +30,7 @@ from experiments.ledger_tables import (
     row_of,
 )
 from experiments.outcomes import Ask, End, Epoch, Facts, PrunerState, Start, trial_record
-from experiments.records import Purpose, StudyError, TrialRecord
+from experiments.trial_records import Purpose, TrialRecord
 
 COMMIT_EVERY_S = 0.25
 """Epochs wait at most this long, until the next `catch_up`, to be committed together."""

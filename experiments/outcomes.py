@@ -20,7 +20,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from experiments.records import (
+from experiments.trial_records import (
     AttemptRecord,
     EpochRecord,
     Purpose,

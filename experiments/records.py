@@ -10,19 +10,29 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from experiments.board_check import BoardCheck, read_board_check
 from experiments.crossing_records import CrossingRecord, read_crossings
-from experiments.errors import StateError
+from experiments.errors import StateError, StudyError
 from experiments.files import read_json
 from experiments.finalists import VerdictCost, verdict_cost
+from experiments.ledger import Ledger
 from experiments.lock import holder_of
 from experiments.notes import read_note
 from experiments.openings import Opening, openings_of
 from experiments.segment_records import Segment, SegmentsRecord, Spread, read_segments
+from experiments.trial_records import (
+    FIRST_NUMBER_BESIDE,
+    AttemptRecord,
+    EpochRecord,
+    Purpose,
+    StopReason,
+    TrialRecord,
+    TrialState,
+    Value,
+)
 from experiments.verdict_records import (
     Finalist,
     FinalistResult,
@@ -36,6 +46,7 @@ from experiments.verdict_records import (
 )
 
 __all__ = [
+    "FIRST_NUMBER_BESIDE",
     "AttemptRecord",
     "BaselineRecord",
     "BoardCheck",
@@ -68,176 +79,14 @@ __all__ = [
     "verdict_cost",
 ]
 
-Value = bool | int | float | str
-
 SWEEP_NAME = "sweep.toml"
 PROVENANCE_NAME = "provenance.json"
 BASELINES_NAME = "baselines.json"
 IMPORTANCE_NAME = "importance.json"
 COLUMNS_NAME = "columns.json"
 LEDGER_NAME = "study.db"
-FIRST_NUMBER_BESIDE = 1_000_000
 JOURNAL_NAME = "journal"
 """The folder of the journals."""
-
-
-class StudyError(StateError):
-    """A folder is no study, or one that cannot be read."""
-
-
-class TrialState(StrEnum):
-    """Optuna's names with Optuna's meaning."""
-
-    WAITING = "WAITING"
-    RUNNING = "RUNNING"
-    COMPLETE = "COMPLETE"
-    PRUNED = "PRUNED"
-    FAIL = "FAIL"
-
-    @property
-    def is_finished(self) -> bool:
-        return self in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-
-
-class StopReason(StrEnum):
-    """Why a trial (or an attempt at one) ended."""
-
-    MAX_EPOCHS = "max_epochs"
-    PATIENCE = "patience"
-    PRUNER = "pruner"
-    DIVERGED = "diverged"
-    ERROR = "error"
-    OUT_OF_MEMORY = "out_of_memory"
-    WORKER_LOST = "worker_lost"
-    STALLED = "stalled"
-    TRIAL_TIMEOUT = "trial_timeout"
-    INTERRUPTED = "interrupted"
-    """The attempt ended, the trial did not: it goes on from its last checkpoint."""
-    RECYCLED = "recycled"
-    """The worker left to give memory back; the trial goes on at once on a fresh one."""
-
-    @property
-    def state(self) -> TrialState:
-        """The state of a trial whose last attempt ended for this reason."""
-        return _STATE_OF_REASON[self]
-
-
-_STATE_OF_REASON = {
-    StopReason.MAX_EPOCHS: TrialState.COMPLETE,
-    StopReason.PATIENCE: TrialState.COMPLETE,
-    StopReason.PRUNER: TrialState.PRUNED,
-    # FAIL would drive TPE back to the same region, so a diverged trial is PRUNED for the sampler.
-    StopReason.DIVERGED: TrialState.PRUNED,
-    StopReason.ERROR: TrialState.FAIL,
-    StopReason.OUT_OF_MEMORY: TrialState.FAIL,
-    StopReason.WORKER_LOST: TrialState.FAIL,
-    StopReason.STALLED: TrialState.FAIL,
-    StopReason.TRIAL_TIMEOUT: TrialState.FAIL,
-    StopReason.INTERRUPTED: TrialState.RUNNING,
-    StopReason.RECYCLED: TrialState.RUNNING,
-}
-
-
-class Purpose(StrEnum):
-    """Why a trial was trained. Only `search` counts, is told to the sampler and ranked.
-
-    The numbers of search trials run from 0 without gaps; those of other purposes lie beyond
-    `FIRST_NUMBER_BESIDE`, so that a study can still be extended.
-    """
-
-    SEARCH = "search"
-    REPLICATE = "replicate"
-    VERDICT = "verdict"
-
-
-@dataclass(frozen=True, slots=True)
-class EpochRecord:
-    """One epoch of one trial, as the last attempt that ran it journalled it."""
-
-    epoch: int
-    """From 1."""
-    val_rmse: float
-    """Over all validation rows, in stars, predictions unclipped. NaN or inf when diverged."""
-    train_rmse: float
-    """Over at most 16,384 fixed train rows, without dropout."""
-    n_updates: int
-    """Optimizer steps since the trial began, this epoch included."""
-    seconds: float
-    """Training and evaluation time of this epoch, monotonic clock."""
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    """Further metrics of the validation predictions, by name; without those that gave no number."""
-    metric_errors: Mapping[str, str] = field(default_factory=dict)
-    """Why they gave none."""
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
-    """One go of a trial on one worker."""
-
-    attempt: int
-    """From 1."""
-    worker: str
-    started_at: float
-    """Wall clock, seconds since 1970."""
-    ended_at: float | None
-    first_epoch: int | None
-    """The first epoch that this attempt trained; above 1 when it began from a checkpoint."""
-    stop_reason: StopReason | None
-    """None while it runs, and after a driver died without a word."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrialRecord:
-    """One set of values and what became of it."""
-
-    number: int
-    name: str
-    """`0007`, or `0007-r2` for the second replicate; also its folder and its TensorBoard run."""
-    purpose: Purpose
-    arm: str | None
-    """The choice of the compared dimension, or None where nothing is compared."""
-    arm_number: int
-    """Its number within its arm, from 0."""
-    values: Mapping[str, Value]
-    """Active dimensions only, by column name (`layer_size_0`)."""
-    seed: int
-    is_default: bool
-    """The default configuration, projected onto the space."""
-    state: TrialState
-    stop_reason: StopReason | None
-    error: str | None
-    epochs: tuple[EpochRecord, ...] = ()
-    """In order of epoch, one each."""
-    attempts: tuple[AttemptRecord, ...] = ()
-    n_parameters: int | None = None
-    best_epoch: int | None = None
-    """The epoch with the lowest finite `val_rmse`."""
-    best_rmse: float | None = None
-    """`val_rmse` at the best epoch: the objective. Ranked only where the state is COMPLETE."""
-    asked_at: float = 0.0
-    ended_at: float | None = None
-    pruner_state: Mapping[str, Any] = field(default_factory=dict)
-    """Optuna's `system_attrs` of the trial by epoch: {"3": {...}}; needed to resume."""
-    is_enqueued: bool = False
-    """Asked for by the sweep, after the default; no sampler proposed it."""
-
-    def metric(self, name: str) -> float | None:
-        """A further metric at the best epoch; None where it gave no number."""
-        best = next((epoch for epoch in self.epochs if epoch.epoch == self.best_epoch), None)
-        return None if best is None else best.metrics.get(name)
-
-    @property
-    def is_ranked(self) -> bool:
-        return self.state is TrialState.COMPLETE and self.purpose is Purpose.SEARCH
-
-    @property
-    def is_diverged(self) -> bool:
-        return self.stop_reason is StopReason.DIVERGED
-
-    @property
-    def seconds(self) -> float:
-        """Training seconds over all epochs."""
-        return sum(epoch.seconds for epoch in self.epochs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,9 +226,6 @@ def read_study(folder: Path) -> StudyRecord:
         StudyError: it is no study, or a file in it is missing or damaged; names the file. What
             recsweep worked out itself and can work out anew is left out instead (`unreadable`).
     """
-    # The ledger's own module is made of the records above.
-    from experiments.ledger import Ledger
-
     if not _is_study(folder):
         raise StudyError(
             f"{folder}: this is no study (a study's folder holds {SWEEP_NAME} and "
