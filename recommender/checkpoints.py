@@ -12,7 +12,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,17 @@ def write_checkpoint(
     for old in folder.glob("arrays-*.npz"):
         if old.name != name:
             old.unlink(missing_ok=True)
+
+
+def numbered(prefix: str, arrays: Sequence[Array]) -> dict[str, Array]:
+    """Names that keep the order: `weight_000`, `weight_001`, ..."""
+    return {f"{prefix}_{i:03}": array for i, array in enumerate(arrays)}
+
+
+def numbered_arrays(prefix: str, arrays: Mapping[str, Array]) -> list[Array]:
+    """What `numbered` named so, in its order."""
+    names = [name for name in arrays if name.startswith(f"{prefix}_")]
+    return [arrays[f"{prefix}_{i:03}"] for i in range(len(names))]
 
 
 def has_checkpoint(folder: Path) -> bool:

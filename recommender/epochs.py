@@ -13,16 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from recommender.checkpoints import CheckpointError
 from recommender.config import RankingConfig, TrainingConfig, config_to_json
 from recommender.crossing import Crossing
-from recommender.datasets.base import Rows
+from recommender.datasets.base import Floats, Rows
 
 StopReason = Literal["max_epochs", "patience", "diverged"]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

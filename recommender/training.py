@@ -20,13 +20,19 @@ import numpy.typing as npt
 
 from recommender.architectures.blocks import Structure
 from recommender.architectures.dcn import DcnRanking
-from recommender.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from recommender.checkpoints import (
+    CheckpointError,
+    numbered,
+    numbered_arrays,
+    read_checkpoint,
+    write_checkpoint,
+)
 from recommender.config import RankingConfig, TrainingConfig
 from recommender.crossing import Crossing, crossing_of
-from recommender.datasets.base import EncodedDataset, Rows
+from recommender.datasets.base import EncodedDataset, Floats, Rows
 from recommender.device import DeviceData
 from recommender.epochs import EpochResult as EpochResult
-from recommender.epochs import Floats, Run, StopReason, check_checkpoint_is_of, derive_seed
+from recommender.epochs import Run, StopReason, check_checkpoint_is_of, derive_seed
 from recommender.errors import Interrupted
 from recommender.graph import borrow_graph
 from recommender.metrics import rmse
@@ -129,11 +135,9 @@ class TrainingRun(Run):
         return EpochResult(self.epoch, val_rmse, train_rmse, self.n_updates, seconds)
 
     def predict_validation(self) -> Floats:
-        """Ratings of all validation rows under the current weights, not clipped."""
         return self._graph.predict(self._data.validation)
 
     def predict(self, rows: Rows) -> Floats:
-        """Ratings of any encoded rows under the current weights, not clipped."""
         return self._graph.predict(self._data.batches(rows))
 
     def keras_rmse(self) -> float:
@@ -141,23 +145,16 @@ class TrainingRun(Run):
         return self._graph.keras_rmse(self._data.validation)
 
     def load_best(self) -> None:
-        """Gives the model the weights of its best epoch; training cannot go on after that."""
         assert self.best_epoch is not None, "no epoch was finite"
         _assign(self._graph.weights, self._best_weights)
         self._is_torn = True
 
     def save_best(self, folder: Path, extra: Mapping[str, Any]) -> None:
-        """Writes the weights of the best epoch, with `extra` (JSON) in the metadata."""
         assert self.best_epoch is not None, "no epoch was finite"
         metadata = self._best_metadata(extra)
-        write_checkpoint(folder, _named("weight", self._best_weights), metadata)
+        write_checkpoint(folder, numbered("weight", self._best_weights), metadata)
 
     def load_saved_best(self, folder: Path) -> None:
-        """Gives the model the weights that `save_best` wrote; training cannot go on after that.
-
-        Raises:
-            CheckpointError: nothing is there, it is damaged, or it is of another model or data.
-        """
         arrays, metadata = read_checkpoint(folder)
         check_checkpoint_is_of(self.config, metadata, folder)
         weights = numbered_arrays("weight", arrays)
@@ -168,22 +165,12 @@ class TrainingRun(Run):
         self.load_best()
 
     def save(self, folder: Path) -> None:
-        """Writes all that the run needs to go on; whole or not at all.
-
-        Raises:
-            OSError: the folder keeps what it held.
-        """
         self._refuse_torn()
         state = [variable.numpy() for variable in self._graph.state]
-        arrays = _named("state", state) | _named("best", self._best_weights)
+        arrays = numbered("state", state) | numbered("best", self._best_weights)
         write_checkpoint(folder, arrays, self._metadata())
 
     def restore(self, folder: Path) -> None:
-        """Takes on the state that `save` wrote; epochs and patience are this run's own.
-
-        Raises:
-            CheckpointError: nothing is there, it is damaged, or it is of another model or seed.
-        """
         arrays, metadata = read_checkpoint(folder)
         self._check_metadata(metadata, folder)
         state, best = numbered_arrays("state", arrays), numbered_arrays("best", arrays)
@@ -212,10 +199,6 @@ class TrainingRun(Run):
         return True
 
     def crossing(self) -> Crossing | None:
-        """What the cross layers cross under the current weights; None where there are none.
-
-        Training cannot go on after that.
-        """
         model = self._graph.model
         if not isinstance(model, DcnRanking):
             return None
@@ -234,11 +217,6 @@ class TrainingRun(Run):
         assert not self._is_torn, "the weights are not those of the last epoch: restore the run"
 
 
-def numbered_arrays(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-    """`weight_000`, `weight_001`, ... in their order."""
-    return [arrays[name] for name in sorted(arrays) if name.startswith(f"{prefix}_")]
-
-
 def _rmse(predicted: Floats, actual: Floats) -> float:
     return rmse(predicted, actual) if np.isfinite(predicted).all() else math.nan
 
@@ -246,7 +224,3 @@ def _rmse(predicted: Floats, actual: Floats) -> float:
 def _assign(variables: Sequence[Any], values: Sequence[npt.NDArray[Any]]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-
-
-def _named(prefix: str, values: Sequence[npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-    return {f"{prefix}_{i:03}": value for i, value in enumerate(values)}

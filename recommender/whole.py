@@ -27,10 +27,9 @@ import numpy as np
 
 from recommender.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from recommender.config import RankingConfig, TrainingConfig
-from recommender.datasets.base import EncodedDataset, Rows
+from recommender.datasets.base import EncodedDataset, Floats, Rows
 from recommender.epochs import (
     EpochResult,
-    Floats,
     Run,
     check_checkpoint_is_of,
     derive_seed,

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from recommender.checkpoints import read_checkpoint, write_checkpoint
+from recommender.checkpoints import numbered, numbered_arrays, read_checkpoint, write_checkpoint
 from recommender.config import RankingConfig
 from recommender.epochs import derive_seed
 from recommender.errors import Interrupted, OwnCodeError
@@ -99,16 +99,16 @@ class KerasModel:
         return np.concatenate(parts)
 
     def save(self, folder: Path) -> None:
-        arrays = {f"state_{i:03}": np.asarray(v) for i, v in enumerate(self._state())}
+        arrays = numbered("state", [np.asarray(variable) for variable in self._state()])
         write_checkpoint(folder, arrays, {"n_updates": self.n_updates})
 
     def load(self, folder: Path) -> None:
         arrays, metadata = read_checkpoint(folder)
-        state = self._state()
-        if len(state) != len(arrays):
+        state, saved = self._state(), numbered_arrays("state", arrays)
+        if len(state) != len(saved):
             raise OwnCodeError(f"{folder}: weights of another model")
-        for variable, name in zip(state, sorted(arrays), strict=True):
-            variable.assign(arrays[name])
+        for variable, value in zip(state, saved, strict=True):
+            variable.assign(value)
         self.n_updates = metadata["n_updates"]
 
     def _call(self, inputs: dict[str, Tensor]) -> Tensor:

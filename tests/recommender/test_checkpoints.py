@@ -16,6 +16,8 @@ from recommender import checkpoints
 from recommender.checkpoints import (
     CheckpointError,
     has_checkpoint,
+    numbered,
+    numbered_arrays,
     read_checkpoint,
     read_metadata,
     write_checkpoint,
@@ -62,6 +64,14 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(
     assert metadata["epoch"] == 1
     np.testing.assert_array_equal(arrays["a"], ARRAYS["a"])
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_thousand_and_more_arrays_keep_their_order() -> None:
+    arrays = [np.array(i) for i in range(1012)]
+    named = numbered("state", arrays) | numbered("best", arrays[:2])
+    shuffled = dict(sorted(named.items()))
+    assert numbered_arrays("state", shuffled) == arrays
+    assert numbered_arrays("best", shuffled) == arrays[:2]
 
 
 def test_no_checkpoint_is_said_as_such(tmp_path: Path) -> None:
