@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.sweep_file import SweepSource
-from experiments.sweep_tables import Report
+from experiments.sweep_tables import Report, cases_of
 from experiments.translate.hypermodel_reader import with_hyperparameters
-from recommender.config import ARCHITECTURES, HYPERPARAMETERS, problem_with
+from recommender.config import ARCHITECTURES, HYPERPARAMETERS, KERAS_OPTIMIZERS, problem_with
 from recommender.errors import ModelError, unknown
 from recommender.own import OwnArchitecture, read_own
 from search_spaces import SHIPPED, Dimension, SearchSpace, shipped_space
@@ -88,7 +88,7 @@ class OwnCode:
             )
         takers = [t for t in self.takers(name) if among is None or t in among]
         if _is_ours(name) and not (takers and all(self._is_theirs(t, name) for t in takers)):
-            return problem_with(name, value)
+            return problem_with(name, value) or self._problem_for_keras(name, value, takers)
         if not isinstance(value, bool | int | float | str):
             return f"{name} must be a single value, got {value!r}"
         parameters = [
@@ -99,6 +99,16 @@ class OwnCode:
         ]
         told = (p.problem_with(value) for p in parameters if p.name == name)
         return next((problem for problem in told if problem), None)
+
+    def _problem_for_keras(self, name: str, value: object, takers: Sequence[str]) -> str | None:
+        own = [self.architectures[taker] for taker in takers if taker in self.architectures]
+        models = [model.function for model in own if model.kind == "keras"]
+        if name != "optimizer" or not models or value in KERAS_OPTIMIZERS:
+            return None
+        return (
+            f"{value} is not one of Keras's, which {' and '.join(models)} would be trained with; "
+            f"known there: {', '.join(KERAS_OPTIMIZERS)}"
+        )
 
     def _is_theirs(self, choice: str, name: str) -> bool:
         """Whether a name of ours means a parameter of a whole model there, and nothing else."""
@@ -243,18 +253,11 @@ def _places(table: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str, str
     if not isinstance(space, dict):
         return
     for name, dimension in space.items():
-        for key, case in _cases(name, dimension):
+        for key, case in cases_of(name, dimension):
             if name == "architecture" and "choices" in case:
                 yield case, "choices", f"{key}.choices"
             if isinstance(case.get("when"), dict) and "architecture" in case["when"]:
                 yield case["when"], "architecture", f"{key}.when.architecture"
-
-
-def _cases(name: str, dimension: object) -> Iterator[tuple[str, dict[str, Any]]]:
-    listed = dimension if isinstance(dimension, list) else [dimension]
-    for i, case in enumerate(listed):
-        if isinstance(case, dict):
-            yield f"space.{name}" + (f"[{i}]" if isinstance(dimension, list) else ""), case
 
 
 def _replaced(value: object, name_of: Callable[[str], str]) -> object:
@@ -322,7 +325,7 @@ def _make_conditional(space: object, own: OwnCode) -> None:
         takers = own.takers(name)
         if not takers or len(takers) == len(own.choices):
             continue
-        for _, case in _cases(name, space[name]):
+        for _, case in cases_of(name, space[name]):
             when = case.setdefault("when", {})
             if isinstance(when, dict):
                 when.setdefault("architecture", takers)

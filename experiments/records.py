@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from experiments.board_check import BoardCheck, read_board_check
+from experiments.board_records import BoardCheck, read_board_check
 from experiments.crossing_records import CrossingRecord, read_crossings
 from experiments.errors import StateError, StudyError
 from experiments.files import read_json

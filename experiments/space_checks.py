@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from experiments.own_code import OwnCode, with_conditions
-from experiments.sweep_tables import Report
+from experiments.sweep_tables import Report, cases_of
 from recommender.config import Value
 from search_spaces import SearchSpace, parse_space
 
@@ -64,7 +64,7 @@ def _value_problems(raw: Mapping[str, Any], own: OwnCode) -> Iterator[tuple[str,
         if not own.is_known(name):
             yield f"space.{name}", own.unknown("dimension", name)
             continue
-        for key, case in _cases(name, dimension):
+        for key, case in cases_of(name, dimension):
             among = _architectures_of(case)
             for end in ("low", "high"):
                 if end in case and (problem := own.problem_with(name, case[end], among)):
@@ -87,15 +87,6 @@ def _architectures_of(case: Mapping[str, Any]) -> list[str] | None:
     when = case.get("when")
     named = when.get("architecture") if isinstance(when, dict) else None
     return None if named is None else list(named) if isinstance(named, list) else [named]
-
-
-def _cases(name: str, dimension: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(dimension, dict):
-        yield f"space.{name}", dimension
-    elif isinstance(dimension, list):
-        for i, case in enumerate(dimension):
-            if isinstance(case, dict):
-                yield f"space.{name}[{i}]", case
 
 
 def _with_number_type(name: str, dimension: object, own: OwnCode) -> object:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from experiments import folders
 from experiments.best_segments import write_best_segments
-from experiments.board_record import record_board_check
+from experiments.board_check import record_board_check
 from experiments.cluster import RayHead, import_ray, ray_cluster
 from experiments.conductor import Conductor
 from experiments.cores import cores_of_worker

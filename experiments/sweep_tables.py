@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, TypeVar, get_args
 
 from annotated_types import Ge, Len, Lt
@@ -176,3 +176,13 @@ _RULES = {
     "greater_than_equal": "must be at least {ge:g}",
     "less_than": "must be below {lt:,.12g}",
 }
+
+
+def cases_of(name: str, dimension: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tables that a dimension of `[space]` has, one or a list, each with its key."""
+    if isinstance(dimension, dict):
+        yield f"space.{name}", dimension
+    elif isinstance(dimension, list):
+        for i, case in enumerate(dimension):
+            if isinstance(case, dict):
+                yield f"space.{name}[{i}]", case

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments import folders
-from experiments.board_record import record_board_check
+from experiments.board_check import record_board_check
 from experiments.cluster import import_ray
 from experiments.conductor import Conductor
 from experiments.crossings import crossings_of, write_crossings

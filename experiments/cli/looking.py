@@ -143,7 +143,8 @@ def board(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Open TensorBoard's HParams dashboard on loopback, or check it."""
-    from experiments.board import check_board, serve_board
+    from experiments.board import serve_board
+    from experiments.board_check import check_board
     from experiments.records import find_studies, read_study
 
     records = (

@@ -9,7 +9,7 @@ from pathlib import Path
 WRITE_AND_CHECK = """
 import sys
 from pathlib import Path
-from experiments.board import check_board
+from experiments.board_check import check_board
 from experiments.hparams import write_board
 from experiments.records import read_study
 from tests.synthetic_study import make_study

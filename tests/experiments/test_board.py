@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.board import address_lines, check_board, serve_board, size_lines
+from experiments.board import address_lines, serve_board, size_lines
+from experiments.board_check import check_board
 from experiments.errors import PortError, RequestError, StateError
 from experiments.hparams import BoardWriter, write_board
 from experiments.records import StopReason, StudyRecord, TrialRecord, TrialState, read_study

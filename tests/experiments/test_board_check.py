@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import board_record
-from experiments.board_check import (
+from experiments import board_check
+from experiments.board_records import (
     BOARD_CHECK_NAME,
     BoardCheck,
     read_board_check,
@@ -32,7 +32,7 @@ def test_a_board_that_equals_the_ledger_is_on_record_and_on_the_report(tmp_path:
     study = read_study(make_study(tmp_path / "made-up", n_trials=12))
     write_board(study)
     watcher = Listening()
-    board_record.record_board_check(study, watcher)
+    board_check.record_board_check(study, watcher)
     study = read_study(study.folder)
     assert study.board_check == BoardCheck(12, len(study.columns), ())
     assert watcher.heard == []
@@ -50,7 +50,7 @@ def test_a_difference_is_said_recorded_and_does_not_end_the_run(tmp_path: Path) 
     study = read_study(make_study(tmp_path / "made-up", n_trials=12))
     write_board(replace(study, trials=study.trials[1:]))
     watcher = Listening()
-    board_record.record_board_check(study, watcher)
+    board_check.record_board_check(study, watcher)
     assert "recsweep board made-up --check" in watcher.heard[0]
     told = str(provenance(read_study(study.folder)).blocks[0])
     assert "1 difference to the ledger" in told and "trial 0000 is not on the board" in told
@@ -62,9 +62,9 @@ def test_a_board_that_cannot_be_read_is_a_difference(
     def broken(study: object) -> None:
         raise ValueError("cut short")
 
-    monkeypatch.setattr(board_record, "check_board", broken)
+    monkeypatch.setattr(board_check, "check_board", broken)
     study = read_study(make_study(tmp_path / "made-up", n_trials=2))
-    board_record.record_board_check(study, Listening())
+    board_check.record_board_check(study, Listening())
     check = read_board_check(study.folder)
     assert check is not None and check.differences == (
         "it could not be read: ValueError: cut short",

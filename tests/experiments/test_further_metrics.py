@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.board import check_board
+from experiments.board_check import check_board
 from experiments.cli.models import train
 from experiments.config import Sweep, load_sweep
 from experiments.errors import SweepFileError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments import board
+from experiments import board_check
 from experiments.hparams import METRICS, BoardWriter, write_board, write_root
 from experiments.records import (
     AttemptRecord,
@@ -86,14 +86,14 @@ def writer(folder: Path) -> Iterator[BoardWriter]:
 
 
 def row(folder: Path, name: str = "0007") -> Any:
-    return board._read_board(folder).rows[name]
+    return board_check._read_board(folder).rows[name]
 
 
 def test_the_root_declares_every_column_the_conditional_ones_too(
     folder: Path, writer: BoardWriter
 ) -> None:
     writer.start(trial_of())
-    read = board._read_board(folder)
+    read = board_check._read_board(folder)
     names = {column.name for column in COLUMNS} | {"layers", "state", "stop_reason"}
     assert set(read.columns) == names
     assert read.metrics == tuple(METRICS)
@@ -105,7 +105,7 @@ def test_the_metric_to_sort_by_comes_first() -> None:
 
 def test_a_space_without_layer_widths_has_no_layers_column(folder: Path) -> None:
     write_root(folder, COLUMNS[:2])
-    assert "layers" not in board._read_board(folder).columns
+    assert "layers" not in board_check._read_board(folder).columns
 
 
 def test_a_running_trial_shows_at_once_with_the_epochs_it_has(
@@ -269,4 +269,4 @@ def test_an_open_tensorboard_follows_a_rewritten_run_without_doubling_its_epochs
 def test_the_whole_board_can_be_written_anew_from_the_record(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "made-up", n_trials=10))
     write_board(study)
-    assert board.check_board(study) == []
+    assert board_check.check_board(study) == []

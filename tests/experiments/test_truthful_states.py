@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 import optuna
 import pytest
 
-from experiments.board import check_board
+from experiments.board_check import check_board
 from experiments.config import sweep_to_toml
 from experiments.files import write_json
 from experiments.folders import columns_of

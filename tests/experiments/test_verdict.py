@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import recsweep
-from experiments.board import check_board
-from experiments.board_check import BoardCheck
+from experiments.board_check import check_board
+from experiments.board_records import BoardCheck
 from experiments.errors import RequestError, StateError
 from experiments.records import (
     FIRST_NUMBER_BESIDE,

@@ -8,7 +8,7 @@ import pytest
 
 from experiments.arms import default_point
 from experiments.best import trial_to_toml
-from experiments.board import check_board
+from experiments.board_check import check_board
 from experiments.cli.models import train
 from experiments.config import Sweep, default_values, load_sweep
 from experiments.errors import RequestError, StateError, SweepFileError
@@ -110,6 +110,19 @@ def test_what_means_nothing_to_any_model_is_refused(folder: Path) -> None:
     (problem,) = caught.value.problems
     assert problem.key == "space.n_layers"
     assert problem.message == "means nothing to MF; known there: l2, n_factors, rate"
+
+
+def test_an_optimizer_that_keras_lacks_is_refused_where_it_reaches_a_keras_model(
+    folder: Path,
+) -> None:
+    reference = "tutorial.py:MovielensModel"
+    with pytest.raises(SweepFileError) as caught:
+        _sweep(reference, space={"optimizer": Choice(["adam", "lazy_adam"])})
+    (problem,) = caught.value.problems
+    assert problem.key == "space.optimizer.choices"
+    assert "lazy_adam is not one of Keras's, which MovielensModel would be" in problem.message
+    apart = Choice(["adam", "lazy_adam"]).when(architecture="plain")
+    assert _sweep(reference, space={"optimizer": apart}).space is not None
 
 
 def test_a_name_of_ours_keeps_our_limits_where_it_reaches_our_models(folder: Path) -> None:

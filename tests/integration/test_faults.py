@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from experiments.board import check_board
+from experiments.board_check import check_board
 from experiments.cluster import Resources
 from experiments.errors import DiskError
 from experiments.machine import Machine

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.board import check_board
+from experiments.board_check import check_board
 from experiments.cluster import Resources
 from experiments.config import load_sweep
 from experiments.errors import StateError

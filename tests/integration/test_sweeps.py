@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from experiments.board import check_board
-from experiments.board_check import BoardCheck
+from experiments.board_check import check_board
+from experiments.board_records import BoardCheck
 from experiments.cluster import Resources
 from experiments.journal import journal_files, read_journal
 from experiments.machine import Machine

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.board import check_board
+from experiments.board_check import check_board
 from experiments.cluster import Resources
 from experiments.machine import Machine
 from experiments.records import Purpose, TrialRecord, TrialState, read_study

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from experiments.board import check_board
+from experiments.board_check import check_board
 from experiments.config import sweep_to_toml
 from experiments.journal import Event, journal_files, read_journal
 from experiments.records import StopReason, StudyRecord, TrialState, read_study
