@@ -6,6 +6,7 @@ that all renderings show the same digits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -132,8 +133,9 @@ class Picture:
     narrow: str
     svg: str
     """The wide drawing as a standalone SVG document."""
-    png: bytes
-    """The same for papers, as wide as a page at 300 dpi, light, with its caption as metadata."""
+    png: Callable[[], bytes]
+    """Paints the same for papers, as wide as a page at 300 dpi, light, with its caption as
+    metadata: most of the work of a report, and of no use to a page."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -18,8 +19,11 @@ import pytest
 from PIL import Image
 
 from experiments.records import StopReason, StudyRecord, TrialState
+from reports import figures
+from reports.blocks import Picture
 from reports.render import ReportPaths, build_sections, write_report
 from reports.sections import registry
+from reports.sections.curves import curves
 from tests.reports.conftest import MakeStudy, with_one_complete, without_complete
 from tests.reports.verdicts import opened
 
@@ -64,7 +68,14 @@ def test_everything_is_written_beside_the_study(study: StudyRecord, paths: Repor
     assert {path.name for path in paths.figures} >= {"best.svg", "arms.svg", "curves.svg"}
 
 
-def test_every_picture_is_a_png_file_for_print_too(paths: ReportPaths) -> None:
+def test_every_picture_is_a_png_file_for_print_too(
+    study: StudyRecord,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    paint_png: Callable[..., bytes],
+) -> None:
+    monkeypatch.setattr(figures, "paint_png", paint_png)
+    paths = write_report(study, tmp_path)
     captions = paths.html.parent.joinpath("figures", "captions.txt").read_text("utf-8")
     drawings = [path for path in paths.figures if path.suffix == ".svg"]
     assert drawings
@@ -76,6 +87,17 @@ def test_every_picture_is_a_png_file_for_print_too(paths: ReportPaths) -> None:
             caption = png.text["Description"]  # type: ignore[attr-defined]  # of PNG files
         assert corner[:3] == (255, 255, 255)  # type: ignore[index]  # not a palette
         assert f"{drawing.name}, {drawing.stem}.png\n{caption}\n" in captions
+
+
+def test_a_png_file_has_the_same_bytes_twice(
+    study: StudyRecord, monkeypatch: pytest.MonkeyPatch, paint_png: Callable[..., bytes]
+) -> None:
+    monkeypatch.setattr(figures, "paint_png", paint_png)
+    one, other = (
+        [block.png() for block in curves(study).blocks if isinstance(block, Picture)]
+        for _ in range(2)
+    )
+    assert one and one == other
 
 
 def test_no_temporary_file_is_left(paths: ReportPaths) -> None:
