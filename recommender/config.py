@@ -16,6 +16,15 @@ from recommender.own import Value as Value
 
 ARCHITECTURES = ("plain", "dcn")
 OPTIMIZERS = ("adam", "adamw", "nadam", "lazy_adam", "adagrad", "sgd", "rmsprop")
+KERAS_OPTIMIZERS = {
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "nadam": "Nadam",
+    "adagrad": "Adagrad",
+    "sgd": "SGD",
+    "rmsprop": "RMSprop",
+}
+"""Those of them that Keras has, and its names for them: what a Keras model is trained with."""
 RATES = ("dropout", "input_dropout", "user_oov_rate", "item_oov_rate")
 PENALTIES = ("embedding_l2", "dense_l2")
 NUMERIC = ("learning_rate", "weight_decay", *RATES, *PENALTIES)

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from recommender.checkpoints import numbered, numbered_arrays, read_checkpoint, write_checkpoint
-from recommender.config import RankingConfig
+from recommender.config import KERAS_OPTIMIZERS, RankingConfig
 from recommender.epochs import derive_seed
 from recommender.errors import Interrupted, OwnCodeError
 from recommender.model_data import ModelData, ModelRows
+from recommender.optimizers import MOMENTUM
 from recommender.own import Value
 from recommender.own_loading import blamed_on
 from recommender.runtime import tf, tfrs
@@ -148,21 +149,13 @@ class KerasModel:
         """The trial's: its optimizer, learning rate and weight decay."""
         config = self._config
         optimizers = self._keras().optimizers
-        names = {
-            "adam": "Adam",
-            "adamw": "AdamW",
-            "nadam": "Nadam",
-            "adagrad": "Adagrad",
-            "sgd": "SGD",
-            "rmsprop": "RMSprop",
-        }
-        if config.optimizer not in names:
+        if config.optimizer not in KERAS_OPTIMIZERS:
             raise OwnCodeError(
                 f"optimizer {config.optimizer!r} is recsweep's own and not one of Keras's, which "
-                f"{self._own.where} trains with; take one of {', '.join(names)}"
+                f"{self._own.where} trains with; take one of {', '.join(KERAS_OPTIMIZERS)}"
             )
-        further = {"sgd": {"momentum": 0.9}, "adamw": {"weight_decay": config.weight_decay}}
-        kind = getattr(optimizers, names[config.optimizer])
+        further = {"sgd": {"momentum": MOMENTUM}, "adamw": {"weight_decay": config.weight_decay}}
+        kind = getattr(optimizers, KERAS_OPTIMIZERS[config.optimizer])
         return kind(learning_rate=config.learning_rate, **further.get(config.optimizer, {}))
 
     def _wanted_columns(self) -> tuple[str, ...] | None:
