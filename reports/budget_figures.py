@@ -13,7 +13,7 @@ from reports import numbers
 from reports.expected_best import ExpectedBest
 from reports.figures import COLOURS, WIDE, new_figure
 
-_ROUND_COUNTS = tuple(d * 10**e for e in range(6) for d in (1, 2, 5))
+ROUND_COUNTS = tuple(d * 10**e for e in range(6) for d in (1, 2, 5))
 _ROUND_SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 18_000,
                   36_000, 86_400, 172_800, 432_000, 864_000)  # fmt: skip
 
@@ -100,7 +100,7 @@ def _panel(figure: Figure, index: int, *, is_wide: bool, left_px: int) -> Axes:
 def _log_ticks(axes: Axes, *, is_time: bool, at_most: int) -> None:
     """Round numbers within the panel, as many as have room."""
     low, high = axes.get_xlim()
-    ticks = _ROUND_SECONDS if is_time else _ROUND_COUNTS
+    ticks = _ROUND_SECONDS if is_time else ROUND_COUNTS
     inside = [tick for tick in ticks if low <= tick <= high]
     every = -(-len(inside) // at_most) or 1
     axes.xaxis.set_major_locator(FixedLocator(inside[::every]))

@@ -7,13 +7,11 @@ from itertools import accumulate
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
 from reports.blocks import Column, Note, Row, Section, Table, Text
-from reports.budget_figures import BudgetCurve, budget_curves
+from reports.budget_figures import ROUND_COUNTS, BudgetCurve, budget_curves
 from reports.expected_best import BAND, budgets, expected_best
 from reports.figures import picture
 from reports.sections.summary import arm_colours
 
-_SHOWN = tuple(d * 10**e for e in range(6) for d in (1, 2, 5))
-"""Numbers of trials with a row in the table, beside the last."""
 _BAND = f"{100 * BAND:.0f} %"
 
 
@@ -67,7 +65,7 @@ def _curves(study: StudyRecord) -> list[BudgetCurve]:
         if len(complete) < 2:
             continue
         values = [ranking.objective(trial) for trial in complete]
-        shown = {n for n in _SHOWN if n <= len(values)}
+        shown = {n for n in ROUND_COUNTS if n <= len(values)}
         curves.append(
             BudgetCurve(
                 label=arm or "all trials",
@@ -87,7 +85,7 @@ def _sentence(curves: list[BudgetCurve]) -> str:
         last = curve.points[-1]
         half = next(point for point in curve.points if 2 * point.n >= last.n)
         return (
-            f"Half the search, {numbers.plural(half.n, 'complete trial')} in "
+            f"About half the search, {numbers.plural(half.n, 'complete trial')} in "
             f"{numbers.seconds(half.n * curve.seconds_a_trial)} of training, was to be expected to "
             f"find {numbers.rmse(half.mean)}; all {last.n:,} found {numbers.rmse(last.mean)}, "
             f"{half.mean - last.mean:.4f} less."
@@ -95,14 +93,16 @@ def _sentence(curves: list[BudgetCurve]) -> str:
     within = min(curve.points[-1].n * curve.seconds_a_trial for curve in curves)
     reached = []
     for curve in curves:
-        point = [p for p in curve.points if p.n * curve.seconds_a_trial <= within * (1 + 1e-9)]
-        best = point[-1] if point else curve.points[0]
+        paid = [p for p in curve.points if p.n * curve.seconds_a_trial <= within * (1 + 1e-9)]
         reached.append(
-            f"{curve.label} {numbers.rmse(best.mean)} ({numbers.plural(best.n, 'complete trial')})"
+            f"{curve.label} {numbers.rmse(paid[-1].mean)} "
+            f"({numbers.plural(paid[-1].n, 'complete trial')})"
+            if paid
+            else f"{curve.label} nothing, since a complete trial of it takes longer"
         )
     return (
-        "Arms that got equally many trials did not cost the same. For the same "
-        f"{numbers.seconds(within)} of training each was to be expected to find: "
+        "Equally many trials of two arms need not cost the same. For the same "
+        f"{numbers.seconds(within)} of training each arm was to be expected to find: "
         f"{', '.join(reached)}."
     )
 
@@ -121,7 +121,7 @@ def _table(study: StudyRecord, curves: list[BudgetCurve]) -> Table:
         )
         for curve in curves
         for point in curve.points
-        if point.n in _SHOWN or point is curve.points[-1]
+        if point.n in ROUND_COUNTS or point is curve.points[-1]
     ]
     return Table(
         caption="What a budget was to be expected to find",

@@ -85,3 +85,16 @@ def test_a_study_without_arms_has_one_curve(make: MakeStudy) -> None:
 def test_one_complete_trial_draws_no_curve(study: StudyRecord) -> None:
     assert budget(with_one_complete(study)) is None
     assert budget(without_complete(study)) is None
+
+
+def test_an_arm_whose_trial_costs_more_than_the_others_whole_search_found_nothing(
+    study: StudyRecord,
+) -> None:
+    slow = tuple(
+        replace(t, epochs=tuple(replace(e, seconds=1e6) for e in t.epochs)) if t.arm == "dcn" else t
+        for t in study.trials
+    )
+    section = budget(replace(study, trials=slow))
+    assert section is not None
+    text = next(block for block in section.blocks if isinstance(block, Text)).text
+    assert "dcn nothing, since a complete trial of it takes longer" in text
