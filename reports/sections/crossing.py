@@ -107,7 +107,7 @@ def _moved_sentence(study: StudyRecord, crossed: list[_Crossed]) -> str:
     if low < LITTLE:
         few = ", ".join(label(study, one.name) for one in crossed if one.moved < LITTLE)
         return f"{head}; in the maps of {few} there is little but that start."
-    return f"{head}: the maps show what was learned."
+    return f"{head}: the maps show more than that start."
 
 
 def _strongest(study: StudyRecord, one: _Crossed) -> str:

@@ -109,7 +109,7 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult, cro
         )
         return f"{sizes} {ahead} by {by}: {open_}."
     if pair.first == crossed:
-        return f"{sizes} {dcn} beats a plain model by {by}: it is the crossing, not the size."
+        return f"{sizes} {dcn} beats a plain model by {by}: its size alone does not explain that."
     return (
         f"{sizes} a plain model beats {dcn} by {by}: the same numbers are better spent on wider "
         "layers than on crossing."

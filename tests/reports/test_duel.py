@@ -42,7 +42,7 @@ def best_dcn(study: StudyRecord) -> str:
 @pytest.mark.parametrize(
     ("dcn", "control", "said"),
     [
-        (0.0, 0.02, "it is the crossing, not the size"),
+        (0.0, 0.02, "its size alone does not explain that"),
         (0.01, 0.0105, "tie within 0.003: the crossing adds nothing that matters"),
         (0.01, 0.0125, "is ahead of a plain model by"),
         (0.0125, 0.01, "a plain model is ahead of #"),
@@ -130,7 +130,7 @@ def test_a_block_that_grew_is_named_and_drawn(study: StudyRecord) -> None:
     section = crossing(with_crossings(study, moved=0.9))
     assert section is not None
     texts = [block.text for block in section.blocks if isinstance(block, Text)]
-    assert "the maps show what was learned" in texts[0]
+    assert "the maps show more than that start" in texts[0]
     assert "largest block user_id × item_id in layer 1 (2.4" in texts[1]
     (drawn,) = (block for block in section.blocks if isinstance(block, Picture))
     for text in ("user_id", "item_id", "year", "cross layer 1", "cross layer 2"):
