@@ -68,8 +68,8 @@ def verdict_differences(study: StudyRecord) -> list[str]:
         scores = [score for score in found.rmse_by_seed if score is not None]
         if len(found.rmse_by_seed) < 2 or len(scores) < len(found.rmse_by_seed):
             continue
-        interval, mean = over_seeds(scores), sum(scores) / len(scores)
-        anew = {"mean": mean, "low": interval.low, "high": interval.high}
+        interval = over_seeds(scores)
+        anew = {"mean": interval.estimate, "low": interval.low, "high": interval.high}
         differences += [
             f"verdict of {found.name}: {name} {getattr(found, name)} there, {value:.6f} anew"
             for name, value in anew.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experiments.records import StudyRecord, TrialState
+from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.blocks import Block, Problem, Section
 from reports.comparison_figures import StudyGaps, best_so_far, gap_plot
@@ -81,9 +81,8 @@ def _judged(study: StudyRecord) -> tuple[float, float, float] | None:
 
 def _so_far(study: StudyRecord, bias: float) -> tuple[tuple[int, float], ...]:
     ranked = {trial.number for trial in ranking.ranked_trials(study)}
-    over = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     finished = sorted(
-        (trial for trial in study.search_trials if trial.state in over),
+        (trial for trial in study.search_trials if trial.state.is_finished),
         key=lambda trial: (trial.ended_at or 0.0, trial.number),
     )
     steps: list[tuple[int, float]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -39,8 +40,7 @@ def metrics(study: StudyRecord) -> Section | None:
     blocks += [Problem(f"{name} gave no number in some epochs: {e}") for name, e in errors.items()]
     if ranked:
         blocks.append(_table(study, ranked[:N_ROWS]))
-    if notes := [_agreement(name, ranked) for name in study.metrics]:
-        blocks += [Note(note) for note in notes if note]
+    blocks += [Note(said) for name in study.metrics if (said := _agreement(name, ranked))]
     for name in study.metrics:
         curves = [_curve(name, t, SERIES[i]) for i, t in enumerate(ranked[: len(SERIES)])]
         if drawn := [curve for curve in curves if curve.epochs]:
@@ -94,10 +94,9 @@ def _agreement(name: str, ranked: Sequence[TrialRecord]) -> str | None:
     pairs = [(t.best_rmse, value) for t in ranked if (value := t.metric(name)) is not None]
     if len(pairs) < MIN_TRIALS:
         return None
-    ranks = pd.DataFrame(pairs, dtype=float).rank()
-    if not ranks.std().all():
+    correlation = pd.DataFrame(pairs, dtype=float).corr("spearman").to_numpy()[0, 1]
+    if np.isnan(correlation):  # all have the same value
         return None
-    correlation = ranks.corr().to_numpy()[0, 1]
     return (
         f"Over {len(pairs)} complete trials the order by {name} and the order by RMSE have a rank "
         f"correlation of {correlation:.2f}."
