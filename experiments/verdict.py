@@ -252,10 +252,10 @@ def gather_evidence(
             record_board_check(study, watcher)
         if any(not trial.state.is_finished for trial in judged(study.trials)):
             return Verdict(study, frozen, None, cause or StopCause.COMMAND)
-        evidence = read_evidence(study, frozen, sweep, loaded, confirm, watcher)
+        replicas = Replicas(folder, sweep, loaded.encoded)
+        evidence = read_evidence(study, frozen, loaded, confirm, replicas, watcher)
         rows = loaded.encoded if confirm is None else confirm.judged_in(loaded.encoded)
         write_segments(folder, segments_of(rows, evidence.predicted))
-        replicas = Replicas(folder, sweep, loaded.encoded)
         write_crossings(folder, crossings_of(study, frozen, sweep, replicas))
     return Verdict(study, frozen, evidence)
 
@@ -357,15 +357,14 @@ def _train(
 def read_evidence(
     study: StudyRecord,
     frozen: VerdictRecord,
-    sweep: SweepConfig,
     loaded: LoadedDataset,
     confirm: ConfirmRows | None,
+    replicas: Replicas,
     watcher: StudyWatcher,
 ) -> Evidence:
     """The finalists' predictions from their files; a damaged one is made again and said."""
     by_name = {trial.name: trial for trial in judged(study.trials)}
     encoded = loaded.encoded
-    replicas = Replicas(study.folder, sweep, encoded)
     rows, what = (encoded.validation, "predicted") if confirm is None else (confirm.rows, "confirm")
     predicted: dict[str, Floats] = {}
     rmse_by_seed: dict[str, tuple[float | None, ...]] = {}
