@@ -13,10 +13,11 @@ from typing import Any
 import psutil
 import pytest
 
-from experiments import cluster
-from experiments.cluster import WORKER_ENVIRONMENT, RayHead, Resources
+from experiments import cluster, ray_head
+from experiments.cluster import WORKER_ENVIRONMENT, Resources
 from experiments.errors import ClusterError, RequestError, SweepFileError
 from experiments.machine import Gpu, Machine
+from experiments.ray_head import RayHead
 
 ROOT = Path(__file__).parents[2]
 NO_GPU = Machine(n_cpus=2, cpu="a", memory_gb=8)
@@ -187,8 +188,8 @@ def test_a_lost_cluster_ends_the_driver_with_7_and_the_command_to_go_on(tmp_path
 
 
 def test_a_head_that_does_not_answer_any_more_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "HEAD_ASKED_EVERY_S", 0.0)
-    monkeypatch.setattr(cluster, "HEAD_PATIENCE_S", 0.2)
+    monkeypatch.setattr(ray_head, "HEAD_ASKED_EVERY_S", 0.0)
+    monkeypatch.setattr(ray_head, "HEAD_PATIENCE_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         head = RayHead(address=listening.getsockname())
         time.sleep(0.3)
