@@ -10,7 +10,7 @@ import numpy as np
 
 from recommender.datasets.base import EncodedDataset, Rows
 from recommender.runtime import tf
-from recommender.sampling import train_sample
+from recommender.train_sample import train_sample
 
 if TYPE_CHECKING:
     from recommender.architectures.blocks import Structure

@@ -39,7 +39,7 @@ from recommender.metrics import rmse
 from recommender.model_data import ModelData, ModelRows
 from recommender.own import OwnArchitecture
 from recommender.own_loading import blamed_on, load
-from recommender.sampling import train_sample
+from recommender.train_sample import train_sample
 
 PREDICTION_ROWS = 1 << 20
 """Rows that a model is asked for at once."""
