@@ -59,10 +59,9 @@ def reference_of(thing: Any) -> str:
     """
     name = getattr(thing, "__qualname__", None)
     if name is None or not name.isidentifier():
-        what = getattr(thing, "__qualname__", None) or repr(thing)
         raise RequestError(
-            f"{what} cannot be found again on a worker; give a function or class that is defined "
-            "at the top level of a module, a cell or a script"
+            f"{name or repr(thing)} cannot be found again on a worker; give a function or class "
+            "that is defined at the top level of a module, a cell or a script"
         )
     module = sys.modules.get(thing.__module__)
     file = getattr(module, "__file__", None)

@@ -110,7 +110,7 @@ class _OwnSampler(BaseSampler):
         self._inner = inner
 
     def __str__(self) -> str:
-        return f"{self._own.where}"
+        return self._own.where
 
     def reseed_rng(self) -> None:
         self._inner.reseed_rng()

@@ -101,16 +101,15 @@ class KerasModel:
 
     def save(self, folder: Path) -> None:
         arrays = numbered("state", [np.asarray(variable) for variable in self._state()])
-        write_checkpoint(folder, arrays, {"n_updates": self.n_updates})
+        write_checkpoint(folder, arrays, {})
 
     def load(self, folder: Path) -> None:
-        arrays, metadata = read_checkpoint(folder)
+        arrays, _ = read_checkpoint(folder)
         state, saved = self._state(), numbered_arrays("state", arrays)
         if len(state) != len(saved):
             raise OwnCodeError(f"{folder}: weights of another model")
         for variable, value in zip(state, saved, strict=True):
             variable.assign(value)
-        self.n_updates = metadata["n_updates"]
 
     def _call(self, inputs: dict[str, Tensor]) -> Tensor:
         with blamed_on(self._own), self._known_columns():

@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from recommender.datasets.base import DatasetConfig, FeatureKind
 from recommender.datasets.sources import TIME_FEATURES, Problem, RawItems, RawTable, Source
 from recommender.errors import DataError, OwnCodeError
 from recommender.own import OwnArchitecture
+from recommender.own_loading import blamed_on, load
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,8 +63,6 @@ def _problems(dataset: DatasetConfig, files: Mapping[str, Path]) -> list[Problem
 
 def _called(own: OwnArchitecture, path: Path | None) -> pd.DataFrame:
     import pandas as pd
-
-    from recommender.own_loading import blamed_on, load
 
     try:
         function = load(own)
@@ -132,13 +133,12 @@ def _items(own: OwnArchitecture, frame: pd.DataFrame) -> RawItems | None:
 
 
 def _kind(column: pd.Series[Any]) -> FeatureKind:
-    import numpy as np
     import pandas as pd
 
-    if any(isinstance(value, list | tuple | set | np.ndarray) for value in column):
-        return "list"
-    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return "number" if is_number else "category"
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return "number"
+    has_lists = any(isinstance(value, list | tuple | set | np.ndarray) for value in column)
+    return "list" if has_lists else "category"
 
 
 def _as_tuple(value: Any) -> Any:

@@ -17,6 +17,7 @@ from recommender.datasets.base import PARTS
 from recommender.datasets.cleaning import Ratings
 from recommender.errors import DataError, OwnCodeError
 from recommender.own import OwnArchitecture
+from recommender.own_loading import blamed_on, load
 
 
 def labelled(own: OwnArchitecture, ratings: Ratings) -> npt.NDArray[np.int8]:
@@ -37,8 +38,6 @@ def labelled(own: OwnArchitecture, ratings: Ratings) -> npt.NDArray[np.int8]:
 
 
 def _labels(own: OwnArchitecture, ratings: Ratings) -> npt.NDArray[np.int8]:
-    from recommender.own_loading import blamed_on, load
-
     frame = pd.DataFrame(
         {"user": ratings.user_ids[ratings.user], "item": ratings.item_ids[ratings.item]}
     )
