@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from experiments.cluster import Resources
     from experiments.records import StudyRecord
+    from experiments.resources import Resources
     from experiments.supervision import StopCause
     from experiments.sweep import SweepConfig
 
@@ -43,7 +43,7 @@ _HOMES = {
     "load_sweep": "experiments.config",
     "from_keras_tuner": "experiments.translate.keras_tuner",
     "to_keras_tuner": "experiments.translate.keras_tuner",
-    "Resources": "experiments.cluster",
+    "Resources": "experiments.resources",
     "RankingConfig": "recommender.config",
     "TrainingConfig": "recommender.config",
     "DatasetConfig": "recommender.datasets.base",

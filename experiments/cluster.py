@@ -18,8 +18,7 @@ from typing import Any
 from experiments.errors import ClusterError, RecsweepError, RequestError
 from experiments.machine import Machine
 from experiments.ray_head import RayHead
-from experiments.resources import Resources as Resources
-from experiments.resources import n_on_a_gpu
+from experiments.resources import Resources, n_on_a_gpu
 
 WORKER_ENVIRONMENT = {
     "TF_USE_LEGACY_KERAS": "1",

@@ -11,7 +11,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.cluster import Resources
 from experiments.config import load_sweep, sweep_to_toml
 from experiments.errors import DiskError, RequestError, StateError
 from experiments.files import atomic_write, disk_error, is_disk_error, read_json, write_json
@@ -33,6 +32,7 @@ from experiments.records import (
     StudyRecord,
     read_study,
 )
+from experiments.resources import Resources
 from experiments.sweep import SweepConfig
 from recommender.baselines import Baseline
 from recommender.datasets.base import DatasetDescription

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cluster import Resources, ray_cluster
+from experiments.cluster import ray_cluster
 from experiments.machine import Gpu, Machine
+from experiments.resources import Resources
 from reports import figures
 from tests.synthetic import synthetic_ratings
 

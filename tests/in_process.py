@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from experiments.cluster import Resources
 from experiments.conductor import Conductor
 from experiments.machine import Machine
 from experiments.orders import WorkerSettings
+from experiments.resources import Resources
 from experiments.supervision import StopSwitch
 from experiments.watcher import StudyWatcher
 from experiments.worker import Workbench

@@ -14,10 +14,11 @@ import psutil
 import pytest
 
 from experiments import cluster, ray_head
-from experiments.cluster import WORKER_ENVIRONMENT, Resources
+from experiments.cluster import WORKER_ENVIRONMENT
 from experiments.errors import ClusterError, RequestError, SweepFileError
 from experiments.machine import Gpu, Machine
 from experiments.ray_head import RayHead
+from experiments.resources import Resources
 
 ROOT = Path(__file__).parents[2]
 NO_GPU = Machine(n_cpus=2, cpu="a", memory_gb=8)

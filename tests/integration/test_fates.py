@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from experiments.board_check import check_board
-from experiments.cluster import Resources
 from experiments.machine import Machine
 from experiments.records import StopReason, StudyRecord, TrialState
+from experiments.resources import Resources
 from experiments.study import run_study
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent

@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 from experiments.board_check import check_board
-from experiments.cluster import Resources
 from experiments.errors import DiskError
 from experiments.machine import Machine
 from experiments.records import StopReason, TrialState, read_study
+from experiments.resources import Resources
 from experiments.study import Outcome, resume_study, run_study
 from experiments.supervision import StopCause
 from experiments.watcher import Silent

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from experiments.board_check import check_board
-from experiments.cluster import Resources
 from experiments.config import load_sweep
 from experiments.errors import StateError
 from experiments.machine import Machine
 from experiments.records import StopReason, TrialRecord, TrialState
+from experiments.resources import Resources
 from experiments.study import resume_study, run_study
 from experiments.supervision import StopCause, StopSwitch
 from experiments.watcher import Silent

@@ -16,7 +16,6 @@ import pytest
 
 from experiments.board_check import check_board
 from experiments.board_records import BoardCheck
-from experiments.cluster import Resources
 from experiments.journal import journal_files, read_journal
 from experiments.machine import Machine
 from experiments.records import (
@@ -26,6 +25,7 @@ from experiments.records import (
     TrialState,
     read_study,
 )
+from experiments.resources import Resources
 from experiments.study import resume_study, run_study
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from experiments.board_check import check_board
-from experiments.cluster import Resources
 from experiments.machine import Machine
 from experiments.records import Purpose, TrialRecord, TrialState, read_study
+from experiments.resources import Resources
 from experiments.study import run_study
 from experiments.supervision import StopCause, StopSwitch
 from experiments.verdict import gather_evidence
