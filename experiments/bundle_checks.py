@@ -51,7 +51,7 @@ def check_files(folder: Path, manifest: Manifest) -> Check:
     found = {
         path.relative_to(folder).as_posix(): path
         for path in folder.rglob("*")
-        if path.is_file() and path.name != MANIFEST_NAME
+        if path.is_file() and path != folder / MANIFEST_NAME
     }
     problems = [f"{name} is missing" for name in sorted(manifest.files.keys() - found.keys())]
     problems += [f"{name} was not packed" for name in sorted(found.keys() - manifest.files.keys())]
@@ -138,7 +138,7 @@ def check_verdict(study: StudyRecord) -> Check:
             problems.append(f"{found.name} was judged, but is not on the frozen list")
         elif frozen.number is None:
             baseline = study.baseline(found.name)
-            if has_ledger_scores and not _same(baseline and baseline.val_rmse, found.search_rmse):
+            if not _same(baseline and baseline.val_rmse, found.search_rmse):
                 problems.append(f"{found.name}: its RMSE is not that of baselines.json")
         else:
             replicas = [by_name.get(frozen.replicate(i)) for i in range(len(verdict.seeds))]
@@ -152,7 +152,7 @@ def check_verdict(study: StudyRecord) -> Check:
                 problems.append(f"{found.name}: seeds {verdict.seeds}, {seeds} in the ledger")
             # A control is no trial of the search: it has no number there, and the verdict none.
             searched = None if frozen.is_control else study.trial(frozen.number)
-            if has_ledger_scores and not _same(searched and searched.best_rmse, found.search_rmse):
+            if not _same(searched and searched.best_rmse, found.search_rmse):
                 problems.append(f"{found.name}: its RMSE in the search is not that of the ledger")
     return Check(
         "verdict",
@@ -165,7 +165,11 @@ def check_predictions(study: StudyRecord) -> Check:
     """Stored predictions: whole, one for each validation row, and of the trial they name."""
     root = study.folder / "predictions"
     data = study.provenance.get("dataset") or {}
-    n_rows = {part["n_rows"] for name in ("validation", "confirm") if (part := data.get(name))}
+    n_rows = {
+        array: part["n_rows"]
+        for array, name in (("predicted", "validation"), ("confirm", "confirm"))
+        if (part := data.get(name))
+    }
     by_name = {trial.name: trial for trial in study.trials}
     problems: list[str] = []
     places = sorted(path.parent for path in root.glob("*/*/metadata.json"))
@@ -173,17 +177,22 @@ def check_predictions(study: StudyRecord) -> Check:
         name = place.relative_to(study.folder).as_posix()
         try:
             arrays, metadata = read_checkpoint(place)
-            predicted = arrays["predicted"]
-        except (CheckpointError, KeyError, TypeError, AttributeError) as error:
+        except (CheckpointError, TypeError, AttributeError) as error:
             problems.append(f"{name}: {str(error).replace(str(study.folder) + '/', '')}")
             continue
-        if predicted.ndim != 1 or not np.isfinite(predicted).all():
+        if "predicted" not in arrays:
+            problems.append(f"{name}: no predictions in it")
+            continue
+        if any(rows.ndim != 1 or not np.isfinite(rows).all() for rows in arrays.values()):
             problems.append(f"{name}: not one finite number a row")
         trial = by_name.get(place.name)
         if place.parent.name != "validation":
             continue
-        if n_rows and len(predicted) not in n_rows:
-            problems.append(f"{name}: {len(predicted)} predictions of {max(n_rows)} rows")
+        problems += [
+            f"{name}: {rows.size} predictions of {n_rows[array]} rows"
+            for array, rows in arrays.items()
+            if rows.size != n_rows.get(array, rows.size)
+        ]
         if trial is None or not _same(trial.best_rmse, metadata.get("val_rmse")):
             problems.append(f"{name}: not of the epoch that the ledger has as its trial's best")
     return Check("predictions", f"{len(places)} sets, whole", tuple(problems))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
+from experiments.cli.wording import plural
 from experiments.errors import RecsweepError, StateError
 
 if TYPE_CHECKING:
@@ -78,10 +79,11 @@ def verify(
     if to is not None:
         typer.echo(f"unpacked {to}")
     if n_wrong:
-        raise StateError(f"{file} does not hold: {n_wrong} thing{'s' * (n_wrong > 1)} are wrong")
+        raise StateError(f"{file} does not hold: {plural(n_wrong, 'thing')} wrong")
     typer.echo(
         f"{file}: every number of the report that follows from the ledger was computed anew. What "
-        "needs the ratings stands as it was: baselines, segments, the verdict's errors by user"
+        "needs the ratings or the weights stands as it was: baselines, segments, scores on the "
+        "test split, cross kernels, and the differences of a verdict"
     )
 
 

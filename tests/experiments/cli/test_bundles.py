@@ -86,7 +86,7 @@ def repacked(bundle: Path, tmp_path: Path) -> Callable[..., Path]:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("bundle.json", json.dumps(manifest))
             for path in folder.rglob("*"):
-                if path.is_file() and path.name != "bundle.json":
+                if path.is_file() and path != folder / "bundle.json":
                     archive.write(path, path.relative_to(folder).as_posix())
         return target
 
@@ -135,12 +135,15 @@ def test_a_changed_file_is_named(repacked: Callable[..., Path]) -> None:
         path = study / "report" / "trials.csv"
         path.write_text(path.read_text().replace("COMPLETE", "PRUNED", 1))
         (study / "report" / "table.tex").write_text("more")
+        (study / "code").mkdir(exist_ok=True)
+        (study / "code" / "bundle.json").write_text("more, under the name of the list")
         (study / "report" / "report.md").unlink()
 
     code, said = recsweep("verify", repacked(change, with_hashes=False))
     assert code == 4
     assert "made-up/report/trials.csv is not what was packed" in said
     assert "made-up/report/table.tex was not packed" in said
+    assert "made-up/code/bundle.json was not packed" in said
     assert "made-up/report/report.md is missing" in said
     assert "trials.csv: 0000, state: PRUNED there, COMPLETE anew" in said
 
