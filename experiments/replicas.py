@@ -51,7 +51,7 @@ class Replicas:
     def __init__(self, folder: Path, sweep: SweepConfig, encoded: EncodedDataset) -> None:
         self._folder = folder
         self._sweep = sweep
-        self._trainer = Trainer(encoded, _configure)
+        self._trainer = Trainer(encoded, configure_as_worker)
 
     def run_of(self, trial: TrialRecord) -> Run:
         """A run with the weights of the trial's best epoch.
@@ -82,8 +82,8 @@ class Replicas:
         keep_predictions(self.run_of(trial), self._trainer.dataset, folder)
 
 
-def _configure() -> None:
+def configure_as_worker() -> None:
+    """Have this process train as a worker does, with one thread: the same numbers to the bit."""
     from recommender.runtime import configure_devices
 
-    # One thread, as a worker has: the same numbers to the bit.
     configure_devices(gpu=read_machine().n_gpus > 0, threads=1)

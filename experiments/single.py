@@ -8,8 +8,8 @@ from pathlib import Path
 
 from experiments.errors import RequestError, StateError
 from experiments.folders import frozen_sweep
-from experiments.machine import read_machine
 from experiments.records import StudyRecord, TrialRecord
+from experiments.replicas import configure_as_worker
 from experiments.study import load_data
 from experiments.sweep import SweepConfig, model_of
 from recommender.baselines import fit_baselines
@@ -33,7 +33,7 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
     bias = baselines["bias"]
     yield "to beat  " + " · ".join(f"{n.replace('_', ' ')} {v:.4f}" for n, v in baselines.items())
 
-    run = Trainer(encoded, _configure).begin(model, config.training)
+    run = Trainer(encoded, configure_as_worker).begin(model, config.training)
     size = "" if run.n_parameters is None else f"{run.n_parameters:,} parameters, "
     yield f"model    {size}up to {config.training.max_epochs} epochs"
     began = time.monotonic()
@@ -118,10 +118,3 @@ def refuse_export(model: RankingConfig, kept: Path | None = None) -> None:
         f"{model.own.where} is a whole model of your own: what a SavedModel of it takes and gives, "
         f"only you can say{where}"
     )
-
-
-def _configure() -> None:
-    from recommender.runtime import configure_devices
-
-    # One thread, as a worker of a sweep has: the same number to the bit.
-    configure_devices(gpu=read_machine().n_gpus > 0, threads=1)
