@@ -137,13 +137,14 @@ def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], Ow
     found: dict[str, OwnArchitecture] = {}
     names: dict[str, str] = {}
     mistaken: set[str] = set()
-    tuned: dict[str, tuple[Dimension, ...]] = {}
+    tuned: dict[OwnArchitecture, tuple[Dimension, ...]] = {}
 
     def read(reference: str, key: str) -> OwnArchitecture:
         own = read_own(reference, source.resolve(key, "."))
         if own.kind != "hypermodel":
             return own
-        own, tuned[own.digest + own.where] = with_hyperparameters(own)
+        own, dimensions = with_hyperparameters(own)
+        tuned[own] = dimensions
         return own
 
     def name_of(key: str, reference: str) -> str:
@@ -171,7 +172,7 @@ def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], Ow
         holder[entry] = _replaced(holder[entry], lambda text, key=key: name_of(key, text))  # type: ignore[misc]
     own = OwnCode(found, _choices(table), frozenset(mistaken))
     for name, architecture in found.items():
-        _add_dimensions(table, own, name, tuned.get(architecture.digest + architecture.where, ()))
+        _add_dimensions(table, own, name, tuned.get(architecture, ()))
     _check_required(table, own, report)
     _make_conditional(table.get("space"), own)
     _refuse_idle(table, own, report)
