@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
+from reports.arm_colours import arm_colours
 from reports.blocks import Block, Section, Text
 from reports.figures import SERIES, picture
-from reports.sections.summary import arm_colours
 from reports.space_figures import Axis, Dots, Line, parallel_coordinates, slices
 
 N_BEST = len(SERIES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from experiments.records import StudyRecord, TrialState, VerdictResults, verdict_cost
+from experiments.records import StudyRecord, TrialState, verdict_cost
 from reports import numbers, ranking
 from reports.blocks import (
     Beside,
@@ -14,46 +14,29 @@ from reports.blocks import (
     Headline,
     Note,
     Numbers,
-    Picture,
     Row,
     Section,
     Table,
-    WatchOut,
-    WatchOuts,
 )  # fmt: skip
-from reports.decision import (
-    arm_of,
-    headline_of_verdict,
-    is_model,
-    label,
-    leading_finalist,
-    smallest_tied,
-    trial_of,
-)
-from reports.described import described
-from reports.figures import COLOURS, SERIES, Dot, dot_plot, picture
-from reports.judged_rows import judged_baseline, judged_on, kept_users_text, optimism_in_short
-from reports.sections.edges import edges_of_best
-from reports.sections.segments import collapsed_models
-from reports.sections.size import size_explains
-from reports.sections.unsealed import beaten_by_bias, openings_text
-from reports.statistics import Answer
+from reports.decision import headline_of_verdict, label, leading_finalist, smallest_tied
+from reports.judged_rows import judged_baseline, kept_users_text, optimism_in_short
+from reports.sections.best_picture import best_picture
+from reports.sections.watch_outs import watch_outs
 
-N_DOTS = 10
 N_ROWS = 10
 N_VALUES = 4
 
 
 def summary(study: StudyRecord) -> Section:
-    dots = _dots(study)
-    watch_outs = _watch_outs(study)
-    margin = (watch_outs, next_command(study)) if watch_outs else (next_command(study),)
+    drawn = best_picture(study)
+    warned = watch_outs(study)
+    margin = (warned, next_command(study)) if warned else (next_command(study),)
     blocks: list[Block | None] = [
         headline(study),
         _counts(study),
         _best(study),
         Note(_what_is_shown(study)),
-        *((Beside(dots, margin),) if dots else margin),
+        *((Beside(drawn, margin),) if drawn else margin),
         _top(study),
     ]
     return Section("Summary", tuple(block for block in blocks if block is not None))
@@ -179,193 +162,6 @@ def _leader(study: StudyRecord) -> Numbers | None:
         )
     items.append((numbers.gap(leader.shrinkage), "to its own number in the search"))
     return Numbers(tuple(items))
-
-
-def arm_colours(study: StudyRecord) -> dict[str | None, str]:
-    """One colour an arm, the same in every picture; the first for a study without arms."""
-    names = [arm.arm for arm in ranking.arms(study)]
-    return {None: SERIES[0]} | {name: SERIES[i % len(SERIES)] for i, name in enumerate(names)}
-
-
-def _dots(study: StudyRecord) -> Picture | None:
-    """After a verdict its finalists with their intervals, else the best trials of one seed each."""
-    results = study.verdict.results if study.verdict else None
-    return _best_dots(study) if results is None else _verdict_dots(study, results)
-
-
-def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None:
-    colours = arm_colours(study)
-    dots = []
-    for found in results.finalists:
-        if is_model(study, found.name) and found.mean is not None:
-            assert found.low is not None and found.high is not None
-            name, colour = label(study, found.name), colours[arm_of(study, found.name)]
-            dots.append(Dot(name, found.mean, colour, False, interval=(found.low, found.high)))
-    if not dots:
-        return None
-    tied_to = min(dot.rmse for dot in dots) + results.margin
-    dots += [
-        Dot(b.label, rmse, COLOURS["muted"], True, may_be_off=b.name != "bias")
-        for b in study.baselines
-        if (rmse := judged_baseline(study, results, b.name)) is not None
-    ]
-    dots.sort(key=lambda dot: dot.rmse)
-    n_seeds = len(study.verdict.seeds) if study.verdict else 0
-    caption = (
-        f"The finalists and the baselines, on {judged_on(results)}. Filled circles: means over "
-        f"{n_seeds} fresh seeds, with 95 % intervals over seeds on these rows; whether a "
-        "difference also holds for other users stands in the verdict. Shaded: within "
-        f"{results.margin:.2g} of the first, which does not matter in practice"
-    )
-    if any(dot.may_be_off for dot in dots):
-        caption += ". An arrow: off the scale"
-    alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
-    return picture(
-        "best",
-        f"{caption}.",
-        f"Validation RMSE: {alt}.",
-        lambda width: dot_plot(dots, tied_to=tied_to, width=width),
-    )
-
-
-def _best_dots(study: StudyRecord) -> Picture | None:
-    rows = ranking.standings(study)
-    shown = [row for row in rows if row.baseline or (row.rank and row.rank <= N_DOTS)]
-    default = ranking.default_trial(study)
-    shown += [row for row in rows if row.trial is default and default and row not in shown]
-    if not shown:
-        return None
-    colours = arm_colours(study)
-    dots = []
-    for row in sorted(shown, key=lambda row: row.rmse):
-        if row.trial:
-            name, colour, is_near = (
-                ranking.label(row.trial), colours[row.trial.arm], row.rank in range(1, N_DOTS + 1)
-            )  # fmt: skip
-        else:
-            assert row.baseline is not None
-            name, colour, is_near = (
-                row.baseline.label, COLOURS["muted"], row.baseline.name == "bias"
-            )  # fmt: skip
-        dots.append(Dot(name, row.rmse, colour, row.trial is None, may_be_off=not is_near))
-    ranked = ranking.ranked_trials(study)
-    margin = ranking.margin(study)
-    tied_to = ranking.objective(ranked[0]) + margin.rmse if ranked else None
-    n = min(len(ranked), N_DOTS)
-    what = [f"the best {n} trials" if n > 1 else "the only complete trial"] if n else []
-    if any(row.trial is default and row.rank and row.rank > n for row in shown):
-        what.append("the default")
-    if study.baselines:
-        what.append("the baselines")
-    caption = " and ".join([", ".join(what[:-1]), what[-1]] if len(what) > 1 else what)
-    if n:
-        caption += (
-            ". Hollow: one seed, no interval. Filled: no seed at all. "
-            f"Shaded: within {margin.rmse:.2g} of the first, where noise cannot tell trials apart"
-        )
-    if any(dot.may_be_off for dot in dots):
-        caption += ". An arrow: off the scale"
-    alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
-    return picture(
-        "best",
-        f"{caption[0].upper()}{caption[1:]}.",
-        f"Validation RMSE: {alt}.",
-        lambda width: dot_plot(dots, tied_to=tied_to, width=width),
-    )
-
-
-def _watch_outs(study: StudyRecord) -> WatchOuts | None:
-    items = [WatchOut(f"Left out, damaged: {said}", "provenance") for said in study.unreadable]
-    n = ranking.counts(study.search_trials)
-    data = described(study)
-    default = ranking.default_trial(study)
-    items += _unimpressive(study)
-    if names := [label(study, name) for name in collapsed_models(study)]:
-        said = f"Collapsed, nearly the same prediction for every pair: {', '.join(names)}."
-        items.append(WatchOut(said, "segments"))
-    if edges := edges_of_best(study):
-        places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
-        items.append(WatchOut(f"The best trial sits on the edge of its range: {places}.", "edges"))
-    cold = data.validation.unseen_users
-    if cold is not None and cold >= 0.2:
-        items.append(
-            WatchOut(
-                f"{numbers.share(cold)} of the validation rows belong to users never seen in "
-                "training: this ranks models by how they treat strangers.",
-                "data",
-            )
-        )
-    if study.openings:
-        items.append(
-            WatchOut(f"The test split of this data was {openings_text(study)}.", "unsealed")
-        )
-    if study.test is not None and (beaten := beaten_by_bias(study, study.test)) is not None:
-        items.append(WatchOut(beaten, "unsealed"))
-    if lost := [f"{k:,} {how}" for k, how in ((n.failed, "failed"), (n.diverged, "diverged")) if k]:
-        items.append(WatchOut(f"{' and '.join(lost)} of {n.finished:,} trials.", "failures"))
-    if default is not None and default.state in (TrialState.PRUNED, TrialState.FAIL):
-        items.append(
-            WatchOut(
-                f"The default configuration (#{default.number}) did not complete, so the gap to "
-                "it is unknown.",
-                "failures",
-            )
-        )
-    for arm in ranking.arms(study):
-        if n.finished >= 10 and len(arm.ranked) < 5:
-            complete = numbers.plural(len(arm.ranked), "trial")
-            items.append(WatchOut(f"Arm {arm.arm} has only {complete} complete.", "compare"))
-    return WatchOuts(tuple(items)) if items else None
-
-
-def _unimpressive(study: StudyRecord) -> list[WatchOut]:
-    """What the search did not win against, beyond the noise."""
-    ranked = ranking.ranked_trials(study)
-    if not ranked:
-        return []
-    if study.verdict is not None and study.verdict.results is not None:
-        return _not_told_apart(study, study.verdict.results)
-    best, margin = ranking.objective(ranked[0]), ranking.margin(study).rmse
-    items = []
-    ahead = [b for b in study.baselines if b.val_rmse <= best]
-    close = [b for b in study.baselines if best < b.val_rmse <= best + margin]
-    for baselines, how in ((ahead, "does not beat"), (close, "is within the noise of")):
-        if baselines:
-            names = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in baselines)
-            items.append(WatchOut(f"The best trial {how} these baselines: {names}.", "baselines"))
-    default = next((trial for trial in ranking.tied_trials(study) if trial.is_default), None)
-    if default is not None and len(ranked) > 1:
-        said = (
-            f"The best, #{default.number}, is a default configuration: nothing found is better."
-            if default is ranked[0]
-            else f"Noise cannot tell a default configuration, #{default.number}, from the best."
-        )
-        items.append(WatchOut(said, "leaderboard"))
-    return items
-
-
-def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOut]:
-    """The default and the best baseline, where the leader of the verdict did not beat them; and
-    the best DCN, where plain of its size does as well."""
-    leader = leading_finalist(study, results)
-    if leader is None:
-        return []
-    items = []
-    for other in results.finalists:
-        trial = trial_of(study, other.name)
-        is_asked = trial.is_default if trial is not None else not is_model(study, other.name)
-        if other.mean is None or other is leader or not is_asked:
-            continue
-        pair = results.pair(leader.name, other.name)
-        if pair is None or pair.answer != Answer.BETTER:
-            how = "ties with" if pair and pair.answer == Answer.TIE else "was not shown to beat"
-            named = f"{label(study, other.name)}, {numbers.rmse(other.mean)}"
-            items.append(
-                WatchOut(f"The leader, {label(study, leader.name)}, {how} {named}.", "verdict")
-            )
-    if (said := size_explains(study, results)) is not None:
-        items.append(WatchOut(said, "size"))
-    return items
 
 
 def next_command(study: StudyRecord) -> Command:

@@ -1,0 +1,100 @@
+"""The picture of the first screen: the best models and the baselines on one scale."""
+
+from __future__ import annotations
+
+from experiments.records import StudyRecord, VerdictResults
+from reports import numbers, ranking
+from reports.arm_colours import arm_colours
+from reports.blocks import Picture
+from reports.decision import arm_of, is_model, label
+from reports.figures import COLOURS, Dot, dot_plot, picture
+from reports.judged_rows import judged_baseline, judged_on
+
+N_DOTS = 10
+
+
+def best_picture(study: StudyRecord) -> Picture | None:
+    """After a verdict its finalists with their intervals, else the best trials of one seed each."""
+    results = study.verdict.results if study.verdict else None
+    return _best_dots(study) if results is None else _verdict_dots(study, results)
+
+
+def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None:
+    colours = arm_colours(study)
+    dots = []
+    for found in results.finalists:
+        if is_model(study, found.name) and found.mean is not None:
+            assert found.low is not None and found.high is not None
+            name, colour = label(study, found.name), colours[arm_of(study, found.name)]
+            dots.append(Dot(name, found.mean, colour, False, interval=(found.low, found.high)))
+    if not dots:
+        return None
+    tied_to = min(dot.rmse for dot in dots) + results.margin
+    dots += [
+        Dot(b.label, rmse, COLOURS["muted"], True, may_be_off=b.name != "bias")
+        for b in study.baselines
+        if (rmse := judged_baseline(study, results, b.name)) is not None
+    ]
+    dots.sort(key=lambda dot: dot.rmse)
+    n_seeds = len(study.verdict.seeds) if study.verdict else 0
+    caption = (
+        f"The finalists and the baselines, on {judged_on(results)}. Filled circles: means over "
+        f"{n_seeds} fresh seeds, with 95 % intervals over seeds on these rows; whether a "
+        "difference also holds for other users stands in the verdict. Shaded: within "
+        f"{results.margin:.2g} of the first, which does not matter in practice"
+    )
+    if any(dot.may_be_off for dot in dots):
+        caption += ". An arrow: off the scale"
+    alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
+    return picture(
+        "best",
+        f"{caption}.",
+        f"Validation RMSE: {alt}.",
+        lambda width: dot_plot(dots, tied_to=tied_to, width=width),
+    )
+
+
+def _best_dots(study: StudyRecord) -> Picture | None:
+    rows = ranking.standings(study)
+    shown = [row for row in rows if row.baseline or (row.rank and row.rank <= N_DOTS)]
+    default = ranking.default_trial(study)
+    shown += [row for row in rows if row.trial is default and default and row not in shown]
+    if not shown:
+        return None
+    colours = arm_colours(study)
+    dots = []
+    for row in sorted(shown, key=lambda row: row.rmse):
+        if row.trial:
+            name, colour, is_near = (
+                ranking.label(row.trial), colours[row.trial.arm], row.rank in range(1, N_DOTS + 1)
+            )  # fmt: skip
+        else:
+            assert row.baseline is not None
+            name, colour, is_near = (
+                row.baseline.label, COLOURS["muted"], row.baseline.name == "bias"
+            )  # fmt: skip
+        dots.append(Dot(name, row.rmse, colour, row.trial is None, may_be_off=not is_near))
+    ranked = ranking.ranked_trials(study)
+    margin = ranking.margin(study)
+    tied_to = ranking.objective(ranked[0]) + margin.rmse if ranked else None
+    n = min(len(ranked), N_DOTS)
+    what = [f"the best {n} trials" if n > 1 else "the only complete trial"] if n else []
+    if any(row.trial is default and row.rank and row.rank > n for row in shown):
+        what.append("the default")
+    if study.baselines:
+        what.append("the baselines")
+    caption = " and ".join([", ".join(what[:-1]), what[-1]] if len(what) > 1 else what)
+    if n:
+        caption += (
+            ". Hollow: one seed, no interval. Filled: no seed at all. "
+            f"Shaded: within {margin.rmse:.2g} of the first, where noise cannot tell trials apart"
+        )
+    if any(dot.may_be_off for dot in dots):
+        caption += ". An arrow: off the scale"
+    alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
+    return picture(
+        "best",
+        f"{caption[0].upper()}{caption[1:]}.",
+        f"Validation RMSE: {alt}.",
+        lambda width: dot_plot(dots, tied_to=tied_to, width=width),
+    )

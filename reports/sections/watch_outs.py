@@ -1,0 +1,109 @@
+"""What the first screen warns of: edges, cold users, failures, and what was not won against."""
+
+from __future__ import annotations
+
+from experiments.records import StudyRecord, TrialState, VerdictResults
+from reports import numbers, ranking
+from reports.blocks import WatchOut, WatchOuts
+from reports.decision import is_model, label, leading_finalist, trial_of
+from reports.described import described
+from reports.sections.edges import edges_of_best
+from reports.sections.segments import collapsed_models
+from reports.sections.size import size_explains
+from reports.sections.unsealed import beaten_by_bias, openings_text
+from reports.statistics import Answer
+
+
+def watch_outs(study: StudyRecord) -> WatchOuts | None:
+    """None where there is nothing to watch out for."""
+    items = [WatchOut(f"Left out, damaged: {said}", "provenance") for said in study.unreadable]
+    n = ranking.counts(study.search_trials)
+    data = described(study)
+    default = ranking.default_trial(study)
+    items += _unimpressive(study)
+    if names := [label(study, name) for name in collapsed_models(study)]:
+        said = f"Collapsed, nearly the same prediction for every pair: {', '.join(names)}."
+        items.append(WatchOut(said, "segments"))
+    if edges := edges_of_best(study):
+        places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
+        items.append(WatchOut(f"The best trial sits on the edge of its range: {places}.", "edges"))
+    cold = data.validation.unseen_users
+    if cold is not None and cold >= 0.2:
+        items.append(
+            WatchOut(
+                f"{numbers.share(cold)} of the validation rows belong to users never seen in "
+                "training: this ranks models by how they treat strangers.",
+                "data",
+            )
+        )
+    if study.openings:
+        items.append(
+            WatchOut(f"The test split of this data was {openings_text(study)}.", "unsealed")
+        )
+    if study.test is not None and (beaten := beaten_by_bias(study, study.test)) is not None:
+        items.append(WatchOut(beaten, "unsealed"))
+    if lost := [f"{k:,} {how}" for k, how in ((n.failed, "failed"), (n.diverged, "diverged")) if k]:
+        items.append(WatchOut(f"{' and '.join(lost)} of {n.finished:,} trials.", "failures"))
+    if default is not None and default.state in (TrialState.PRUNED, TrialState.FAIL):
+        items.append(
+            WatchOut(
+                f"The default configuration (#{default.number}) did not complete, so the gap to "
+                "it is unknown.",
+                "failures",
+            )
+        )
+    for arm in ranking.arms(study):
+        if n.finished >= 10 and len(arm.ranked) < 5:
+            complete = numbers.plural(len(arm.ranked), "trial")
+            items.append(WatchOut(f"Arm {arm.arm} has only {complete} complete.", "compare"))
+    return WatchOuts(tuple(items)) if items else None
+
+
+def _unimpressive(study: StudyRecord) -> list[WatchOut]:
+    """What the search did not win against, beyond the noise."""
+    ranked = ranking.ranked_trials(study)
+    if not ranked:
+        return []
+    if study.verdict is not None and study.verdict.results is not None:
+        return _not_told_apart(study, study.verdict.results)
+    best, margin = ranking.objective(ranked[0]), ranking.margin(study).rmse
+    items = []
+    ahead = [b for b in study.baselines if b.val_rmse <= best]
+    close = [b for b in study.baselines if best < b.val_rmse <= best + margin]
+    for baselines, how in ((ahead, "does not beat"), (close, "is within the noise of")):
+        if baselines:
+            names = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in baselines)
+            items.append(WatchOut(f"The best trial {how} these baselines: {names}.", "baselines"))
+    default = next((trial for trial in ranking.tied_trials(study) if trial.is_default), None)
+    if default is not None and len(ranked) > 1:
+        said = (
+            f"The best, #{default.number}, is a default configuration: nothing found is better."
+            if default is ranked[0]
+            else f"Noise cannot tell a default configuration, #{default.number}, from the best."
+        )
+        items.append(WatchOut(said, "leaderboard"))
+    return items
+
+
+def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOut]:
+    """The default and the best baseline, where the leader of the verdict did not beat them; and
+    the best DCN, where plain of its size does as well."""
+    leader = leading_finalist(study, results)
+    if leader is None:
+        return []
+    items = []
+    for other in results.finalists:
+        trial = trial_of(study, other.name)
+        is_asked = trial.is_default if trial is not None else not is_model(study, other.name)
+        if other.mean is None or other is leader or not is_asked:
+            continue
+        pair = results.pair(leader.name, other.name)
+        if pair is None or pair.answer != Answer.BETTER:
+            how = "ties with" if pair and pair.answer == Answer.TIE else "was not shown to beat"
+            named = f"{label(study, other.name)}, {numbers.rmse(other.mean)}"
+            items.append(
+                WatchOut(f"The leader, {label(study, leader.name)}, {how} {named}.", "verdict")
+            )
+    if (said := size_explains(study, results)) is not None:
+        items.append(WatchOut(said, "size"))
+    return items
