@@ -13,6 +13,7 @@ from experiments.durations import format_duration
 
 if TYPE_CHECKING:
     from experiments.records import StudyRecord, TrialRecord
+    from experiments.verdict_records import VerdictRecord
 
 TOP = 5
 N_SEEDS = 5
@@ -78,15 +79,9 @@ def verdict_cost(study: StudyRecord) -> VerdictCost | None:
     if study.verdict is not None:
         if study.verdict.results is not None:
             return None
-        finalists = [f for f in study.verdict.finalists if f.number is not None]
-        n_finalists, n_seeds = len(finalists), len(study.verdict.seeds)
-        done = {t.name for t in study.trials if t.purpose == "verdict" and t.state.is_finished}
-        left = [
-            study.trial(finalist.number)
-            for finalist in finalists
-            for index in range(n_seeds)
-            if finalist.number is not None and finalist.replicate(index) not in done
-        ]
+        n_finalists = sum(not finalist.is_baseline for finalist in study.verdict.finalists)
+        n_seeds = len(study.verdict.seeds)
+        left = left_to_train(study, study.verdict)
     else:
         if not study.is_finished or not study.ranked:
             return None
@@ -97,6 +92,17 @@ def verdict_cost(study: StudyRecord) -> VerdictCost | None:
         left = [trial for trial in trials for _ in range(N_SEEDS)]
     n_workers = study.provenance.get("n_workers") or 1
     return VerdictCost(n_finalists, n_seeds, len(left), training_s(left, n_workers))
+
+
+def left_to_train(study: StudyRecord, frozen: VerdictRecord) -> list[TrialRecord | None]:
+    """For each training that a verdict has still to do, the trial whose values it takes."""
+    done = {t.name for t in study.trials if t.purpose == "verdict" and t.state.is_finished}
+    return [
+        study.trial(finalist.number)
+        for finalist in frozen.finalists
+        for index in range(len(frozen.seeds))
+        if finalist.number is not None and finalist.replicate(index) not in done
+    ]
 
 
 def training_s(trials: Iterable[TrialRecord | None], n_workers: int) -> float:

@@ -25,7 +25,7 @@ from experiments.crossings import crossings_of, write_crossings
 from experiments.errors import DataProblem, RequestError, StateError
 from experiments.errors_by_user import read_errors
 from experiments.files import write_json
-from experiments.finalists import N_SEEDS, TOP, chosen_trials, training_s
+from experiments.finalists import N_SEEDS, TOP, chosen_trials, left_to_train, training_s
 from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
 from experiments.journal import Journal
@@ -186,13 +186,7 @@ def expected_s(study: StudyRecord, frozen: VerdictRecord, n_workers: int) -> tup
 
     The guess is what the same values took in the search.
     """
-    done = {t.name for t in study.trials if t.purpose is Purpose.VERDICT and t.state.is_finished}
-    left = [
-        study.trial(finalist.number)
-        for finalist in frozen.finalists
-        for index in range(len(frozen.seeds))
-        if finalist.number is not None and finalist.replicate(index) not in done
-    ]
+    left = left_to_train(study, frozen)
     return len(left), training_s(left, n_workers)
 
 
