@@ -136,9 +136,10 @@ def _shrinkage(results: VerdictResults) -> str:
     if not shrunk:
         return "No finalist completed under every seed."
     mean = sum(shrunk) / len(shrunk)
-    word = "too good" if mean > 0 else "too bad"
+    if mean <= 0:
+        return f"The search's own numbers were {-mean:.4f} too bad on average over these finalists."
     return (
-        f"The search's own numbers were {abs(mean):.4f} {word} on average over these finalists: "
+        f"The search's own numbers were {mean:.4f} too good on average over these finalists: "
         "the best of many trials is chosen for its luck with the seed, too."
     )
 
