@@ -66,5 +66,6 @@ def budgets(total: int, at_most: int = 60) -> tuple[int, ...]:
 
 
 def _log_choose(of: np.ndarray, n: int) -> np.ndarray:
-    # scipy.stats.hypergeom has the quotient, but takes 11 s for the 60 budgets of 10,000 trials; this, .01.
+    # scipy.stats.hypergeom has the quotient, but takes 11 s for 60 budgets of 10,000 trials; this
+    # takes .01 s.
     return np.asarray(gammaln(of + 1) - gammaln(n + 1) - gammaln(of - n + 1))
