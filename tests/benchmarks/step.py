@@ -21,6 +21,7 @@ from recommender.datasets.loading import load_dataset
 from recommender.device import DeviceData
 from recommender.runtime import configure_devices, tf, tfrs
 from recommender.training import TrainingRun
+from tests.benchmarks.products import epoch_of_products
 
 FEATURES = ("user_id", "item_id", "genres", "year")
 
@@ -127,36 +128,14 @@ def _fitted(config: RankingConfig, data: DeviceData) -> Callable[[], Any]:
 
 
 def _products(config: RankingConfig, data: DeviceData) -> Callable[[], Any]:
-    """The matrix products of all steps of an epoch: forward, and back to kernels and inputs."""
     encoded: EncodedDataset = data.dataset
-    batch = config.batch_size
-    n_words = len(encoded.item_tables["genres"].columns)
-    width = 3 * config.embedding_size + 1
-    sizes = (width, *config.layer_sizes, 1)
-    random = tf.random.stateless_normal
-    inputs = [random([batch, n], [1, n]) for n in sizes]
-    kernels = [random([n, m], [2, m]) for n, m in itertools.pairwise(sizes)]
-    words, of_words = (
-        random([batch, n_words], [3, 3]),
-        random([n_words, config.embedding_size], [4, 4]),
-    )
-    back = random([batch, config.embedding_size], [5, 5])
-
-    def step(i: Any, total: Any) -> Any:
-        products = [
-            tf.matmul(words, of_words),
-            tf.matmul(words, back, transpose_a=True),
-            *(tf.matmul(x, k) for x, k in zip(inputs, kernels, strict=False)),
-            *(tf.matmul(x, y, transpose_a=True) for x, y in itertools.pairwise(inputs)),
-            *(tf.matmul(y, k, transpose_b=True) for y, k in zip(inputs[1:], kernels, strict=True)),
-        ]
-        # One number of each, lest they be left out; their order of evaluation is free.
-        return i + 1, total + tf.add_n([product[0, 0] for product in products])
-
-    n_steps = -(-len(encoded.train) // batch)
-    return tf.function(
-        lambda: tf.while_loop(lambda i, _: i < n_steps, step, (0, 0.0), parallel_iterations=1),
-        autograph=False,
+    sizes = (3 * config.embedding_size + 1, *config.layer_sizes, 1)
+    genres = (len(encoded.item_tables["genres"].columns), config.embedding_size)
+    return epoch_of_products(
+        list(itertools.pairwise(sizes)),
+        config.batch_size,
+        len(encoded.train),
+        at_the_input=[genres],
     )
 
 

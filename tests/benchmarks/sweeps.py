@@ -1,14 +1,19 @@
 """`python -m tests.benchmarks.sweeps`: the same trials by recsweep and by its peers.
 
 Run it alone on the machine. Every tool gets a process of its own, the same configurations (the
-ones recsweep's random search drew), the same epochs, no pruning, one thread a trial. Printed are
-medians over the repetitions; ratios travel between machines, seconds do not.
+ones recsweep's random search drew), the same epochs, no pruning. With one worker each tool has one
+thread; with more, recsweep and Ray Tune run so many trials at once, each with one thread, and those
+that run one trial at a time leave TensorFlow all cores. Printed are medians over the repetitions,
+with the least and the most; ratios travel between machines, seconds do not. `products` is no tool:
+the bare matrix products of the same steps on one thread, one trial after another.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -23,7 +28,8 @@ import numpy as np
 if TYPE_CHECKING:
     from experiments.sweep import SweepConfig
 
-TOOLS = ("recsweep", "optuna", "keras-tuner", "ray-reuse", "ray-defaults")
+TOOLS = ("recsweep", "optuna", "keras-tuner", "ray-reuse", "ray-defaults", "products")
+BATCH_SIZE = 1024
 
 
 def main() -> None:
@@ -45,15 +51,22 @@ def main() -> None:
                 rows[tool].append(_in_a_process(tool, folder, options))
     print(
         f"\n{options.trials} trials x {options.epochs} epochs, {options.workers} worker(s), "
-        f"median of {options.repeats}"
+        f"medians of {options.repeats} (least to most)\n"
     )
-    print("tool           s a trial after the first   all, start-up included   best RMSE")
+    print("| tool | s a trial after the first | times ours | all of it, s | best RMSE |")
+    print("| --- | --- | --- | --- | --- |")
     base = _median(rows["recsweep"], "warm_s") if "recsweep" in rows else None
     for tool, runs in rows.items():
-        warm, total = _median(runs, "warm_s"), _median(runs, "total_s")
-        ratio = f"{warm / base:5.1f} x" if base else ""
-        print(f"{tool:<14} {warm:8.2f}  {ratio:>10}        {total:8.1f}            "
-              f"{_median(runs, 'rmse'):.4f}")  # fmt: skip
+        ratio = f"{_median(runs, 'warm_s') / base:.1f}" if base else ""
+        rmse = f"{_median(runs, 'rmse'):.4f}" if "rmse" in runs[0] else ""
+        warm, total = _spread(runs, "warm_s", 2), _spread(runs, "total_s", 0)
+        print(f"| {tool} | {warm} | {ratio} | {total} | {rmse} |")
+
+
+def _spread(runs: list[dict[str, Any]], key: str, digits: int) -> str:
+    values = [run[key] for run in runs]
+    middle, low, high = (f"{f(values):.{digits}f}" for f in (statistics.median, min, max))
+    return f"{middle} ({low} to {high})" if len(runs) > 1 else middle
 
 
 def _median(runs: list[dict[str, Any]], key: str) -> float:
@@ -82,8 +95,11 @@ def _run_one(options: argparse.Namespace) -> dict[str, Any]:
     from tests.benchmarks import peers
 
     trials = json.loads((folder / "trials.json").read_text())
-    common = (trials, folder / "data.npz", options.epochs, 1024)
-    _one_thread()
+    if tool == "products":
+        return {"warm_s": _after_the_first(_products(trials, folder / "data.npz", options.epochs))}
+    common = (trials, folder / "data.npz", options.epochs, BATCH_SIZE)
+    if options.workers == 1 or tool.startswith("ray"):
+        os.environ.update({"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"})
     if tool == "optuna":
         run = peers.optuna_in_one_process(*common)
     elif tool == "keras-tuner":
@@ -152,15 +168,28 @@ def _recsweep(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _products(trials: Sequence[dict[str, Any]], data: Path, n_epochs: int) -> list[float]:
+    """When the products of each trial were done."""
+    from recommender.runtime import configure_devices
+    from tests.benchmarks.products import epoch_of_products
+
+    configure_devices(gpu=False, threads=1)
+    n_rows = len(np.load(data)["train_rating"])
+    ended_at = []
+    for values in trials:
+        width = 2 * values["embedding_size"]
+        sizes = (width, *(values[f"layer_size_{i}"] for i in range(values["n_layers"])), 1)
+        crosses = [(width, width)] * values.get("cross_layers", 0)
+        epoch = epoch_of_products([*crosses, *itertools.pairwise(sizes)], BATCH_SIZE, n_rows)
+        for _ in range(n_epochs):
+            epoch()
+        ended_at.append(time.time())
+    return ended_at
+
+
 def _after_the_first(ended_at: Sequence[float]) -> float:
     """Seconds a trial, from the end of the first to the end of the last."""
     return (max(ended_at) - min(ended_at)) / (len(ended_at) - 1)
-
-
-def _one_thread() -> None:
-    import os
-
-    os.environ.update({"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"})
 
 
 if __name__ == "__main__":
