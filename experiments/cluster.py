@@ -12,6 +12,8 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -50,33 +52,44 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
     if ray.is_initialized():  # a test's, a notebook's or an outer block's: used, and left running
         yield _heads[-1] if _heads else RayHead(())
         return
-    with tempfile.TemporaryDirectory(prefix="recsweep-ray-") as empty:
-        options: dict[str, Any] = {
-            "log_to_driver": False,
-            "logging_level": logging.ERROR,
-            # A working_dir of ours keeps the driver's current folder off the workers' path.
-            "runtime_env": {"working_dir": empty, "env_vars": WORKER_ENVIRONMENT},
-        }
-        try:
-            if resources.address is not None:
-                ray.init(address=resources.address, **options)
-                refuse_too_small(ray.nodes(), resources)
-            else:
-                _start_local(ray, machine, resources, options)
-        except Exception as error:
-            if isinstance(error, RecsweepError):
-                ray.shutdown()
-                raise
-            raise ClusterError(_why_no_cluster(error, resources)) from error
-        is_ours = resources.address is None
-        head = RayHead.of_this_process() if is_ours else RayHead.of_a_cluster(ray)
-        _heads.append(head)
-        try:
-            yield head
-        finally:
-            _heads.remove(head)
-            head.processes, head.address = (), None
+    options = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if resources.address is not None:
+            _join(ray, resources, options)
+        else:
+            _start_local(ray, machine, resources, options)
+    except Exception as error:
+        if isinstance(error, RecsweepError):
             ray.shutdown()
+            raise
+        raise ClusterError(_why_no_cluster(error, resources)) from error
+    is_ours = resources.address is None
+    head = RayHead.of_this_process() if is_ours else RayHead.of_a_cluster(ray)
+    _heads.append(head)
+    try:
+        yield head
+    finally:
+        _heads.remove(head)
+        head.processes, head.address = (), None
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def ray_beside(resources: Resources, machine: Machine) -> Iterator[AbstractContextManager[RayHead]]:
+    """A `ray_cluster` that starts while the block does something else.
+
+    What the block is given waits for the start when it is entered, and stops Ray when it is left;
+    the block's end does so where it never was.
+    """
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1, "recsweep-ray") as pool:
+        start = pool.submit(stack.enter_context, ray_cluster(resources, machine))
+
+        @contextlib.contextmanager
+        def started() -> Iterator[RayHead]:
+            with stack:
+                yield start.result()
+
+        yield started()
 
 
 def refuse_too_small(nodes: Sequence[Mapping[str, Any]], resources: Resources) -> None:
@@ -119,14 +132,28 @@ def _whole(nodes: Sequence[Mapping[str, Any]], kind: str) -> list[int]:
     return [int(node["Resources"].get(kind, 0.0)) for node in nodes if node["Alive"]]
 
 
-def _start_local(ray: Any, machine: Machine, resources: Resources, options: Any) -> None:
+def _join(ray: Any, resources: Resources, options: Mapping[str, Any]) -> None:
+    """Connect to somebody's cluster, whose workers get their environment from Ray's agents."""
+    with tempfile.TemporaryDirectory(prefix="recsweep-ray-") as empty:
+        # A working_dir of ours keeps the driver's current folder off the workers' path.
+        environment = {"working_dir": empty, "env_vars": WORKER_ENVIRONMENT}
+        ray.init(address=resources.address, runtime_env=environment, **options)
+    refuse_too_small(ray.nodes(), resources)
+
+
+def _start_local(
+    ray: Any, machine: Machine, resources: Resources, options: Mapping[str, Any]
+) -> None:
+    """Start a Ray whose workers inherit this process's environment: to have agents make one for
+    them takes another second and a half."""
     folder = ray_folder(os.environ)
     if problem := socket_path_problem(folder):
         raise ClusterError(problem)
     _make_private(folder)
     workers, cpus = resources.workers or 1, resources.cpus
-    options = options | {
+    local = {
         "address": "local",
+        "job_config": _job_of_installed_code(),
         # More workers than cores is the user's wish: Ray counts cores, it does not bind them.
         "num_cpus": max(machine.n_cpus, int(-(-workers * cpus // 1))),
         "num_gpus": machine.n_gpus,
@@ -134,28 +161,49 @@ def _start_local(ray: Any, machine: Machine, resources: Resources, options: Any)
         "_temp_dir": str(folder / "ray"),
         "object_store_memory": OBJECT_STORE_BYTES,
     }
-    with _only_devices(resources, machine):
+    with _environment(WORKER_ENVIRONMENT | _only_devices(resources, machine)):
         try:
-            ray.init(**options)
+            ray.init(**local, **options)
         except Exception as first:
             # A loaded machine can miss Ray's 30 s for its start; a second try finds it quieter.
             ray.shutdown()
             try:
-                ray.init(**options)
+                ray.init(**local, **options)
             except Exception as second:
                 raise ClusterError(_why_no_cluster(second, resources)) from first
 
 
-@contextlib.contextmanager
-def _only_devices(resources: Resources, machine: Machine) -> Iterator[None]:
-    """Have the Ray that starts in the block, and its workers, see the GPUs that were asked for."""
+def _job_of_installed_code() -> Any:
+    """A job whose workers import what is installed, and nothing from the driver's folders.
+
+    Ray puts the driver's current folder and its script's on the workers' path, unless a working_dir
+    took their place.
+    """
+    from ray.job_config import JobConfig
+
+    class InstalledCode(JobConfig):  # type: ignore[misc]  # Ray has no types here
+        def _runtime_env_has_working_dir(self) -> bool:
+            return True
+
+    return InstalledCode()
+
+
+def _only_devices(resources: Resources, machine: Machine) -> dict[str, str]:
+    """What has a Ray that is started, and its workers, see the GPUs that were asked for."""
     if resources.devices is None:
-        yield
-        return
-    before = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")}
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.device for gpu in machine.gpus)
-    # CUDA counts the fastest first, unless told to count as the driver does.
-    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+        return {}
+    return {
+        "CUDA_VISIBLE_DEVICES": ",".join(gpu.device for gpu in machine.gpus),
+        # CUDA counts the fastest first, unless told to count as the driver does.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    }
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """These for the time of the block, and for the processes that start in it."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
@@ -226,7 +274,6 @@ def _set_environment(resources: Resources) -> None:
     }.items():
         os.environ.setdefault(name, value)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers or 1)
     if resources.address is not None:
         return
     # Ray's servers bind to the node's address; this makes that the loopback one.

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.ray
 
 ONE_PERSON = """
@@ -27,20 +26,37 @@ with ray_cluster(resources, resources.narrowed(machine)):
     import ray
 
     @ray.remote(num_cpus=0, num_gpus=0.5)
-    def device():
-        return os.environ["CUDA_VISIBLE_DEVICES"]
+    def inside():
+        return sys.path, dict(os.environ)
 
+    path, environment = ray.get(inside.remote())
     context = ray.get_runtime_context()
-    print(json.dumps([context.gcs_address, context.get_session_name(), ray.get(device.remote())]))
+    told = {
+        "address": context.gcs_address,
+        "session": context.get_session_name(),
+        "device": environment["CUDA_VISIBLE_DEVICES"],
+        "keras": environment["TF_USE_LEGACY_KERAS"],
+        "path": path,
+        "left here": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
+    }
+    print(json.dumps(told))
 """
 
 
-def test_two_clusters_that_start_at_once_share_nothing_and_keep_to_their_gpu() -> None:
+def test_two_clusters_that_start_at_once_share_nothing_and_keep_to_their_gpu(
+    tmp_path: Path,
+) -> None:
+    script, folder = tmp_path / "person" / "script.py", tmp_path / "folder"
+    script.parent.mkdir()
+    folder.mkdir()
+    script.write_text(ONE_PERSON)
+    hidden = ("TF_ENABLE_ONEDNN_OPTS", "TF_USE_LEGACY_KERAS", "PYTHONPATH")
+    environment = {k: v for k, v in os.environ.items() if k not in hidden}
     people = [
         subprocess.Popen(
-            [sys.executable, "-c", ONE_PERSON, gpu],
-            cwd=ROOT,
-            env=os.environ | {"CUDA_VISIBLE_DEVICES": "0,1"},
+            [sys.executable, script, gpu],
+            cwd=folder,
+            env=environment | {"CUDA_VISIBLE_DEVICES": "0,1"},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -48,7 +64,12 @@ def test_two_clusters_that_start_at_once_share_nothing_and_keep_to_their_gpu() -
     ]
     told = [json.loads(person.communicate(timeout=120)[0].splitlines()[-1]) for person in people]
     assert [person.returncode for person in people] == [0, 0]
-    (address, session, device), (other_address, other_session, other_device) = told
-    assert address != other_address
-    assert session != other_session
-    assert (device, other_device) == ("0", "1")
+    one, other = told
+    assert one["address"] != other["address"]
+    assert one["session"] != other["session"]
+    assert (one["device"], other["device"]) == ("0", "1")
+    for person in told:
+        assert person["keras"] == "1"
+        assert person["left here"] is None
+        # What lies around where somebody works must not be imported in place of what is installed.
+        assert not {str(folder), str(script.parent), ""} & set(person["path"])
