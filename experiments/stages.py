@@ -5,9 +5,13 @@ Each stage ends where the next begins, so that they add up to the time until the
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+import psutil
 
 Tell = Callable[[str, float], None]
 
@@ -38,6 +42,19 @@ class Stages:
 
 
 _stages = Stages()
+
+
+def process_age_s() -> float:
+    """Seconds since this process was started.
+
+    Linux tells it to a hundredth; psutil adds the time of the boot, which is known to a second.
+    """
+    try:
+        stat = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return time.time() - psutil.Process().create_time()
+    since_boot_s = int(stat.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot_s
 
 
 def tell_stages(tell: Tell, began: float | None = None) -> None:

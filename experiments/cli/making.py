@@ -184,14 +184,11 @@ def _one_cluster(resources: Resources) -> Iterator[None]:
 
 def _tell_stages() -> None:
     """The seconds of each stage on stderr, from the start of this process."""
-    import psutil
+    from experiments.stages import process_age_s, stage_over, tell_stages
 
-    from experiments.stages import stage_over, tell_stages
-
-    spent_s = time.time() - psutil.Process().create_time()
     tell_stages(
         lambda name, seconds: typer.echo(f"{seconds:7.2f} s  {name}", err=True),
-        time.monotonic() - spent_s,
+        time.monotonic() - process_age_s(),
     )
     stage_over("Python and the command line")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -25,3 +27,15 @@ def test_each_stage_is_told_once_and_they_add_up(monkeypatch: pytest.MonkeyPatch
 
 def test_where_nobody_asked_nothing_is_told() -> None:
     Stages().over("data")
+
+
+def test_when_a_process_was_started_is_known_to_a_few_hundredths() -> None:
+    code = (
+        "import time; from experiments.stages import process_age_s; "
+        "print(time.monotonic() - process_age_s())"
+    )
+    before = time.monotonic()
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    after = time.monotonic()
+    started = float(child.communicate()[0])
+    assert before - 0.05 <= started <= after + 0.05
