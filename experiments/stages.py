@@ -52,7 +52,7 @@ def process_age_s() -> float:
     try:
         stat = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return time.time() - psutil.Process().create_time()
+        return time.time() - float(psutil.Process().create_time())
     since_boot_s = int(stat.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
     return time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot_s
 
