@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -219,9 +220,10 @@ def run_on_ray(
     failure = _Failure()
     # Ray would print the traceback of each worker that is lost; the conductor says so in a line.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
     trainable = tune.with_resources(
         tune.with_parameters(Worker, encoded=encoded, settings=settings),
-        {"CPU": resources.cpus, "GPU": resources.gpus or 0},
+        {"CPU": resources.cpus, "GPU": resources.share},
     )
     crew = Crew(settings.stop_file.parent, resources.workers, n_that_fit(ray.nodes(), resources))
     asking = _Asking(conductor, crew, failure)

@@ -101,7 +101,7 @@ def refuse_too_small(nodes: Sequence[Mapping[str, Any]], resources: Resources) -
     Raises:
         RequestError: how many it can hold.
     """
-    gpus, workers = resources.gpus or 0.0, resources.workers or 1
+    gpus, workers = resources.share, resources.workers or 1
     room = n_that_fit(nodes, resources)
     if room >= workers:
         return
@@ -123,7 +123,7 @@ def n_that_fit(nodes: Sequence[Mapping[str, Any]], resources: Resources) -> int:
     room = 0
     for n_cpus, n_gpus in zip(_whole(nodes, "CPU"), _whole(nodes, "GPU"), strict=True):
         fit = int(n_cpus / resources.cpus + 1e-9)
-        room += min(fit, n_on_a_gpu(resources.gpus) * n_gpus) if resources.gpus else fit
+        room += min(fit, n_on_a_gpu(resources.share) * n_gpus) if resources.share else fit
     return room
 
 

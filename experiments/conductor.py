@@ -125,6 +125,11 @@ class Conductor:
         return len(self._live)
 
     @property
+    def n_left(self) -> int:
+        """Trials that wait to be handed out, or are still to be asked for."""
+        return len(self._waiting) + (self._n_left if self._asks_for_new else 0)
+
+    @property
     def is_out_of_orders(self) -> bool:
         """Whether there is nothing to hand out any more in this run."""
         if self._is_stopping or time.monotonic() + self._longest_epoch_s >= self._deadline:

@@ -138,11 +138,15 @@ def _expected_epochs(max_epochs: int, patience: int, pruner: str) -> int:
 
 def _mean_epoch_s(config: SweepConfig, n_rows: int) -> float:
     """Seconds of an epoch on one core, over configurations drawn from the space."""
-    assert config.space is not None
     dice = random.Random(config.seed)
-    defaults = default_values(config)
-    draws = (config.space.walk(lambda slot: _draw(slot, dice)) for _ in range(_N_DRAWS))
-    return fmean(_epoch_s(config, {**defaults, **values}, n_rows) for values in draws)
+    draws = (draw_values(config, dice) for _ in range(_N_DRAWS))
+    return fmean(_epoch_s(config, values, n_rows) for values in draws)
+
+
+def draw_values(config: SweepConfig, dice: random.Random) -> dict[str, Value]:
+    """A configuration that the space may ask for, with the defaults of what it does not vary."""
+    assert config.space is not None
+    return default_values(config) | config.space.walk(lambda slot: _draw(slot, dice))
 
 
 def _epoch_s(config: SweepConfig, values: Mapping[str, Value], n_rows: int) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from experiments.errors import SweepFileError, SweepProblem
 from experiments.gpu_memory import LEAST_MB, memory_cap_mb
@@ -20,12 +21,22 @@ class Resources:
 
     workers: int | None = None
     cpus: float = 1.0
-    gpus: float | None = None
-    """Share of a GPU a trial; None: one where the machine has any, else 0."""
+    gpus: float | Literal["auto"] | None = None
+    """Share of a GPU a trial; None: one where the machine has any, else 0; auto: as a probe finds
+    room and speed before the first trial, and `workers` is then the most that it may choose."""
     address: str | None = None
     """An existing Ray cluster; None starts one that lives as long as the study runs."""
     devices: tuple[int, ...] | None = None
     """The GPUs to use, by the driver's numbers; None: every one that this process may use."""
+    pack_up_to: int | None = None
+    """Set by `settle` where a probe is still to choose the share: the most trials at once. Until
+    then each has a GPU of its own."""
+
+    @property
+    def share(self) -> float:
+        """Share of a GPU a trial, of settled resources."""
+        assert not isinstance(self.gpus, str), "auto is settled first"
+        return self.gpus or 0.0
 
     def problems(self, machine: Machine) -> list[SweepProblem]:
         """What cannot be had on this machine, by option, each with its cure."""
@@ -49,6 +60,10 @@ class Resources:
             wrong("--gpus", message)
             return problems
         n_gpus = self.narrowed(machine).n_gpus
+        if isinstance(self.gpus, str):
+            if message := self._wrong_word(n_gpus):
+                wrong("--gpu-share", message)
+            return problems
         gpus = (1.0 if n_gpus else 0.0) if self.gpus is None else self.gpus
         if not 0 <= gpus <= 1:
             wrong(
@@ -79,6 +94,21 @@ class Resources:
                     "--gpus",
                 )
         return problems
+
+    def _wrong_word(self, n_gpus: int) -> str | None:
+        if self.gpus != "auto":
+            return f"must be a number from 0 to 1, or auto; got {self.gpus!r}"
+        if self.address is not None:
+            return (
+                "auto probes a GPU of this machine, and those of an existing Ray cluster may be "
+                "elsewhere; say the share as a number, such as 0.5"
+            )
+        if not n_gpus:
+            return (
+                "auto was asked for and this machine shows no GPU; leave the option out to train "
+                "on its cores"
+            )
+        return None
 
     def _wrong_devices(self, machine: Machine) -> str | None:
         if self.address is not None:
@@ -111,14 +141,38 @@ class Resources:
         if problems:
             raise SweepFileError(problems)
         machine = self.narrowed(machine)
+        on_cores = int(machine.n_cpus / self.cpus + 1e-9)
+        if isinstance(self.gpus, str):
+            most = max(machine.n_gpus, on_cores)
+            most = min(most, self.workers or most)
+            return replace(self, workers=min(most, machine.n_gpus), gpus=1.0, pack_up_to=most)
         gpus = self.gpus if self.gpus is not None else (1.0 if machine.n_gpus else 0.0)
-        fit = n_on_a_gpu(gpus) * machine.n_gpus if gpus else int(machine.n_cpus / self.cpus + 1e-9)
+        fit = n_on_a_gpu(gpus) * machine.n_gpus if gpus else on_cores
         return replace(self, workers=self.workers or max(1, fit), gpus=gpus)
+
+    def packed(self, n: int, n_gpus: int) -> Resources:
+        """With `n` trials on each of so many GPUs, as far as so many may train at once."""
+        assert self.pack_up_to is not None, "the share is settled already"
+        workers = min(self.pack_up_to, n * n_gpus)
+        return replace(self, gpus=share_of(n), workers=workers, pack_up_to=None)
 
 
 def n_on_a_gpu(share: float) -> int:
     """How many trials one GPU holds, each with such a share of it."""
     return int(1 / share + 1e-9)
+
+
+def share_of(n: int) -> float:
+    """The share of a GPU that holds `n` of them; Ray counts in ten-thousandths."""
+    return 10_000 // n / 10_000
+
+
+def probe_line(resources: Resources) -> str:
+    """What a plan says where the share of a GPU is still to be chosen."""
+    return (
+        "one trial a GPU; a probe before the first one chooses how many share it, at most "
+        f"{resources.pack_up_to} at once (--gpu-share auto)"
+    )
 
 
 def take_machine(

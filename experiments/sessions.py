@@ -11,6 +11,7 @@ import platform
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from experiments.errors import StateError
 from experiments.files import read_json, write_json
 from experiments.folders import difference
 from experiments.journal import Event, Journal, read_journal
+from experiments.packing import Packing
 from experiments.provenance import PACKAGES, package_version
 from experiments.records import JOURNAL_NAME, PROVENANCE_NAME, SWEEP_NAME
+from experiments.resources import Resources
 
 DRIVER_JOURNAL = Path(JOURNAL_NAME) / "driver.jsonl"
 
@@ -81,6 +84,20 @@ def record_changed_versions(folder: Path) -> list[str]:
         changes = [*provenance.get("changes", []), {"at": time.time(), "versions": changed}]
         write_json(folder / PROVENANCE_NAME, provenance | {"changes": changes})
     return [f"{name} {then or 'none'} -> {new or 'none'}" for name, (then, new) in changed.items()]
+
+
+def record_packing(folder: Path, packing: Packing, resources: Resources) -> None:
+    """Add to provenance.json, under `packing`, how many trials share a GPU in this session.
+
+    The first that a probe chose is also what the study began with, until then one a GPU.
+    """
+    path = folder / PROVENANCE_NAME
+    provenance = read_json(path)
+    chosen = asdict(packing) | {"at": time.time(), "workers": resources.workers}
+    new: dict[str, Any] = {"packing": [*provenance.get("packing", []), chosen]}
+    if (provenance.get("resources") or {}).get("pack_up_to"):
+        new |= {"n_workers": resources.workers, "resources": asdict(resources)}
+    write_json(path, provenance | new)
 
 
 def _sessions(folder: Path) -> list[Event]:

@@ -37,7 +37,7 @@ from experiments.records import (
     TrialState,
     read_study,
 )
-from experiments.resources import Resources, take_machine
+from experiments.resources import Resources, probe_line, take_machine
 from experiments.resume import (
     bring_up_to_date,
     checkpoint_epoch,
@@ -185,8 +185,10 @@ def plan_study(sweep: SweepConfig, resources: Resources | None = None) -> Plan:
     machine, resources = take_machine(resources)
     _try_own_search(sweep)
     plan = _plan(sweep, load_data(sweep), resources, machine)
-    others = others_lines(machine.gpus) if resources.gpus else []
-    return replace(plan, assumptions=(*plan.assumptions, *others))
+    told = others_lines(machine.gpus) if resources.gpus else []
+    if resources.pack_up_to is not None:
+        told.insert(0, probe_line(resources))
+    return replace(plan, assumptions=(*plan.assumptions, *told))
 
 
 def _try_own_search(sweep: SweepConfig) -> None:
@@ -314,19 +316,6 @@ def run_trials(
     Args:
         command: the one that goes on after a stop.
     """
-    assert resources.workers is not None
-    settings = WorkerSettings(
-        cpus=resources.cpus,
-        gpus=resources.gpus or 0.0,
-        recycle_above_mb=SHARE_OF_MEMORY * machine.memory_gb * 1024 / resources.workers,
-        stop_file=switch.path,
-        n_cores=cores_of_worker(machine, resources),
-        gpu_memory_mb=(
-            None
-            if resources.address is not None
-            else memory_cap_mb(machine.gpus, resources.gpus or 0.0)
-        ),
-    )
     for line in others_lines(machine.gpus) if resources.gpus else ():
         watcher.message(line)
 
@@ -337,6 +326,9 @@ def run_trials(
             f"with: {way_on(switch, command)}"
         )
 
+    def settings_of(settled: Resources) -> WorkerSettings:
+        return _worker_settings(settled, machine, switch.path)
+
     heads: list[RayHead] = []
 
     def trials() -> None:
@@ -345,7 +337,23 @@ def run_trials(
         with ray_cluster(resources, machine) as head:
             heads.append(head)
             stage_over("Ray imported and started")
-            run_on_ray(conductor, loaded.encoded, resources, settings)
+            settled = resources
+            if resources.pack_up_to is not None:
+                from experiments.probe import Stopped, settle_by_probe
+
+                try:
+                    settled = settle_by_probe(
+                        resources,
+                        machine,
+                        loaded.encoded,
+                        conductor.n_left,
+                        settings_of,
+                        watcher.message,
+                    )
+                except Stopped:
+                    return
+                stage_over("trials a GPU probed")
+            run_on_ray(conductor, loaded.encoded, settled, settings_of(settled))
 
     def look_around() -> str | None:
         for line in conductor.liveness.check():
@@ -359,6 +367,19 @@ def run_trials(
         on_poll=look_around,
         time_left_s=time_left_s,
         deadline=deadline,
+    )
+
+
+def _worker_settings(resources: Resources, machine: Machine, stop_file: Path) -> WorkerSettings:
+    assert resources.workers is not None
+    is_ours = resources.address is None
+    return WorkerSettings(
+        cpus=resources.cpus,
+        gpus=resources.share,
+        recycle_above_mb=SHARE_OF_MEMORY * machine.memory_gb * 1024 / resources.workers,
+        stop_file=stop_file,
+        n_cores=cores_of_worker(machine, resources),
+        gpu_memory_mb=memory_cap_mb(machine.gpus, resources.share) if is_ours else None,
     )
 
 

@@ -67,6 +67,17 @@ class Worker(tune.Trainable):
         return self._bench.step(self._order)
 
 
+def configure(settings: WorkerSettings, is_capped: bool = True) -> None:
+    """Import TensorFlow and set the devices before anything touches them."""
+    from recommender.runtime import configure_devices
+
+    configure_devices(
+        gpu=settings.gpus > 0,
+        threads=max(1, int(settings.cpus)),
+        memory_limit_mb=settings.gpu_memory_mb if is_capped else None,
+    )
+
+
 class Workbench:
     """What a worker does, without Ray: one epoch of the ordered trial a call."""
 
@@ -159,14 +170,7 @@ class Workbench:
         self._is_guarded = True
 
     def _configure(self) -> None:
-        """Import TensorFlow and set the devices before anything touches them."""
-        from recommender.runtime import configure_devices
-
-        configure_devices(
-            gpu=self._settings.gpus > 0,
-            threads=max(1, int(self._settings.cpus)),
-            memory_limit_mb=self._settings.gpu_memory_mb if self._is_capped else None,
-        )
+        configure(self._settings, self._is_capped)
 
     def _keep_going(self) -> bool:
         if self._journal is not None:

@@ -50,6 +50,13 @@ class PackedRows:
         }
 
 
+def peak_gpu_bytes() -> int | None:
+    """GPU memory that this process's tensors held at their most; None where it has no GPU."""
+    if not tf.config.list_logical_devices("GPU"):
+        return None
+    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+
+
 class DeviceData:
     """The arrays of a data set as tensors, and the graphs traced over them."""
 

@@ -143,6 +143,12 @@ def borrow_graph(structure: Structure, data: DeviceData, borrower: object) -> Ra
     return graph
 
 
+def most_kept_bytes(data: DeviceData) -> int:
+    """What the graphs beside the largest of those here may hold, when none is larger."""
+    largest = max((graph.n_bytes for graph in data.graphs.values()), default=0)
+    return max(0, min(MAX_GRAPHS * largest, MAX_VARIABLE_BYTES) - largest)
+
+
 def build_model(
     structure: Structure, dataset: EncodedDataset
 ) -> tuple[RankingModel, list[Initialiser], list[int]]:

@@ -59,6 +59,14 @@ class Trainer:
             gc.freeze()
         return self._data
 
+    def most_kept_bytes(self) -> int:
+        """What models that are kept to be used again may hold, beside one like the largest now."""
+        if self._data is None:
+            return 0
+        from recommender.graph import most_kept_bytes
+
+        return most_kept_bytes(self._data)
+
     def forget_graphs(self) -> None:
         """Give back the memory of the models that are kept to be used again."""
         if self._data is not None:

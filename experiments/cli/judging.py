@@ -10,7 +10,7 @@ import typer
 from experiments.cli.machine_options import on_the_machine
 from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
 from experiments.errors import RequestError
-from experiments.resources import Resources, take_machine
+from experiments.resources import Resources, probe_line, take_machine
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,6 +50,8 @@ def verdict(
     n_left, seconds = expected_s(record, frozen, resources.workers or 1)
     for line in cost_lines(record, frozen, n_left, seconds):
         typer.echo(line)
+    if n_left and resources.pack_up_to is not None:
+        typer.echo(f"machine  {probe_line(resources)}")
     if plan:
         return
     ended = gather_evidence(

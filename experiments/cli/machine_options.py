@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -46,15 +46,39 @@ def _resources(
         typer.Option("--gpus", help="GPUs to use, by nvidia-smi's numbers: 1,3. Default: all."),
     ] = None,
     gpu_share: Annotated[
-        float | None,
-        typer.Option("--gpu-share", help="Share of a GPU of one trial, such as 0.5; 0: none."),
+        str | None,
+        typer.Option(
+            "--gpu-share",
+            metavar="SHARE|auto",
+            help="Share of a GPU of one trial, such as 0.5; 0: none; auto: as many trials share "
+            "one as a probe finds room and speed for.",
+        ),
     ] = None,
     ray_address: Annotated[
         str | None,
         typer.Option("--ray-address", envvar="RAY_ADDRESS", help="An existing Ray cluster to use."),
     ] = None,
 ) -> Resources:
-    return Resources(workers, cpus_per_trial, gpu_share, ray_address, _devices(gpus))
+    share = _share(gpu_share)
+    return Resources(workers, cpus_per_trial, share, ray_address, _devices(gpus))
+
+
+def _share(text: str | None) -> float | Literal["auto"] | None:
+    """`0.5` as a number, `auto` as it stands.
+
+    Raises:
+        RequestError: it is anything else.
+    """
+    if text is None:
+        return None
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError:
+        raise RequestError(
+            f"--gpu-share must be a number from 0 to 1, or auto; got {text!r}"
+        ) from None
 
 
 def _devices(text: str | None) -> tuple[int, ...] | None:

@@ -114,7 +114,9 @@ def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[st
     machine = study.provenance.get("machine") or {}
     parts = [machine_text(machine)] if machine else []
     if n_workers := study.provenance.get("n_workers"):
-        parts.append(plural(n_workers, "worker"))
+        is_least = (study.provenance.get("resources") or {}).get("pack_up_to")
+        more = ", more where a probe finds room" if is_least else ""
+        parts.append(f"{plural(n_workers, 'worker')}{more}")
     if estimate_s is not None:
         parts.append(f"about {format_duration(estimate_s)}")
     if parts:

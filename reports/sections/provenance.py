@@ -106,6 +106,9 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "cores": _text(machine.get("cpu_count")),
         "GPUs": ", ".join(str(gpu.get("name")) for gpu in machine.get("gpus") or ())
         or ("none" if machine else ""),
+        "trials a GPU": " · ".join(
+            f"{chosen['trials_per_gpu']}: {chosen['why']}" for chosen in about.get("packing") or ()
+        ),
         "memory": f"{machine['memory_gb']:.3g} GB" if machine.get("memory_gb") else "",
         "platform": _text(machine.get("platform")),
         "recsweep": _text(about.get("recsweep")),

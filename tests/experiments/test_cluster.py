@@ -116,6 +116,10 @@ def test_the_gpus_asked_for_are_all_that_ray_and_its_workers_see(
         (Resources(workers=3, gpus=0.5), ONE_GPU, "do not fit on 1 GPU"),
         (Resources(workers=3), ONE_GPU, "3 workers of 1 GPU do not fit"),
         (Resources(gpus=2), ONE_GPU, "on several is still to come"),
+        (Resources(gpus="auto"), NO_GPU, "auto was asked for and this machine shows no GPU"),
+        (Resources(gpus="auto", address="ray://a:1"), ONE_GPU, "say the share as a number"),
+        (Resources(gpus="half"), ONE_GPU, "must be a number from 0 to 1, or auto; got 'half'"),  # type: ignore[arg-type]
+        (Resources(gpus="auto", workers=0), ONE_GPU, "at least 1"),
         (Resources(devices=(1,)), ONE_GPU, "no GPU 1 that this process may use; there are: 0"),
         (Resources(devices=(0,)), NO_GPU, "there are: none"),
         (Resources(devices=(0,), gpus=0), ONE_GPU, "leave out one of the two"),

@@ -11,7 +11,7 @@ from recommender.architectures.blocks import Structure
 from recommender.config import RankingConfig, TrainingConfig
 from recommender.device import DeviceData
 from recommender.epochs import derive_seed
-from recommender.graph import borrow_graph
+from recommender.graph import borrow_graph, most_kept_bytes
 from recommender.training import TrainingRun
 from tests.synthetic import synthetic_encoded
 
@@ -82,6 +82,20 @@ def test_graphs_of_large_tables_make_way_sooner(
     monkeypatch.setattr(graph, "MAX_VARIABLE_BYTES", 1)
     borrow_graph(structures[1], data, Borrower())
     assert list(data.graphs) == [structures[1]]
+
+
+def test_kept_graphs_hold_at_most_their_number_or_their_bytes(
+    data: DeviceData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert most_kept_bytes(data) == 0
+    structures = [Structure.of(dataclasses.replace(SMALL, embedding_size=n)) for n in (1, 3)]
+    size = max(borrow_graph(s, data, Borrower()).n_bytes for s in structures)
+    monkeypatch.setattr(graph, "MAX_GRAPHS", 4)
+    assert most_kept_bytes(data) == 3 * size
+    monkeypatch.setattr(graph, "MAX_VARIABLE_BYTES", 2 * size + 1)
+    assert most_kept_bytes(data) == size + 1
+    monkeypatch.setattr(graph, "MAX_VARIABLE_BYTES", 1)  # the last is kept in any case
+    assert most_kept_bytes(data) == 0
 
 
 def test_seeds_differ_by_trial_and_purpose_and_fit_31_bits() -> None:

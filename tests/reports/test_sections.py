@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from experiments.records import BaselineRecord, StudyRecord, TrialState
-from reports.blocks import Beside, Picture, Table, Text, WatchOuts
+from reports.blocks import Beside, Facts, Picture, Table, Text, WatchOuts
 from reports.sections.compare import compare
 from reports.sections.edges import edges_of_best
 from reports.sections.failures import failures
@@ -223,6 +223,19 @@ def test_each_trial_without_a_rank_is_listed_once(study: StudyRecord) -> None:
     listed = [row.cells[0].split()[0] for table in tables for row in table.rows]
     unranked = [f"#{t.number}" for t in study.trials if t.state.is_finished and not t.is_ranked]
     assert sorted(listed) == sorted(unranked)
+
+
+def test_provenance_tells_how_many_trials_shared_a_gpu_and_why(study: StudyRecord) -> None:
+    def told(packing: list[dict[str, object]]) -> str | None:
+        probed = replace(study, provenance={**study.provenance, "packing": packing})
+        (facts,) = (block for block in provenance(probed).blocks if isinstance(block, Facts))
+        return dict(facts.items).get("trials a GPU")
+
+    chosen = {"trials_per_gpu": 4, "why": "they train 3.1 times as much"}
+    assert told([chosen, {"trials_per_gpu": 1, "why": "no more are left"}]) == (
+        "4: they train 3.1 times as much · 1: no more are left"
+    )
+    assert told([]) is None
 
 
 def test_provenance_gives_the_command_of_each_row(study: StudyRecord) -> None:
