@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from experiments.cluster import ray_cluster
 from experiments.machine import Gpu, Machine
@@ -18,6 +19,11 @@ from tests.synthetic import synthetic_ratings
 # Ray reads these when it is imported, which some tests do before the cluster starts.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+# A run must not fail because of its seed or of a busy machine; `--hypothesis-profile default` looks
+# for new examples.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 TWO_GPUS = Machine(
     n_cpus=4,
