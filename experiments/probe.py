@@ -34,6 +34,7 @@ from experiments.sessions import record_packing
 from experiments.worker import configure
 from recommender.config import RankingConfig, TrainingConfig
 from recommender.datasets.base import EncodedDataset
+from recommender.errors import OwnCodeError
 from recommender.own_loading import is_out_of_memory
 from recommender.runs import Trainer
 
@@ -164,14 +165,13 @@ class Probe:
                     raise Stopped
                 if time.monotonic() >= ends_at:
                     raise ProbeFailed(f"it was not over after {LIMIT_S:.0f} s")
-                _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=_POLL_S)
-            answers: list[Any] = ray.get(list(asked))
+                ready, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=_POLL_S)
+                for answer in ray.get(ready):
+                    if isinstance(answer, str):
+                        raise ProbeFailed(answer)
+            return list(ray.get(list(asked)))
         except RayError as error:
             raise ProbeFailed(f"a process was lost ({type(error).__name__})") from error
-        for answer in answers:
-            if isinstance(answer, str):
-                raise ProbeFailed(answer)
-        return answers
 
 
 def read_peak() -> int | None:
@@ -240,4 +240,6 @@ def _told(error: Exception) -> str:
     if is_out_of_memory(error):
         return "memory ran out"
     lines = str(error).strip().splitlines()
+    if isinstance(error, OwnCodeError):  # which says what was raised, and where
+        return lines[0]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -205,3 +205,13 @@ def test_a_trial_that_ray_gives_up_with_its_worker_is_handed_out_anew(tmp_path: 
         assert order is not None
         assert order.give_up == f"its worker was lost {LOST_WORKER_RETRIES + 1} times"
         assert not conductor.is_finished
+
+
+def test_what_is_left_are_trials_that_wait_and_those_still_to_be_asked_for(tmp_path: Path) -> None:
+    study = FakeStudy(tmp_path, a_sweep(4, sampler="random", pruner="none"), bumpy)
+    with study.opened(Fuse()) as conductor:
+        assert conductor.n_left == 4
+        assert conductor.next_order() is not None
+        assert conductor.n_left == 3
+    with study.opened(Fuse()) as conductor:
+        assert conductor.n_left == 4  # the one that was handed out is to be gone on with

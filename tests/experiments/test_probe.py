@@ -13,6 +13,7 @@ from experiments.orders import WorkerSettings
 from experiments.packing import Measured
 from experiments.probe import Errand, Prober, read_peak
 from recommender.config import RankingConfig, TrainingConfig
+from recommender.errors import OwnCodeError
 from recommender.own import read_own
 from recommender.runtime import tf
 from tests.synthetic import synthetic_encoded
@@ -84,6 +85,7 @@ def test_a_model_that_diverges_is_begun_anew(settled: list[dict[str, Any]], tmp_
         (tf.errors.ResourceExhaustedError(None, None, "OOM"), "memory ran out"),
         (ValueError("no\nmore"), "ValueError: no"),
         (RuntimeError(), "RuntimeError"),
+        (OwnCodeError("gated.py:3: KeyError: 'x'"), "gated.py:3: KeyError: 'x'"),
     ],
 )
 def test_what_goes_wrong_is_told_in_words(

@@ -138,6 +138,23 @@ def test_a_probe_that_fails_says_why(
         a_probe(tmp_path).measure(2)
 
 
+def test_one_process_that_fails_is_enough_whatever_the_others_do(
+    cluster: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = tmp_path / "seen"
+
+    def first_hangs() -> Any:
+        try:
+            seen.touch(exist_ok=False)
+        except FileExistsError:
+            return "memory ran out"
+        return time.sleep(600)
+
+    stand_in(monkeypatch, train=first_hangs)
+    with pytest.raises(ProbeFailed, match="memory ran out"):
+        a_probe(tmp_path).measure(2)
+
+
 def test_a_probe_that_hangs_is_given_up(
     cluster: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,10 +228,20 @@ def test_more_trials_are_probed_under_their_own_cap_and_one_that_fails_has_a_gpu
     assert [set(chosen["measured"]) for chosen in record["packing"]] == [{"1"}, set()]
 
 
+def needs_a_gpu() -> None:
+    """Skip where the driver shows no GPU, or TensorFlow comes without NVIDIA's libraries."""
+    if not parse_gpus(ask_nvidia_smi()):
+        pytest.skip("there is no GPU here")
+    count = "from recommender.runtime import tf; print(len(tf.config.list_physical_devices('GPU')))"
+    done = subprocess.run([sys.executable, "-c", count], capture_output=True, text=True, check=True)
+    if int(done.stdout) == 0:
+        pytest.skip("TensorFlow sees no GPU; install recsweep[gpu]")
+
+
 @pytest.mark.gpu
-@pytest.mark.skipif(not parse_gpus(ask_nvidia_smi()), reason="there is no GPU here")
 def test_a_real_gpu_is_probed_and_shared(ratings_csv: Path, tmp_path: Path) -> None:
     """As a user would type it, on a Ray of its own."""
+    needs_a_gpu()
     file = tmp_path / "shared.toml"
     sweep = small_sweep(ratings_csv, "shared", max_epochs=5, trials=8, pruner="none")
     file.write_text(sweep_to_toml(sweep))
