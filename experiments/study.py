@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments import folders
 from experiments.best_segments import write_best_segments
 from experiments.board_check import record_board_check
-from experiments.cluster import import_ray, ray_cluster
+from experiments.cluster import import_ray, ray_beside
 from experiments.conductor import Conductor
 from experiments.cores import cores_of_worker
 from experiments.errors import DataProblem
@@ -114,10 +115,12 @@ def run_study(
     _try_own_search(sweep)
     loaded = load_data(sweep)
     folder = folders.create(root / name, sweep, loaded.description, machine, resources, command)
-    with StudyLock(folder, watcher.message):
+    with StudyLock(folder, watcher.message), ray_beside(resources, machine) as cluster:
         if notice:
             watcher.message(notice)
-        cause = _conduct(folder, sweep, loaded, resources, machine, watcher, deadline=deadline)
+        cause = _conduct(
+            folder, sweep, loaded, cluster, resources, machine, watcher, deadline=deadline
+        )
     return _outcome(folder, cause, watcher)
 
 
@@ -172,7 +175,10 @@ def resume_study(
         folders.refuse_changed_data(study, loaded.description)
         for change in record_changed_versions(folder):
             watcher.message(f"changed since the last run: {change}")
-        cause = _conduct(folder, sweep, loaded, resources, machine, watcher, more_s, deadline)
+        with ray_beside(resources, machine) as cluster:
+            cause = _conduct(
+                folder, sweep, loaded, cluster, resources, machine, watcher, more_s, deadline
+            )
     return _outcome(folder, cause, watcher)
 
 
@@ -222,6 +228,7 @@ def _conduct(
     folder: Path,
     sweep: SweepConfig,
     loaded: LoadedDataset,
+    cluster: AbstractContextManager[RayHead],
     resources: Resources,
     machine: Machine,
     watcher: StudyWatcher,
@@ -270,6 +277,7 @@ def _conduct(
             run_trials(
                 conductor,
                 loaded,
+                cluster,
                 resources,
                 machine,
                 switch,
@@ -302,6 +310,7 @@ def _conduct(
 def run_trials(
     conductor: Conductor,
     loaded: LoadedDataset,
+    cluster: AbstractContextManager[RayHead],
     resources: Resources,
     machine: Machine,
     switch: StopSwitch,
@@ -314,6 +323,7 @@ def run_trials(
     """Have the conductor's trials trained on Ray, until none is left or a stop is asked for.
 
     Args:
+        cluster: entered where Ray is needed, and left when the trials are over.
         command: the one that goes on after a stop.
     """
     for line in others_lines(machine.gpus) if resources.gpus else ():
@@ -334,7 +344,7 @@ def run_trials(
     def trials() -> None:
         from experiments.bridge import run_on_ray
 
-        with ray_cluster(resources, machine) as head:
+        with cluster as head:
             heads.append(head)
             stage_over("Ray imported and started")
             settled = resources

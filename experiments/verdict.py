@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from experiments import folders
 from experiments.board_check import record_board_check
-from experiments.cluster import import_ray
+from experiments.cluster import import_ray, ray_cluster
 from experiments.conductor import Conductor
 from experiments.crossings import crossings_of, write_crossings
 from experiments.errors import DataProblem, RequestError, StateError
@@ -341,7 +341,10 @@ def _train(
         ],
     )
     try:
-        run_trials(conductor, loaded, resources, machine, switch, watcher, command="verdict")
+        cluster = ray_cluster(resources, machine)
+        run_trials(
+            conductor, loaded, cluster, resources, machine, switch, watcher, command="verdict"
+        )
     finally:
         # The word is about the search, which was finished before any of this.
         journal.append("session_end", sync=True, at=time.time(), state="finished")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ class InProcess:
         for module in ("experiments.study", "experiments.verdict"):
             monkeypatch.setattr(f"{module}.run_trials", self)
             monkeypatch.setattr(f"{module}.import_ray", lambda resources: None)
+        monkeypatch.setattr("experiments.study.ray_beside", lambda *_: nullcontext())
         # A process settles its devices once, and other tests share this one.
         monkeypatch.setattr("recommender.runtime.configure_devices", lambda **_: None)
         monkeypatch.setattr(
@@ -67,6 +69,7 @@ class InProcess:
         self,
         conductor: Conductor,
         loaded: LoadedDataset,
+        cluster: object,
         resources: Resources,
         machine: Machine,
         switch: StopSwitch,
