@@ -122,10 +122,7 @@ def ray_tune(
     import ray
     from ray import tune
 
-    from experiments.cluster import WORKER_ENVIRONMENT
-
-    path = {"env_vars": {**WORKER_ENVIRONMENT, "PYTHONPATH": str(Path.cwd())}}
-    ray.init(address="local", num_cpus=n_workers, log_to_driver=False, runtime_env=path)
+    ray.init(address="local", num_cpus=n_workers, log_to_driver=False)
 
     class Trainable(tune.Trainable):
         def setup(self, config: dict[str, Any]) -> None:
