@@ -1,5 +1,6 @@
 # make quickstart   set up, run a small sweep on real ratings, say where the report is
 # make test         set up, then formatting, lint, types, import contracts and all tests
+# make unit         the quick tests alone, in less than a minute
 # make bench        how fast it is, against its peers and by itself; alone on the machine, please.
 #                   Its parts: bench-sweeps (half an hour), bench-step (half a minute),
 #                   bench-memory (5 min), bench-workers (4 min), bench-driver (1 min),
@@ -16,18 +17,23 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 
 BENCHES := bench-sweeps bench-step bench-memory bench-workers bench-driver bench-start
 
-.PHONY: quickstart test bench $(BENCHES) torture setup lock clean
+.PHONY: quickstart test unit bench $(BENCHES) torture setup lock clean
 
 quickstart: $(READY)
 	@$(BIN)/recsweep run quickstart
+
+ASIDE  := --numprocesses auto --maxprocesses 8 --dist loadscope
 
 test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not ray" --numprocesses auto --maxprocesses 8 --dist loadscope
+	$(BIN)/python -m pytest -m "not ray" $(ASIDE)
 	$(BIN)/python -m pytest -m "ray and not long"
+
+unit: $(READY)
+	$(BIN)/python -m pytest -m "not ray and not slow" $(ASIDE)
 
 bench: bench-step bench-driver bench-start bench-memory bench-workers bench-sweeps
 

@@ -18,6 +18,8 @@ from recommender.training import TrainingRun
 from tests.own_models import write_models
 from tests.synthetic import synthetic_encoded
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"embedding_size": 3, "batch_size": 64, "learning_rate": 0.01}
 
 

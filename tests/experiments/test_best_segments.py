@@ -22,6 +22,8 @@ from reports.sections.segments import collapsed_models
 from tests.in_process import Died, InProcess
 from tests.small_studies import a_sweep, decide
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_best_of_a_search_are_cut_by_segment_without_a_verdict(study: Path) -> None:
     record = read_study(study)

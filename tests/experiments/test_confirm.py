@@ -23,6 +23,8 @@ from tests.experiments.test_verdict import arrays_in
 from tests.in_process import InProcess
 from tests.small_studies import a_sweep, decide
 
+pytestmark = pytest.mark.slow
+
 MARK = 4.5
 """A rating that no row has but those that are looked for."""
 

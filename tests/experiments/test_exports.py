@@ -20,6 +20,8 @@ from experiments.to_optuna import export_to_optuna
 from reports.model_card import model_card
 from tests.synthetic_study import make_study
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:

@@ -17,6 +17,8 @@ from recsweep import Choice, Int, space
 from tests.in_process import InProcess
 from tests.own_models import write_models
 
+pytestmark = pytest.mark.slow
+
 SWEEP = """\
 name = "mine"
 [dataset]

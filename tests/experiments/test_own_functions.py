@@ -15,6 +15,8 @@ from experiments.watcher import Silent
 from tests.in_process import InProcess
 from tests.own_helpers import write_helpers
 
+pytestmark = pytest.mark.slow
+
 SWEEP = """
 dataset = { name = "mine.py:load", features = ["user_id", "item_id", "price"] }
 split = { method = "mine.py:latest_last" }

@@ -21,6 +21,8 @@ from tests.in_process import InProcess
 from tests.small_studies import decide
 from tests.synthetic_study import make_study
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:

@@ -22,6 +22,8 @@ from reports.render import write_report
 from tests.in_process import InProcess
 from tests.small_studies import decide
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def judged(study: Path, workers: InProcess) -> Path:

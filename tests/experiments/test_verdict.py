@@ -33,6 +33,8 @@ from tests.in_process import Died, InProcess
 from tests.small_studies import a_sweep, decide
 from tests.synthetic_study import make_study
 
+pytestmark = pytest.mark.slow
+
 
 class Heard(Silent):
     """Keeps what the flow says to its user."""

@@ -25,6 +25,8 @@ from tests.in_process import Died, InProcess
 from tests.own_classes import write_classes
 from tests.small_studies import decide
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path, ratings_csv: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -13,6 +13,8 @@ import pytest
 from experiments.config import sweep_to_toml
 from tests.integration.test_sweeps import small_sweep
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

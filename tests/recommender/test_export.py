@@ -21,6 +21,8 @@ from recommender.runtime import tf
 from recommender.training import train_ranking
 from tests.synthetic import synthetic_encoded
 
+pytestmark = pytest.mark.slow
+
 SMALL = RankingConfig(architecture="dcn", embedding_size=2, n_layers=1, layer_sizes=(4,))
 TIMES = 1_000_000_000 + 7919 * np.arange(200)
 
@@ -58,7 +60,6 @@ def test_the_exported_model_repeats_the_validation_ratings(tmp_path: Path) -> No
     np.testing.assert_allclose(served["rating"].numpy(), predicted.clip(1, 5), atol=1e-5)
 
 
-@pytest.mark.slow
 def test_plain_tensorflow_serves_unseen_ids_without_keras_2_or_tfrs(tmp_path: Path) -> None:
     dataset = synthetic_encoded(side_features=False)
     _exported(dataset, SMALL, tmp_path)

@@ -20,6 +20,8 @@ from recommender.whole import WholeRun
 from tests.own_classes import write_classes
 from tests.synthetic import synthetic_encoded
 
+pytestmark = pytest.mark.slow
+
 DATA = synthetic_encoded()
 KINDS = {
     "mf": "mf.py:MF",

@@ -23,6 +23,8 @@ from reports.render import ReportPaths, write_report
 from tests.reports.conftest import MakeStudy, without_complete
 from tests.reports.verdicts import judged, opened
 
+pytestmark = pytest.mark.slow
+
 PDFLATEX = shutil.which("pdflatex")
 HOSTILE = '\\input{/etc/passwd} $x_1$ & 50 % #1 {a} ~^ <b> | "q" é 中 −\nnext'
 

@@ -27,6 +27,8 @@ from reports.sections.curves import curves
 from tests.reports.conftest import MakeStudy, with_one_complete, without_complete
 from tests.reports.verdicts import opened
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime(2026, 1, 2, 14, 2, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\"'&|`*_=1+1"
 
@@ -294,7 +296,6 @@ def test_csv_and_parquet_hold_every_trial(paths: ReportPaths) -> None:
     assert list(csv.columns) == list(parquet.columns)
 
 
-@pytest.mark.slow
 def test_ten_thousand_trials_take_a_minute_and_ten_megabytes_at_most(
     ten_thousand: tuple[ReportPaths, float],
 ) -> None:

@@ -16,6 +16,8 @@ from reports.sections.verdict import verdict
 from tests.reports.conftest import MakeStudy
 from tests.reports.verdicts import N_SEEDS, judged, opened
 
+pytestmark = pytest.mark.slow
+
 
 def best_of_each_arm(study: StudyRecord) -> tuple[int, int]:
     """Numbers of the best plain and the best dcn trial."""

@@ -28,6 +28,8 @@ from reports.sections.leaderboard import leaderboard
 from search_spaces import parse_space
 from tests.synthetic_study import make_study
 
+pytestmark = pytest.mark.slow
+
 
 def recsweep(*command: object) -> tuple[int, str]:
     """Exit code and all that a command says."""
