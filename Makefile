@@ -1,6 +1,6 @@
 # make quickstart   set up, run a small sweep on real ratings, say where the report is
 # make test         set up, then formatting, lint, types, import contracts and all tests
-# make unit         the quick tests alone, in less than a minute
+# make unit         the quick tests alone, in about a minute
 # make bench        how fast it is, against its peers and by itself; alone on the machine, please.
 #                   Its parts: bench-sweeps (half an hour), bench-step (half a minute),
 #                   bench-memory (5 min), bench-workers (4 min), bench-driver (1 min),
