@@ -2,7 +2,7 @@
 # make test         set up, then formatting, lint, types, import contracts and all tests
 # make unit         the quick tests alone, in about a minute
 # make bench        how fast it is, against its peers and by itself; alone on the machine, please.
-#                   Its parts: bench-sweeps (half an hour), bench-step (half a minute),
+#                   Its parts: bench-sweeps (an hour), bench-step (half a minute),
 #                   bench-memory (5 min), bench-workers (4 min), bench-driver (1 min),
 #                   bench-start (4 min)
 # make torture      long: kill a study at every write, and real sweeps at random; prints the counts
@@ -22,6 +22,7 @@ BENCHES := bench-sweeps bench-step bench-memory bench-workers bench-driver bench
 quickstart: $(READY)
 	@$(BIN)/recsweep run quickstart
 
+# Side by side: unlike those on Ray, these tests share nothing.
 ASIDE  := --numprocesses auto --maxprocesses 8 --dist loadscope
 
 test: $(READY)

@@ -137,9 +137,11 @@ class Probe:
         self._stop_file = stop_file
 
     def measure(self, n: int) -> Measured:
-        """Raises:
-        ProbeFailed: one of them did not come to its end.
-        Stopped: the study is to stop.
+        """What so many at once trained a second, and the most that one of them took.
+
+        Raises:
+            ProbeFailed: one of them did not come to its end.
+            Stopped: the study is to stop.
         """
         ends_at = time.monotonic() + LIMIT_S
         actors = [ray.remote(Prober).options(num_cpus=self._cpus).remote() for _ in range(n)]

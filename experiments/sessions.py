@@ -13,16 +13,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.errors import StateError
 from experiments.files import read_json, write_json
 from experiments.folders import difference
 from experiments.journal import Event, Journal, read_journal
-from experiments.packing import Packing
 from experiments.provenance import PACKAGES, package_version
 from experiments.records import JOURNAL_NAME, PROVENANCE_NAME, SWEEP_NAME
-from experiments.resources import Resources
+
+if TYPE_CHECKING:
+    from experiments.packing import Packing
+    from experiments.resources import Resources
 
 DRIVER_JOURNAL = Path(JOURNAL_NAME) / "driver.jsonl"
 

@@ -17,9 +17,8 @@ from experiments.best_segments import write_best_segments
 from experiments.board_check import record_board_check
 from experiments.cluster import import_ray, ray_beside
 from experiments.conductor import Conductor
-from experiments.cores import cores_of_worker
 from experiments.errors import DataProblem
-from experiments.gpu_memory import memory_cap_mb, others_lines
+from experiments.gpu_memory import others_lines
 from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
 from experiments.importance import N_RESAMPLES, importance
@@ -28,7 +27,7 @@ from experiments.kept_code import origins, refuse_changed_code
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
 from experiments.machine import Machine
-from experiments.orders import TrialOrder, WorkerSettings, order_of
+from experiments.orders import TrialOrder, order_of
 from experiments.plan import Plan, plan_sweep
 from experiments.ray_head import RayHead
 from experiments.records import (
@@ -47,6 +46,7 @@ from experiments.resume import (
     reopen_failed,
     unfinished,
 )
+from experiments.running import run_trials
 from experiments.search import Search, build_search
 from experiments.search_protocol import searched
 from experiments.sessions import DRIVER_JOURNAL as DRIVER_JOURNAL
@@ -56,16 +56,13 @@ from experiments.sessions import (
     refuse_changed_sweep,
 )
 from experiments.stages import stage_over
-from experiments.supervision import StopCause, StopSwitch, supervise, way_on
+from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig, default_values, own_defaults
 from experiments.watcher import StudyWatcher
 from recommender.baselines import fit_baselines
 from recommender.datasets.base import LoadedDataset
 from recommender.datasets.loading import load_dataset
 from recommender.errors import DataError
-
-SHARE_OF_MEMORY = 0.8
-"""Of the machine's memory that all workers together may hold before they are recycled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,92 +302,6 @@ def _conduct(
         write_board(study)
     write_best_segments(study, loaded.encoded, baselines, watcher)
     return cause
-
-
-def run_trials(
-    conductor: Conductor,
-    loaded: LoadedDataset,
-    cluster: AbstractContextManager[RayHead],
-    resources: Resources,
-    machine: Machine,
-    switch: StopSwitch,
-    watcher: StudyWatcher,
-    time_left_s: float | None = None,
-    deadline: float | None = None,
-    *,
-    command: str = "resume",
-) -> None:
-    """Have the conductor's trials trained on Ray, until none is left or a stop is asked for.
-
-    Args:
-        cluster: entered where Ray is needed, and left when the trials are over.
-        command: the one that goes on after a stop.
-    """
-    for line in others_lines(machine.gpus) if resources.gpus else ():
-        watcher.message(line)
-
-    def on_stop(cause: StopCause) -> None:
-        conductor.stop()
-        watcher.message(
-            f"{cause.value}: running trials are checkpointed at the end of their epoch, and go on "
-            f"with: {way_on(switch, command)}"
-        )
-
-    def settings_of(settled: Resources) -> WorkerSettings:
-        return _worker_settings(settled, machine, switch.path)
-
-    heads: list[RayHead] = []
-
-    def trials() -> None:
-        from experiments.bridge import run_on_ray
-
-        with cluster as head:
-            heads.append(head)
-            stage_over("Ray imported and started")
-            settled = resources
-            if resources.pack_up_to is not None:
-                from experiments.probe import Stopped, settle_by_probe
-
-                try:
-                    settled = settle_by_probe(
-                        resources,
-                        machine,
-                        loaded.encoded,
-                        conductor.n_left,
-                        settings_of,
-                        watcher.message,
-                    )
-                except Stopped:
-                    return
-                stage_over("trials a GPU probed")
-            run_on_ray(conductor, loaded.encoded, settled, settings_of(settled))
-
-    def look_around() -> str | None:
-        for line in conductor.liveness.check():
-            watcher.message(line)
-        return heads[0].loss() if heads else None
-
-    supervise(
-        trials,
-        switch,
-        on_stop=on_stop,
-        on_poll=look_around,
-        time_left_s=time_left_s,
-        deadline=deadline,
-    )
-
-
-def _worker_settings(resources: Resources, machine: Machine, stop_file: Path) -> WorkerSettings:
-    assert resources.workers is not None
-    is_ours = resources.address is None
-    return WorkerSettings(
-        cpus=resources.cpus,
-        gpus=resources.share,
-        recycle_above_mb=SHARE_OF_MEMORY * machine.memory_gb * 1024 / resources.workers,
-        stop_file=stop_file,
-        n_cores=cores_of_worker(machine, resources),
-        gpu_memory_mb=memory_cap_mb(machine.gpus, resources.share) if is_ours else None,
-    )
 
 
 def _outcome(folder: Path, cause: StopCause | None, watcher: StudyWatcher) -> Outcome:

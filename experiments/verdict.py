@@ -47,10 +47,11 @@ from experiments.records import (
 from experiments.replicas import Replicas
 from experiments.resources import Resources, take_machine
 from experiments.resume import bring_up_to_date, next_attempt
+from experiments.running import run_trials
 from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
 from experiments.size_control import size_control, trained_as, with_sized_control
-from experiments.study import DRIVER_JOURNAL, load_data, run_trials
+from experiments.study import DRIVER_JOURNAL, load_data
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
 from experiments.verdict_records import (

@@ -82,7 +82,7 @@ class Workbench:
     """What a worker does, without Ray: one epoch of the ordered trial a call."""
 
     def __init__(self, encoded: EncodedDataset, settings: WorkerSettings) -> None:
-        self._trainer = Trainer(encoded, self._configure)
+        self._trainer = Trainer(encoded, lambda: configure(settings, self._is_capped))
         self._settings = settings
         self._name = worker_name()
         self._journal: Journal | None = None
@@ -168,9 +168,6 @@ class Workbench:
                 "metric on the same rows; the numbers of this model cannot be trusted"
             )
         self._is_guarded = True
-
-    def _configure(self) -> None:
-        configure(self._settings, self._is_capped)
 
     def _keep_going(self) -> bool:
         if self._journal is not None:

@@ -45,7 +45,7 @@ def device_data(encoded: EncodedDataset) -> DeviceData:
 
 @dataclass
 class InProcess:
-    """Takes the place of `experiments.study.run_trials`."""
+    """Takes the place of `experiments.running.run_trials`."""
 
     trained: list[str] = field(default_factory=list)
     """Names of the trials that were trained to their end, in order."""

@@ -26,7 +26,8 @@ from experiments.packing import Measured, ProbeFailed
 from experiments.probe import Errand, Probe, settle_by_probe
 from experiments.records import TrialState, read_study
 from experiments.resources import Resources
-from experiments.study import Outcome, _worker_settings, load_data, run_study
+from experiments.running import worker_settings
+from experiments.study import Outcome, load_data, run_study
 from experiments.supervision import StopCause, StopSwitch
 from experiments.watcher import Silent
 from recommender.config import TrainingConfig
@@ -210,7 +211,7 @@ def test_more_trials_are_probed_under_their_own_cap_and_one_that_fails_has_a_gpu
             machine,
             loaded.encoded,
             4,
-            lambda settled: _worker_settings(settled, machine, folder / "stop"),
+            lambda settled: worker_settings(settled, machine, folder / "stop"),
             told.append,
         )
 

@@ -186,7 +186,7 @@ def test_a_failing_trial_is_a_fail_with_its_reason_and_the_worker_survives(
 def test_a_recycled_worker_costs_no_trial(
     cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.study.SHARE_OF_MEMORY", 1e-6)
+    monkeypatch.setattr("experiments.running.SHARE_OF_MEMORY", 1e-6)
     sweep = small_sweep(ratings_csv, trials=2, max_epochs=2, pruner="none")
     study = run_study(sweep, root=tmp_path, watcher=Silent(), resources=Resources(1, gpus=0)).study
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
