@@ -25,7 +25,6 @@ from experiments.resources import Resources, n_on_a_gpu
 WORKER_ENVIRONMENT = {
     "TF_USE_LEGACY_KERAS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    "TF_ENABLE_ONEDNN_OPTS": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 

@@ -37,7 +37,7 @@ with ray_cluster(resources, resources.narrowed(machine)):
         "device": environment["CUDA_VISIBLE_DEVICES"],
         "keras": environment["TF_USE_LEGACY_KERAS"],
         "path": path,
-        "left here": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
+        "left here": os.environ.get("TF_CPP_MIN_LOG_LEVEL"),
     }
     print(json.dumps(told))
 """
@@ -50,7 +50,7 @@ def test_two_clusters_that_start_at_once_share_nothing_and_keep_to_their_gpu(
     script.parent.mkdir()
     folder.mkdir()
     script.write_text(ONE_PERSON)
-    hidden = ("TF_ENABLE_ONEDNN_OPTS", "TF_USE_LEGACY_KERAS", "PYTHONPATH")
+    hidden = ("TF_CPP_MIN_LOG_LEVEL", "TF_USE_LEGACY_KERAS", "PYTHONPATH")
     environment = {k: v for k, v in os.environ.items() if k not in hidden}
     people = [
         subprocess.Popen(
