@@ -270,6 +270,8 @@ def _set_environment(resources: Resources) -> None:
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
         "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
         "RAY_AIR_NEW_OUTPUT": "0",
+        # It would say so on standard output, beside our own line that says which trial it was.
+        "RAY_DEDUP_LOGS_SKIP_REGEX": "A worker died or was killed",
     }.items():
         os.environ.setdefault(name, value)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"

@@ -121,9 +121,14 @@ def test_signals_stop_a_driver_and_every_stop_can_be_resumed(
 
     driver = recsweep("run", str(file), "--workers", "1")
     wait_for(lambda: n_epochs() > 20)
+    worker = next(str(e["worker"]) for e in events_of(folder) if e["kind"] == "start")
+    os.kill(int(worker.rpartition("-")[2]), signal.SIGKILL)
+    wait_for(lambda: sum(e["kind"] == "start" for e in events_of(folder)) > 1)
     driver.send_signal(signal.SIGTERM)
     out, err = driver.communicate(timeout=90)
     assert driver.returncode == 143, err
+    assert "#0 lost its worker" in err
+    assert "raylet" not in out + err  # Ray's own words for the same
     assert "SIGTERM: running trials are checkpointed" in err
     assert err.count("go on    recsweep resume signals") == 1
     assert "recsweep resume" not in out
@@ -163,7 +168,7 @@ def test_signals_stop_a_driver_and_every_stop_can_be_resumed(
     (outcome,) = done
     assert outcome.stopped_by is StopCause.COMMAND
     (trial,) = outcome.study.trials
-    assert len(trial.attempts) == 3
+    assert len(trial.attempts) == 4
     epochs = [epoch.epoch for epoch in trial.epochs]
     assert epochs == list(range(1, len(epochs) + 1))
 
