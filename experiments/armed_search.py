@@ -19,6 +19,7 @@ class ArmedSearch:
 
     def __init__(self, arms: Mapping[str, OptunaSearch]) -> None:
         self._arms = dict(arms)
+        self.prunes = any(search.prunes for search in arms.values())
         self._turns = _turns({arm: search.n_trials for arm, search in arms.items()})
 
     def place(self, number: int) -> tuple[str, int] | None:

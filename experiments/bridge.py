@@ -34,6 +34,9 @@ from recommender.datasets.base import EncodedDataset
 METRIC = "number"
 """Ray wants a metric named; it is never read."""
 _LISTEN_EVERY_S = 0.5
+_UNASKED = {"TUNE_RESULT_BUFFER_LENGTH": "10", "TUNE_RESULT_BUFFER_MIN_TIME_S": "10"}
+"""Where no pruner ends trials, a worker waits for Ray's word only after so many epochs or seconds:
+the word takes 6 ms. Ray 2.60 mistakes one of the two for the other, so they are alike."""
 
 
 class _Unpickled:
@@ -118,12 +121,11 @@ class _Asking(_Unpickled, Searcher):
 class _Stopping(_Unpickled, TrialScheduler):
     """Stops what the pruner stops, and sends a trial whose worker was lost on its next attempt."""
 
-    _supports_buffered_results = False
-
     def __init__(
         self, conductor: Conductor, crew: Crew, asking: _Asking, failure: _Failure
     ) -> None:
         super().__init__()
+        self._supports_buffered_results = not conductor.prunes
         self._conductor = conductor
         self._crew = crew
         self._asking = asking
@@ -221,6 +223,11 @@ def run_on_ray(
     # Ray would print the traceback of each worker that is lost; the conductor says so in a line.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
+    for name, value in _UNASKED.items():
+        if conductor.prunes:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
     trainable = tune.with_resources(
         tune.with_parameters(Worker, encoded=encoded, settings=settings),
         {"CPU": resources.cpus, "GPU": resources.share},

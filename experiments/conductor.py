@@ -209,6 +209,11 @@ class Conductor:
             elif event["kind"] == "end":
                 self._hear_end(live, StopReason(event["stop_reason"]), event)
 
+    @property
+    def prunes(self) -> bool:
+        """Whether a trial may be ended after an epoch that is not its last."""
+        return self._search.prunes
+
     def is_to_stop(self, number: int) -> bool:
         """Whether the pruner ended this trial."""
         live = self._live.get(number)

@@ -12,6 +12,8 @@ from experiments.search_protocol import Proposal
 class NoSearch:
     """Proposes nothing and stops nothing."""
 
+    prunes = False
+
     def ask(self, number: int) -> Proposal | None:
         return None
 

@@ -48,7 +48,7 @@ class OptunaSearch:
         self._sampler = sampler
         self._seed = seed
         self._arm = arm
-        self._has_pruner = not isinstance(pruner, optuna.pruners.NopPruner)
+        self.prunes = not isinstance(pruner, optuna.pruners.NopPruner)
         self._study = study_in_memory(STUDY_NAME, pruner)
         self._running: dict[int, optuna.trial.Trial] = {}
         self._verdicts: dict[int, tuple[int, bool]] = {}
@@ -106,7 +106,7 @@ class OptunaSearch:
 
     def pruner_state(self, number: int) -> dict[str, Any]:
         state = dict(self._frozen_trials()[number].system_attrs)
-        if self._has_pruner and number in self._verdicts:
+        if self.prunes and number in self._verdicts:
             state[VERDICT] = list(self._verdicts[number])
         return state
 

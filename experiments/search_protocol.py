@@ -32,6 +32,10 @@ class Search(Protocol):
     Numbers are those of the search's trials, from 0 without gaps; epochs count from 1.
     """
 
+    @property
+    def prunes(self) -> bool:
+        """Whether `report` may ever end a trial whose values are finite."""
+
     def ask(self, number: int) -> Proposal | None:
         """The next trial, whose number is the one after the last; None when there is none left."""
 

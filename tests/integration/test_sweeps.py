@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.tune.execution.tune_controller import TuneController
 
 from experiments.board_check import check_board
 from experiments.board_records import BoardCheck
@@ -250,3 +251,26 @@ def test_everything_that_listens_listens_on_loopback(cluster: Machine) -> None:
     }
     assert listening
     assert listening <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+@pytest.mark.parametrize(("pruner", "n_answers"), [("none", 4), ("median", 24)])
+def test_a_worker_waits_after_every_epoch_only_where_a_pruner_may_end_its_trial(
+    pruner: str,
+    n_answers: int,
+    cluster: Machine,
+    ratings_csv: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = []
+    heard = TuneController._on_training_result
+
+    def counted(controller: TuneController, trial: Any, result: Any) -> None:
+        answers.append(result)
+        heard(controller, trial, result)
+
+    monkeypatch.setattr(TuneController, "_on_training_result", counted)
+    sweep = small_sweep(ratings_csv, trials=2, max_epochs=12, pruner=pruner)
+    study = run_study(sweep, root=tmp_path, watcher=Silent(), resources=Resources(1, gpus=0)).study
+    assert [len(trial.epochs) for trial in study.trials] == [12, 12]
+    assert len(answers) == n_answers
