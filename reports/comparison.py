@@ -158,7 +158,7 @@ def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
     side = "less" if apart <= margin else "more"
     return Headline(
         "Not decided: one seed each",
-        f"The best trial of {leader} is {apart:.4f} RMSE ahead of the best of {second}, {side} "
+        f"The best trial of {leader} is {numbers.ahead(apart)} the best of {second}, {side} "
         f"than the {margin:.2g} that noise alone explains. The same rows judged all of them.",
     )
 

@@ -27,6 +27,11 @@ def gap(value: float | None) -> str:
     return "0.0000" if rounded == 0 else f"{rounded:+.4f}".replace("-", "−")
 
 
+def ahead(apart: float) -> str:
+    """How one RMSE stands to a worse one: `0.0102 RMSE ahead of`, `within 0.0001 RMSE of`."""
+    return f"{apart:.4f} RMSE ahead of" if round(apart, 4) else "within 0.0001 RMSE of"
+
+
 def count(value: int | None) -> str:
     return NOTHING if value is None else f"{value:,}"
 

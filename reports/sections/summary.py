@@ -92,7 +92,7 @@ def _what_is_open(study: StudyRecord) -> str:
         apart = ranking.objective(second.ranked[0]) - ranking.objective(first.ranked[0])
         side = "less" if apart <= ranking.margin(study).rmse else "more"
         return (
-            f"The best {first.arm} is {apart:.4f} RMSE ahead of the best {second.arm}, {side} "
+            f"The best {first.arm} is {numbers.ahead(apart)} the best {second.arm}, {side} "
             f"than the {ranking.margin(study).rmse:.2g} that noise alone explains. "
             "Every trial was trained under one seed."
         )

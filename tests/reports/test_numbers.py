@@ -38,6 +38,18 @@ def test_values_have_three_significant_digits(value: object, text: str) -> None:
     assert numbers.value(value) == text  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("apart", "text"),
+    [
+        (0.0102, "0.0102 RMSE ahead of"),
+        (0.00003, "within 0.0001 RMSE of"),
+        (0.0, "within 0.0001 RMSE of"),
+    ],
+)
+def test_what_rounds_to_nothing_is_not_ahead(apart: float, text: str) -> None:
+    assert numbers.ahead(apart) == text
+
+
 def test_a_trial_is_summed_up_by_optimizer_layers_and_the_rest() -> None:
     values = {"architecture": "dcn", "optimizer": "adam", "learning_rate": 0.0011, "n_layers": 2,
               "layer_size_0": 64, "layer_size_1": 32, "cross_layers": 1}  # fmt: skip
