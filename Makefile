@@ -3,8 +3,8 @@
 # make unit         the quick tests alone, in about a minute
 # make bench        how fast it is, against its peers and by itself; alone on the machine, please.
 #                   Its parts: bench-sweeps (an hour), bench-step (half a minute),
-#                   bench-memory (5 min), bench-workers (4 min), bench-driver (1 min),
-#                   bench-start (4 min)
+#                   bench-memory (1 min), bench-workers (2 min), bench-driver (1 min),
+#                   bench-start (1 min)
 # make torture      long: kill a study at every write, and real sweeps at random; prints the counts
 # make lock         resolve requirements.lock anew (needs uv)
 

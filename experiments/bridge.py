@@ -22,7 +22,7 @@ from ray.tune import TuneError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from experiments.cluster import n_that_fit
+from experiments.cluster import environment, n_that_fit
 from experiments.conductor import LOST_WORKER_RETRIES, Conductor
 from experiments.crew import Crew
 from experiments.errors import ClusterError, DiskError
@@ -223,11 +223,6 @@ def run_on_ray(
     # Ray would print the traceback of each worker that is lost; the conductor says so in a line.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
-    for name, value in _UNASKED.items():
-        if conductor.prunes:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
     trainable = tune.with_resources(
         tune.with_parameters(Worker, encoded=encoded, settings=settings),
         {"CPU": resources.cpus, "GPU": resources.share},
@@ -256,7 +251,8 @@ def run_on_ray(
             ),
         )
         try:
-            tuner.fit()
+            with environment({} if conductor.prunes else _UNASKED):
+                tuner.fit()
         except (RayError, TuneError) as error:
             line = str(error).strip().splitlines()[-1]
             raise ClusterError(

@@ -160,7 +160,7 @@ def _start_local(
         "_temp_dir": str(folder / "ray"),
         "object_store_memory": OBJECT_STORE_BYTES,
     }
-    with _environment(WORKER_ENVIRONMENT | _only_devices(resources, machine)):
+    with environment(WORKER_ENVIRONMENT | _only_devices(resources, machine)):
         try:
             ray.init(**local, **options)
         except Exception as first:
@@ -199,7 +199,7 @@ def _only_devices(resources: Resources, machine: Machine) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
     """These for the time of the block, and for the processes that start in it."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)

@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks.memory`: does a worker that is never recycled grow?
 
-Three to five minutes. 200 trials of one epoch on one worker, 48 shapes of plain and DCN models,
+A minute or two. 200 trials of one epoch on one worker, 48 shapes of plain and DCN models,
 one after another and then at random; resident memory after each trial. What the worker keeps (24
 graphs, TensorFlow's own pools) fills up at first: warm-up is the first 50 trials, and the last 50
 are compared with the 50 after it.

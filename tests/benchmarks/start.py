@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks.start`: from the command to the first finished epoch.
 
-One to two minutes a repetition. Against the bare start that nobody gets around: importing
+Up to a minute a repetition. Against the bare start that nobody gets around: importing
 `ray.tune`, `ray.init` and one actor that imports TensorFlow.
 """
 

@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks.workers`: trials an hour against the number of workers.
 
-About three minutes a repetition with one and two workers. From the end of the first round of trials
+Two minutes a repetition with one and two workers. From the end of the first round of trials
 to the end of the last trial, so that start-up is left out.
 """
 
