@@ -24,7 +24,7 @@ PREDICTION_ROWS = 16_384
 
 @dataclass(frozen=True, slots=True)
 class PackedRows:
-    """Rows to train on: two matrices, so that a batch takes two reads."""
+    """Rows to train on: two matrices, so that shuffling them takes two reads."""
 
     ids: Any
     """user, item and catalog, shape (n_rows, 3)."""
@@ -37,16 +37,35 @@ class PackedRows:
         values = np.concatenate([rows.context, rows.rating[:, np.newaxis]], axis=1)
         return cls(tf.constant(ids, id_type), tf.constant(values, tf.float32))
 
-    def taken(self, order: Any) -> PackedRows:
-        return PackedRows(tf.gather(self.ids, order), tf.gather(self.values, order))
+    def in_batches(self, order: Any, weight: Any) -> Batches:
+        """The rows in this order, as many batches of them as `weight` has rows."""
+        size, n_context = weight.shape[1], self.values.shape[1] - 1
+        values = tf.gather(self.values, order)
+        return Batches(
+            ids=tf.reshape(tf.gather(self.ids, order), [-1, size, 3]),
+            context=tf.reshape(values[:, :-1], [-1, size, n_context]),
+            rating=tf.reshape(values[:, -1], [-1, size]),
+            weight=weight,
+        )
 
-    def batch(self, start: Any, n_rows: int) -> Tensors:
-        """So many rows from `start`, which must be there."""
-        ids = tf.slice(self.ids, [start, 0], [n_rows, 3])
-        values = tf.slice(self.values, [start, 0], [n_rows, self.values.shape[1]])
-        return dict(zip(("user", "item", "catalog"), tf.unstack(ids, axis=1), strict=True)) | {
-            "context": values[:, :-1],
-            "rating": values[:, -1],
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """What the steps of an epoch train on, shapes (n_batches, batch_size, ...)."""
+
+    ids: Any
+    context: Any
+    rating: Any
+    weight: Any
+    """What each row counts for in the mean over its batch."""
+
+    def at(self, index: Any) -> Tensors:
+        """One batch."""
+        ids = tf.unstack(tf.gather(self.ids, index), axis=1)
+        return dict(zip(("user", "item", "catalog"), ids, strict=True)) | {
+            "context": tf.gather(self.context, index),
+            "rating": tf.gather(self.rating, index),
+            "weight": tf.gather(self.weight, index),
         }
 
 

@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import functools
 import gc
+import math
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recommender.architectures.blocks import Knobs, RankingModel, Structure
-from recommender.architectures.noise import CountedNoise, Noise
+from recommender.architectures.blocks import RankingModel, Structure
+from recommender.architectures.noise import CountedNoise, EpochNoise, Noise, Sizes, noise_numbers
 from recommender.architectures.own import OwnRanking
 from recommender.architectures.registry import ARCHITECTURES
-from recommender.config import RATES, RankingConfig
-from recommender.datasets.base import EncodedDataset
+from recommender.config import NUMERIC, RankingConfig
+from recommender.datasets.base import EncodedDataset, Floats
 from recommender.device import DeviceData, PackedRows, Tensors
 from recommender.epochs import derive_seed
 from recommender.errors import OwnCodeError
-from recommender.optimizers import Optimizer
+from recommender.optimizers import Optimizer, optimizer_numbers
 from recommender.runtime import tf
 
 Array = npt.NDArray[Any]
@@ -45,23 +46,25 @@ class RankingGraph:
 
     def __init__(self, structure: Structure, data: DeviceData) -> None:
         self._data = data
-        self._knobs = Knobs()
-        self.model, self._initialisers, noise_sizes = build_model(structure, data.dataset)
+        self.model, self._initialisers, sizes = build_model(structure, data.dataset)
         self.weights: list[Variable] = self.model.trained_variables
         self._optimizer = Optimizer(structure.optimizer, self.model.trainable_variables)
         self._batch_size = min(structure.batch_size, len(data.dataset.train))
-        step = functools.partial(
-            _step,
-            model=self.model,
-            optimizer=self._optimizer,
-            knobs=self._knobs,
-            rates=[name for name in RATES if name in structure.active],
-            noise_sizes=[size * self._batch_size for size in noise_sizes],
-        )
+        self._noise_sizes = {rate: [n * self._batch_size for n in ns] for rate, ns in sizes.items()}
+        self._hyperparameters = dict.fromkeys(NUMERIC, 0.0)
+        names = list(self._numbers(1, 0, 0))
         int32 = tf.TensorSpec([], tf.int32)
         self._train = tf.function(
-            functools.partial(_train, step, data.train, self._batch_size),
-            input_signature=[tf.TensorSpec([None], tf.int64), int32, int32, int32],
+            functools.partial(
+                _train, self.model, self._optimizer, data.train, names, self._noise_sizes
+            ),
+            input_signature=[
+                tf.TensorSpec([None], tf.int64),
+                tf.TensorSpec([None, self._batch_size]),
+                tf.TensorSpec([None, len(names)]),
+                int32,
+                int32,
+            ],
             autograph=False,
         )
         self._predict = tf.function(
@@ -87,7 +90,7 @@ class RankingGraph:
 
     def reset(self, config: RankingConfig, seed: int) -> None:
         """Fresh weights of this seed, a fresh optimizer, and the configuration's numbers."""
-        self._knobs.set(config)
+        self._hyperparameters = {name: float(getattr(config, name)) for name in NUMERIC}
         for i, (weight, initialiser) in enumerate(
             zip(self.weights, self._initialisers, strict=True)
         ):
@@ -97,15 +100,29 @@ class RankingGraph:
 
     def train(self, order: Array, seed: int, first_step: int) -> float:
         """One step a batch over the train rows in this order; the sum of the batches' losses."""
+        n_steps = -(-len(order) // self._batch_size)
+        numbers = self._numbers(n_steps, seed, first_step)
         # The last batch is filled up with rows that do not count in its loss.
-        n_filled = -(-len(order) // self._batch_size) * self._batch_size
+        shape = (n_steps, self._batch_size)
+        counts = (np.arange(math.prod(shape)) < len(order)).reshape(shape)
         loss = self._train(
-            tf.constant(np.resize(order, n_filled), tf.int64),
-            tf.constant(len(order), tf.int32),
+            tf.constant(np.resize(order, math.prod(shape)), tf.int64),
+            tf.constant(counts / counts.sum(axis=1, keepdims=True), tf.float32),
+            tf.constant(np.stack(list(numbers.values()), axis=1), tf.float32),
             tf.constant(derive_seed(seed, "steps"), tf.int32),
             tf.constant(first_step, tf.int32),
         )
         return float(loss)
+
+    def _numbers(self, n_steps: int, seed: int, first_step: int) -> dict[str, Floats]:
+        """All that steps need to know beside rows and weights, a number for each."""
+        values = self._hyperparameters
+        rates = {name: values[name] for name in self._noise_sizes}
+        return {
+            **{name: np.full(n_steps, value, np.float32) for name, value in values.items()},
+            **optimizer_numbers(first_step, n_steps),
+            **noise_numbers(rates, n_steps, derive_seed(seed, "thresholds", first_step)),
+        }
 
     def predict(self, batches: Sequence[Tensors]) -> npt.NDArray[np.float32]:
         """Ratings in stars, not clipped."""
@@ -151,7 +168,7 @@ def most_kept_bytes(data: DeviceData) -> int:
 
 def build_model(
     structure: Structure, dataset: EncodedDataset
-) -> tuple[RankingModel, list[Initialiser], list[int]]:
+) -> tuple[RankingModel, list[Initialiser], Sizes]:
     """An architecture with all its variables, the initialiser of each that training changes, and
     how many numbers of a row its noise may drop each time.
 
@@ -180,41 +197,47 @@ def build_model(
 
 
 def _train(
-    step: Callable[[Tensors, Any, Any], Any],
+    model: RankingModel,
+    optimizer: Optimizer,
     rows: PackedRows,
-    batch_size: int,
+    names: Sequence[str],
+    noise_sizes: Sizes,
     order: Any,
-    n_rows: Any,
+    weight: Any,
+    numbers: Any,
     seed: Any,
     first_step: Any,
 ) -> Any:
-    """The sum of the losses of one step a batch; `order` fills the last one up."""
-    shuffled = rows.taken(order)
+    """The sum of the losses of one step a batch.
 
-    def one_step(i: Any, total: Any) -> tuple[Any, Any]:
-        start = i * batch_size
-        batch = shuffled.batch(start, batch_size)
-        return i + 1, total + step(batch, n_rows - start, tf.stack([seed, first_step + i]))
+    Args:
+        order: of the rows, shape (n_steps * batch_size,).
+        weight: of each in the mean over its batch, shape (n_steps, batch_size).
+        numbers: the `names` of each step, shape (n_steps, n_names).
+    """
+    batches = rows.in_batches(order, weight)
+    noise = EpochNoise(seed, first_step, noise_sizes)
+    n_steps = tf.shape(numbers)[0]
 
-    return tf.while_loop(
-        lambda i, _: i * batch_size < n_rows, one_step, (0, 0.0), parallel_iterations=1
-    )[1]
+    # A GPU looks up its tables with an index that is in its memory, but keeps int32 in the host's:
+    # there the counter of the loop and the index are two.
+    def one_step(i: Any, index: Any, total: Any) -> tuple[Any, Any, Any]:
+        of_step = dict(zip(names, tf.unstack(tf.gather(numbers, index)), strict=True))
+        loss = _step(model, optimizer, batches.at(index), noise.of_step(i, of_step), of_step)
+        return i + 1, index + 1, total + loss
+
+    start = (0, tf.zeros([], rows.ids.dtype), 0.0)
+    return tf.while_loop(lambda i, *_: i < n_steps, one_step, start, parallel_iterations=1)[-1]
 
 
 def _step(
-    batch: Tensors,
-    n_left: Any,
-    key: Any,
-    *,
     model: RankingModel,
     optimizer: Optimizer,
-    knobs: Knobs,
-    rates: Sequence[str],
-    noise_sizes: Sequence[int],
+    batch: Tensors,
+    noise: Noise,
+    numbers: Mapping[str, Any],
 ) -> Any:
-    """The loss before one step on the first `n_left` rows of a batch."""
-    values = knobs.read()
-    noise = Noise(key, {name: values[name] for name in rates}, noise_sizes)
+    """The loss before one step on a batch."""
     ids, tables = model.ids(batch, noise), model.tables
     # The gradients of the rows that were looked up, not of the tables: those take long to trace.
     rows = [tf.gather(table, ids_of) for table, ids_of in zip(tables, ids, strict=True)]
@@ -222,23 +245,23 @@ def _step(
     others = [w for w in model.trainable_variables if w.ref() not in names]
     with tf.GradientTape() as tape:
         tape.watch(rows)
-        n_rows = tf.minimum(n_left, batch["rating"].shape[0])
-        loss = model.training_loss(rows, ids, batch, noise, values, n_rows)
-    found = tape.gradient(loss, [*rows, *others])
+        ratings = model.ratings(rows, batch, noise)
+        penalties = model.training_penalties(rows, ids, batch, numbers)
+    errors = ratings - batch["rating"]
+    weighted = batch["weight"] * errors
+    loss = tf.add_n([tf.reduce_sum(weighted * errors), *penalties])
+    slopes = [2.0 * weighted, *(tf.ones([]) for _ in penalties)]
+    found = tape.gradient([ratings, *penalties], [*rows, *others], slopes)
     gradients = dict(zip((w.ref() for w in others), found[len(rows) :], strict=True))
     for table, ids_of, gradient in zip(tables, ids, found, strict=False):
         is_used = gradient is not None
         gradients[table.ref()] = tf.IndexedSlices(gradient, ids_of) if is_used else None
-    optimizer.apply(
-        [gradients[weight.ref()] for weight in model.trainable_variables],
-        values["learning_rate"],
-        values["weight_decay"],
-    )
+    optimizer.apply([gradients[weight.ref()] for weight in model.trainable_variables], numbers)
     return loss
 
 
 def _predict(model: RankingModel, inputs: Tensors) -> Any:
-    return model(inputs)
+    return model.call(inputs)
 
 
 @contextmanager

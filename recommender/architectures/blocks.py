@@ -1,9 +1,9 @@
 """What the architectures share: embeddings, side features, biases, penalties, the loss.
 
 All that is random while training comes from the step's `Noise`, and all numeric hyperparameters
-are read from one variable, so that one traced graph serves every seed, learning rate, dropout and
-penalty. Training sees batches of one size, so that every shape is known when the graph is traced:
-a gradient of unknown shape takes twice as many operations.
+are handed in anew each epoch, so that one traced graph serves every seed, learning rate, dropout
+and penalty. Training sees batches of one size, so that every shape is known when the graph is
+traced: a gradient of unknown shape takes twice as many operations.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from recommender.architectures.noise import CountedNoise, Noise
-from recommender.config import NUMERIC, PENALTIES, RATES, RankingConfig
+from recommender.config import PENALTIES, RATES, RankingConfig
 from recommender.datasets.base import EncodedDataset, Floats, Ints, ItemTable
 from recommender.own import OwnArchitecture, Value
 from recommender.runtime import tf, tfrs
@@ -24,8 +24,8 @@ from recommender.runtime import tf, tfrs
 Tensor = Any
 Layer = Any
 Inputs = Mapping[str, Tensor]
-"""`user`, `item`, `catalog` (n_rows,), `context` (n_rows, n_context), and for the loss `rating`
-(n_rows,)."""
+"""`user`, `item`, `catalog` (n_rows,), `context` (n_rows, n_context), and to train on `rating` and
+`weight` (n_rows,)."""
 StepNoise = Noise | CountedNoise
 
 _INITIALISERS = {"tanh": "glorot_uniform", "selu": "lecun_normal"}
@@ -68,20 +68,6 @@ class Structure:
             values |= {"layer_sizes": (), "activation": "", "kernel_initializer": ""}
             values["active"] = active - {"dropout", "dense_l2"}
         return cls(**values)
-
-
-class Knobs:
-    """The numeric hyperparameters as one variable; no Keras object, so that none tracks it."""
-
-    def __init__(self) -> None:
-        self._values = tf.Variable(tf.zeros([len(NUMERIC)]), trainable=False, name="knobs")
-
-    def set(self, config: RankingConfig) -> None:
-        self._values.assign([float(getattr(config, name)) for name in NUMERIC])
-
-    def read(self) -> dict[str, Tensor]:
-        """Each of `NUMERIC`, a scalar."""
-        return dict(zip(NUMERIC, tf.unstack(self._values.read_value()), strict=True))
 
 
 class RankingModel(tfrs.Model, abc.ABC):
@@ -189,31 +175,31 @@ class RankingModel(tfrs.Model, abc.ABC):
             ratings += bias
         return tf.squeeze(ratings, axis=1)
 
-    def training_loss(
+    def training_penalties(
         self,
         rows: Sequence[Tensor],
         ids: Sequence[Tensor],
         inputs: Inputs,
-        noise: Noise,
-        knobs: Mapping[str, Tensor],
-        n_rows: Tensor,
-    ) -> Tensor:
-        """Mean squared error and penalties over the first `n_rows` of a batch."""
-        counts = tf.cast(tf.range(inputs["rating"].shape[0]) < n_rows, tf.float32)
-        errors = self.ratings(rows, inputs, noise) - inputs["rating"]
-        loss = tf.reduce_sum(counts * tf.square(errors))
+        numbers: Mapping[str, Tensor],
+    ) -> list[Tensor]:
+        """The terms of the loss beside the squared errors.
+
+        Args:
+            inputs: with the `weight` of each row: what it counts for in a mean.
+            numbers: the numeric hyperparameters.
+        """
+        terms = list(self.penalties())
         if "embedding_l2" in self._structure.active:
             roots = [
-                tf.sqrt(counts * tf.gather(rarity, ids_of))[:, tf.newaxis]
+                tf.sqrt(inputs["weight"] * tf.gather(rarity, ids_of))[:, tf.newaxis]
                 for rarity, ids_of in zip(self._rarities, ids[:2], strict=True)
             ]
             squares = [tf.nn.l2_loss(row * roots[i % 2]) for i, row in enumerate(rows)]
-            loss += 2.0 * knobs["embedding_l2"] * tf.add_n(squares)
-        terms = [loss / tf.cast(n_rows, tf.float32), *self.penalties()]
+            terms.append(2.0 * numbers["embedding_l2"] * tf.add_n(squares))
         if "dense_l2" in self._structure.active and (kernels := self.kernels()):
             squares = [tf.nn.l2_loss(kernel) for kernel in kernels]
-            terms.append(2.0 * knobs["dense_l2"] * tf.add_n(squares))
-        return tf.add_n(terms)
+            terms.append(2.0 * numbers["dense_l2"] * tf.add_n(squares))
+        return terms
 
     def features(self, inputs: Inputs) -> Tensor:
         """What the network is given, without noise, shape (n_rows, width)."""

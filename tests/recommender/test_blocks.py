@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.architectures.blocks import (
-    Knobs,
     RankingModel,
     SideFeatures,
     Structure,
     UnknownAtZero,
 )
-from recommender.architectures.noise import CountedNoise, Noise
-from recommender.config import RATES, RankingConfig
+from recommender.architectures.noise import CountedNoise, EpochNoise, Noise, Sizes, noise_numbers
+from recommender.config import NUMERIC, RankingConfig
 from recommender.datasets.base import EncodedDataset, Rows
 from recommender.graph import build_model
 from recommender.runtime import tf
@@ -43,21 +43,33 @@ def _inputs(rows: Rows) -> dict[str, Any]:
     return {name: tf.constant(getattr(rows, name)) for name in names}
 
 
+def _step_noise(
+    rates: Mapping[str, float], sizes: Sizes, seed: int = 1, i: int = 0, first_step: int = 0
+) -> Noise:
+    """What the i-th step of an epoch draws."""
+    numbers = noise_numbers(rates, i + 1, seed)
+    epoch = EpochNoise(tf.constant(seed), tf.constant(first_step), sizes)
+    return epoch.of_step(tf.constant(i), {name: tf.constant(v[i]) for name, v in numbers.items()})
+
+
 def _loss(
     config: RankingConfig, dataset: EncodedDataset, step: int = 0, n_rows: int | None = None
 ) -> float:
     """Of the first `n_rows` of a batch that holds all train rows."""
     model, inputs = _model(config, dataset), _inputs(dataset.train)
-    knobs = Knobs()
-    knobs.set(config)
-    values = knobs.read()
+    n_rows = n_rows or len(dataset.train)
+    weight = (np.arange(len(dataset.train)) < n_rows) / n_rows
+    inputs["weight"] = tf.constant(weight, tf.float32)
     counted = CountedNoise(Structure.of(config).active)
     model.ratings(model.rows(model.ids(inputs, counted)), inputs, counted)
-    rates = {name: values[name] for name in RATES if getattr(config, name)}
-    noise = Noise(tf.constant([1, step]), rates, counted.sizes)
+    rates = {name: getattr(config, name) for name in counted.sizes}
+    noise = _step_noise(rates, counted.sizes, i=step)
     ids = model.ids(inputs, noise)
-    n_rows = n_rows or len(dataset.train)
-    return float(model.training_loss(model.rows(ids), ids, inputs, noise, values, n_rows))
+    rows = model.rows(ids)
+    errors = model.ratings(rows, inputs, noise) - inputs["rating"]
+    numbers = {name: tf.constant(float(getattr(config, name))) for name in NUMERIC}
+    penalties = model.training_penalties(rows, ids, inputs, numbers)
+    return float(tf.reduce_sum(inputs["weight"] * errors**2) + sum(penalties))
 
 
 def test_without_penalties_the_loss_is_the_mean_squared_error() -> None:
@@ -116,13 +128,14 @@ def test_rows_that_fill_up_a_batch_do_not_count() -> None:
     assert some == pytest.approx(np.mean((ratings - dataset.train.rating)[:7] ** 2), rel=1e-5)
     filled = Rows(*(np.concatenate([a[:7], a[-1:]]) for a in _arrays(dataset.train)))
     first = Rows(*(a[:7] for a in _arrays(dataset.train)))
-    losses = []
+    penalties = []
     for rows in (filled, first):
         inputs, ids = _inputs(rows), model.ids(_inputs(rows))
-        noise = Noise(tf.constant([1, 0]), {}, [])
-        knobs = {"embedding_l2": tf.constant(2.0), "dense_l2": tf.constant(0.5)}
-        losses.append(model.training_loss(model.rows(ids), ids, inputs, noise, knobs, 7).numpy())
-    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+        inputs["weight"] = tf.constant((np.arange(len(rows)) < 7) / 7, tf.float32)
+        numbers = {"embedding_l2": tf.constant(2.0), "dense_l2": tf.constant(0.5)}
+        terms = model.training_penalties(model.rows(ids), ids, inputs, numbers)
+        penalties.append([float(term) for term in terms])
+    assert penalties[0] == pytest.approx(penalties[1], rel=1e-6)
 
 
 def _arrays(rows: Rows) -> list[np.ndarray]:
@@ -131,15 +144,29 @@ def _arrays(rows: Rows) -> list[np.ndarray]:
 
 def test_each_piece_of_a_steps_noise_is_another() -> None:
     ones = tf.ones([10, 10])
-    noise = Noise(tf.constant([5, 6]), {"dropout": tf.constant(0.5)}, [100, 100])
+    noise = _step_noise({"dropout": 0.5}, {"dropout": [100, 100]})
     first, second = (noise.dropped(ones, "dropout").numpy() for _ in range(2))
     assert (first != second).any()
+
+
+def test_the_noise_of_any_two_steps_agrees_as_often_as_chance_has_it() -> None:
+    n, ones = 20_000, tf.ones([20_000])
+    steps = [(0, 0), (1, 0), (2, 0), (63, 0), (4_095, 0), (4_096, 0), (8_193, 0), (0, 64), (1, 64)]
+    masks = [
+        _step_noise({"dropout": 0.5}, {"dropout": [n]}, 3, i, first)
+        .dropped(ones, "dropout")
+        .numpy()
+        for i, first in steps
+    ]
+    for k, first in enumerate(masks):
+        for second in masks[:k]:
+            assert np.mean(first == second) == pytest.approx(0.5, abs=0.02)
 
 
 @settings(max_examples=20, deadline=None)
 @given(rate=st.floats(0, 0.95), seed=st.integers(0, 2**31 - 1))
 def test_dropout_keeps_the_mean_and_drops_the_share_asked_for(rate: float, seed: int) -> None:
-    noise = Noise(tf.constant([seed, 0]), {"dropout": tf.constant(rate)}, [20_000])
+    noise = _step_noise({"dropout": rate}, {"dropout": [20_000]}, seed)
     kept = noise.dropped(tf.ones([20_000]), "dropout").numpy()
     assert np.mean(kept == 0) == pytest.approx(rate, abs=0.02)
     np.testing.assert_allclose(kept[kept != 0], 1 / (1 - rate), rtol=1e-5)
@@ -150,13 +177,13 @@ def test_over_many_steps_the_share_is_finer_than_a_byte() -> None:
     rate, n = 0.02, 4_000
     zeros = 0
     for step in range(600):
-        noise = Noise(tf.constant([1, step]), {"item_oov_rate": tf.constant(rate)}, [n])
+        noise = _step_noise({"item_oov_rate": rate}, {"item_oov_rate": [n]}, i=step)
         zeros += n - int(tf.reduce_sum(noise.some_unknown(tf.ones([n], tf.int32), "item_oov_rate")))
     assert zeros / (600 * n) == pytest.approx(rate, abs=3e-4)
 
 
 def test_a_rate_that_is_not_asked_for_changes_nothing() -> None:
-    noise = Noise(tf.constant([1, 2]), {}, [])
+    noise = _step_noise({}, {})
     ones = tf.ones([3])
     assert noise.dropped(ones, "dropout") is ones
 

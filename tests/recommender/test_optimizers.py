@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recommender.config import OPTIMIZERS
-from recommender.optimizers import RULES, Optimizer
+from recommender.optimizers import RULES, Optimizer, optimizer_numbers
 from recommender.runtime import tf
 
 KERAS = {
@@ -36,8 +36,12 @@ def _gradients(step: int) -> list[Any]:
     ]
 
 
-def _apply(optimizer: Optimizer, gradients: list[Any]) -> None:
-    optimizer.apply(gradients, tf.constant(0.01), tf.constant(0.1))
+def _apply(optimizer: Optimizer, gradients: list[Any], step: int = 0) -> None:
+    """One step, which has `step` others before it."""
+    powers = optimizer_numbers(step, 1).items()
+    numbers = {name: tf.constant(values[0]) for name, values in powers}
+    rates = {"learning_rate": tf.constant(0.01), "weight_decay": tf.constant(0.1)}
+    optimizer.apply(gradients, rates | numbers)
 
 
 def test_every_optimizer_that_a_sweep_may_name_has_a_rule() -> None:
@@ -49,10 +53,26 @@ def test_twenty_steps_move_the_weights_as_keras_does(name: str) -> None:
     ours, theirs = _weights(), _weights()
     optimizer, keras = Optimizer(name, ours), KERAS[name]()
     for step in range(20):
-        _apply(optimizer, _gradients(step))
+        _apply(optimizer, _gradients(step), step)
         keras.apply_gradients(zip(_gradients(step), theirs, strict=True))
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["adam", "lazy_adam", "adagrad"])
+@pytest.mark.parametrize("n_rows", [9, 20_000])  # small tables and large ones go different ways
+@pytest.mark.parametrize("width", [1, 7, 8, 16, 24, 31, 32, 37, 96])
+def test_steps_of_rows_that_repeat_in_a_batch_add_up(name: str, n_rows: int, width: int) -> None:
+    rng = np.random.default_rng(0)
+    ids, values = rng.integers(0, 9, 50), rng.normal(size=(50, width)).astype(np.float32)
+    summed = np.zeros((n_rows, width), np.float32)
+    np.add.at(summed, ids, values)
+    weights = [tf.Variable(tf.ones([n_rows, width])) for _ in range(2)]
+    _apply(Optimizer(name, weights[:1]), [tf.IndexedSlices(values, tf.constant(ids, tf.int32))])
+    _apply(Optimizer(name, weights[1:]), [tf.constant(summed)])
+    np.testing.assert_allclose(*(weight.numpy() for weight in weights), atol=1e-5)
+    assert (weights[0].numpy()[:9] != 1).all()
+    assert (weights[0].numpy()[9:] == 1).all()
 
 
 def test_lazy_adam_is_adam_on_the_rows_of_the_batch_and_leaves_the_others() -> None:
@@ -62,14 +82,14 @@ def test_lazy_adam_is_adam_on_the_rows_of_the_batch_and_leaves_the_others() -> N
         _apply(optimizer, _gradients(0))
     for a, b in zip(lazy, adam, strict=True):  # In a first step no row has momentum.
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-7)
-    before = lazy[0].numpy(), [v.numpy() for v in optimizers[0].variables[1:3]]
+    before = lazy[0].numpy(), [v.numpy() for v in optimizers[0].variables[:2]]
     only = tf.IndexedSlices(tf.ones([2, 3]), tf.constant([1, 1]), tf.constant([6, 3]))
     dense = tf.ones([3, 1])
     for optimizer in optimizers:
-        _apply(optimizer, [only, dense])
+        _apply(optimizer, [only, dense], 1)
     others = [0, 2, 3, 4, 5]
     np.testing.assert_array_equal(lazy[0].numpy()[others], before[0][others])
-    for slot, kept in zip(optimizers[0].variables[1:3], before[1], strict=True):
+    for slot, kept in zip(optimizers[0].variables[:2], before[1], strict=True):
         np.testing.assert_array_equal(slot.numpy()[others], kept[others])
     assert not np.array_equal(adam[0].numpy()[others], before[0][others])
     np.testing.assert_allclose(lazy[0].numpy()[1], adam[0].numpy()[1], atol=1e-6)
@@ -100,7 +120,7 @@ def test_a_reset_optimizer_repeats_its_steps_to_the_bit(name: str) -> None:
     ends = []
     for _ in range(2):
         for step in range(3):
-            _apply(optimizer, _gradients(step))
+            _apply(optimizer, _gradients(step), step)
         ends.append([v.numpy() for v in (*weights, *optimizer.variables)])
         optimizer.reset()
         for weight, value in zip(weights, start, strict=True):
