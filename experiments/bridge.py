@@ -22,7 +22,7 @@ from ray.tune import TuneError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from experiments.cluster import environment, n_that_fit
+from experiments.cluster import environment, n_that_fit, ready_workers
 from experiments.conductor import LOST_WORKER_RETRIES, Conductor
 from experiments.crew import Crew
 from experiments.errors import ClusterError, DiskError
@@ -251,7 +251,7 @@ def run_on_ray(
             ),
         )
         try:
-            with environment({} if conductor.prunes else _UNASKED):
+            with environment({} if conductor.prunes else _UNASKED), ready_workers():
                 tuner.fit()
         except (RayError, TuneError) as error:
             line = str(error).strip().splitlines()[-1]

@@ -11,6 +11,7 @@ import stat
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -30,6 +31,7 @@ WORKER_ENVIRONMENT = {
 
 OBJECT_STORE_BYTES = 1 << 30
 """Room for the encoded arrays, which all workers share; Ray would take a third of the memory."""
+_NODE_AWAITED_S = 20.0
 _LONGEST_SOCKET_PATH = 107
 """Linux's limit for the path of a Unix socket, such as Ray's."""
 _RAY_SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
@@ -89,6 +91,26 @@ def ray_beside(resources: Resources, machine: Machine) -> Iterator[AbstractConte
                 yield start.result()
 
         yield started()
+
+
+@contextlib.contextmanager
+def ready_workers() -> Iterator[None]:
+    """Has Tune use the processes that our own Ray keeps ready, which takes half a second less.
+
+    Tune gives its workers environment variables, so that Ray has to start others for them; those of
+    a Ray of ours have inherited them all.
+    """
+    from ray.tune.execution import class_cache
+
+    if not (_heads and _heads[-1].is_ours):
+        yield
+        return
+    kept = class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE
+    class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = {}, set()
+    try:
+        yield
+    finally:
+        class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = kept
 
 
 def refuse_too_small(nodes: Sequence[Mapping[str, Any]], resources: Resources) -> None:
@@ -160,7 +182,8 @@ def _start_local(
         "_temp_dir": str(folder / "ray"),
         "object_store_memory": OBJECT_STORE_BYTES,
     }
-    with environment(WORKER_ENVIRONMENT | _only_devices(resources, machine)):
+    variables = WORKER_ENVIRONMENT | _only_devices(resources, machine)
+    with environment(variables), _node_awaited():
         try:
             ray.init(**local, **options)
         except Exception as first:
@@ -170,6 +193,35 @@ def _start_local(
                 ray.init(**local, **options)
             except Exception as second:
                 raise ClusterError(_why_no_cluster(second, resources)) from first
+
+
+@contextlib.contextmanager
+def _node_awaited() -> Iterator[None]:
+    """Has Ray ask for the node it starts when that is there: it asks too early, and once a second.
+
+    A start takes 1 to 1.5 s less. The functions are Ray's own; where they fail Ray asks as ever.
+    """
+    from ray._private import services
+    from ray._private.state import GlobalState
+
+    ask = services.get_node
+
+    def await_and_ask(gcs_address: str, node_id: str) -> Any:
+        with contextlib.suppress(Exception):
+            state = GlobalState()
+            state._initialize_global_state(services._get_gcs_client_options(gcs_address))
+            until = time.monotonic() + _NODE_AWAITED_S
+            while time.monotonic() < until:
+                if any(node["NodeID"] == node_id for node in state.node_table()):
+                    break
+                time.sleep(0.02)
+        return ask(gcs_address, node_id)
+
+    services.get_node = await_and_ask
+    try:
+        yield
+    finally:
+        services.get_node = ask
 
 
 def _job_of_installed_code() -> Any:
@@ -253,13 +305,18 @@ def socket_path_problem(temporary: Path) -> str | None:
 
 
 def import_ray(resources: Resources) -> threading.Thread:
-    """Set Ray's environment, then import it beside whatever the caller does next."""
+    """Set Ray's environment, then import what its start needs beside whatever the caller does."""
     _set_environment(resources)
     thread = threading.Thread(
-        target=importlib.import_module, args=("ray.tune",), name="recsweep-import", daemon=True
+        target=importlib.import_module, args=("ray",), name="recsweep-import", daemon=True
     )
     thread.start()
     return thread
+
+
+def import_tune() -> None:
+    """Import what trials need of Ray: to be called while it starts, which is mostly waiting."""
+    importlib.import_module("ray.tune")
 
 
 def _set_environment(resources: Resources) -> None:

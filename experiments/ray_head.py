@@ -21,13 +21,16 @@ class RayHead:
     processes: tuple[psutil.Process, ...] = ()
     address: tuple[str, int] | None = None
     """Where the head listens; None: it is a child of this process, or nobody asked to watch it."""
+    is_ours: bool = False
+    """This process started Ray, whose workers inherit its environment."""
     _asked_at: float = field(default_factory=time.monotonic)
     _answered_at: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of_this_process(cls) -> RayHead:
         below = psutil.Process().children(recursive=True)
-        return cls(tuple(p for p in below if p.name() in ("gcs_server", "raylet")))
+        processes = tuple(p for p in below if p.name() in ("gcs_server", "raylet"))
+        return cls(processes, is_ours=True)
 
     @classmethod
     def of_a_cluster(cls, ray: Any) -> RayHead:

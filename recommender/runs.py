@@ -54,9 +54,6 @@ class Trainer:
             from recommender.device import DeviceData
 
             self._data = DeviceData(self.dataset)
-            # What TensorFlow's import leaves behind is no garbage: to look through it, whenever a
-            # graph makes way for another, takes a quarter of a second.
-            gc.freeze()
         return self._data
 
     def most_kept_bytes(self) -> int:
@@ -76,4 +73,7 @@ class Trainer:
     def _configure_once(self) -> None:
         if not self._is_configured:
             self._configure()
+            # What TensorFlow's import leaves behind is no garbage: to look through it, whenever a
+            # graph makes way for another, takes a quarter of a second.
+            gc.freeze()
             self._is_configured = True

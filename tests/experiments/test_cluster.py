@@ -219,3 +219,47 @@ def test_a_cluster_that_cannot_hold_the_trials_is_refused_with_what_it_can() -> 
     # What no node has room for is not there, however many nodes there are.
     with pytest.raises(RequestError, match=r"room for 0\. Ask for less"):
         cluster.refuse_too_small(nodes, Resources(1, cpus=9, address="a:1"))
+
+
+def test_ray_asks_for_its_node_when_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray._private import services, state
+
+    tables: list[list[dict[str, str]]] = [[], [{"NodeID": "other"}], [{"NodeID": "ours"}]]
+    asked: list[int] = []
+
+    class FakeState:
+        def _initialize_global_state(self, options: object) -> None: ...
+
+        def node_table(self) -> list[dict[str, str]]:
+            return tables.pop(0)
+
+    def ask(address: str, node_id: str) -> str:
+        asked.append(len(tables))
+        return node_id
+
+    monkeypatch.setattr(services, "get_node", ask)
+    monkeypatch.setattr(services, "_get_gcs_client_options", lambda address: None)
+    monkeypatch.setattr(state, "GlobalState", FakeState)
+    with cluster._node_awaited():
+        assert services.get_node("127.0.0.1:1", "ours") == "ours"
+        assert services.get_node("127.0.0.1:1", "no table is left") == "no table is left"
+    assert asked == [0, 0]
+    assert services.get_node is ask
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_tune_asks_no_environment_of_our_own_ray(
+    is_ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.tune.execution import class_cache
+
+    def environment() -> dict[str, Any]:
+        remote = class_cache._ActorClassCache().get(type("Trainable", (), {}))
+        found: dict[str, Any] = remote._default_options.get("runtime_env") or {}
+        return found
+
+    monkeypatch.setattr(cluster, "_heads", [RayHead((), is_ours=is_ours)])
+    before = environment()
+    with cluster.ready_workers():
+        assert environment() == ({} if is_ours else before)
+    assert environment() == before != {}
