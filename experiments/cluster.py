@@ -77,18 +77,20 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
 
 @contextlib.contextmanager
 def ray_beside(resources: Resources, machine: Machine) -> Iterator[AbstractContextManager[RayHead]]:
-    """A `ray_cluster` that starts while the block does something else.
+    """A `ray_cluster` that starts and stops while the block does something else.
 
-    What the block is given waits for the start when it is entered, and stops Ray when it is left;
-    the block's end does so where it never was.
+    What the block is given waits for the start when it is entered, and has Ray stop when it is
+    left; the block's end waits for that, and stops it where nothing else did.
     """
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(1, "recsweep-ray") as pool:
         start = pool.submit(stack.enter_context, ray_cluster(resources, machine))
 
         @contextlib.contextmanager
         def started() -> Iterator[RayHead]:
-            with stack:
+            try:
                 yield start.result()
+            finally:
+                pool.submit(stack.close)
 
         yield started()
 
