@@ -216,8 +216,8 @@ def _train(
         numbers: the `names` of each step, shape (n_steps, n_names).
     """
     batches = rows.in_batches(order, weight)
-    noise = EpochNoise(seed, first_step, noise_sizes)
     n_steps = tf.shape(numbers)[0]
+    noise = EpochNoise(seed, first_step, n_steps, noise_sizes)
 
     # A GPU looks up its tables with an index that is in its memory, but keeps int32 in the host's:
     # there the counter of the loop and the index are two.

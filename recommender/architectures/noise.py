@@ -10,7 +10,7 @@ anew would take a tenth of a small model's step.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,6 @@ Tensor = Any
 Sizes = Mapping[str, Sequence[int]]
 """By the name of a rate, how many numbers it may drop in a step, each time that it is asked for."""
 
-_SPAN = 4096
-"""Places at which a window may start."""
 _UNIT_WORDS = 8
 _UNIT_BYTES = 64
 """A window moves by so much, and each piece of it takes a multiple: aligned, it is not copied."""
@@ -43,27 +41,30 @@ class EpochNoise:
     """Random words from which the steps of an epoch, or of a chunk of one, take theirs: two halves.
 
     A step's window moves forwards in one half and backwards in the other. Within a step all bits
-    are independent, and so are those of any two steps: no two shift their windows by the same
-    distance before 4,096 steps have passed, none has another's windows before 4,096^2 have.
+    are independent, and so are those of any two steps, which shift their windows by different
+    distances.
 
     Args:
         seed: of the trial, int32, not negative.
         first_step: its number, int32.
+        n_steps: int32.
         sizes: of the rates that are not 0.
     """
 
-    def __init__(self, seed: Tensor, first_step: Tensor, sizes: Sizes) -> None:
+    def __init__(self, seed: Tensor, first_step: Tensor, n_steps: Tensor, sizes: Sizes) -> None:
         self._seed, self._first_step = seed, first_step
         self._sizes = sizes
         self._units = {
             name: [-(-size // _UNIT_BYTES) for size in of_rate] for name, of_rate in sizes.items()
         }
+        if not sizes:
+            return
         self._n_words = _UNIT_WORDS * sum(sum(units) for units in self._units.values())
-        self._n_half = self._n_words + _UNIT_WORDS * _SPAN
-        if sizes:
-            # The key of a step holds the seed itself.
-            key = tf.stack([-1 - seed, first_step])
-            self._words = tf.random.stateless_uniform([2 * self._n_half], key, None, None, tf.int64)
+        n_half = self._n_words + _UNIT_WORDS * n_steps
+        # The key of a step holds the seed itself.
+        key = tf.stack([-1 - seed, first_step])
+        self._words = tf.random.stateless_uniform([2 * n_half], key, None, None, tf.int64)
+        self._last_window = 2 * n_half - self._n_words
 
     def of_step(self, i: Tensor, numbers: Mapping[str, Tensor]) -> Noise:
         """What a step draws.
@@ -81,16 +82,16 @@ class EpochNoise:
             start += n_words
             is_kept = drawn >= tf.cast(numbers[_threshold(name)], tf.uint8)
             mask = tf.cast(is_kept, tf.float32) * numbers[_scale(name)]
-            pieces = tf.split(tf.reshape(mask, [-1, _UNIT_BYTES]), units)
+            mask = tf.reshape(mask, [-1, _UNIT_BYTES])
+            pieces = tf.split(mask, units) if len(units) > 1 else [mask]
             masks[name] = list(zip(pieces, self._sizes[name], strict=True))
-        return Noise(self._seed, self._first_step + i, masks)
+        return Noise(lambda: tf.stack([self._seed, self._first_step + i]), masks)
 
     def _drawn(self, i: Tensor) -> Tensor:
-        forwards = i % _SPAN
-        backwards = (i // _SPAN - forwards - 1) % _SPAN
+        moved = _UNIT_WORDS * i
         first, second = (
-            tf.slice(self._words, [half + _UNIT_WORDS * place], [self._n_words])
-            for half, place in ((0, forwards), (self._n_half, backwards))
+            tf.slice(self._words, [start], [self._n_words])
+            for start in (moved, self._last_window - moved)
         )
         return tf.bitwise.bitwise_xor(first, second)
 
@@ -99,22 +100,20 @@ class Noise:
     """What one step draws.
 
     Args:
-        seed: of the trial.
-        step: its number.
+        key: for what is drawn elsewhere: trial seed and number of the step, two int32.
         masks: by name of the rate: 0 for each number that is dropped, 1 / (1 - rate) for the
             others, and how many of them count; what is asked for under another name stays as it is.
     """
 
     def __init__(
-        self, seed: Tensor, step: Tensor, masks: Mapping[str, list[tuple[Tensor, int]]]
+        self, key: Callable[[], Tensor], masks: Mapping[str, list[tuple[Tensor, int]]]
     ) -> None:
-        self._seed, self._step = seed, step
+        self._key = key
         self._masks = masks
 
     @property
     def key(self) -> Tensor:
-        """Two int32, for what is drawn elsewhere."""
-        return tf.stack([self._seed, self._step])
+        return self._key()
 
     def dropped(self, features: Tensor, rate: str) -> Tensor:
         """Dropout: zeros for a share of the numbers, the others scaled so that the mean stays."""

@@ -48,7 +48,7 @@ def _step_noise(
 ) -> Noise:
     """What the i-th step of an epoch draws."""
     numbers = noise_numbers(rates, i + 1, seed)
-    epoch = EpochNoise(tf.constant(seed), tf.constant(first_step), sizes)
+    epoch = EpochNoise(tf.constant(seed), tf.constant(first_step), tf.constant(10_000), sizes)
     return epoch.of_step(tf.constant(i), {name: tf.constant(v[i]) for name, v in numbers.items()})
 
 

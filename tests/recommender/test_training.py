@@ -43,7 +43,7 @@ def test_keras_makes_the_same_rmse_of_the_predictions(data: DeviceData) -> None:
 
 
 def test_training_beats_the_train_mean(data: DeviceData) -> None:
-    result = train_ranking(SMALL, TrainingConfig(max_epochs=15), data)
+    result = train_ranking(SMALL, TrainingConfig(max_epochs=15, patience=0), data)
     actual = data.dataset.validation.rating
     mean = rmse(np.full(len(actual), data.dataset.train_mean, np.float32), actual)
     assert result.best_rmse is not None
