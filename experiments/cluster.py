@@ -201,7 +201,7 @@ def _start_local(
 def _node_awaited() -> Iterator[None]:
     """Has Ray ask for the node it starts when that is there: it asks too early, and once a second.
 
-    A start takes 1 to 1.5 s less. The functions are Ray's own; where they fail Ray asks as ever.
+    A start takes up to 1.5 s less. The functions are Ray's own; where they fail Ray asks as ever.
     """
     from ray._private import services
     from ray._private.state import GlobalState
