@@ -53,6 +53,7 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
     if ray.is_initialized():  # a test's, a notebook's or an outer block's: used, and left running
         yield _heads[-1] if _heads else RayHead(())
         return
+    _imported_beside("ray.tune")  # what trials need of it; its start is mostly waiting
     options = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if resources.address is not None:
@@ -309,16 +310,15 @@ def socket_path_problem(temporary: Path) -> str | None:
 def import_ray(resources: Resources) -> threading.Thread:
     """Set Ray's environment, then import what its start needs beside whatever the caller does."""
     _set_environment(resources)
+    return _imported_beside("ray")
+
+
+def _imported_beside(module: str) -> threading.Thread:
     thread = threading.Thread(
-        target=importlib.import_module, args=("ray",), name="recsweep-import", daemon=True
+        target=importlib.import_module, args=(module,), name="recsweep-import", daemon=True
     )
     thread.start()
     return thread
-
-
-def import_tune() -> None:
-    """Import what trials need of Ray: to be called while it starts, which is mostly waiting."""
-    importlib.import_module("ray.tune")
 
 
 def _set_environment(resources: Resources) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from experiments import folders
 from experiments.best_segments import write_best_segments
 from experiments.board_check import record_board_check
-from experiments.cluster import import_ray, import_tune, ray_beside
+from experiments.cluster import import_ray, ray_beside
 from experiments.conductor import Conductor
 from experiments.errors import DataProblem
 from experiments.gpu_memory import others_lines
@@ -236,7 +236,6 @@ def _conduct(
     assert sweep.space is not None and sweep.search is not None
     baselines = fit_baselines(loaded.encoded)
     folders.write_baselines(folder, baselines)
-    import_tune()
     stage_over("baselines")
     switch = StopSwitch(folder)
     switch.clear()

@@ -7,7 +7,6 @@ Every module that needs TensorFlow imports it from here. TensorFlow Recommenders
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -37,20 +36,7 @@ def _quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """What an import makes stays: to look for garbage in it again and again takes a fifth more."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-_is_quiet = os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
-with _uncollected(), _quiet() if _is_quiet else contextlib.nullcontext():
+with _quiet() if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3" else contextlib.nullcontext():
     import tensorflow as tf
     import tensorflow_recommenders as tfrs
 

@@ -58,7 +58,6 @@ class InProcess:
         for module in ("experiments.study", "experiments.verdict"):
             monkeypatch.setattr(f"{module}.run_trials", self)
             monkeypatch.setattr(f"{module}.import_ray", lambda resources: None)
-        monkeypatch.setattr("experiments.study.import_tune", lambda: None)
         monkeypatch.setattr("experiments.study.ray_beside", lambda *_: nullcontext())
         # A process settles its devices once, and other tests share this one.
         monkeypatch.setattr("recommender.runtime.configure_devices", lambda **_: None)
