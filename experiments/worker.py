@@ -10,6 +10,7 @@ import contextlib
 import math
 import os
 import shutil
+import signal
 import time
 import traceback
 from collections.abc import Callable
@@ -54,6 +55,9 @@ class Worker(tune.Trainable):
     def setup(  # Ray passes what `tune.with_parameters` was given
         self, config: dict[str, Any], encoded: EncodedDataset, settings: WorkerSettings
     ) -> None:
+        # Ray would raise SystemExit wherever the process is: in a researcher's function, that would
+        # be taken for the function's own end.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         with contextlib.suppress(OSError):
             keep_to_cores(settings.n_cores)  # before TensorFlow starts its threads
         self._bench = Workbench(encoded, settings)

@@ -96,7 +96,7 @@ def a_sweep(folder: Path, ratings: Path, name: str, fates: Sequence[str]) -> Swe
 
 def by_fate(study: StudyRecord) -> dict[object, tuple[object, ...]]:
     return {
-        trial.values["fate"]: (trial.state, trial.stop_reason, trial.best_rmse)
+        trial.values["fate"]: (trial.state, trial.stop_reason, trial.error, trial.best_rmse)
         for trial in study.trials
     }
 
@@ -124,7 +124,7 @@ def test_a_sweep_of_which_a_third_goes_wrong_ends_by_itself_with_every_state_rig
     ).study
     ends = by_fate(study)
     assert len(ends) == len(study.trials) == 15
-    assert {fate: ends[fate][:2] for fate in bad} == END_OF
+    assert {fate: ends[fate][:2] for fate in bad} == END_OF, ends
     assert {fate: ends[fate] for fate in SOUND} == by_fate(alone)
     assert all(state is TrialState.COMPLETE for state, *_ in by_fate(alone).values())
     ranking = [trial.values["fate"] for trial in study.ranked]

@@ -21,6 +21,7 @@ from experiments.resources import Resources
 from experiments.study import Outcome, resume_study, run_study
 from experiments.supervision import StopCause
 from experiments.watcher import Silent
+from recsweep import Choice, Sweep, space
 from tests.integration.test_sweeps import events_of, small_sweep, wait_for
 
 pytestmark = pytest.mark.ray
@@ -93,6 +94,55 @@ def test_a_hung_worker_is_replaced_and_its_trial_fails_as_stalled(
     assert len(study.trials[0].attempts) == 1
     assert not psutil.pid_exists(hung[0])
     assert check_board(study) == []
+
+
+def test_a_worker_told_to_go_in_a_researchers_function_is_lost_and_no_fault_of_theirs(
+    cluster: Machine, ratings_csv: Path, tmp_path: Path
+) -> None:
+    """Ray's own answer to SIGTERM is an exception there, which looks like their `exit`."""
+    waits = tmp_path / "waits"
+    (tmp_path / "own.py").write_text(
+        f"""
+import time
+from pathlib import Path
+
+import tensorflow as tf
+
+
+def waits_once(inputs):
+    if not Path({str(waits)!r}).exists():
+        Path({str(waits)!r}).touch()
+        time.sleep(10_000)
+    return tf.keras.layers.Dense(1)(inputs)
+"""
+    )
+    sweep = Sweep(
+        name="told",
+        dataset={
+            "path": str(ratings_csv),
+            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
+        },
+        space=space(
+            architecture=Choice([f"{tmp_path}/own.py:waits_once"]), batch_size=Choice([128])
+        ),
+        sampler="grid",
+        max_epochs=1,
+    )
+
+    def tell() -> None:
+        wait_for(waits.exists)
+        taken = next(e for e in events_of(tmp_path / sweep.name) if e["kind"] == "take")
+        os.kill(int(str(taken["worker"]).rpartition("-")[2]), signal.SIGTERM)
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    (trial,) = run_study(sweep, root=tmp_path, watcher=Silent(), resources=ONE).study.trials
+    thread.join(5)
+    assert trial.state is TrialState.COMPLETE
+    assert [a.stop_reason for a in trial.attempts] == [
+        StopReason.WORKER_LOST,
+        StopReason.MAX_EPOCHS,
+    ]
 
 
 def test_signals_stop_a_driver_and_every_stop_can_be_resumed(
