@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ _RAY_SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_sto
 
 _heads: list[RayHead] = []
 """Of the Ray that this process started, while it runs."""
+_stops: set[Future[None]] = set()
+"""Of Rays that stop beside what the process does next."""
 
 
 @contextlib.contextmanager
@@ -50,6 +52,7 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
     _set_environment(resources)
     import ray
 
+    wait(_stops)
     if ray.is_initialized():  # a test's, a notebook's or an outer block's: used, and left running
         yield _heads[-1] if _heads else RayHead(())
         return
@@ -78,22 +81,33 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
 
 @contextlib.contextmanager
 def ray_beside(resources: Resources, machine: Machine) -> Iterator[AbstractContextManager[RayHead]]:
-    """A `ray_cluster` that starts and stops while the block does something else.
+    """A `ray_cluster` that starts and stops while the process does something else.
 
     What the block is given waits for the start when it is entered, and has Ray stop when it is
-    left; the block's end waits for that, and stops it where nothing else did.
+    left, as does the block's end where nothing else did. That is waited for by the next
+    `ray_cluster` and by the end of the process.
     """
-    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1, "recsweep-ray") as pool:
-        start = pool.submit(stack.enter_context, ray_cluster(resources, machine))
+    stack = contextlib.ExitStack()
+    pool = ThreadPoolExecutor(1, "recsweep-ray")
+    start = pool.submit(stack.enter_context, ray_cluster(resources, machine))
 
-        @contextlib.contextmanager
-        def started() -> Iterator[RayHead]:
-            try:
-                yield start.result()
-            finally:
-                pool.submit(stack.close)
+    def stop() -> None:
+        stopped = pool.submit(stack.close)
+        _stops.add(stopped)
+        stopped.add_done_callback(_stops.discard)
 
+    @contextlib.contextmanager
+    def started() -> Iterator[RayHead]:
+        try:
+            yield start.result()
+        finally:
+            stop()
+
+    try:
         yield started()
+    finally:
+        stop()
+        pool.shutdown(wait=False)
 
 
 @contextlib.contextmanager

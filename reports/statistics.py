@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtr, stdtrit  # not scipy.stats, which takes half a second to import
 
 Array = npt.NDArray[np.floating[Any]]
 Counts = npt.NDArray[np.integer[Any]]
@@ -85,7 +85,7 @@ def over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
     if n < 2:
         return Interval(mean, float("nan"), float("nan"))
     error = float(np.std(values, ddof=1)) / n**0.5
-    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * error
+    half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * error
     return Interval(mean, mean - half, mean + half)
 
 
@@ -127,8 +127,8 @@ def difference(
         of_seeds**2 / seeds_free + of_users**2 / users_free + of_rest**2 / (seeds_free * users_free)
     )
     error = (total / (n_seeds * n_users)) ** 0.5
-    half = float(stats.t.ppf(0.5 + confidence / 2, degrees)) * error
-    p = 2 * float(stats.t.sf(abs(mean) / error, degrees))
+    half = float(stdtrit(degrees, 0.5 + confidence / 2)) * error
+    p = 2 * float(stdtr(degrees, -abs(mean) / error))
     return Difference(mean, mean - half, mean + half, error, degrees, p)
 
 

@@ -6,7 +6,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -263,3 +265,29 @@ def test_tune_asks_no_environment_of_our_own_ray(
     with cluster.ready_workers():
         assert environment() == ({} if is_ours else before)
     assert environment() == before != {}
+
+
+def test_ray_stops_beside_what_follows_and_the_next_start_waits_for_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events: list[str] = []
+    is_to_end = threading.Event()
+
+    def shutdown() -> None:
+        is_to_end.wait(10)
+        events.append("stopped")
+
+    monkeypatch.setattr(cluster, "_set_environment", lambda _: None)
+    monkeypatch.setattr(cluster, "_imported_beside", lambda _: None)
+    monkeypatch.setattr(cluster, "_start_local", lambda *_: events.append("started"))
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.shutdown", shutdown)
+    with cluster.ray_beside(Resources(workers=1), NO_GPU) as ray, ray:
+        events.append("trials")
+    events.append("report")
+    with cluster.ray_beside(Resources(workers=1), NO_GPU) as ray:
+        is_to_end.set()
+        with ray:
+            events.append("trials")
+    wait(cluster._stops)
+    assert events == ["started", "trials", "report", "stopped", "started", "trials", "stopped"]
