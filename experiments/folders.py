@@ -36,6 +36,7 @@ from experiments.resources import Resources
 from experiments.sweep import SweepConfig
 from recommender.baselines import Baseline
 from recommender.datasets.base import DatasetDescription
+from recommender.repeating import repeats_on_gpus
 from search_spaces import SearchSpace
 
 README = """{name}: a recsweep study
@@ -156,7 +157,12 @@ def create(
     write_json(
         folder / "provenance.json",
         provenance(sweep, description, machine, command)
-        | {"n_workers": resources.workers, "resources": asdict(resources)},
+        | {
+            "n_workers": resources.workers,
+            "resources": asdict(resources),
+            # What the nodes of somebody's cluster have in their environment, nobody knows.
+            "gpu_repeats": repeats_on_gpus() if resources.gpus and not resources.address else None,
+        },
     )
     atomic_write(folder / "README.txt", README.format(name=folder.name))
     frozen = as_kept(Path(), sweep)

@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+from recommender.repeating import repeats_on_gpus
+
 if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
     raise ImportError(
         "TensorFlow was imported with Keras 3, and TensorFlow Recommenders needs Keras 2: "
@@ -52,8 +54,8 @@ def configure_devices(gpu: bool, threads: int, memory_limit_mb: int | None = Non
 
     Args:
         gpu: False hides all GPUs. True takes GPU memory as it is needed, not all at once, and has
-            operations add up in one order, so that a run repeats to the bit there too;
-            `TF_DETERMINISTIC_OPS=0` in the environment gives that up for speed.
+            operations add up in one order, so that a run repeats to the bit there too, unless
+            the environment gives that up (`recommender.repeating`).
         threads: of one operation on the CPU. Operations run one after another: with one thread a
             run repeats to the bit.
         memory_limit_mb: an upper bound on each GPU's memory, taken as it is.
@@ -66,7 +68,7 @@ def configure_devices(gpu: bool, threads: int, memory_limit_mb: int | None = Non
     if not gpu:
         tf.config.set_visible_devices([], "GPU")
         return
-    if os.environ.get("TF_DETERMINISTIC_OPS", "1").lower() not in ("0", "false"):
+    if repeats_on_gpus():
         tf.config.experimental.enable_op_determinism()
         # Without any seed, what is random in a researcher's own model would now be refused.
         tf.random.set_seed(0)

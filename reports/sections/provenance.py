@@ -14,6 +14,10 @@ from reports.described import described
 from reports.exports import column_definitions, reproduce_commands
 
 N_ROWS = 200
+_SUMS: Mapping[bool | None, str] = {
+    True: "in one order: a trial repeats to the bit on the same kind of GPU",
+    False: "in any order (TF_DETERMINISTIC_OPS=0): a trial does not repeat to the bit",
+}
 
 
 def provenance(study: StudyRecord) -> Section:
@@ -109,6 +113,7 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "trials a GPU": " · ".join(
             f"{chosen['trials_per_gpu']}: {chosen['why']}" for chosen in about.get("packing") or ()
         ),
+        "sums on a GPU": _SUMS.get(about.get("gpu_repeats"), ""),
         "memory": f"{machine['memory_gb']:.3g} GB" if machine.get("memory_gb") else "",
         "platform": _text(machine.get("platform")),
         "recsweep": _text(about.get("recsweep")),

@@ -52,6 +52,14 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
                 "failures",
             )
         )
+    if study.provenance.get("gpu_repeats") is False:
+        items.append(
+            WatchOut(
+                "Sums on the GPU were added in any order (TF_DETERMINISTIC_OPS=0): the same trial, "
+                "trained again, gives another RMSE.",
+                "provenance",
+            )
+        )
     for arm in ranking.arms(study):
         if n.finished >= 10 and len(arm.ranked) < 5:
             complete = numbers.plural(len(arm.ranked), "trial")

@@ -238,6 +238,20 @@ def test_provenance_tells_how_many_trials_shared_a_gpu_and_why(study: StudyRecor
     assert told([]) is None
 
 
+def test_a_gpu_that_does_not_repeat_is_told_and_watched(study: StudyRecord) -> None:
+    def told(repeats: bool | None) -> tuple[str | None, bool]:
+        there = replace(study, provenance={**study.provenance, "gpu_repeats": repeats})
+        (facts,) = (block for block in provenance(there).blocks if isinstance(block, Facts))
+        return dict(facts.items).get("sums on a GPU"), "TF_DETERMINISTIC_OPS" in watch_outs(there)
+
+    assert told(None) == (None, False)
+    assert told(True) == ("in one order: a trial repeats to the bit on the same kind of GPU", False)
+    assert told(False) == (
+        "in any order (TF_DETERMINISTIC_OPS=0): a trial does not repeat to the bit",
+        True,
+    )
+
+
 def test_provenance_gives_the_command_of_each_row(study: StudyRecord) -> None:
     tables = [block for block in provenance(study).blocks if isinstance(block, Table)]
     commands = [row.cells[-1] for row in tables[0].rows]

@@ -51,6 +51,32 @@ def test_a_share_that_is_neither_a_number_nor_auto_is_refused() -> None:
     assert "--gpu-share must be a number from 0 to 1, or auto; got 'half'" in str(said.exception)
 
 
+@pytest.mark.parametrize(
+    ("resources", "said", "repeats"),
+    [
+        (Resources(gpus=1.0, workers=1), None, True),
+        (Resources(gpus=1.0, workers=1), "0", False),
+        (Resources(gpus=0.0, workers=1), "0", None),
+        (Resources(gpus=1.0, workers=1, address="10.0.0.1:6379"), "0", None),
+    ],
+)
+def test_a_study_records_whether_its_gpus_add_up_in_one_order(
+    ratings_csv: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    resources: Resources,
+    said: str | None,
+    repeats: bool | None,
+) -> None:
+    monkeypatch.delenv("TF_DETERMINISTIC_OPS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("TF_DETERMINISTIC_OPS", said)
+    sweep = a_sweep(ratings_csv)
+    description = load_data(sweep).description
+    folder = folders.create(tmp_path / "made", sweep, description, MACHINE, resources, ())
+    assert read_study(folder).provenance["gpu_repeats"] is repeats
+
+
 def test_a_study_begins_with_one_trial_a_gpu_until_the_probe_has_chosen(
     ratings_csv: Path, tmp_path: Path
 ) -> None:
