@@ -65,7 +65,8 @@ class RankingConfig:
     """Share of the concatenated input features dropped while training."""
     embedding_l2: float = _limits(1.0, low=0.0, high=1e4)
     """L2 penalty: times the mean over users of the squared norm of embedding and bias, plus the
-    same over items. Rare ids count as much as frequent ones; a batch estimates it from its rows.
+    same over items. Rare ids count as much as frequent ones; a batch estimates it from its rows
+    whose id is not replaced: of the penalty on users 1 - `user_oov_rate` is left.
     On an id it weighs as much as `embedding_l2` times the ratings of an average id, so that one
     value suits data of any size. Words of side features are not penalised."""
     dense_l2: float = _limits(1e-4, low=0.0, high=10.0)

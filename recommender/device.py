@@ -41,8 +41,10 @@ class PackedRows:
         """The rows in this order, as many batches of them as `weight` has rows."""
         size, n_context = weight.shape[1], self.values.shape[1] - 1
         values = tf.gather(self.values, order)
+        # Apart already here: in a step, a GPU would send the ids through the host to take them so.
+        ids = tf.unstack(tf.reshape(tf.gather(self.ids, order), [-1, size, 3]), axis=2)
         return Batches(
-            ids=tf.reshape(tf.gather(self.ids, order), [-1, size, 3]),
+            ids=dict(zip(("user", "item", "catalog"), ids, strict=True)),
             context=tf.reshape(values[:, :-1], [-1, size, n_context]),
             rating=tf.reshape(values[:, -1], [-1, size]),
             weight=weight,
@@ -53,7 +55,7 @@ class PackedRows:
 class Batches:
     """What the steps of an epoch train on, shapes (n_batches, batch_size, ...)."""
 
-    ids: Any
+    ids: Tensors
     context: Any
     rating: Any
     weight: Any
@@ -61,8 +63,7 @@ class Batches:
 
     def at(self, index: Any) -> Tensors:
         """One batch."""
-        ids = tf.unstack(tf.gather(self.ids, index), axis=1)
-        return dict(zip(("user", "item", "catalog"), ids, strict=True)) | {
+        return {name: tf.gather(ids, index) for name, ids in self.ids.items()} | {
             "context": tf.gather(self.context, index),
             "rating": tf.gather(self.rating, index),
             "weight": tf.gather(self.weight, index),

@@ -239,6 +239,9 @@ def _step(
 ) -> Any:
     """The loss before one step on a batch."""
     ids, tables = model.ids(batch, noise), model.tables
+    if optimizer.is_lazy:
+        # It moves the rows of a batch, and what only fills one up is not of it.
+        ids = [tf.where(batch["weight"] > 0, of_table, of_table[0]) for of_table in ids]
     # The gradients of the rows that were looked up, not of the tables: those take long to trace.
     rows = [tf.gather(table, ids_of) for table, ids_of in zip(tables, ids, strict=True)]
     names = [table.ref() for table in tables]

@@ -53,6 +53,9 @@ class Rule:
     slots: Mapping[str, float]
     """Name of each slot, and the value it starts at."""
     update: Update
+    is_lazy: bool = False
+    """Whether rows of a table that the gradient does not name stay as they are, where a gradient of
+    0 would move them."""
 
 
 def optimizer_numbers(first_step: int, n_steps: int) -> dict[str, Floats]:
@@ -79,6 +82,10 @@ class Optimizer:
             ]
             for w in self._weights
         ]
+
+    @property
+    def is_lazy(self) -> bool:
+        return self._rule.is_lazy
 
     @property
     def variables(self) -> list[Variable]:
@@ -221,7 +228,7 @@ _MOMENTS = {"mean": 0.0, "variance": 0.0}
 
 RULES: dict[str, Rule] = {
     "adam": Rule(_MOMENTS, _adam),
-    "lazy_adam": Rule(_MOMENTS, _lazy_adam),
+    "lazy_adam": Rule(_MOMENTS, _lazy_adam, is_lazy=True),
     "adamw": Rule(_MOMENTS, _adamw),
     "nadam": Rule(_MOMENTS, _nadam),
     "adagrad": Rule({"accumulator": 0.1}, _adagrad),

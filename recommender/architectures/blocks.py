@@ -187,6 +187,8 @@ class RankingModel(tfrs.Model, abc.ABC):
         Args:
             inputs: with the `weight` of each row: what it counts for in a mean.
             numbers: the numeric hyperparameters.
+
+        An id that noise has replaced by the unknown one is not penalised.
         """
         terms = list(self.penalties())
         if "embedding_l2" in self._structure.active:

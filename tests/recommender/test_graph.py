@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from recommender import graph
 from recommender.architectures.blocks import Structure
-from recommender.config import RankingConfig, TrainingConfig
+from recommender.config import RATES, RankingConfig, TrainingConfig
 from recommender.device import DeviceData
 from recommender.epochs import derive_seed
 from recommender.graph import borrow_graph, most_kept_bytes
@@ -102,3 +103,22 @@ def test_seeds_differ_by_trial_and_purpose_and_fit_31_bits() -> None:
     seeds = {derive_seed(s, p) for s in (-1, 0, 1, 2**70) for p in ("weights", "order")}
     assert len(seeds) == 8
     assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_lazy_adam_leaves_what_only_fills_up_the_last_batch() -> None:
+    data = DeviceData(synthetic_encoded(60, 30, 400))
+    quiet = dict.fromkeys(RATES, 0.0)  # how much noise there is depends on the number of steps
+    config = dataclasses.replace(SMALL, optimizer="lazy_adam", batch_size=64, **quiet)
+    order = np.arange(len(data.dataset.train))
+    n_last = len(order) % 64
+    lent = borrow_graph(Structure.of(config), data, borrower := Borrower())
+    tables = []
+    for rows in (order[:-n_last], order):
+        lent.reset(config, 5)
+        lent.train(rows, 5, 0)
+        tables.append([table.numpy() for table in lent.model.tables])
+    last = data.dataset.train.user[-n_last:], data.dataset.train.item[-n_last:]
+    for before, after, ids in zip(*tables, last * 2, strict=True):
+        moved = np.flatnonzero((before != after).any(axis=1))
+        assert set(moved) == set(ids)
+    del borrower
