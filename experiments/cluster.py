@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import logging
 import os
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,8 @@ _RAY_SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_sto
 
 _heads: list[RayHead] = []
 """Of the Ray that this process started, while it runs."""
-_stops: set[Future[None]] = set()
-"""Of Rays that stop beside what the process does next."""
+_stops: list[threading.Thread] = []
+"""Each ends the processes of a Ray that this process has left."""
 
 
 @contextlib.contextmanager
@@ -52,7 +53,8 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
     _set_environment(resources)
     import ray
 
-    wait(_stops)
+    while _stops:
+        _stops.pop().join()
     if ray.is_initialized():  # a test's, a notebook's or an outer block's: used, and left running
         yield _heads[-1] if _heads else RayHead(())
         return
@@ -65,7 +67,7 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
             _start_local(ray, machine, resources, options)
     except Exception as error:
         if isinstance(error, RecsweepError):
-            ray.shutdown()
+            _leave(ray)
             raise
         raise ClusterError(_why_no_cluster(error, resources)) from error
     is_ours = resources.address is None
@@ -76,38 +78,54 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
     finally:
         _heads.remove(head)
         head.processes, head.address = (), None
-        ray.shutdown()
+        _leave(ray)
 
 
 @contextlib.contextmanager
 def ray_beside(resources: Resources, machine: Machine) -> Iterator[AbstractContextManager[RayHead]]:
-    """A `ray_cluster` that starts and stops while the process does something else.
+    """A `ray_cluster` that starts while the block does something else.
 
-    What the block is given waits for the start when it is entered, and has Ray stop when it is
-    left, as does the block's end where nothing else did. That is waited for by the next
-    `ray_cluster` and by the end of the process.
+    What the block is given waits for the start when it is entered, and leaves Ray when it is left;
+    the block's end does where nothing else did.
     """
-    stack = contextlib.ExitStack()
-    pool = ThreadPoolExecutor(1, "recsweep-ray")
-    start = pool.submit(stack.enter_context, ray_cluster(resources, machine))
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1, "recsweep-ray") as pool:
+        start = pool.submit(stack.enter_context, ray_cluster(resources, machine))
 
-    def stop() -> None:
-        stopped = pool.submit(stack.close)
-        _stops.add(stopped)
-        stopped.add_done_callback(_stops.discard)
+        @contextlib.contextmanager
+        def started() -> Iterator[RayHead]:
+            with stack:
+                yield start.result()
 
-    @contextlib.contextmanager
-    def started() -> Iterator[RayHead]:
-        try:
-            yield start.result()
-        finally:
-            stop()
-
-    try:
         yield started()
+
+
+def _leave(ray: Any) -> None:
+    """Disconnect; what this process started of Ray ends beside what it does next.
+
+    The next `ray_cluster` waits for that, and so does the end of the process.
+    """
+    from ray._private import worker
+
+    # Taken from Ray, whose `shutdown` would wait a second for the node's processes.
+    node, worker._global_node = getattr(worker, "_global_node", None), None
+    is_sought = gc.isenabled()
+    # Garbage that refers to Ray's objects would end this process, if another thread freed it while
+    # Ray's core stops.
+    gc.disable()
+    try:
+        ray.shutdown()
     finally:
-        stop()
-        pool.shutdown(wait=False)
+        if is_sought:
+            gc.enable()
+        if node is not None:
+            _stops.append(threading.Thread(target=_end, args=(node,), name="recsweep-ray-ends"))
+            _stops[-1].start()
+
+
+def _end(node: Any) -> None:
+    if node.is_head():
+        node.destroy_external_storage()
+    node.kill_all_processes(check_alive=False, allow_graceful=True)
 
 
 @contextlib.contextmanager

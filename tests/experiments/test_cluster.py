@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -267,27 +267,67 @@ def test_tune_asks_no_environment_of_our_own_ray(
     assert environment() == before != {}
 
 
-def test_ray_stops_beside_what_follows_and_the_next_start_waits_for_that(
+class FakeNode:
+    """Ray's processes on this machine, which take their time to end."""
+
+    def __init__(self, events: list[str], may_end: threading.Event) -> None:
+        self._events, self._may_end = events, may_end
+
+    def is_head(self) -> bool:
+        return True
+
+    def destroy_external_storage(self) -> None:
+        self._events.append("spilled objects gone")
+
+    def kill_all_processes(self, **_: bool) -> None:
+        self._may_end.wait(10)
+        self._events.append("processes gone")
+
+
+def test_ray_ends_beside_what_follows_and_the_next_start_waits_for_that(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     events: list[str] = []
-    is_to_end = threading.Event()
+    may_end = threading.Event()
+
+    def start(*_: object) -> None:
+        events.append("started")
+        monkeypatch.setattr("ray._private.worker._global_node", FakeNode(events, may_end))
 
     def shutdown() -> None:
-        is_to_end.wait(10)
-        events.append("stopped")
+        assert not gc.isenabled()  # what is freed meanwhile would end the process
+        events.append("left")
 
     monkeypatch.setattr(cluster, "_set_environment", lambda _: None)
     monkeypatch.setattr(cluster, "_imported_beside", lambda _: None)
-    monkeypatch.setattr(cluster, "_start_local", lambda *_: events.append("started"))
+    monkeypatch.setattr(cluster, "_start_local", start)
     monkeypatch.setattr("ray.is_initialized", lambda: False)
     monkeypatch.setattr("ray.shutdown", shutdown)
     with cluster.ray_beside(Resources(workers=1), NO_GPU) as ray, ray:
         events.append("trials")
+    assert gc.isenabled()
     events.append("report")
-    with cluster.ray_beside(Resources(workers=1), NO_GPU) as ray:
-        is_to_end.set()
-        with ray:
-            events.append("trials")
-    wait(cluster._stops)
-    assert events == ["started", "trials", "report", "stopped", "started", "trials", "stopped"]
+    may_end.set()
+    with cluster.ray_beside(Resources(workers=1), NO_GPU) as ray, ray:
+        events.append("trials")
+    for stop in cluster._stops:
+        stop.join()
+    gone = ["spilled objects gone", "processes gone"]
+    assert events[:3] == ["started", "trials", "left"]
+    assert events.index("report") < events.index("processes gone") < events.index("started", 1)
+    assert events[-4:] == ["trials", "left", *gone]
+
+
+def test_a_start_that_nobody_waits_for_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    monkeypatch.setattr(cluster, "_set_environment", lambda _: None)
+    monkeypatch.setattr(cluster, "_imported_beside", lambda _: None)
+    monkeypatch.setattr(cluster, "_start_local", lambda *_: events.append("started"))
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.shutdown", lambda: events.append("left"))
+    with (
+        pytest.raises(RequestError),
+        cluster.ray_beside(Resources(workers=1), NO_GPU),
+    ):
+        raise RequestError("no")
+    assert events == ["started", "left"]
