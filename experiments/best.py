@@ -9,6 +9,7 @@ from experiments.errors import RequestError
 from experiments.own_code import OwnCode
 from experiments.records import StudyRecord, TrialRecord
 from experiments.sweep import SweepConfig, ranking_values
+from experiments.typed import typed
 
 
 def chosen_trial(study: StudyRecord, number: int | None) -> TrialRecord:
@@ -20,7 +21,8 @@ def chosen_trial(study: StudyRecord, number: int | None) -> TrialRecord:
     if number is None:
         if not study.ranked:
             raise RequestError(
-                f"{study.name} has no complete trial; see them all: recsweep show {study.name}"
+                f"{study.name} has no complete trial; see them all: "
+                f"recsweep show {typed(study.folder)}"
             )
         return study.ranked[0]
     trial = study.trial(number)

@@ -20,6 +20,7 @@ from experiments.records import (
     TrialState,
     Value,
 )
+from experiments.typed import typed
 from experiments.values import layers_text
 from experiments.watcher import StudyWatcher
 
@@ -62,7 +63,7 @@ def record_board_check(study: StudyRecord, watcher: StudyWatcher) -> None:
     if differences:
         watcher.message(
             f"TensorBoard shows other numbers than the ledger ({len(differences)}), which is the "
-            f"record; see them: recsweep board {study.name} --check"
+            f"record; see them: recsweep board {typed(study.folder)} --check"
         )
 
 

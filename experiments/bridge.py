@@ -28,6 +28,7 @@ from experiments.crew import Crew
 from experiments.errors import ClusterError, DiskError
 from experiments.orders import WorkerSettings
 from experiments.resources import Resources
+from experiments.typed import typed
 from experiments.worker import Worker
 from recommender.datasets.base import EncodedDataset
 
@@ -257,7 +258,7 @@ def run_on_ray(
             line = str(error).strip().splitlines()[-1]
             raise ClusterError(
                 f"Ray was lost while trials ran: {line}\nNothing that finished is lost; go on "
-                f"with: recsweep resume {settings.stop_file.parent.name}"
+                f"with: recsweep resume {typed(settings.stop_file.parent)}"
             ) from error
         finally:
             crew.dismiss()

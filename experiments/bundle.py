@@ -32,6 +32,7 @@ from experiments.openings import OPENINGS_NAME
 from experiments.provenance import package_version
 from experiments.records import JOURNAL_NAME, LEDGER_NAME, StudyRecord, read_study
 from experiments.sweep import name_problem
+from experiments.typed import typed
 
 FORMAT = 1
 MANIFEST_NAME = "bundle.json"
@@ -79,7 +80,7 @@ def stage_study(folder: Path, stage: Path) -> StudyRecord:
     if (holder := holder_of(folder)) is not None:
         raise StateError(
             f"{study.name} is being run by {holder}; wait for it, or end it with: "
-            f"recsweep stop {study.name}"
+            f"recsweep stop {typed(study.folder)}"
         )
     if problem := name_problem(study.name):
         raise RequestError(f"{folder}: the folder's name {problem}; rename it")

@@ -11,6 +11,7 @@ from pathlib import Path
 from experiments.errors import RequestError, StateError
 from experiments.files import atomic_write, read_json, write_json
 from experiments.lock import holder_of
+from experiments.typed import typed
 
 CREW_NAME = "workers.json"
 WISH_NAME = "scale"
@@ -70,15 +71,15 @@ def ask_for_workers(folder: Path, n_workers: int) -> tuple[int, str]:
         RequestError: not so many can be had.
         StateError: nobody runs the study, or it has not begun to train yet.
     """
-    name = folder.name
+    name, as_typed = folder.name, typed(folder)
     if n_workers < 1:
         raise RequestError(
-            f"--workers must be at least 1, got {n_workers}; to run none: recsweep stop {name}"
+            f"--workers must be at least 1, got {n_workers}; to run none: recsweep stop {as_typed}"
         )
     holder = holder_of(folder)
     if holder is None:
         raise StateError(
-            f"nobody runs {name}; start it with so many: recsweep resume {name} --workers "
+            f"nobody runs {name}; start it with so many: recsweep resume {as_typed} --workers "
             f"{n_workers}"
         )
     crew = read_crew(folder)
@@ -88,8 +89,8 @@ def ask_for_workers(folder: Path, n_workers: int) -> tuple[int, str]:
     if n_workers > at_most:
         raise RequestError(
             f"--workers must be at most {at_most}, which is what the cluster of {name} can hold, "
-            f"got {n_workers}; with more it can be started again: recsweep stop {name}, then "
-            f"recsweep resume {name} --workers {n_workers}"
+            f"got {n_workers}; with more it can be started again: recsweep stop {as_typed}, then "
+            f"recsweep resume {as_typed} --workers {n_workers}"
         )
     atomic_write(folder / WISH_NAME, f"{n_workers}\n")
     return now, str(holder)

@@ -34,6 +34,7 @@ from experiments.records import (
 )
 from experiments.resources import Resources
 from experiments.sweep import SweepConfig
+from experiments.typed import typed
 from recommender.baselines import Baseline
 from recommender.datasets.base import DatasetDescription
 from recommender.repeating import repeats_on_gpus
@@ -71,7 +72,7 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
             verb = "is running" if study.state == "running" else "is unfinished"
             raise StateError(
                 f"the study {candidate} {verb}.\n"
-                f"  go on with it:  recsweep resume {candidate}\n"
+                f"  go on with it:  recsweep resume {typed(folder)}\n"
                 f"  start another:  add --set name={name}-other to the command"
             )
         number += 1
@@ -123,7 +124,7 @@ def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
     raise StateError(
         f"{folder} was begun with another sweep:\n"
         + difference(sweep_to_toml(frozen), sweep_to_toml(now))
-        + f"\nGo on with it as it was: recsweep resume {folder.name}; or begin another: "
+        + f"\nGo on with it as it was: recsweep resume {typed(folder)}; or begin another: "
         f"add --set name={sweep.name}-other to the command"
     )
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from experiments.errors import StateError
 from experiments.files import disk_errors, sync_folder
+from experiments.typed import typed
 
 Event = dict[str, Any]
 
@@ -130,7 +131,7 @@ def read_journal(path: Path, offset: int = 0) -> tuple[list[Event], int]:
         if damaged_at is not None:
             raise JournalError(
                 f"{path}: damaged at byte {offset + damaged_at:,}, with sound lines after it; "
-                f"`recsweep repair {path.parent.parent.name}` goes on without the damaged lines"
+                f"`recsweep repair {typed(path.parent.parent)}` goes on without the damaged lines"
             )
         events.append(event)
         end = begin + len(line) + 1

@@ -31,6 +31,7 @@ from experiments.ledger_tables import (
 )
 from experiments.outcomes import Ask, End, Epoch, Facts, PrunerState, Start, trial_record
 from experiments.trial_records import Purpose, TrialRecord
+from experiments.typed import typed
 
 COMMIT_EVERY_S = 0.25
 """Epochs wait at most this long, until the next `catch_up`, to be committed together."""
@@ -360,7 +361,7 @@ class _Grouped(Generic[_NumberedT]):
 
 
 def _cure(path: Path) -> str:
-    return f"`recsweep repair {path.parent.name}` rebuilds it from the journals"
+    return f"`recsweep repair {typed(path.parent)}` rebuilds it from the journals"
 
 
 def _connect(uri: str) -> sqlite3.Connection:

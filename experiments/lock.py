@@ -19,6 +19,7 @@ from experiments.errors import StateError
 from experiments.files import disk_errors, is_on_network
 from experiments.heartbeat import Heartbeat, beating_holder, this_process
 from experiments.heartbeat import LockHolder as LockHolder
+from experiments.typed import typed
 
 LOCK_NAME = "driver.lock"
 BEAT_NAME = "driver.beat"
@@ -59,7 +60,7 @@ class StudyLock:
             if isinstance(error, StateError):
                 raise StateError(
                     f"{folder}: {error.message}. "
-                    f"Wait for it, or end it with: recsweep stop {folder.name}"
+                    f"Wait for it, or end it with: recsweep stop {typed(folder)}"
                 ) from error
             raise
 

@@ -33,6 +33,7 @@ from experiments.trial_records import (
     TrialState,
     Value,
 )
+from experiments.typed import typed
 from experiments.verdict_records import (
     Finalist,
     FinalistResult,
@@ -246,7 +247,7 @@ def read_study(folder: Path) -> StudyRecord:
     elif any((folder / JOURNAL_NAME).glob("*.jsonl")) and not is_running:
         raise StudyError(
             f"{folder / LEDGER_NAME}: the ledger is missing; "
-            f"`recsweep repair {folder.name}` rebuilds it from the journals"
+            f"`recsweep repair {typed(folder)}` rebuilds it from the journals"
         )
     about = read_json(folder / PROVENANCE_NAME)
     if not isinstance(about, dict):

@@ -12,6 +12,7 @@ from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import configure_as_worker
 from experiments.study import load_data
 from experiments.sweep import SweepConfig, model_of
+from experiments.typed import typed
 from recommender.baselines import fit_baselines
 from recommender.config import RankingConfig
 from recommender.further_metrics import measure
@@ -82,8 +83,8 @@ def export_trial(
     """
     best = folder / "trials" / trial.name / "best"
     again = (
-        f"train it again with them: recsweep best {study.name}:{trial.number} -o trial.toml && "
-        f"recsweep train trial.toml --save {target}"
+        f"train it again with them: recsweep best {typed(study.folder)}:{trial.number} "
+        f"-o trial.toml && recsweep train trial.toml --save {target}"
     )
     if not best.is_dir():
         raise RequestError(

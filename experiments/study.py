@@ -58,6 +58,7 @@ from experiments.sessions import (
 from experiments.stages import stage_over
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig, default_values, own_defaults
+from experiments.typed import typed
 from experiments.watcher import StudyWatcher
 from recommender.baselines import fit_baselines
 from recommender.datasets.base import LoadedDataset
@@ -163,7 +164,8 @@ def resume_study(
             watcher.message(
                 f"{study.name} is finished; nothing to resume"
                 if verdict is None or verdict.results is not None
-                else f"{study.name} is finished but for its verdict: recsweep verdict {study.name}"
+                else f"{study.name} is finished but for its verdict: "
+                f"recsweep verdict {typed(folder)}"
             )
             return Outcome(study)
         machine, resources = take_machine(resources)

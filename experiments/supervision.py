@@ -21,6 +21,7 @@ from typing import Any
 
 from experiments.errors import ClusterError
 from experiments.files import atomic_write
+from experiments.typed import typed
 
 POLL_S = 0.2
 GRACE_S = 60.0
@@ -142,7 +143,7 @@ def way_on(switch: StopSwitch, command: str) -> str:
     folder = switch.path.parent
     if _IS_GUEST.get():
         return f"rs.{command}({str(folder)!r})"
-    return f"recsweep {command} {folder.name}; Ctrl-C again stops at once"
+    return f"recsweep {command} {typed(folder)}; Ctrl-C again stops at once"
 
 
 def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
@@ -153,13 +154,12 @@ def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
         ClusterError: the process is not ours to end.
     """
     switch.clear()
-    study = switch.path.parent.name
     if _IS_GUEST.get():
         raise ClusterError(
             f"{why}; nothing that finished is lost. Restart this process (the notebook's kernel), "
             f"then go on with: {way_on(switch, 'resume')}"
         )
-    os.write(2, f"\n{why}; go on with: recsweep resume {study}\n".encode())
+    os.write(2, f"\n{why}; go on with: recsweep resume {typed(switch.path.parent)}\n".encode())
     os._exit(exit_code)
 
 

@@ -19,6 +19,7 @@ from experiments.records import Purpose, StudyRecord, TrialRecord, read_study
 from experiments.replicas import Replicas
 from experiments.study import load_data
 from experiments.sweep import SweepConfig
+from experiments.typed import typed
 from experiments.verdict_records import TEST_NAME, RefitResult, UnsealedRecord, VerdictResults
 from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
@@ -48,12 +49,12 @@ def refuse_unjudged(study: StudyRecord) -> None:
     if study.is_finished and not study.ranked:
         raise StateError(
             f"{study.name} has no complete trial: there is nothing to score. What became of its "
-            f"trials: recsweep show {study.name}"
+            f"trials: recsweep show {typed(study.folder)}"
         )
     if study.verdict is None or study.verdict.results is None:
         raise StateError(
             f"{study.name} has no verdict: the test split is for finalists that are frozen and "
-            f"judged. First: recsweep verdict {study.name}"
+            f"judged. First: recsweep verdict {typed(study.folder)}"
         )
 
 

@@ -54,6 +54,7 @@ from experiments.size_control import size_control, trained_as, with_sized_contro
 from experiments.study import DRIVER_JOURNAL, load_data
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
+from experiments.typed import typed
 from experiments.verdict_records import (
     VERDICT_NAME,
     Finalist,
@@ -125,9 +126,9 @@ def frozen_or_chosen(
         return frozen
     if not study.is_finished:
         how = (
-            f"wait for its end: recsweep show {study.name} --watch"
+            f"wait for its end: recsweep show {typed(study.folder)} --watch"
             if study.state == "running"
-            else f"bring it to its end first with: recsweep resume {study.name}"
+            else f"bring it to its end first with: recsweep resume {typed(study.folder)}"
         )
         raise StateError(f"{study.name} is not finished, and its finalists are frozen once: {how}")
     top, n_seeds = TOP if top is None else top, N_SEEDS if n_seeds is None else n_seeds
@@ -138,13 +139,13 @@ def frozen_or_chosen(
     if not study.baselines:
         raise StateError(
             f"{study.folder / BASELINES_NAME} is missing or damaged, and a verdict judges the best "
-            f"baseline, too; `recsweep resume {study.name} --trials "
+            f"baseline, too; `recsweep resume {typed(study.folder)} --trials "
             f"{study.n_trials_asked_for + 1}` fits them anew"
         )
     if not study.ranked:
         raise RequestError(
             f"{study.name} has no complete trial: there is nothing to judge. What became of its "
-            f"trials: recsweep show {study.name}"
+            f"trials: recsweep show {typed(study.folder)}"
         )
     return VerdictRecord(
         frozen_at=time.time(),

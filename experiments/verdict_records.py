@@ -12,6 +12,7 @@ from typing import Any
 
 from experiments.errors import StateError
 from experiments.files import read_json
+from experiments.typed import typed
 
 VERDICT_NAME = "verdict.json"
 TEST_NAME = "test.json"
@@ -167,7 +168,7 @@ def read_test(folder: Path) -> UnsealedRecord | None:
     except (KeyError, TypeError, AttributeError, StateError) as error:
         raise StateError(
             f"{path}: no test scores as recsweep writes them ({_why(error)}); without the file, "
-            f"`recsweep unseal {folder.name}` scores anew, which is put on record"
+            f"`recsweep unseal {typed(folder)}` scores anew, which is put on record"
         ) from error
 
 

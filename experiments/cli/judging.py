@@ -11,6 +11,7 @@ from experiments.cli.machine_options import on_the_machine
 from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
 from experiments.errors import RequestError
 from experiments.resources import Resources, probe_line, take_machine
+from experiments.typed import typed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,7 +59,7 @@ def verdict(
         folder, top=top, n_seeds=seeds, watcher=Progress(n_left), resources=resources
     )
     if ended.evidence is None:
-        typer.echo(f"go on    recsweep verdict {record.name}")
+        typer.echo(f"go on    recsweep verdict {typed(record.folder)}")
         raise typer.Exit(ended.stopped_by.exit_code if ended.stopped_by else 0)
     evidence = ended.evidence
     results = judge(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from experiments.cli.options import (
 )
 from experiments.errors import NoResultError, RequestError
 from experiments.resources import Resources
+from experiments.typed import typed
 
 StopAt = Annotated[
     str | None,
@@ -120,11 +122,20 @@ def run(
                 problems.append(f"{outcome.study.name}: {error.message}")
             except typer.Exit:
                 if left := sweeps[i + 1 :]:
-                    typer.echo(f"not begun  recsweep run {' '.join(left)}")
+                    typer.echo(f"not begun  recsweep {_command_for(left, sweeps[: i + 1])}")
                 raise
     if problems:
         is_one = len(configs) == 1
         raise NoResultError(problems[0].partition(": ")[2] if is_one else "\n".join(problems))
+
+
+def _command_for(left: Sequence[str], begun: Sequence[str]) -> str:
+    """This process's own command, options and all, but without the sweeps that it has begun."""
+    words = sys.argv[1:]
+    for sweep in begun:
+        if sweep in words:
+            words.remove(sweep)
+    return shlex.join(words if words[:1] == ["run"] else ["run", *left])
 
 
 def _checked(
@@ -244,7 +255,7 @@ def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     typer.echo(f"asked {holder} to stop {study}; its running trials are checkpointed first")
     # With all search trials done, what runs is a verdict.
     command = "verdict" if read_study(folder).is_finished else "resume"
-    typer.echo(f"go on later with: recsweep {command} {study}")
+    typer.echo(f"go on later with: recsweep {command} {typed(folder)}")
 
 
 def scale(

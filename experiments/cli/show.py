@@ -21,6 +21,7 @@ from experiments.records import (
     TrialState,
     VerdictRecord,
 )
+from experiments.typed import typed
 from experiments.values import value_text, values_text
 
 SCHEMA = 1
@@ -60,7 +61,7 @@ def _verdict_text(study: StudyRecord, verdict: VerdictRecord) -> str:
     """`8 finalists, 5 seeds: in the report`, or how far it is and how it goes on."""
     said = f"{wording.plural(len(verdict.finalists), 'finalist')}, {len(verdict.seeds)} seeds: "
     if verdict.results is not None:
-        return said + f"in the report; anew by: recsweep verdict {study.name}"
+        return said + f"in the report; anew by: recsweep verdict {typed(study.folder)}"
     n_trials = sum(not finalist.is_baseline for finalist in verdict.finalists)
     n_all = n_trials * len(verdict.seeds)
     n_done = sum(t.purpose is Purpose.VERDICT and t.state.is_finished for t in study.trials)

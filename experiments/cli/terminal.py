@@ -15,6 +15,7 @@ from rich.text import Text
 
 from experiments.cli import wording
 from experiments.records import BaselineRecord, EpochRecord, StudyRecord, TrialRecord, TrialState
+from experiments.typed import typed
 from experiments.values import values_text
 
 BAR_WIDTH = 24
@@ -200,11 +201,10 @@ def closing_lines(study: StudyRecord) -> list[str]:
         lines.append(f"{study.compared_dimension}: {wording.arms_text(study.search_trials, arms)}")
     n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
     if n_left > 0:
-        lines.append(
-            f"go on    recsweep resume {study.name}        ({wording.plural(n_left, 'trial')} left)"
-        )
+        left = f"({wording.plural(n_left, 'trial')} left)"
+        lines.append(f"go on    recsweep resume {typed(study.folder)}        {left}")
     elif ranked:
-        steps = [wording.verdict_step(study), f"recsweep best {study.name} > best.toml"]
+        steps = [wording.verdict_step(study), f"recsweep best {typed(study.folder)} > best.toml"]
         first, *rest = [step for step in steps if step]
         lines += [f"next     {first}", *(f"         {step}" for step in rest)]
     return lines

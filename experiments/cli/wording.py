@@ -19,6 +19,7 @@ from experiments.records import (
     TrialState,
     verdict_cost,
 )
+from experiments.typed import typed
 from experiments.values import value_text, values_text
 
 
@@ -122,8 +123,8 @@ def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[st
     if parts:
         lines.append(f"machine  {' · '.join(parts)}")
     lines.append(
-        f"watch    recsweep board {study.name}        stop  Ctrl-C        "
-        f"go on  recsweep resume {study.name}"
+        f"watch    recsweep board {typed(study.folder)}        stop  Ctrl-C        "
+        f"go on  recsweep resume {typed(study.folder)}"
     )
     return lines
 
@@ -170,7 +171,7 @@ _PARTS = ("train", "validation", "confirm", "test")
 def verdict_step(study: StudyRecord) -> str | None:
     """`recsweep verdict NAME        (7 finalists × 5 seeds, about 2 min)`; None after it."""
     cost = verdict_cost(study)
-    return None if cost is None else f"recsweep verdict {study.name}        ({cost.text})"
+    return None if cost is None else f"recsweep verdict {typed(study.folder)}        ({cost.text})"
 
 
 def to_beat_text(baselines: Sequence[BaselineRecord]) -> str:

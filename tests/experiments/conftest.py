@@ -32,3 +32,9 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> InProcess:
     in_process = InProcess()
     in_process.use(monkeypatch)
     return in_process
+
+
+@pytest.fixture(autouse=True)
+def _studies_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where commands look for studies by themselves: there they are told by name."""
+    monkeypatch.setenv("RECSWEEP_STUDIES", str(tmp_path))

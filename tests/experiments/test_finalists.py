@@ -33,7 +33,10 @@ def test_the_cost_is_that_of_the_verdict_that_would_be_begun(made_up: StudyRecor
     assert cost.text.startswith(f"{cost.n_finalists} finalists × 5 seeds, about ")
 
 
-def test_it_stands_wherever_the_command_is_named(made_up: StudyRecord) -> None:
+def test_it_stands_wherever_the_command_is_named(
+    made_up: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECSWEEP_STUDIES", str(made_up.folder.parent))
     cost = verdict_cost(made_up)
     assert cost is not None
     line = f"recsweep verdict made-up        ({cost.text})"

@@ -33,6 +33,7 @@ def bash(here: Path, *words: str) -> list[str]:
         "COMP_WORDS": "\n".join(("recsweep", *words)),
         "COMP_CWORD": str(len(words)),
         "PYTHONPATH": str(ROOT),
+        "RECSWEEP_STUDIES": "studies",
     }
     program = "import sys; sys.argv[0] = 'recsweep'; from experiments.cli.main import main; main()"
     done = subprocess.run(

@@ -136,7 +136,10 @@ def test_show_needs_neither_pandas_nor_tensorboard_nor_ray(study: StudyRecord) -
     assert done.stdout.strip() == "[]"
 
 
-def test_a_verdict_is_told_with_how_far_it_is(study: StudyRecord) -> None:
+def test_a_verdict_is_told_with_how_far_it_is(
+    study: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECSWEEP_STUDIES", str(study.folder.parent))
     frozen = VerdictRecord(
         frozen_at=1.0,
         top=1,

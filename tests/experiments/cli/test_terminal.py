@@ -158,7 +158,10 @@ def test_an_error_with_brackets_is_printed_as_it_is(study: StudyRecord) -> None:
     assert out.getvalue() == "[bold]not markup[/bold] [0]\n"
 
 
-def test_the_last_lines_name_the_best_its_gaps_and_the_next_command(study: StudyRecord) -> None:
+def test_the_last_lines_name_the_best_its_gaps_and_the_next_command(
+    study: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECSWEEP_STUDIES", str(study.folder.parent))
     text = "\n".join(closing_lines(study))
     best = study.ranked[0]
     assert f"#{best.number} {best.arm}" in text

@@ -1,0 +1,40 @@
+"""How commands that are told to users name a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.cli.options import study_folder
+from experiments.typed import typed
+
+
+@pytest.mark.parametrize(
+    ("folder", "set_to", "said"),
+    [
+        ("studies/mine", None, "mine"),
+        ("studies/my own", None, "'my own'"),
+        ("elsewhere/mine", None, "elsewhere/mine"),
+        ("elsewhere/mine", "elsewhere", "mine"),
+        ("studies/mine", "elsewhere", "studies/mine"),
+        ("/scratch/mine", None, "/scratch/mine"),
+    ],
+)
+def test_a_study_is_named_as_the_next_command_finds_it(
+    folder: str,
+    set_to: str | None,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RECSWEEP_STUDIES")
+    if set_to:
+        monkeypatch.setenv("RECSWEEP_STUDIES", set_to)
+    assert typed(Path(folder)) == typed(Path(folder).absolute()) == said
+    if not folder.startswith("/"):
+        Path(folder).mkdir(parents=True)
+        (Path(folder) / "sweep.toml").touch()
+        found = study_folder(said.strip("'"), Path(set_to or "studies"))
+        assert found.samefile(folder)
