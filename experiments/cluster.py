@@ -53,8 +53,7 @@ def ray_cluster(resources: Resources, machine: Machine) -> Iterator[RayHead]:
     _set_environment(resources)
     import ray
 
-    while _stops:
-        _stops.pop().join()
+    await_ends()
     if ray.is_initialized():  # a test's, a notebook's or an outer block's: used, and left running
         yield _heads[-1] if _heads else RayHead(())
         return
@@ -120,6 +119,12 @@ def _leave(ray: Any) -> None:
         if node is not None:
             _stops.append(threading.Thread(target=_end, args=(node,), name="recsweep-ray-ends"))
             _stops[-1].start()
+
+
+def await_ends() -> None:
+    """Wait for what ends of Rays that this process has left, a second at most as a rule."""
+    while _stops:
+        _stops.pop().join()
 
 
 def _end(node: Any) -> None:

@@ -83,7 +83,7 @@ def verdict_cost(study: StudyRecord) -> VerdictCost | None:
         n_seeds = len(study.verdict.seeds)
         left = left_to_train(study, study.verdict)
     else:
-        if not study.is_finished or not study.ranked:
+        if not study.is_finished or not study.ranked or judging_users(study) == 1:
             return None
         control = controlled_trial(study)
         trials = [trial for trial, _ in chosen_trials(study, TOP)]
@@ -92,6 +92,14 @@ def verdict_cost(study: StudyRecord) -> VerdictCost | None:
         left = [trial for trial in trials for _ in range(N_SEEDS)]
     n_workers = study.provenance.get("n_workers") or 1
     return VerdictCost(n_finalists, n_seeds, len(left), training_s(left, n_workers))
+
+
+def judging_users(study: StudyRecord) -> int | None:
+    """The users whose ratings judge the finalists; None where the record does not say."""
+    data = study.provenance.get("dataset") or {}
+    part = data.get("confirm") or data.get("validation") or {}
+    n_users: int | None = part.get("n_users")
+    return n_users
 
 
 def left_to_train(study: StudyRecord, frozen: VerdictRecord) -> list[TrialRecord | None]:

@@ -52,6 +52,7 @@ from experiments.search_protocol import searched
 from experiments.sessions import DRIVER_JOURNAL as DRIVER_JOURNAL
 from experiments.sessions import (
     begin_session,
+    is_out_of_time,
     record_changed_versions,
     refuse_changed_sweep,
 )
@@ -168,6 +169,13 @@ def resume_study(
                 f"recsweep verdict {typed(folder)}"
             )
             return Outcome(study)
+        is_all_done = all(trial.state.is_finished for trial in study.search_trials)
+        if more_s is None and not n_retried and is_all_done and is_out_of_time(study):
+            watcher.message(
+                f"the time of {study.name} is over (search.timeout); give it more with: "
+                f"recsweep resume {typed(folder)} --timeout 1h"
+            )
+            return Outcome(study, StopCause.TIMEOUT)
         machine, resources = take_machine(resources)
         import_ray(resources)
         loaded = load_data(sweep)

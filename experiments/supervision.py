@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -57,6 +58,48 @@ class StopCause(StrEnum):
         """128 + the signal's number; 0 where somebody meant the study to stop here."""
         codes = dict.fromkeys((StopCause.SIGTERM, StopCause.SIGUSR1, StopCause.JOB_END), 143)
         return (codes | {StopCause.SIGINT: 130}).get(self, 0)
+
+
+@dataclass(slots=True)
+class Ending:
+    """What signals are to do to a command around its trials."""
+
+    is_closing: bool = False
+    """The trials are over, and what they showed is being written: that comes first."""
+    asked_by: StopCause | None = None
+    """Who asked while it was."""
+
+
+_ENDING: ContextVar[Ending | None] = ContextVar("recsweep_ending", default=None)
+
+
+@contextlib.contextmanager
+def orderly_signals() -> Iterator[Ending]:
+    """For all that a command does, in a process of its own, before its trials and after them.
+
+    Before them a signal ends it, by KeyboardInterrupt or SystemExit. After them the first one only
+    says so: whoever is given the `Ending` looks there when the report is written.
+    """
+    ending = Ending()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        cause = StopCause(signal.Signals(number).name)
+        if ending.is_closing and ending.asked_by is None:
+            ending.asked_by = cause
+            os.write(2, b"the report is written first\n")
+        elif cause is StopCause.SIGINT:
+            raise KeyboardInterrupt
+        else:
+            raise SystemExit(cause.exit_code)
+
+    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    token = _ENDING.set(ending)
+    try:
+        yield ending
+    finally:
+        _ENDING.reset(token)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class StopSwitch:
@@ -189,5 +232,7 @@ def _signals(switch: StopSwitch) -> Iterator[Callable[[], object]]:
         # three seconds after a SIGTERM.
         yield hold
     finally:
+        if (ending := _ENDING.get()) is not None:
+            ending.is_closing = True
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -25,7 +25,14 @@ from experiments.crossings import crossings_of, write_crossings
 from experiments.errors import DataProblem, RequestError, StateError
 from experiments.errors_by_user import read_errors
 from experiments.files import write_json
-from experiments.finalists import N_SEEDS, TOP, chosen_trials, left_to_train, training_s
+from experiments.finalists import (
+    N_SEEDS,
+    TOP,
+    chosen_trials,
+    judging_users,
+    left_to_train,
+    training_s,
+)
 from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
 from experiments.journal import Journal
@@ -112,6 +119,12 @@ def frozen_or_chosen(
         StateError: the study is not finished.
         RequestError: nothing can be judged, or the list is frozen for other numbers.
     """
+    if judging_users(study) == 1:
+        raise RequestError(
+            f"{study.name}: the validation ratings that would judge are all of one user, and what "
+            "holds for other users takes two at least; run it with another split, such as "
+            "--set split.method=random"
+        )
     frozen = read_verdict(study.folder)
     if frozen is not None:
         for option, asked, there in (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
 from experiments.errors import RequestError
 from experiments.resources import Resources, probe_line, take_machine
 from experiments.typed import typed
+
+if TYPE_CHECKING:
+    from experiments.verdict import Evidence, Verdict
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,11 +42,10 @@ def verdict(
     resources: Resources,
 ) -> None:
     """Train the finalists again under fresh seeds and say what is decided."""
-    from experiments.cli.judged import Progress, cost_lines, verdict_lines
+    from experiments.cli.judged import Progress, cost_lines
     from experiments.records import read_study
-    from experiments.verdict import expected_s, frozen_or_chosen, gather_evidence, write_verdict
-    from reports.judging import judge
-    from reports.render import write_report
+    from experiments.supervision import orderly_signals
+    from experiments.verdict import expected_s, frozen_or_chosen, gather_evidence
 
     folder = study_folder(study, root)
     _, resources = take_machine(resources)
@@ -55,13 +58,26 @@ def verdict(
         typer.echo(f"machine  {probe_line(resources)}")
     if plan:
         return
-    ended = gather_evidence(
-        folder, top=top, n_seeds=seeds, watcher=Progress(n_left), resources=resources
-    )
-    if ended.evidence is None:
-        typer.echo(f"go on    recsweep verdict {typed(record.folder)}")
-        raise typer.Exit(ended.stopped_by.exit_code if ended.stopped_by else 0)
-    evidence = ended.evidence
+    with orderly_signals() as ending:
+        ended = gather_evidence(
+            folder, top=top, n_seeds=seeds, watcher=Progress(n_left), resources=resources
+        )
+        if ended.evidence is None:
+            typer.echo(f"go on    recsweep verdict {typed(record.folder)}")
+            raise typer.Exit(ended.stopped_by.exit_code if ended.stopped_by else 0)
+        _judge(folder, ended, ended.evidence)
+        if ending.asked_by is not None:
+            raise typer.Exit(ending.asked_by.exit_code)
+
+
+def _judge(folder: Path, ended: Verdict, evidence: Evidence) -> None:
+    """Write the verdict and its report, and say what is decided."""
+    from experiments.cli.judged import verdict_lines
+    from experiments.records import read_study
+    from experiments.verdict import write_verdict
+    from reports.judging import judge
+    from reports.render import write_report
+
     results = judge(
         ended.study,
         ended.frozen,

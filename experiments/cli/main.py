@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -66,8 +67,14 @@ def main() -> None:
 
         if os.environ.get("RECSWEEP_DEBUG") or not is_disk_error(error):
             raise
-        print(f"{error.strerror}: {error.filename}", file=sys.stderr)  # noqa: T201
+        place = error.filename or "standard output"
+        print(f"{error.strerror}: {place}", file=sys.stderr)  # noqa: T201
         sys.exit(5)
+    finally:
+        if (cluster := sys.modules.get("experiments.cluster")) is not None:
+            # All is said and written: for a second more a signal changes nothing.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            cluster.await_ends()
 
 
 if __name__ == "__main__":

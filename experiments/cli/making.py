@@ -39,6 +39,7 @@ StopAt = Annotated[
 
 if TYPE_CHECKING:
     from experiments.study import Outcome
+    from experiments.supervision import Ending
     from experiments.sweep import SweepConfig
 
 
@@ -98,10 +99,13 @@ def run(
         return
     from experiments.cli.terminal import Terminal
     from experiments.folders import begun_study
+    from experiments.supervision import orderly_signals
 
     problems = []
-    with _one_cluster(resources) if len(configs) > 1 else contextlib.nullcontext():
+    one_ray = _one_cluster(resources) if len(configs) > 1 else contextlib.nullcontext()
+    with orderly_signals() as ending, one_ray:
         for i, config in enumerate(configs):
+            ending.is_closing = False
             begun = begun_study(root, config) if go_on else None
             if begun is not None:
                 outcome = resume_study(
@@ -117,7 +121,7 @@ def run(
                     deadline=deadline,
                 )
             try:
-                _close(outcome, strict)
+                _close(outcome, strict, ending)
             except NoResultError as error:
                 problems.append(f"{outcome.study.name}: {error.message}")
             except typer.Exit:
@@ -226,18 +230,20 @@ def resume(
     from experiments.cli.terminal import Terminal
     from experiments.durations import parse_duration
     from experiments.study import resume_study
+    from experiments.supervision import orderly_signals
 
     folder = study_folder(study, root)
-    outcome = resume_study(
-        folder,
-        watcher=Terminal(),
-        resources=resources,
-        n_trials=trials,
-        more_s=parse_duration(timeout) if timeout else None,
-        retry_failed=retry_failed,
-        deadline=_deadline(stop_at),
-    )
-    _close(outcome, strict)
+    with orderly_signals() as ending:
+        outcome = resume_study(
+            folder,
+            watcher=Terminal(),
+            resources=resources,
+            n_trials=trials,
+            more_s=parse_duration(timeout) if timeout else None,
+            retry_failed=retry_failed,
+            deadline=_deadline(stop_at),
+        )
+        _close(outcome, strict, ending)
 
 
 def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
@@ -283,15 +289,15 @@ def _deadline(stop_at: str | None) -> float | None:
     return None if left_s is None else time.monotonic() + left_s
 
 
-def _close(outcome: Outcome, strict: bool) -> None:
+def _close(outcome: Outcome, strict: bool, ending: Ending) -> None:
     """Write the report, say where it is, and end with the code that fits."""
     from reports.render import write_report
 
     study = outcome.study
     paths = write_report(study)
     typer.echo(f"report   {_short(paths.html)}")
-    if outcome.stopped_by is not None:
-        raise typer.Exit(outcome.stopped_by.exit_code)
+    if (stopped_by := outcome.stopped_by or ending.asked_by) is not None:
+        raise typer.Exit(stopped_by.exit_code)
     problem = outcome.problem(strict)
     if problem is not None:
         raise NoResultError(problem)

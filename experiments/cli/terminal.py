@@ -15,6 +15,7 @@ from rich.text import Text
 
 from experiments.cli import wording
 from experiments.records import BaselineRecord, EpochRecord, StudyRecord, TrialRecord, TrialState
+from experiments.sessions import is_out_of_time
 from experiments.typed import typed
 from experiments.values import values_text
 
@@ -201,8 +202,10 @@ def closing_lines(study: StudyRecord) -> list[str]:
         lines.append(f"{study.compared_dimension}: {wording.arms_text(study.search_trials, arms)}")
     n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
     if n_left > 0:
-        left = f"({wording.plural(n_left, 'trial')} left)"
-        lines.append(f"go on    recsweep resume {typed(study.folder)}        {left}")
+        left, more = f"{wording.plural(n_left, 'trial')} left", ""
+        if is_out_of_time(study):
+            left, more = f"{left}, and no time", " --timeout 1h"
+        lines.append(f"go on    recsweep resume {typed(study.folder)}{more}        ({left})")
     elif ranked:
         steps = [wording.verdict_step(study), f"recsweep best {typed(study.folder)} > best.toml"]
         first, *rest = [step for step in steps if step]

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from experiments.cli.terminal import closing_lines
 from experiments.ledger import Ledger, LedgerError
 from experiments.records import TrialRecord, TrialState, read_study
 from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
+from experiments.study import resume_study, run_study
+from experiments.supervision import StopCause
+from experiments.watcher import Silent
 from recommender.checkpoints import write_checkpoint
 from tests.experiments.facts import ask, end, epoch, start
+from tests.in_process import Died, InProcess
+from tests.small_studies import a_sweep
 from tests.synthetic_study import make_study
 
 
@@ -81,3 +88,38 @@ def test_a_checkpoint_that_cannot_be_read_is_none(tmp_path: Path, content: str) 
     last.mkdir(parents=True)
     (last / "metadata.json").write_text(content)
     assert checkpoint_epoch(tmp_path, trials(tmp_path)[1]) == 0
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+@pytest.mark.slow
+def test_a_sweep_whose_time_is_over_says_how_to_give_it_more(
+    workers: InProcess, ratings_csv: Path, tmp_path: Path
+) -> None:
+    sweep = a_sweep(ratings_csv)
+    assert sweep.search is not None
+    workers.dies_after = 1
+    with pytest.raises(Died):
+        run_study(
+            replace(sweep, search=replace(sweep.search, timeout_s=0.001)),
+            root=tmp_path,
+            watcher=Silent(),
+        )
+    folder = tmp_path / sweep.name
+    told = Heard()
+    outcome = resume_study(folder, watcher=told)
+    assert outcome.stopped_by is StopCause.TIMEOUT
+    assert told.messages[-1].endswith("give it more with: recsweep resume small --timeout 1h")
+    assert (
+        "recsweep resume small --timeout 1h        (3 trials left, and no time)"
+        in (closing_lines(outcome.study)[-1])
+    )
+    assert len(workers.trained) == 1
+    workers.dies_after = None
+    assert resume_study(folder, watcher=told, more_s=60.0).study.is_finished

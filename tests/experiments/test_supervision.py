@@ -118,6 +118,66 @@ def test_a_process_that_is_not_ours_outlives_impatience_and_hung_workers(tmp_pat
     assert "are being checkpointed" in err
 
 
+COMMAND = """
+import sys, time
+from pathlib import Path
+from experiments.supervision import StopSwitch, orderly_signals, supervise
+
+folder, when = Path(sys.argv[1]), sys.argv[2]
+
+
+def pause(stage):
+    if when.startswith(stage):
+        (folder / "working").touch()
+        time.sleep(1.5)
+
+
+with orderly_signals() as ending:
+    pause("before")
+    supervise(lambda: None, StopSwitch(folder), on_stop=lambda cause: None)
+    pause("after")
+    if when == "after, twice":
+        time.sleep(60)
+    (folder / "report").touch()
+    sys.exit(ending.asked_by.exit_code if ending.asked_by else 0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)]
+)
+def test_a_signal_after_the_trials_waits_for_the_report(
+    tmp_path: Path, number: signal.Signals, exit_code: int
+) -> None:
+    command = drive(tmp_path / "mine", "after", script=COMMAND)
+    command.send_signal(number)
+    _, err = command.communicate(timeout=30)
+    assert (command.returncode, err) == (exit_code, "the report is written first\n")
+    assert (tmp_path / "mine" / "report").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_one_before_the_trials_ends_the_command_with_its_code(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = drive(tmp_path / "mine", "before", script=COMMAND)
+    command.send_signal(number)
+    assert command.communicate(timeout=30) == ("", "")
+    assert command.returncode == 143
+    assert not (tmp_path / "mine" / "report").exists()
+
+
+def test_a_second_one_does_not_wait_for_the_report(tmp_path: Path) -> None:
+    command = drive(tmp_path / "mine", "after, twice", script=COMMAND)
+    command.send_signal(signal.SIGTERM)
+    assert command.stderr is not None
+    command.stderr.readline()
+    command.send_signal(signal.SIGTERM)
+    command.communicate(timeout=30)
+    assert command.returncode == 143
+    assert not (tmp_path / "mine" / "report").exists()
+
+
 def test_the_first_cause_stands_and_an_unknown_one_is_the_commands(tmp_path: Path) -> None:
     switch = StopSwitch(tmp_path)
     assert switch.cause is None

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.errors import RequestError, StateError
+from experiments.files import read_json, write_json
 from experiments.folders import frozen_sweep
 from experiments.openings import OPENINGS_NAME, openings_of
 from experiments.records import read_study
@@ -44,6 +45,15 @@ def test_a_study_without_a_verdict_opens_nothing(study: Path) -> None:
     with pytest.raises(StateError, match="recsweep verdict small"):
         score_on_test(study, "too early", Silent())
     assert read_study(study).openings == ()
+
+
+def test_test_ratings_of_one_user_stay_sealed(judged: Path) -> None:
+    provenance = read_json(judged / "provenance.json")
+    provenance["dataset"]["test"]["n_users"] = 1
+    write_json(judged / "provenance.json", provenance)
+    with pytest.raises(StateError, match=r"are all of one user.*stays sealed"):
+        score_on_test(judged, "for the paper", Silent())
+    assert read_study(judged).openings == ()
 
 
 def test_nothing_is_opened_without_a_word(judged: Path) -> None:

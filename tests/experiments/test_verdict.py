@@ -14,6 +14,7 @@ import recsweep
 from experiments.board_check import check_board
 from experiments.board_records import BoardCheck
 from experiments.errors import RequestError, StateError
+from experiments.finalists import verdict_cost
 from experiments.records import (
     FIRST_NUMBER_BESIDE,
     Purpose,
@@ -95,6 +96,15 @@ def test_an_unfinished_study_is_not_judged(tmp_path: Path) -> None:
         frozen_or_chosen(unfinished)
     with pytest.raises(StateError, match="recsweep show made-up --watch"):
         frozen_or_chosen(replace(unfinished, state="running"))
+
+
+@pytest.mark.parametrize("part", ["validation", "confirm"])
+def test_ratings_of_one_user_judge_nothing(made_up: StudyRecord, part: str) -> None:
+    data = {**made_up.provenance["dataset"], part: {"n_rows": 40, "n_users": 1}}
+    of_one = replace(made_up, provenance={**made_up.provenance, "dataset": data})
+    assert verdict_cost(of_one) is None
+    with pytest.raises(RequestError, match=r"are all of one user.*split.method=random"):
+        frozen_or_chosen(of_one)
 
 
 def test_a_study_without_a_complete_trial_is_not_judged(made_up: StudyRecord) -> None:
