@@ -48,7 +48,7 @@ class Runs:
         self.events.append(f"run {sweep.name}")
         return SimpleNamespace(study=SimpleNamespace(name=sweep.name))
 
-    def _close(self, outcome: Any, strict: bool) -> None:
+    def _close(self, outcome: Any, *_: Any) -> None:
         self.events.append(f"close {outcome.study.name}")
         if outcome.study.name in self.ends:
             raise self.ends[outcome.study.name]
@@ -98,6 +98,18 @@ def test_a_stop_ends_the_lot_and_names_what_has_not_begun(runs: Runs) -> None:
     assert done.exit_code == 130
     assert "not begun  recsweep run b.toml" in done.output
     assert runs.events[-2:] == ["close a", "Ray ends"]
+
+
+def test_what_has_not_begun_is_named_with_the_options_of_the_command(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.ends["a"] = typer.Exit(143)
+    words = ["run", "a.toml", "b.toml", "--set", "search.trials=3", "--studies", "my studies"]
+    monkeypatch.setattr("sys.argv", ["recsweep", *words])
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 143
+    told = "not begun  recsweep run b.toml --set search.trials=3 --studies 'my studies'"
+    assert told in done.output.splitlines()
 
 
 def test_a_study_without_a_result_does_not_keep_the_next_from_running(runs: Runs) -> None:
