@@ -180,7 +180,7 @@ def test_signals_stop_a_driver_and_every_stop_can_be_resumed(
     assert "#0 lost its worker" in err
     assert "raylet" not in out + err  # Ray's own words for the same
     assert "SIGTERM: running trials are checkpointed" in err
-    assert err.count("go on    recsweep resume signals") == 1
+    assert err.count(f"go on    recsweep resume {folder}") == 1
     assert "recsweep resume" not in out
     stopped = read_study(folder)
     assert stopped.trials[0].attempts[-1].stop_reason is StopReason.INTERRUPTED
@@ -194,7 +194,7 @@ def test_signals_stop_a_driver_and_every_stop_can_be_resumed(
     os.killpg(driver.pid, signal.SIGINT)
     out, err = driver.communicate(timeout=90)
     assert driver.returncode == 130, err
-    assert "recsweep resume signals" in out + err
+    assert f"recsweep resume {folder}" in out + err
     assert "Traceback" not in err
     psutil.wait_procs(children, timeout=30)
     assert not [child for child in children if child.is_running()]

@@ -41,7 +41,7 @@ def test_a_stopped_verdict_goes_on_and_no_replicate_is_trained_twice(
     watcher = StopsAfterTheFirst()
     stopped = gather_evidence(study.folder, top=1, n_seeds=2, watcher=watcher, resources=resources)
     assert stopped.evidence is None and stopped.stopped_by is StopCause.COMMAND
-    assert any("recsweep verdict small" in said for said in watcher.said)
+    assert any(f"recsweep verdict {study.folder}" in said for said in watcher.said)
     assert read_study(study.folder).state == "finished"  # of the search
     results = decide(study.folder)
     judged = read_study(study.folder)
