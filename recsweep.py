@@ -187,8 +187,24 @@ def run(
         from experiments.study import run_study
 
         config = load_sweep(sweep) if isinstance(sweep, str | Path) else sweep
+        _refuse_no_sweep(config)
         ended = run_study(config, root=Path(studies), watcher=_watcher(quiet), resources=resources)
     return _reported(ended.study, ended.stopped_by)
+
+
+def _refuse_no_sweep(config: Any) -> None:
+    from experiments.errors import RequestError
+    from experiments.sweep import SweepConfig
+
+    if not isinstance(config, SweepConfig):
+        raise RequestError(
+            f"a sweep is a Sweep(...), its file or the name of a shipped one, got {config!r}"
+        )
+    if config.space is None:
+        raise RequestError(
+            f"{config.name} has no space and no search: it is one model; give it a space, or train "
+            "it with: recsweep train FILE"
+        )
 
 
 def resume(

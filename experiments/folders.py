@@ -22,10 +22,12 @@ from experiments.kept_code import (
     refuse_changed_code,
     refuse_damaged_code,
 )
+from experiments.lock import BEAT_NAME, LOCK_NAME
 from experiments.machine import Machine
 from experiments.provenance import provenance
 from experiments.records import (
     PROVENANCE_NAME,
+    SWEEP_NAME,
     BaselineRecord,
     ColumnRecord,
     ImportanceRecord,
@@ -62,7 +64,7 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
     while (root / candidate).exists():
         folder = root / candidate
         if not (folder / "sweep.toml").is_file():
-            if not folder.is_dir() or any(folder.iterdir()):
+            if not folder.is_dir() or {p.name for p in folder.iterdir()} - {LOCK_NAME, BEAT_NAME}:
                 raise StateError(
                     f"{folder} is there and is no study; choose another name: --set name=OTHER"
                 )
@@ -135,6 +137,19 @@ def difference(before: str, now: str) -> str:
     return "\n".join(f"  {line}" for line in list(lines)[2:] if not line.startswith("@@"))
 
 
+def made(folder: Path) -> Path:
+    """The folder, which is there from now on.
+
+    Raises:
+        DiskError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiskError(f"{folder}: cannot be made: {error.strerror}") from error
+    return folder
+
+
 def create(
     folder: Path,
     sweep: SweepConfig,
@@ -145,15 +160,19 @@ def create(
 ) -> Path:
     """Write the frozen sweep, the columns of its space and the provenance; gives the folder.
 
+    Who may run beside others holds the study's lock.
+
     Raises:
+        StateError: another driver has made a study of it meanwhile.
         DiskError: the folder cannot be made.
     """
     assert sweep.space is not None
+    if (made(folder) / SWEEP_NAME).exists():
+        raise StateError(f"{folder}: another study of this name was begun just now; start again")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         keep_code(folder, sweep)
     except OSError as error:
-        raise DiskError(f"{folder}: cannot be made: {error.strerror}") from error
+        raise DiskError(f"{folder}: cannot be written: {error.strerror}") from error
     write_json(folder / "columns.json", [asdict(column) for column in columns_of(sweep.space)])
     write_json(
         folder / "provenance.json",

@@ -47,7 +47,8 @@ def Choice(choices: Sequence[Any]) -> PlainChoice:  # noqa: N802  # it reads as 
 
 
 def named(thing: Any) -> Named:
-    return Named(thing.__name__, reference_of(thing))
+    reference = reference_of(thing)
+    return Named(thing.__name__, reference)
 
 
 def reference_of(thing: Any) -> str:

@@ -45,6 +45,17 @@ class Resources:
         def wrong(option: str, message: str) -> None:
             problems.append(SweepProblem("", message, origin=option))
 
+        for option, value, kind, rule in (
+            ("--workers", self.workers, int, "a whole number"),
+            ("--cpus-per-trial", self.cpus, int | float, "a number"),
+            ("--gpu-share", self.gpus, int | float | str, "a number from 0 to 1, or auto"),
+            ("--gpus", self.devices, tuple, "the numbers of GPUs, as in (0, 1)"),
+        ):
+            is_number = not isinstance(value, bool) and value == value  # NaN is not
+            if value is not None and not (isinstance(value, kind) and is_number):
+                wrong(option, f"must be {rule}, got {value!r}")
+        if problems:
+            return problems
         is_local = self.address is None
         if self.workers is not None and self.workers < 1:
             wrong("--workers", f"must be at least 1, got {self.workers}")

@@ -113,8 +113,9 @@ def run_study(
     import_ray(resources)
     _try_own_search(sweep)
     loaded = load_data(sweep)
-    folder = folders.create(root / name, sweep, loaded.description, machine, resources, command)
+    folder = folders.made(root / name)
     with StudyLock(folder, watcher.message), ray_beside(resources, machine) as cluster:
+        folders.create(folder, sweep, loaded.description, machine, resources, command)
         if notice:
             watcher.message(notice)
         cause = _conduct(
@@ -168,14 +169,15 @@ def resume_study(
                 else f"{study.name} is finished but for its verdict: "
                 f"recsweep verdict {typed(folder)}"
             )
-            return Outcome(study)
+            # It was read under our own lock, as if it ran.
+            return Outcome(replace(study, state="finished"))
         is_all_done = all(trial.state.is_finished for trial in study.search_trials)
         if more_s is None and not n_retried and is_all_done and is_out_of_time(study):
             watcher.message(
                 f"the time of {study.name} is over (search.timeout); give it more with: "
                 f"recsweep resume {typed(folder)} --timeout 1h"
             )
-            return Outcome(study, StopCause.TIMEOUT)
+            return Outcome(replace(study, state="interrupted"), StopCause.TIMEOUT)
         machine, resources = take_machine(resources)
         import_ray(resources)
         loaded = load_data(sweep)

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from experiments.errors import ClusterError
+from experiments.errors import ClusterError, StateError
 from experiments.files import atomic_write
 from experiments.typed import typed
 
@@ -28,6 +28,7 @@ POLL_S = 0.2
 GRACE_S = 60.0
 """Who has not come to rest so long after a stop was asked for is left behind."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_SUPERVISED = threading.Lock()
 _IS_GUEST = ContextVar("recsweep_is_guest", default=False)
 
 
@@ -145,8 +146,29 @@ def supervise(
         deadline: at this monotonic time, too, since the job that this runs in is about to end.
 
     Raises:
+        StateError: another thread of this process supervises something: Ray and its workers are the
+            process's, and the first to end would take them from the other.
         Whatever `work` raises.
     """
+    if not _SUPERVISED.acquire(blocking=False):
+        raise StateError(
+            "this process runs a study already: run them one after another, or each in a process "
+            "of its own"
+        )
+    try:
+        _supervised(work, switch, on_stop, on_poll, time_left_s, deadline)
+    finally:
+        _SUPERVISED.release()
+
+
+def _supervised(
+    work: Callable[[], None],
+    switch: StopSwitch,
+    on_stop: Callable[[StopCause], None],
+    on_poll: Callable[[], str | None],
+    time_left_s: float | None,
+    deadline: float | None,
+) -> None:
     failure: list[BaseException] = []
 
     def run() -> None:

@@ -80,8 +80,9 @@ def blamed_on(own: OwnArchitecture) -> Iterator[None]:
     try:
         with contextlib.chdir(Path.cwd()):
             yield
-    except (Exception, SystemExit) as error:
-        if isinstance(error, OwnCodeError) or is_out_of_memory(error):
+    except BaseException as error:
+        passing = (OwnCodeError, KeyboardInterrupt, GeneratorExit)
+        if isinstance(error, passing) or is_out_of_memory(error):
             raise
         raise _blame(own, error) from error
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import socket
 import subprocess
@@ -130,6 +131,10 @@ def test_the_gpus_asked_for_are_all_that_ray_and_its_workers_see(
         (Resources(cpus=16), NO_GPU, "more than the 2 cores"),
         (Resources(cpus=0), NO_GPU, "above 0"),
         (Resources(workers=0), NO_GPU, "at least 1"),
+        (Resources(workers="2"), NO_GPU, "--workers: must be a whole number, got '2'"),  # type: ignore[arg-type]
+        (Resources(workers=1.5), NO_GPU, "must be a whole number, got 1.5"),  # type: ignore[arg-type]
+        (Resources(cpus=math.nan), NO_GPU, "--cpus-per-trial: must be a number, got nan"),
+        (Resources(devices=0), ONE_GPU, r"the numbers of GPUs, as in \(0, 1\), got 0"),  # type: ignore[arg-type]
     ],
 )
 def test_what_the_machine_cannot_give_is_refused_before_ray_starts(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 from pathlib import Path
@@ -48,6 +49,20 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     for cell in (CELLS[1], CELLS[3], CELLS[4], *CELLS[6:8]):
         exec(compile(cell, "<cell>", "exec"), main.__dict__)
     return main
+
+
+@pytest.mark.parametrize("sweep", [5, None, {"name": "a"}])
+def test_what_is_no_sweep_is_not_run(sweep: Any, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="a sweep is a Sweep"):
+        rs.run(sweep, studies=tmp_path)
+    with pytest.raises(RequestError, match="has no space"):
+        rs.run(rs.Sweep("one"), studies=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_callable_without_a_name_is_refused_as_one(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="cannot be found again on a worker"):
+        rs.Choice([functools.partial(print)])
 
 
 def a_sweep(*choices: Any, **more: Any) -> SweepConfig:

@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 
 from experiments.cli.terminal import closing_lines
+from experiments.errors import StateError
+from experiments.folders import create, free_name, made
 from experiments.ledger import Ledger, LedgerError
+from experiments.lock import StudyLock
+from experiments.machine import read_machine
 from experiments.records import TrialRecord, TrialState, read_study
+from experiments.resources import Resources
 from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
-from experiments.study import resume_study, run_study
+from experiments.study import load_data, resume_study, run_study
 from experiments.supervision import StopCause
 from experiments.watcher import Silent
 from recommender.checkpoints import write_checkpoint
@@ -123,3 +128,26 @@ def test_a_sweep_whose_time_is_over_says_how_to_give_it_more(
     assert len(workers.trained) == 1
     workers.dies_after = None
     assert resume_study(folder, watcher=told, more_s=60.0).study.is_finished
+
+
+def test_who_comes_second_to_a_name_writes_nothing(ratings_csv: Path, tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "small")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    sweep = a_sweep(ratings_csv)
+    description = load_data(sweep).description
+    with pytest.raises(StateError, match="was begun just now"):
+        create(folder, sweep, description, read_machine(), Resources(1), ())
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_with_nothing_but_a_lock_is_free(tmp_path: Path) -> None:
+    StudyLock(made(tmp_path / "mine")).release()
+    assert free_name(tmp_path, "mine") == ("mine", None)
+
+
+@pytest.mark.slow
+def test_resuming_what_is_finished_gives_a_finished_study(
+    workers: InProcess, ratings_csv: Path, tmp_path: Path
+) -> None:
+    folder = run_study(a_sweep(ratings_csv), root=tmp_path, watcher=Silent()).study.folder
+    assert resume_study(folder, watcher=Silent()).study.state == "finished"

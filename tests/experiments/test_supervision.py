@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from experiments.supervision import StopCause, StopSwitch
+from experiments.errors import StateError
+from experiments.supervision import StopCause, StopSwitch, supervise
 
 ROOT = Path(__file__).parents[2]
 DRIVER = """
@@ -116,6 +118,26 @@ def test_a_process_that_is_not_ours_outlives_impatience_and_hung_workers(tmp_pat
     assert driver.returncode == 77
     assert "did not come to rest" in out and "rs.resume(" in out
     assert "are being checkpointed" in err
+
+
+def test_a_process_runs_one_study_at_a_time(tmp_path: Path) -> None:
+    switches = [StopSwitch(tmp_path / name) for name in ("first", "second")]
+    inside, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        inside.set()
+        assert may_end.wait(10)
+
+    first = threading.Thread(
+        target=supervise, args=(work, switches[0]), kwargs={"on_stop": lambda _: None}
+    )
+    first.start()
+    assert inside.wait(10)
+    with pytest.raises(StateError, match="runs a study already"):
+        supervise(lambda: None, switches[1], on_stop=lambda _: None)
+    may_end.set()
+    first.join(10)
+    supervise(lambda: None, switches[1], on_stop=lambda _: None)
 
 
 COMMAND = """

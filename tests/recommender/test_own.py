@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from recommender.config import config_to_json, ranking_config
-from recommender.errors import ModelError
+from recommender.errors import ModelError, OwnCodeError
 from recommender.own import read_own
-from recommender.own_loading import load
+from recommender.own_loading import blamed_on, load
 from tests.own_models import write_models
 
 
@@ -127,3 +127,23 @@ def test_a_file_of_theirs_never_takes_the_place_of_a_package_of_ours(tmp_path: P
     )
     assert done.returncode == 0, done.stderr
     assert str(tmp_path) not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "error", ["asyncio.CancelledError()", "Unusual('so it is')", "SystemExit(3)"]
+)
+def test_whatever_own_code_raises_is_told_by_its_line(error: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import asyncio\n\n\nclass Unusual(BaseException): ...\n\n\n"
+        f"def mine(inputs):\n    raise {error}\n"
+    )
+    own = read_own("mine.py:mine", tmp_path)
+    function = load(own)
+    with pytest.raises(OwnCodeError, match=r"mine\.py:8: "), blamed_on(own):
+        function(None)
+
+
+def test_ctrl_c_in_own_code_is_no_error_of_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def mine(inputs): ...\n")
+    with pytest.raises(KeyboardInterrupt), blamed_on(read_own("mine.py:mine", tmp_path)):
+        raise KeyboardInterrupt
