@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import logging
 import os
@@ -19,6 +18,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from experiments.collector import collector_resting
 from experiments.errors import ClusterError, RecsweepError, RequestError
 from experiments.machine import Machine
 from experiments.ray_head import RayHead
@@ -107,15 +107,12 @@ def _leave(ray: Any) -> None:
 
     # Taken from Ray, whose `shutdown` would wait a second for the node's processes.
     node, worker._global_node = getattr(worker, "_global_node", None), None
-    is_sought = gc.isenabled()
-    # Garbage that refers to Ray's objects would end this process, if another thread freed it while
-    # Ray's core stops.
-    gc.disable()
     try:
-        ray.shutdown()
+        # Garbage that refers to Ray's objects would end this process, if another thread freed it
+        # while Ray's core stops.
+        with collector_resting():
+            ray.shutdown()
     finally:
-        if is_sought:
-            gc.enable()
         if node is not None:
             _stops.append(threading.Thread(target=_end, args=(node,), name="recsweep-ray-ends"))
             _stops[-1].start()

@@ -5,15 +5,14 @@ Standard library only, so that `recsweep show` and the reports need neither Ray 
 
 from __future__ import annotations
 
-import gc
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from experiments.board_records import BoardCheck, read_board_check
+from experiments.collector import collector_resting
 from experiments.crossing_records import CrossingRecord, read_crossings
 from experiments.errors import StateError, StudyError
 from experiments.files import read_json
@@ -240,7 +239,8 @@ def read_study(folder: Path) -> StudyRecord:
     n_asked_for: int | None = None
     is_said_to_be_finished = False
     if (folder / LEDGER_NAME).exists():
-        with Ledger.reading(folder / LEDGER_NAME) as ledger, _collector_resting():
+        # Of the hundreds of thousands of objects that this makes all stay.
+        with Ledger.reading(folder / LEDGER_NAME) as ledger, collector_resting():
             trials = ledger.trials()
             n_asked_for = ledger.n_trials_asked_for
             is_said_to_be_finished = ledger.is_said_to_be_finished
@@ -288,18 +288,6 @@ def read_study(folder: Path) -> StudyRecord:
         openings=openings_of(folder, _sealed_fingerprint(about.get("dataset") or {})),
         unreadable=tuple(unreadable),
     )
-
-
-@contextmanager
-def _collector_resting() -> Iterator[None]:
-    """No search for garbage among hundreds of thousands of new objects that all stay."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _sealed_fingerprint(dataset: Mapping[str, Any]) -> str | None:

@@ -49,10 +49,10 @@ class Resources:
             ("--workers", self.workers, int, "a whole number"),
             ("--cpus-per-trial", self.cpus, int | float, "a number"),
             ("--gpu-share", self.gpus, int | float | str, "a number from 0 to 1, or auto"),
-            ("--gpus", self.devices, tuple, "the numbers of GPUs, as in (0, 1)"),
+            ("--gpus", self.devices, tuple | list, "the numbers of GPUs, as in (0, 1)"),
         ):
-            is_number = not isinstance(value, bool) and value == value  # NaN is not
-            if value is not None and not (isinstance(value, kind) and is_number):
+            is_odd = isinstance(value, bool) or value != value  # NaN
+            if value is not None and (is_odd or not isinstance(value, kind)):
                 wrong(option, f"must be {rule}, got {value!r}")
         if problems:
             return problems

@@ -1,4 +1,4 @@
-"""How a study is named in a command that its user is told to type. Standard library only."""
+"""How studies and files are named to a user who is to type them. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from pathlib import Path
 
 def typed(folder: Path) -> str:
     """Its name where commands look for studies by themselves, else its path from here."""
-    folder = folder.absolute()
-    if folder.parent == Path(os.environ.get("RECSWEEP_STUDIES") or "studies").absolute():
-        return shlex.quote(folder.name)
-    here = Path.cwd()
-    return shlex.quote(str(folder.relative_to(here) if folder.is_relative_to(here) else folder))
+    studies = Path(os.environ.get("RECSWEEP_STUDIES") or "studies").absolute()
+    is_found = folder.absolute().parent == studies
+    return shlex.quote(folder.name if is_found else from_here(folder))
+
+
+def from_here(path: Path) -> str:
+    """A path as short as it can be typed from the current folder."""
+    here, path = Path.cwd(), path.absolute()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

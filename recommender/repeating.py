@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 
-VARIABLE = "TF_DETERMINISTIC_OPS"
-
 
 def repeats_on_gpus() -> bool:
     """It does, unless the environment gives that up for speed with `TF_DETERMINISTIC_OPS=0`."""
-    return os.environ.get(VARIABLE, "1").lower() not in ("0", "false")
+    return os.environ.get("TF_DETERMINISTIC_OPS", "1").lower() not in ("0", "false")

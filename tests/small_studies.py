@@ -10,15 +10,13 @@ from experiments.verdict import gather_evidence, write_verdict
 from experiments.watcher import Silent
 from recsweep import Choice, Float, Sweep, space
 from reports.judging import judge
+from tests.synthetic import ratings_table
 
 
 def a_sweep(ratings: Path) -> SweepConfig:
     return Sweep(
         name="small",
-        dataset={
-            "path": str(ratings),
-            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
-        },
+        dataset=ratings_table(ratings),
         space=space(
             architecture=Choice(["plain", "dcn"]), learning_rate=Float(1e-3, 1e-1, log=True)
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -28,6 +30,11 @@ def synthetic_ratings(
             "time": time,
         }
     )
+
+
+def ratings_table(path: Path | str) -> dict[str, object]:
+    """The `[dataset]` of a sweep on `synthetic_ratings` in a CSV file."""
+    return {"path": str(path), "columns": {n: n for n in ("user", "item", "rating", "time")}}
 
 
 def synthetic_items(n_items: int = 20, seed: int = 0) -> pd.DataFrame:

@@ -73,8 +73,9 @@ def main() -> None:
     finally:
         if (cluster := sys.modules.get("experiments.cluster")) is not None:
             # All is said and written: for a second more a signal changes nothing.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
             cluster.await_ends()
+            signal.signal(signal.SIGINT, before)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from experiments.cli.options import (
 )
 from experiments.errors import NoResultError, RequestError
 from experiments.resources import Resources
-from experiments.typed import typed
+from experiments.typed import from_here, typed
 
 StopAt = Annotated[
     str | None,
@@ -295,16 +295,9 @@ def _close(outcome: Outcome, strict: bool, ending: Ending) -> None:
 
     study = outcome.study
     paths = write_report(study)
-    typer.echo(f"report   {_short(paths.html)}")
+    typer.echo(f"report   {from_here(paths.html)}")
     if (stopped_by := outcome.stopped_by or ending.asked_by) is not None:
         raise typer.Exit(stopped_by.exit_code)
     problem = outcome.problem(strict)
     if problem is not None:
         raise NoResultError(problem)
-
-
-def _short(path: Path) -> Path:
-    try:
-        return path.resolve().relative_to(Path.cwd())
-    except ValueError:
-        return path

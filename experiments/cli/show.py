@@ -21,7 +21,7 @@ from experiments.records import (
     TrialState,
     VerdictRecord,
 )
-from experiments.typed import typed
+from experiments.typed import from_here, typed
 from experiments.values import value_text, values_text
 
 SCHEMA = 1
@@ -30,7 +30,7 @@ SCHEMA = 1
 def show_text(study: StudyRecord) -> str:
     """Data, baselines, search and standing, then a line a trial: complete ones by RMSE first."""
     bias = study.baseline("bias")
-    lines = [f"{study.name} · {study.state} → {wording.shown_path(study.folder)}"]
+    lines = [f"{study.name} · {study.state} → {from_here(study.folder)}"]
     if noted := wording.note_text(study):
         lines.append(f"note     {noted}")
     lines += [f"damaged  {said}" for said in study.unreadable]

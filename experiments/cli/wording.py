@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from experiments.durations import format_duration
@@ -19,7 +18,7 @@ from experiments.records import (
     TrialState,
     verdict_cost,
 )
-from experiments.typed import typed
+from experiments.typed import from_here, typed
 from experiments.values import value_text, values_text
 
 
@@ -107,7 +106,7 @@ def arms_of(study: StudyRecord) -> tuple[str, ...]:
 def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[str]:
     """What is about to happen, before the first trial: data, split, what is to be beaten, ..."""
     version = ".".join(str(study.provenance.get("recsweep", "")).split(".")[:2])
-    lines = [f"{f'recsweep {version}'.strip()} · {study.name} → {shown_path(study.folder)}"]
+    lines = [f"{f'recsweep {version}'.strip()} · {study.name} → {from_here(study.folder)}"]
     lines += data_lines(study)
     if study.baselines:
         lines.append(f"to beat  {to_beat_text(study.baselines)}      validation RMSE")
@@ -204,13 +203,6 @@ def machine_text(machine: Mapping[str, Any]) -> str:
     gpus = Counter(gpu["name"] for gpu in machine.get("gpus") or ())
     names = [f"{n} × {name}" if n > 1 else name for name, n in sorted(gpus.items())]
     return ", ".join([plural(machine["cpu_count"], "core"), *(names or ["no GPU"])])
-
-
-def shown_path(path: Path) -> str:
-    """A path as short as it can be typed from the current folder."""
-    here = Path.cwd()
-    path = path.absolute()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _method_name(method: Any) -> str | None:

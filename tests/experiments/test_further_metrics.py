@@ -19,6 +19,7 @@ from recsweep import Float, space
 from reports.exports import column_definitions, curves_frame, trials_frame
 from reports.sections.metrics import metrics
 from tests.in_process import InProcess
+from tests.synthetic import ratings_table
 
 MINE = """\
 import numpy as np
@@ -67,10 +68,7 @@ class Heard(Silent):
 def _sweep(*also: str) -> SweepConfig:
     return Sweep(
         "measured",
-        dataset={
-            "path": "ratings.csv",
-            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
-        },
+        dataset=ratings_table("ratings.csv"),
         space=space(learning_rate=Float(1e-3, 1e-1, log=True)),
         model={"embedding_size": 4, "n_layers": 1, "layer_size": 4, "batch_size": 256},
         trials=6,

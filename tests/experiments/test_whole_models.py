@@ -24,6 +24,7 @@ from recsweep import Choice, Float, Int, space
 from tests.in_process import Died, InProcess
 from tests.own_classes import write_classes
 from tests.small_studies import decide
+from tests.synthetic import ratings_table
 
 pytestmark = pytest.mark.slow
 
@@ -40,10 +41,7 @@ def _sweep(*references: str, **more: object) -> SweepConfig:
     settings = {"trials": 2 * (1 + len(references)), "max_epochs": 3} | more
     return Sweep(
         "whole",
-        dataset={
-            "path": "ratings.csv",
-            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
-        },
+        dataset=ratings_table("ratings.csv"),
         space=space(architecture=Choice(["plain", *references]), **dimensions),
         compare="architecture",
         model={"embedding_size": 4, "batch_size": 256},

@@ -19,6 +19,7 @@ from experiments.sweep import SweepConfig
 from experiments.watcher import Silent
 from recsweep import Choice, Sweep, space
 from tests.integration.test_sweeps import events_of, wait_for
+from tests.synthetic import ratings_table
 
 pytestmark = pytest.mark.ray
 
@@ -76,10 +77,7 @@ def a_sweep(folder: Path, ratings: Path, name: str, fates: Sequence[str]) -> Swe
     (folder / "fates.py").write_text(FATES)
     return Sweep(
         name=name,
-        dataset={
-            "path": str(ratings),
-            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
-        },
+        dataset=ratings_table(ratings),
         space=space(
             architecture=Choice([f"{folder}/fates.py:fated"]),
             fate=Choice(fates),

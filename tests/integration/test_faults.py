@@ -23,6 +23,7 @@ from experiments.supervision import StopCause
 from experiments.watcher import Silent
 from recsweep import Choice, Sweep, space
 from tests.integration.test_sweeps import events_of, small_sweep, wait_for
+from tests.synthetic import ratings_table
 
 pytestmark = pytest.mark.ray
 
@@ -118,10 +119,7 @@ def waits_once(inputs):
     )
     sweep = Sweep(
         name="told",
-        dataset={
-            "path": str(ratings_csv),
-            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
-        },
+        dataset=ratings_table(ratings_csv),
         space=space(
             architecture=Choice([f"{tmp_path}/own.py:waits_once"]), batch_size=Choice([128])
         ),

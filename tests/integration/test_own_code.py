@@ -19,6 +19,7 @@ from experiments.watcher import Silent
 from recsweep import Choice, Float, Sweep, space
 from tests.own_classes import write_classes
 from tests.own_models import write_models
+from tests.synthetic import ratings_table
 
 pytestmark = pytest.mark.ray
 
@@ -29,10 +30,7 @@ def test_an_own_architecture_trains_beside_ours_and_one_that_fails_there_harms_n
     models = write_models(tmp_path)
     sweep = Sweep(
         name="own",
-        dataset={
-            "path": str(ratings_csv),
-            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
-        },
+        dataset=ratings_table(ratings_csv),
         space=space(
             architecture=Choice(["plain", f"{models}/gated.py:gated", f"{models}/late.py:late"]),
             noise=Float(0.0, 0.5),

@@ -32,6 +32,7 @@ from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent
 from recsweep import Choice, Float, Int, Sweep, space
+from tests.synthetic import ratings_table
 
 pytestmark = pytest.mark.ray
 
@@ -39,10 +40,7 @@ pytestmark = pytest.mark.ray
 def small_sweep(ratings: Path, name: str = "small", **search: Any) -> SweepConfig:
     return Sweep(
         name=name,
-        dataset={
-            "path": str(ratings),
-            "columns": {"user": "user", "item": "item", "rating": "rating", "time": "time"},
-        },
+        dataset=ratings_table(ratings),
         space=space(
             architecture=Choice(["plain", "dcn"]),
             learning_rate=Float(1e-3, 1e-1, log=True),
