@@ -225,7 +225,7 @@ def resume(
         As `run`.
         StateError: it is running, or its data, its sweep or the researcher's own code changed.
     """
-    folder = study.folder if isinstance(study, Study) else Path(study)
+    folder = _folder(study)
     with _in_this_process():
         from experiments.own_objects import refuse_changed_objects
         from experiments.study import resume_study
@@ -252,7 +252,7 @@ def verdict(
         top: so many of the best trials; 5, or as the list was frozen.
         seeds: fresh seeds for each finalist; 5, or as the list was frozen.
     """
-    folder = study.folder if isinstance(study, Study) else Path(study)
+    folder = _folder(study)
     with _in_this_process():
         from experiments.verdict import gather_evidence, write_verdict
         from reports.judging import judge
@@ -276,11 +276,23 @@ def verdict(
     return _reported(load(folder).record, ended.stopped_by)
 
 
-def load(study: str | Path) -> Study:
-    """A study from its folder, also while it runs."""
+def load(study: Study | str | Path) -> Study:
+    """A study from its folder, as it stands now, also while it runs."""
     from experiments.records import read_study
 
-    return Study(read_study(Path(study)))
+    return Study(read_study(_folder(study)))
+
+
+def _folder(study: Study | str | Path) -> Path:
+    from experiments.errors import RequestError
+    from experiments.records import refuse_no_study
+
+    if isinstance(study, Study):
+        return study.folder
+    if not isinstance(study, str | Path):
+        raise RequestError(f"a study is what rs.run gave or its folder, got {study!r}")
+    refuse_no_study(Path(study))
+    return Path(study)
 
 
 def _reported(record: StudyRecord, stopped_by: StopCause | None) -> Study:

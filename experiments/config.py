@@ -20,6 +20,7 @@ from experiments.toml_text import toml_key, toml_section
 from recommender.config import Value
 from recommender.own import OwnArchitecture
 from search_spaces import SearchSpace
+from search_spaces.values import as_python
 
 
 def load_sweep(
@@ -115,7 +116,7 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
             "timeout": timeout,
             "trial_timeout": trial_timeout,
             "stall_timeout": stall_timeout,
-            "enqueue": [dict(point) for point in enqueue] or None,
+            "enqueue": enqueue or None,
         }
         tables["search"] |= {key: value for key, value in optional.items() if value is not None}
     if isinstance(space, SearchSpace):
@@ -186,9 +187,9 @@ def _named(name: str, args: Mapping[str, Any], own: OwnArchitecture | None) -> s
 
 
 def _plain(value: Any) -> Any:
-    """As TOML has it: dicts, lists and text for mappings, tuples and paths; no None."""
+    """As TOML has it: dicts, lists and text for mappings, tuples and paths; no None, no NumPy."""
     if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items() if entry is not None}
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
-    return str(value) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, Path) else as_python(value)

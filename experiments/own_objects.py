@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 from experiments.errors import RequestError, StateError
@@ -97,7 +98,8 @@ def without_objects(tables: dict[str, Any]) -> dict[str, Any]:
             return {key: plain(entry) for key, entry in value.items()}
         if isinstance(value, list | tuple):
             return [plain(entry) for entry in value]
-        return reference_of(value) if callable(value) else value
+        is_object = callable(value) or isinstance(value, ModuleType)
+        return reference_of(value) if is_object else value
 
     model = tables.get("model")
     if isinstance(model, Mapping) and callable(model.get("architecture")):

@@ -226,12 +226,7 @@ def read_study(folder: Path) -> StudyRecord:
         StudyError: it is no study, or a file in it is missing or damaged; names the file. What
             recsweep worked out itself and can work out anew is left out instead (`unreadable`).
     """
-    if not _is_study(folder):
-        raise StudyError(
-            f"{folder}: this is no study (a study's folder holds {SWEEP_NAME} and "
-            f"{PROVENANCE_NAME})",
-            exit_code=2,
-        )
+    refuse_no_study(folder)
     sweep = _read_sweep(folder / SWEEP_NAME)
     # Asked before the ledger is read: a driver that ends in between left nothing out.
     is_running = holder_of(folder) is not None
@@ -293,6 +288,16 @@ def read_study(folder: Path) -> StudyRecord:
 def _sealed_fingerprint(dataset: Mapping[str, Any]) -> str | None:
     """What the openings of the test part are counted under, with and without `split.confirm`."""
     return dataset.get("whole_split_fingerprint") or dataset.get("split_fingerprint")
+
+
+def refuse_no_study(folder: Path) -> None:
+    """Raises StudyError where it is none."""
+    if not _is_study(folder):
+        raise StudyError(
+            f"{folder}: this is no study (a study's folder holds {SWEEP_NAME} and "
+            f"{PROVENANCE_NAME})",
+            exit_code=2,
+        )
 
 
 def _is_study(folder: Path) -> bool:

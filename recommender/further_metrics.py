@@ -67,7 +67,7 @@ def _own_value(own: OwnArchitecture, predicted: Array, actual: Array) -> float:
         given = function(actual.copy(), predicted.copy())
     try:
         value = float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise OwnCodeError(f"{own.where} must give a number, got {given!r:.80}") from None
     if not math.isfinite(value):
         raise OwnCodeError(f"{own.where} gives {value}")

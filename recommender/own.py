@@ -196,7 +196,10 @@ def _whole(own: OwnArchitecture, source: ClassSource, place: str) -> OwnArchitec
             )
         return replace(own, takes_data=n_positional == 2, uses_tensorflow=True)
     if init is None:
-        raise ModelError(f"{place} has no __init__; write def __init__(self, data, *, ...)")
+        raise ModelError(
+            f"{place} has no __init__ in its file, which is read without running it; write "
+            "def __init__(self, data, *, ...)"
+        )
     parameters = _parameters(init, place, "data", "the data", method=True)
     return replace(own, parameters=parameters)
 

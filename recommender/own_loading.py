@@ -115,7 +115,7 @@ def _blame(own: OwnArchitecture, error: BaseException) -> OwnCodeError:
 
 def _in_graph(own: OwnArchitecture, error: BaseException) -> OwnCodeError | None:
     """What TensorFlow says of an error in a graph: where it is stands in the text, if anywhere."""
-    text = str(error)
+    text = _text_of(error)
     if text.startswith("in user code:"):
         found = re.findall(r"^\s*(\w+(?:Error|Exception): .+)$", text, re.MULTILINE)
         told = found[-1].strip() if found else None
@@ -137,7 +137,14 @@ def _in_graph(own: OwnArchitecture, error: BaseException) -> OwnCodeError | None
 
 
 def _told(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in _text_of(error).splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("Exception encountered when calling layer"):
         del lines[0]  # Keras's own words around what happened.
     return ": ".join([type(error).__name__, *lines[:1]])
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # their class's, and it must not hide where the error was raised
+        return ""

@@ -341,7 +341,9 @@ def _checked(ratings: Any, n_rows: int, own: OwnArchitecture) -> Floats:
         numbers = None
     where = f"{own.where}.{'call' if own.kind != 'model' else 'predict'}"
     if numbers is None:
-        raise OwnCodeError(f"{where} must give an array of ratings, got {type(ratings).__name__}")
+        of = f" of {ratings.dtype}" if isinstance(ratings, np.ndarray) else ""
+        told = f"{type(ratings).__name__}{of}"
+        raise OwnCodeError(f"{where} must give an array of ratings (numbers), got {told}")
     if own.kind != "model" and numbers.shape == (n_rows, 1):
         numbers = numbers[:, 0]
     if numbers.shape != (n_rows,):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.problems import Problem, SpaceError
-from search_spaces.values import Value, is_among, is_same, is_whole, kind_of, spell
+from search_spaces.values import Value, as_python, is_among, is_same, is_whole, kind_of, spell
 
 if TYPE_CHECKING:
     from search_spaces.distributions import Distribution
@@ -30,6 +30,7 @@ class Case:
     """One value per layer: the dimension that says how many, or the number itself."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "count", as_python(self.count))
         problems = [
             problem.under("when") for n, v in self.when.items() for problem in _faults(n, v)
         ]
@@ -57,7 +58,7 @@ def regular_conditions(named: Mapping[str, object]) -> dict[str, tuple[Value, ..
     """
     regular = {
         name: tuple(map(_spoken, v if isinstance(v, Sequence) and not isinstance(v, str) else (v,)))
-        for name, v in named.items()
+        for name, v in zip(named, map(as_python, named.values()), strict=True)
     }
     problems = [problem for n, v in regular.items() for problem in _faults(n, v)]
     if problems:
@@ -66,7 +67,7 @@ def regular_conditions(named: Mapping[str, object]) -> dict[str, tuple[Value, ..
 
 
 def _spoken(value: Any) -> Any:
-    return getattr(value, "__name__", value) if callable(value) else value
+    return getattr(value, "__name__", value) if callable(value) else as_python(value)
 
 
 def holds(when: Conditions, values: Mapping[str, Value]) -> bool:

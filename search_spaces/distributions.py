@@ -19,6 +19,7 @@ from search_spaces.problems import Problem, SpaceError
 from search_spaces.values import (
     Kind,
     Value,
+    as_python,
     is_among,
     is_number,
     is_same,
@@ -57,6 +58,7 @@ class Float(_Fluent):
     kind: ClassVar[Literal["float"]] = "float"
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         problems = _problems_with_range(self.low, self.high, self.log, self.step, "number")
         if problems:
             raise SpaceError(problems)
@@ -123,6 +125,7 @@ class Int(_Fluent):
     kind: ClassVar[Literal["int"]] = "int"
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         problems = _problems_with_range(self.low, self.high, self.log, self.step, "whole")
         if problems:
             raise SpaceError(problems)
@@ -167,14 +170,16 @@ class Choice(_Fluent):
     kind: ClassVar[Literal["choice"]] = "choice"
 
     def __post_init__(self) -> None:
-        problems = _problems_with_choices(self.choices)
+        choices = as_python(self.choices)
+        if isinstance(choices, list | tuple):
+            choices = tuple(map(as_python, choices))
+        problems = _problems_with_choices(choices)
         if problems:
             raise SpaceError(problems)
-        kinds = {cast(Kind, kind_of(choice)) for choice in self.choices}
+        kinds = {cast(Kind, kind_of(choice)) for choice in choices}
         if kinds == {"whole", "number"}:
-            object.__setattr__(self, "choices", tuple(float(c) for c in self.choices))
-            kinds = {"number"}
-        object.__setattr__(self, "choices", tuple(self.choices))
+            choices, kinds = map(float, choices), {"number"}
+        object.__setattr__(self, "choices", tuple(choices))
         object.__setattr__(self, "value_kind", kinds.pop())
 
     def __str__(self) -> str:
@@ -199,6 +204,11 @@ class Choice(_Fluent):
 
 
 Distribution = Float | Int | Choice
+
+
+def _make_plain(distribution: Float | Int) -> None:
+    for name in ("low", "high", "log", "step"):
+        object.__setattr__(distribution, name, as_python(getattr(distribution, name)))
 
 
 def _decimal(value: float) -> Fraction:

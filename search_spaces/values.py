@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Literal, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 Value = bool | int | float | str
 
@@ -12,6 +12,11 @@ Kind = Literal["text", "truth", "whole", "number"]
 
 LARGEST_WHOLE = 1 << 53
 """Whole numbers stay exact up to here in every library and file format that we hand them to."""
+
+
+def as_python(value: Any) -> Any:
+    """A number of NumPy's as Python's own, an array as a list; all else as it is."""
+    return value.tolist() if hasattr(value, "dtype") and hasattr(value, "tolist") else value
 
 
 def kind_of(value: object) -> Kind | None:

@@ -198,6 +198,21 @@ class Forks(Base):
 class Raises(Base):
     def fit_epoch(self):
         raise RuntimeError("no luck")
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+class RaisesMute(Base):
+    def fit_epoch(self):
+        raise Mute
+
+
+class Objects(Base):
+    def predict(self, rows):
+        return np.array([None] * len(rows))
 """
 
 CLASSES = {"mf": MF, "saved": SAVED, "tutorial": TUTORIAL, "hyper": HYPER, "wrong": WRONG}

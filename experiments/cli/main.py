@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,6 +47,7 @@ def main() -> None:
     8 port, 130 and 143 signals, 1 a bug of ours."""
     # Imports make what stays: to look for garbage in it often takes a tenth of a command's start.
     gc.set_threshold(50_000)
+    _open_closed_streams()
     try:
         if os.environ.get(completing.COMPLETION) == "complete_bash":
             completing.complete_for_bash(app, os.environ)
@@ -58,10 +60,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read our output has had enough of it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except SystemExit as end:
+        # Typer's word for a closed pipe is 1. Whoever read our output has had enough of it.
+        if isinstance(end.__context__, BrokenPipeError):
+            sys.exit(0)
+        raise
     except OSError as error:
         from experiments.files import is_disk_error
 
@@ -76,6 +79,13 @@ def main() -> None:
             before = signal.signal(signal.SIGINT, signal.SIG_IGN)
             cluster.await_ends()
             signal.signal(signal.SIGINT, before)
+
+
+def _open_closed_streams() -> None:
+    """A daemon may start us without. Ray needs all, and the next file would get their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # it stays open
 
 
 if __name__ == "__main__":

@@ -51,7 +51,8 @@ def problems_with(dataset: DatasetConfig, split: SplitConfig) -> list[Problem]:
     if dataset.own is not None:
         problems = source_of(dataset).problems(dataset, split.files)
     elif dataset.name is not None and dataset.name not in DATASETS:
-        problems = [("dataset.name", unknown("data set", dataset.name, DATASETS))]
+        own_table = "; a table of your own goes by dataset.path and needs no name"
+        problems = [("dataset.name", unknown("data set", dataset.name, DATASETS) + own_table)]
     elif dataset.name is None and dataset.path is None and not split.files:
         names = ", ".join(DATASETS)
         problems = [("dataset", f"give dataset.name ({names}), or dataset.path to your own table")]

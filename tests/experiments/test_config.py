@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from experiments.config import (
     sweep_to_toml,
 )
 from experiments.errors import SweepFileError, SweepProblem
+from experiments.sweep import SweepConfig
 from experiments.sweep_checks import build_sweep
 from experiments.sweep_file import SweepSource
 from recommender.config import RankingConfig, ranking_config
@@ -451,6 +453,19 @@ def test_python_and_file_lead_to_the_same_sweep() -> None:
     )
     assert from_python == load_sweep("dcn-vs-plain")
     assert from_python.source is None
+
+
+def test_numbers_of_numpy_are_written_as_numbers() -> None:
+    def sweep(number: Any, whole: Any) -> SweepConfig:
+        return Sweep(
+            "n",
+            space=space(learning_rate=Choice([number, 1e-2])),
+            model={"batch_size": whole},
+            trials=whole,
+            enqueue=[{"learning_rate": number}],
+        )
+
+    assert sweep_to_toml(sweep(np.float64(1e-3), np.int64(8))) == sweep_to_toml(sweep(1e-3, 8))
 
 
 def test_python_hears_of_every_mistake_too() -> None:

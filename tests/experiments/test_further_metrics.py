@@ -44,6 +44,10 @@ def words(actual, predicted):
     return "good"
 
 
+def vast(actual, predicted):
+    return 10**400
+
+
 def odd(actual, predicted, *, k):
     return k
 """
@@ -109,19 +113,21 @@ def test_an_own_metric_is_that_of_the_predictions(folder: Path) -> None:
     predicted = np.array([3.0, 1.0, 2.0, 0.0])
     own = {
         name: read_function(f"mine.py:{name}", folder, ("actual", "predicted"))
-        for name in ("auc_at_4", "words")
+        for name in ("auc_at_4", "words", "vast")
     }
     measured = measure({"mae": None, **own}, predicted, actual)
     assert measured.values == {"mae": 2.0, "auc_at_4": 0.75}
     assert predicted.tolist() == [3.0, 1.0, 2.0, 0.0]
-    assert measured.errors == {"words": "mine.py: words must give a number, got 'good'"}
+    assert measured.errors.keys() == {"words", "vast"}
+    assert measured.errors["words"] == "mine.py: words must give a number, got 'good'"
+    assert measured.errors["vast"].startswith("mine.py: vast must give a number, got 1000")
 
 
 @pytest.mark.parametrize(
     ("also", "told"),
     [
         ("mea", "unknown metric 'mea'; did you mean 'mae'?"),
-        ("mine.py:auc", "has no function or class 'auc'; it has auc_at_4, flaky, words, odd"),
+        ("mine.py:auc", "has no function or class 'auc'; it has auc_at_4, flaky, words, vast"),
         ("mine.py:odd", "give k a default"),
         ("gone.py:auc", "there is no file"),
     ],

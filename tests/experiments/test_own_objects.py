@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 import recsweep as rs
 from experiments.config import load_sweep, sweep_to_toml
-from experiments.errors import RequestError, StateError, SweepFileError
+from experiments.errors import RequestError, StateError, StudyError, SweepFileError
 from experiments.files import write_json
 from experiments.kept_code import code_record, keep_code
 from experiments.own_objects import reference_of, refuse_changed_objects
@@ -151,6 +153,19 @@ def test_what_cannot_be_found_again_is_refused(notebook: ModuleType) -> None:
     exec("def gated(inputs): return 2 * inputs", notebook.__dict__)
     with pytest.raises(RequestError, match="no cell that was run defines it"):
         reference_of(before)
+
+
+def test_a_module_is_no_metric() -> None:
+    with pytest.raises(RequestError, match=r"math.* cannot be found again .* give a function"):
+        rs.Sweep("m", space=rs.space(dropout=rs.Float(0, 0.5)), trials=2, metrics=[math])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("ask", [rs.load, rs.resume, rs.verdict])
+def test_what_is_no_study_is_told_so(ask: Callable[[Any], Any], tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"a study is what rs\.run gave or its folder, got None"):
+        ask(None)
+    with pytest.raises(StudyError, match="this is no study"):
+        ask(tmp_path)
 
 
 def test_two_models_of_one_name_are_refused(notebook: ModuleType, tmp_path: Path) -> None:

@@ -157,12 +157,14 @@ def test_values_reach_the_constructor_and_what_recsweep_trains_it_by(models: Pat
     [
         ("Column", "Column.predict must give ratings of shape (93,), got (93, 1)"),
         ("Short", "Short.predict must give ratings of shape (93,), got (92,)"),
-        ("Words", "Words.predict must give an array of ratings, got list"),
+        ("Words", "Words.predict must give an array of ratings (numbers), got list"),
         ("Constant", "Constant.predict gives 3.5 for every row after an epoch of training"),
         ("Peeks", "wrong.py:46: AttributeError: rows to be predicted have no rating"),
         ("Asks", "KeyError: \"no feature 'colour'; features: genres, year, hour_of_day_sin"),
         ("Exits", "wrong.py:56: SystemExit: 3"),
         ("Raises", "wrong.py:68: RuntimeError: no luck"),
+        ("RaisesMute", "wrong.py:78: Mute"),
+        ("Objects", "must give an array of ratings (numbers), got ndarray of object"),
     ],
 )
 def test_its_mistakes_are_told_in_one_line(models: Path, name: str, told: str) -> None:
@@ -227,7 +229,7 @@ def test_predictions_that_are_not_finite_end_it_as_diverged(models: Path) -> Non
         ("class M:\n    def __init__(self, data): ...\n    def fit_epoch(self): ...\n",
          "M has no predict; a whole model has fit_epoch(self) and predict(self, rows)"),
         ("class M:\n    def fit_epoch(self): ...\n    def predict(self, rows): ...\n",
-         "M has no __init__; write def __init__(self, data, *, ...)"),
+         "M has no __init__ in its file, which is read without running it; write def __init__("),
         ("class M:\n    def __init__(self): ...\n    def fit_epoch(self): ...\n"
          "    def predict(self, rows): ...\n", "M must take the data first: def __init__("),
         ("class M:\n    def __init__(self, data, k): ...\n    def fit_epoch(self): ...\n"

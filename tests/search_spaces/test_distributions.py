@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,3 +181,13 @@ def test_equal_values_are_equal_however_they_were_written() -> None:
     assert Float(1, 2) == Float(1.0, 2.0)
     written: list[Value] = ["a", "b"]
     assert Choice(written) == Choice(("a", "b"))
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert repr(Choice(np.array([32, 64]))) == repr(Choice([32, 64]))  # type: ignore[arg-type]
+    assert repr(Choice(list(np.array([1e-3, 0.5])))) == repr(Choice([1e-3, 0.5]))
+    assert repr(Int(np.int64(1), np.uint8(3))) == repr(Int(1, 3))  # type: ignore[arg-type]
+    assert repr(Float(np.float32(0), np.float64(1))) == repr(Float(0, 1))  # type: ignore[arg-type]
+    case = Int(1, 2).when(n_layers=np.int64(1)).each(np.int64(2))  # type: ignore[arg-type]
+    assert (case.when, type(case.count)) == ({"n_layers": (1,)}, int)
+    assert problems_of(Choice, [np.nan, np.datetime64("2020")]) == ["choices", "choices"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -134,6 +135,30 @@ def test_show_needs_neither_pandas_nor_tensorboard_nor_ray(study: StudyRecord) -
         cwd=Path(__file__).parents[3],
     )
     assert done.stdout.strip() == "[]"
+
+
+COMMAND = [sys.executable, "-m", "experiments.cli.main", "spaces", "ranking"]
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        COMMAND, stdout=writing, stderr=subprocess.PIPE, check=False, cwd=Path(__file__).parents[3]
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_closed_streams_are_opened() -> None:
+    script = (
+        "import sys; from experiments.cli import main; sys.argv[1:] = ['--help'];"
+        "main.app = lambda: None; main.main(); print(sys.stderr.fileno(), file=sys.stderr);"
+        "sys.exit(2 if sys.stderr.fileno() == 2 else 1)"
+    )
+    command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, script]
+    done = subprocess.run(command, check=False, cwd=Path(__file__).parents[3])
+    assert done.returncode == 2
 
 
 def test_a_verdict_is_told_with_how_far_it_is(
