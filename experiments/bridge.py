@@ -22,11 +22,12 @@ from ray.tune import TuneError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from experiments.cluster import environment, n_that_fit, ready_workers
+from experiments.cluster import n_that_fit, ready_workers
 from experiments.conductor import LOST_WORKER_RETRIES, Conductor
 from experiments.crew import Crew
 from experiments.errors import ClusterError, DiskError
 from experiments.orders import WorkerSettings
+from experiments.ray_environment import environment
 from experiments.resources import Resources
 from experiments.typed import typed
 from experiments.worker import Worker

@@ -12,16 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from experiments.cluster import (
-    OBJECT_STORE_BYTES,
-    ray_folder,
-    socket_path_problem,
-    temporary_folder,
-)
+from experiments.cluster import OBJECT_STORE_BYTES
 from experiments.files import is_on_network
 from experiments.gpu_memory import others_lines
 from experiments.machine import Machine, read_machine
 from experiments.provenance import package_version
+from experiments.ray_environment import ray_folder, socket_path_problem, temporary_folder
 from experiments.sessions import current_versions
 
 Mark = Literal["ok", "note", "wrong"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from experiments import folders
 from experiments.best_segments import write_best_segments
 from experiments.board_check import record_board_check
-from experiments.cluster import import_ray, ray_beside
+from experiments.cluster import ray_beside
 from experiments.conductor import Conductor
 from experiments.errors import DataProblem
 from experiments.gpu_memory import others_lines
@@ -29,6 +29,7 @@ from experiments.lock import StudyLock
 from experiments.machine import Machine
 from experiments.orders import TrialOrder, order_of
 from experiments.plan import Plan, plan_sweep
+from experiments.ray_environment import import_ray
 from experiments.ray_head import RayHead
 from experiments.records import (
     LEDGER_NAME,

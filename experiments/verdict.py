@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from experiments import folders
 from experiments.board_check import record_board_check
-from experiments.cluster import import_ray, ray_cluster
+from experiments.cluster import ray_cluster
 from experiments.conductor import Conductor
 from experiments.crossings import crossings_of, write_crossings
 from experiments.errors import DataProblem, RequestError, StateError
@@ -41,6 +41,7 @@ from experiments.lock import StudyLock
 from experiments.machine import Machine
 from experiments.no_search import NoSearch
 from experiments.orders import order_of, predictions_folder
+from experiments.ray_environment import import_ray
 from experiments.records import (
     BASELINES_NAME,
     FIRST_NUMBER_BESIDE,

@@ -16,10 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
-from experiments import cluster, ray_head
-from experiments.cluster import WORKER_ENVIRONMENT
+from experiments import cluster, ray_environment, ray_head
 from experiments.errors import ClusterError, RequestError, SweepFileError
 from experiments.machine import Gpu, Machine
+from experiments.ray_environment import WORKER_ENVIRONMENT
 from experiments.ray_head import RayHead
 from experiments.resources import Resources
 
@@ -68,8 +68,8 @@ def test_a_folder_too_long_for_sockets_is_said_before_ray_starts(
 
 def test_rays_folder_is_this_users_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    monkeypatch.setattr(cluster, "_LONGEST_SOCKET_PATH", 1000)
-    folder = cluster.ray_folder(os.environ)
+    monkeypatch.setattr(ray_environment, "_LONGEST_SOCKET_PATH", 1000)
+    folder = ray_environment.ray_folder(os.environ)
     ray = FakeRay(0)
     cluster._start_local(ray, NO_GPU, Resources(workers=1), {})
     assert ray.options[0]["_temp_dir"] == str(folder / "ray")
@@ -158,9 +158,9 @@ def test_ray_asks_for_a_token_reports_nothing_and_workers_get_the_old_keras(
             monkeypatch.delenv(name)
     monkeypatch.delitem(sys.modules, "ray", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(cluster.os, "environ", dict(os.environ))  # nothing leaks into other tests
-    cluster._set_environment(Resources(workers=1))
-    environment = cluster.os.environ
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # nothing leaks into other tests
+    ray_environment.set_environment(Resources(workers=1))
+    environment = os.environ
     assert environment["RAY_AUTH_MODE"] == "token"
     assert len(environment["RAY_AUTH_TOKEN"]) == 64
     assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
@@ -303,8 +303,8 @@ def test_ray_ends_beside_what_follows_and_the_next_start_waits_for_that(
         assert not gc.isenabled()  # what is freed meanwhile would end the process
         events.append("left")
 
-    monkeypatch.setattr(cluster, "_set_environment", lambda _: None)
-    monkeypatch.setattr(cluster, "_imported_beside", lambda _: None)
+    monkeypatch.setattr(cluster, "set_environment", lambda _: None)
+    monkeypatch.setattr(cluster, "imported_beside", lambda _: None)
     monkeypatch.setattr(cluster, "_start_local", start)
     monkeypatch.setattr("ray.is_initialized", lambda: False)
     monkeypatch.setattr("ray.shutdown", shutdown)
@@ -325,8 +325,8 @@ def test_ray_ends_beside_what_follows_and_the_next_start_waits_for_that(
 
 def test_a_start_that_nobody_waits_for_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[str] = []
-    monkeypatch.setattr(cluster, "_set_environment", lambda _: None)
-    monkeypatch.setattr(cluster, "_imported_beside", lambda _: None)
+    monkeypatch.setattr(cluster, "set_environment", lambda _: None)
+    monkeypatch.setattr(cluster, "imported_beside", lambda _: None)
     monkeypatch.setattr(cluster, "_start_local", lambda *_: events.append("started"))
     monkeypatch.setattr("ray.is_initialized", lambda: False)
     monkeypatch.setattr("ray.shutdown", lambda: events.append("left"))

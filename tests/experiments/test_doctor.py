@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from experiments import doctor
-from experiments.cluster import socket_path_problem
 from experiments.doctor import Finding
+from experiments.ray_environment import socket_path_problem
 
 
 def wrong(findings: object) -> list[Finding]:
