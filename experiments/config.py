@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.data_checks import SPLIT_KEYS
-from experiments.errors import SweepProblem
+from experiments.errors import RequestError, SweepProblem
 from experiments.own_objects import without_objects
 from experiments.sweep import SearchConfig as SearchConfig
 from experiments.sweep import SweepConfig as SweepConfig
@@ -98,6 +98,12 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
     Raises:
         SweepFileError: with every mistake, each by its key.
     """
+    for key, given in (("dataset", dataset), ("split", split)):
+        if not (isinstance(given, str | Mapping) or callable(given)):
+            raise RequestError(
+                f"{key} is a name, a function of your own, or the [{key}] table as a dict such as "
+                f"{_TABLES[key]}, got {type(given).__name__}"
+            )
     tables: dict[str, Any] = {
         "name": name,
         "seed": seed,
@@ -128,6 +134,12 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
     if compare is not None:
         tables["compare"] = {"dimension": compare}
     return build_sweep(SweepSource(_plain(without_objects(tables)), "Sweep(...)"))
+
+
+_TABLES = {
+    "dataset": '{"path": "ratings.csv", "columns": {"user": ..., "item": ..., "rating": ...}}',
+    "split": '{"method": "random", "train": 0.8, "validation": 0.1}',
+}
 
 
 def _tables(config: SweepConfig) -> dict[str, Any]:

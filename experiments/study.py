@@ -113,7 +113,7 @@ def run_study(
     name, notice = folders.free_name(root, sweep.name)
     import_ray(resources)
     _try_own_search(sweep)
-    loaded = load_data(sweep)
+    loaded = _load_repeatable_data(sweep)
     folder = folders.made(root / name)
     with StudyLock(folder, watcher.message), ray_beside(resources, machine) as cluster:
         folders.create(folder, sweep, loaded.description, machine, resources, command)
@@ -156,6 +156,11 @@ def resume_study(
         sweep = folders.frozen_sweep(folder)
         if n_trials is not None or retry_failed or not study.is_finished:
             refuse_changed_code(folder, origins(study.provenance))
+        loaded = None
+        if n_trials is not None or retry_failed:
+            # Before anything is written: what is refused changes nothing.
+            loaded = load_data(sweep)
+            folders.refuse_changed_data(study, loaded.description)
         n_retried = 0
         with Journal(folder / DRIVER_JOURNAL) as journal:
             if n_trials is not None:
@@ -181,8 +186,9 @@ def resume_study(
             return Outcome(replace(study, state="interrupted"), StopCause.TIMEOUT)
         machine, resources = take_machine(resources)
         import_ray(resources)
-        loaded = load_data(sweep)
-        folders.refuse_changed_data(study, loaded.description)
+        if loaded is None:
+            loaded = load_data(sweep)
+            folders.refuse_changed_data(study, loaded.description)
         for change in record_changed_versions(folder):
             watcher.message(f"changed since the last run: {change}")
         with ray_beside(resources, machine) as cluster:
@@ -200,7 +206,7 @@ def plan_study(sweep: SweepConfig, resources: Resources | None = None) -> Plan:
     """
     machine, resources = take_machine(resources)
     _try_own_search(sweep)
-    plan = _plan(sweep, load_data(sweep), resources, machine)
+    plan = _plan(sweep, _load_repeatable_data(sweep), resources, machine)
     told = others_lines(machine.gpus) if resources.gpus else []
     if resources.pack_up_to is not None:
         told.insert(0, probe_line(resources))
@@ -231,6 +237,17 @@ def load_data(sweep: SweepConfig) -> LoadedDataset:
     except DataError as error:
         raise DataProblem("\n".join(error.problems)) from error
     stage_over("data loaded, split and encoded")
+    return loaded
+
+
+def _load_repeatable_data(sweep: SweepConfig) -> LoadedDataset:
+    """As `load_data`, for a new study: a function that gives other data each time is refused."""
+    loaded, own = load_data(sweep), sweep.dataset.own
+    if own is not None and load_data(sweep).description != loaded.description:
+        raise DataProblem(
+            f"{own.where} gives other data when it is called again, so that no study of it could "
+            "be resumed or judged; seed its random numbers: frame.sample(n, random_state=0)"
+        )
     return loaded
 
 

@@ -74,6 +74,26 @@ def two_prices():
     return frame
 
 
+def two_spellings():
+    frame = ratings()
+    frame["item"] = frame["item"].astype(str)
+    frame.loc[frame.index[3], "item"] += " "
+    return frame
+
+
+def bad_price():
+    return ratings().assign(price=float("inf")).sort_values("item", ascending=False)
+
+
+def vectors():
+    frame = ratings()
+    return frame.assign(tags=[np.zeros((2, 2))] * len(frame))
+
+
+def sampled():
+    return ratings().sample(frac=0.9)
+
+
 def fails():
     frame = ratings()
     return frame["nothing"]

@@ -136,7 +136,8 @@ def note_text(study: StudyRecord) -> str:
 
 
 def data_lines(study: StudyRecord) -> list[str]:
-    """The data set and its split, as the provenance describes them, and whether it was opened."""
+    """The data set, what is odd about it, its split, and whether that was opened, as the provenance
+    describes them."""
     dataset: Mapping[str, Any] = study.provenance.get("dataset") or {}
     if not dataset:
         return []
@@ -146,6 +147,7 @@ def data_lines(study: StudyRecord) -> list[str]:
         f"{plural(dataset['n_users'], 'user')}, {plural(dataset['n_items'], 'item')}, "
         f"stars {low:g} to {high:g}"
     ]
+    lines += [f"         {note}" for note in dataset.get("notes") or ()]
     rows = " · ".join(f"{part} {dataset[part]['n_rows']:,}" for part in _PARTS if dataset.get(part))
     sealed = "sealed, never opened"
     if study.openings:

@@ -39,6 +39,9 @@ class ItemsConfig:
     """Columns with several words each, separated by `|` (Parquet: lists too)."""
     number: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _make_paths(self, "path")
+
     @property
     def features(self) -> tuple[str, ...]:
         return (*self.category, *self.list, *self.number)
@@ -62,6 +65,9 @@ class DatasetConfig:
     features: tuple[str, ...] = ()
     """What the model sees; empty: all that the data set has but `hour_of_day`, `day_of_week`."""
 
+    def __post_init__(self) -> None:
+        _make_paths(self, "path")
+
 
 @dataclass(frozen=True, slots=True)
 class SplitConfig:
@@ -84,6 +90,9 @@ class SplitConfig:
     """None: the last tenth of the train file by time."""
     own: OwnArchitecture | None = None
     """The researcher's function that labels the rows; only for `own`."""
+
+    def __post_init__(self) -> None:
+        _make_paths(self, "train_path", "test_path", "validation_path")
 
     @property
     def needs_time(self) -> bool:
@@ -327,6 +336,13 @@ class LoadedDataset:
 
     encoded: EncodedDataset
     description: DatasetDescription
+
+
+def _make_paths(config: object, *names: str) -> None:
+    """In Python a path may be given as text."""
+    for name in names:
+        if isinstance(path := getattr(config, name), str):
+            object.__setattr__(config, name, Path(path))
 
 
 def _require(name: str, array: npt.NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from recommender.datasets.base import Ints, Strings
-from recommender.datasets.findings import Findings, example
+from recommender.datasets.findings import MEND, Findings, Mask, example
 from recommender.datasets.identifiers import identifiers
 from recommender.datasets.sources import N_PLACES_SHOWN, RawTable
 from recommender.errors import DataError
+
+LARGEST_RATING = 1e15
+"""Its squares still fit into single precision, in which models compute."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +94,11 @@ def _parse(found: Findings, rating_range: tuple[float, float] | None) -> _Parsed
     rating = numbers(frame["rating"])
     found.refuse(frame["rating"].isna().to_numpy(), "ratings are missing")
     is_bad = ~np.isfinite(rating) & frame["rating"].notna().to_numpy()
-    found.refuse(is_bad, f"ratings are no numbers, such as {example(frame['rating'], is_bad)}")
+    shown = example(frame["rating"], is_bad)
+    cure = "write them with a decimal point" if _HAS_COMMA.fullmatch(shown) else MEND
+    found.refuse(is_bad, f"ratings are no numbers, such as {shown}", cure)
+    is_huge = np.isfinite(rating) & (np.abs(rating) > LARGEST_RATING)
+    found.refuse(is_huge, f"ratings are too large, such as {example(frame['rating'], is_huge)}")
     if rating_range is not None:
         low, high = rating_range
         is_outside = np.isfinite(rating) & ((rating < low) | (rating > high))
@@ -105,38 +113,105 @@ def _parse(found: Findings, rating_range: tuple[float, float] | None) -> _Parsed
 
 
 def numbers(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
-    """As numbers; NaN where missing or none."""
+    """As numbers; NaN where missing or none, as dates are."""
+    if _is_dates(column) or pd.api.types.is_timedelta64_dtype(column):
+        return np.full(len(column), np.nan)
     numeric = pd.to_numeric(column, errors="coerce")
     return np.asarray(numeric.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-# Numbers are seconds, or thousandths, millionths, billionths of them: each from this size on.
-_UNITS_PER_SECOND = ((1e17, 10**9, "nano"), (1e14, 10**6, "micro"), (1e11, 10**3, "milli"))
+def _is_dates(column: pd.Series[Any]) -> bool:
+    is_period = isinstance(column.dtype, pd.PeriodDtype)
+    return is_period or pd.api.types.is_datetime64_any_dtype(column)
+
+
+_HAS_COMMA = re.compile(r"'-?\d+,\d+'")
+
+_UNITS = (
+    (0.0, 1, "seconds"),
+    (1e11, 10**3, "milliseconds"),
+    (1e14, 10**6, "microseconds"),
+    (1e17, 10**9, "nanoseconds"),
+)
+"""What a number may count: from this size on, so many to a second."""
 
 _FIRST_SECOND, _END_SECOND = -62_135_596_800, 253_402_300_800
 """The years 1 to 9999."""
+_END_OF_1970, _FIRST_OF_2100 = 31_536_000, 4_102_444_800
+
+_DATE_FORMATS = {"YYYYMMDD": "%Y%m%d", "YYYYMMDDhhmmss": "%Y%m%d%H%M%S"}
+_FIRST_DATE, _END_DATE = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2100-01-01", tz="UTC")
+"""Numbers that are such dates throughout are read as dates: as seconds they would lie in some weeks
+of 1970, as milliseconds around the year 2600."""
 
 
 def _seconds(column: pd.Series[Any], found: Findings) -> npt.NDArray[np.int64]:
     """Whole seconds since 1970 from numbers, dates or ISO 8601 text; UTC where no zone is given."""
     is_missing = column.isna().to_numpy()
     found.refuse(is_missing, "times are missing")
-    if pd.api.types.is_datetime64_any_dtype(column) or np.isnan(numbers(column)).all():
-        dates = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
-        seconds = (dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
+    given = numbers(column)
+    if np.isnan(given).all():
+        seconds = _since_1970(pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601"))
+    elif (dates := _compact_dates(given, is_missing, found)) is not None:
+        seconds = _since_1970(dates)
     else:
-        seconds = numbers(column)
-        finite = np.abs(seconds[np.isfinite(seconds)])
-        typical = np.median(finite) if len(finite) else 0.0
-        for size, per_second, prefix in _UNITS_PER_SECOND:
-            if typical >= size:
-                seconds = seconds / per_second
-                found.notes.append(f"{found.table.name}: times are read as {prefix}seconds")
-                break
+        seconds = _in_seconds(given, column, found)
     is_sound = (seconds >= _FIRST_SECOND) & (seconds < _END_SECOND)
     is_bad = ~is_sound & ~is_missing
     found.refuse(is_bad, f"times are neither seconds nor dates, such as {example(column, is_bad)}")
     return np.floor(np.where(is_sound, seconds, 0)).astype(np.int64)
+
+
+def _since_1970(dates: pd.Series[Any]) -> npt.NDArray[np.float64]:
+    """Seconds; NaN where there is no date. Of any year: nanoseconds end in 2262."""
+    seconds = dates.dt.as_unit("ms").astype(np.int64).to_numpy() / 1000
+    return np.where(dates.isna().to_numpy(), np.nan, seconds)
+
+
+def _compact_dates(
+    given: npt.NDArray[np.float64], is_missing: Mask, found: Findings
+) -> pd.Series[Any] | None:
+    """Numbers such as 20200913 as dates, where all are; else None."""
+    for written, layout in _DATE_FORMATS.items():
+        if not (np.isfinite(given) | is_missing).all() or given[~is_missing].min() < 10**7:
+            return None
+        texts = pd.Series(given).map("{:.0f}".format, na_action="ignore")
+        if (texts[~is_missing].str.len() != len(written)).any():
+            continue
+        dates = pd.to_datetime(texts, errors="coerce", utc=True, format=layout)
+        if ((dates >= _FIRST_DATE) & (dates < _END_DATE))[~is_missing].all():
+            found.note(f"times are read as dates {written}")
+            return dates
+    return None
+
+
+def _in_seconds(
+    given: npt.NDArray[np.float64], column: pd.Series[Any], found: Findings
+) -> npt.NDArray[np.float64]:
+    """Numbers of the unit that most of them have."""
+    unit = np.sum([np.abs(given) >= size for size, *_ in _UNITS[1:]], axis=0)
+    most = int(np.bincount(unit[np.isfinite(given)], minlength=1).argmax())
+    _, per_second, name = _UNITS[most]
+    by_its_own = given / np.array([per_second for _, per_second, _ in _UNITS])[unit]
+    is_recent = (by_its_own >= _END_OF_1970) & (by_its_own < _FIRST_OF_2100)
+    is_other = (unit != most) & is_recent
+    found.refuse(
+        is_other,
+        f"times are of another unit than most, which are {name}, such as "
+        f"{example(column, is_other)}",
+        "write all of them in one unit",
+    )
+    if most:
+        found.note(f"times are read as {name}")
+    seconds = np.where(is_other, 0.0, given / per_second)
+    if np.nanmax(seconds) < _END_OF_1970:
+        found.note(
+            "times are read as seconds since 1970 and none is later than 1970: their order is "
+            "right, hours and weekdays may not be"
+        )
+    return seconds
 
 
 def _shared_codes(parts: Sequence[tuple[Ints, list[str]]]) -> tuple[Ints, Strings]:

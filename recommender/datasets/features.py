@@ -17,6 +17,9 @@ from recommender.datasets.sources import TIME_FEATURES, RawItems
 from recommender.errors import DataError
 
 MAX_MATRIX_BYTES = 1 << 30
+LISTS = (list, tuple, set, np.ndarray)
+"""What holds several words in one cell."""
+WORDS_WANTED = "give words, or numbers as columns of their own"
 
 
 def context_columns(features: Sequence[str]) -> tuple[str, ...]:
@@ -57,13 +60,34 @@ def item_features(items: RawItems, features: Sequence[str]) -> tuple[pd.DataFram
     found.refuse(is_again, "item ids appear a second time", "keep one row an item")
     columns = [name for name in features if name in items.kinds]
     for name in columns:
-        if items.kinds[name] == "number":
+        if items.kinds[name] == "list":
+            _check_words(name, frame[name], found)
+        elif items.kinds[name] == "number":
             is_bad = ~np.isfinite(numbers(frame[name])) & frame[name].notna().to_numpy()
             shown = example(frame[name], is_bad)
             found.refuse(is_bad, f"values of {name} are no numbers, such as {shown}")
     if found.problems:
         raise DataError(found.problems)
     return frame[columns].set_axis([ids[code] for code in codes], axis=0), found.notes
+
+
+def _check_words(name: str, column: pd.Series[Any], found: Findings) -> None:
+    lists = [value for value in column if isinstance(value, LISTS)]
+    if odd := [part for value in lists for part in value if not is_word(part)]:
+        found.refuse_table(f"{name} holds lists of {type(odd[0]).__name__}; {WORDS_WANTED}")
+    texts = [value for value in column if isinstance(value, str)]
+    is_otherwise = [text for text in texts if text.startswith("[") or ", " in text]
+    if 2 * len(is_otherwise) > len(texts) and not any("|" in text for text in texts):
+        found.note(
+            f"no value of {name} holds |, which is between words, so that each counts as one, "
+            f"such as {is_otherwise[0]!r}"
+        )
+
+
+def is_word(part: Any) -> bool:
+    """Whether an element of a list can be a word, or a missing one."""
+    is_text = isinstance(part, str | int | np.integer)
+    return part is None or is_text or (isinstance(part, float | np.floating) and np.isnan(part))
 
 
 def item_tables(
@@ -93,9 +117,18 @@ def _number_table(name: str, column: pd.Series[Any], train_catalog: Ints) -> Ite
     seen = seen[np.isfinite(seen)]
     mean = seen.mean() if len(seen) else 0.0
     spread = (seen.std() if len(seen) else 0.0) or 1.0
+    with np.errstate(over="ignore"):
+        standardised = ((values - mean) / spread).astype(np.float32)
+    if np.isinf(standardised).any():
+        row = int(np.isinf(standardised).argmax())
+        raise DataError(
+            [
+                f"feature {name}: {values[row]:g} is too far from the values of train items "
+                f"(mean {mean:g}, standard deviation {spread:g}); mend it, or give its logarithm"
+            ]
+        )
     # A missing number counts as the mean.
-    standardised = np.nan_to_num((values - mean) / spread, nan=0.0)
-    return ItemTable("number", (name,), standardised.astype(np.float32)[:, None])
+    return ItemTable("number", (name,), np.nan_to_num(standardised)[:, None])
 
 
 def _word_table(
@@ -123,8 +156,8 @@ def _word_table(
 
 def _words(value: Any, kind: FeatureKind) -> list[str]:
     """`Action|Comedy` as two words (`list`), other values as one; nothing as none."""
-    if isinstance(value, list | tuple | np.ndarray):
-        parts = [str(part) for part in value]
+    if isinstance(value, LISTS):
+        parts = [str(part) for part in value if not pd.isna(part)]
     elif pd.isna(value):
         parts = []
     else:

@@ -12,6 +12,8 @@ from recommender.datasets.sources import N_PLACES_SHOWN, RawTable
 
 Mask = npt.NDArray[np.bool_]
 
+MEND = "mend or remove them"
+
 
 class Findings:
     """Problems and notes about one table, each said with count and first lines."""
@@ -21,7 +23,7 @@ class Findings:
         self.problems: list[str] = []
         self.notes: list[str] = list(table.notes)
 
-    def refuse(self, is_bad: Mask, what: str, cure: str = "mend or remove them") -> None:
+    def refuse(self, is_bad: Mask, what: str, cure: str = MEND) -> None:
         """Note the rows of a mask as a problem, if there are any. `what` follows the count."""
         n_bad = int(is_bad.sum())
         if n_bad:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,11 @@ def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Int
         kind = type(column.dropna().iloc[0]).__name__
         found.refuse_table(f"{what} ids are of kind {kind}; they must be text or whole numbers")
         return np.full(len(column), -1, np.int32), []
-    texts = [_as_text(value) for value in values]
+    texts = [as_text(value) for value in values]
     printed = [_printed_bytes(text) for text in texts]
     is_printed = np.array([value is not None for value in printed], dtype=bool)
     if is_printed.any() and is_printed.all():
-        texts = [_as_text(value) for value in printed]
+        texts = [as_text(value) for value in printed]
         found.note(f"{what} ids are bytes printed as text (b'...') and are read as that text")
     elif is_printed.any():
         found.refuse(
@@ -37,13 +38,20 @@ def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Int
             f"{what} ids are bytes printed as text (b'...') while others are not",
             "write all of them as plain text",
         )
-    is_damaged = np.array([_NUL in text for text in texts], dtype=bool)
-    found.refuse(_rows_of(is_damaged, codes), f"{what} ids hold NUL or are not UTF-8")
+    is_damaged = np.array([_NUL in text or "\n" in text for text in texts], dtype=bool)
+    found.refuse(
+        _rows_of(is_damaged, codes), f"{what} ids hold NUL or a line break, or are not UTF-8"
+    )
     merged, ids = pd.factorize(np.array(texts, dtype=object))
     if len(ids) < len(texts):
         found.note(
             f"{len(texts) - len(ids):,} {what} ids differ from others only in blanks around them "
             "or in how they are stored, and count as the same"
+        )
+    if n_alike := len(ids) - len({_as_read(text) for text in ids}):
+        found.note(
+            f"{n_alike:,} {what} ids look like others (accents composed otherwise, invisible "
+            "characters, or a .0 behind them) and count as different"
         )
     codes = np.append(merged, -1)[codes]
     codes[codes == _index(ids, "")] = -1
@@ -54,7 +62,8 @@ def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Int
 _NUL = "\0"
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """An id, however it is stored; with NUL where it cannot be text."""
     if isinstance(value, bytes):
         try:
             return value.decode().strip()
@@ -64,6 +73,14 @@ def _as_text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
+
+
+def _as_read(text: str) -> str:
+    """What a reader takes an id for."""
+    if not text.isascii():
+        shown = unicodedata.normalize("NFC", text)
+        text = "".join(c for c in shown if unicodedata.category(c) != "Cf")
+    return text.removesuffix(".0")
 
 
 def _printed_bytes(text: str) -> bytes | None:

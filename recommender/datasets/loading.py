@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,7 +27,8 @@ from recommender.datasets.registry import (
     problems_with,
     source_of,
 )
-from recommender.datasets.splits import Parts, is_open, split_ratings
+from recommender.datasets.sources import RawTable
+from recommender.datasets.splits import Parts, is_open, notes_on, split_ratings
 from recommender.errors import DataError
 
 
@@ -91,15 +94,25 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
     features = features_of(dataset, source)
     if dataset.own is not None and (missing := feature_problems(dataset, source.features(dataset))):
         raise DataError([f"{key}: {problem}" for key, problem in missing])
-    tables = [source.read_ratings(dataset, path) for path in split.files.values() or (None,)]
-    ratings = clean(tables, dataset.rating_range or source.rating_range)
+    found: list[str] = []
+    tables, ratings = [], None
+    for path in split.files.values() or (None,):
+        with _gathered(found):
+            tables.append(_named_apart(source.read_ratings(dataset, path), path, split))
+    with _gathered(found):
+        if tables:
+            ratings = clean(tables, dataset.rating_range or source.rating_range)
+    items, item_frame, item_notes = None, pd.DataFrame(), list[str]()
+    with _gathered(found):
+        items = source.read_items(dataset)
+        if items is not None:
+            item_frame, item_notes = item_features(items, features)
+    if found or ratings is None:
+        raise DataError(list(dict.fromkeys(found)))
     if ratings.time is None and split.needs_time:
         raise DataError([f"split.method: {split.method} needs times; give them as column time"])
     parts = split_ratings(ratings, split)
-    items = source.read_items(dataset)
-    item_frame, item_notes = pd.DataFrame(), list[str]()
     if items is not None:
-        item_frame, item_notes = item_features(items, features)
         item_notes += _coverage(items.table.name, item_frame, ratings)
     return SplitData(
         name=dataset.name or tables[0].name,
@@ -109,8 +122,23 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
         kinds=items.kinds if items else {},
         features=features,
         rating_range=dataset.rating_range or source.rating_range or _observed(ratings, parts),
-        notes=(*ratings.notes, *item_notes),
+        notes=(*ratings.notes, *notes_on(ratings, parts, split), *item_notes),
     )
+
+
+@contextmanager
+def _gathered(problems: list[str]) -> Iterator[None]:
+    """Has the block's problems told with the others."""
+    try:
+        yield
+    except DataError as error:
+        problems += error.problems
+
+
+def _named_apart(table: RawTable, path: Path | None, split: SplitConfig) -> RawTable:
+    """By its path where another file of the split has the same name."""
+    is_shared = [other.name for other in split.files.values()].count(table.name) > 1
+    return replace(table, name=str(path)) if is_shared else table
 
 
 def _coverage(name: str, item_frame: pd.DataFrame, ratings: Ratings) -> list[str]:

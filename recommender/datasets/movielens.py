@@ -122,8 +122,11 @@ def _read_plain(path: Path, *, sep: str, n_columns: int, layout: str) -> pd.Data
     """All columns of a file without a header, as text; every line must have all of them."""
     import pandas as pd
 
-    with path.open(encoding="latin-1") as file:
-        rows = [line.rstrip("\n").split(sep) for line in file]
+    try:
+        with path.open(encoding="latin-1") as file:
+            rows = [line.rstrip("\n").split(sep) for line in file]
+    except OSError as error:
+        raise DataError([f"{path}: cannot be read: {error.strerror or error}"]) from error
     for line, row in enumerate(rows or [[]], start=1):
         if len(row) != n_columns:
             raise DataError(

@@ -102,15 +102,19 @@ def _item_columns(frame: pd.DataFrame) -> list[str]:
 def _items(own: OwnArchitecture, frame: pd.DataFrame) -> RawItems | None:
     import pandas as pd
 
+    from recommender.datasets.identifiers import as_text
+
     columns = _item_columns(frame)
     if not columns:
         return None
     told = frame[["item", *columns]].copy()
+    # `5` and ` 5` are one item, here as in the ratings.
+    told["item"] = told["item"].map(as_text, na_action="ignore")
     kinds: dict[str, FeatureKind] = {}
     for name in columns:
         kinds[name] = _kind(told[name])
         if kinds[name] == "list":
-            told[name] = told[name].map(_as_tuple)
+            told[name] = told[name].map(lambda value, name=name: _as_tuple(value, own, name))
     first = told.drop_duplicates("item")
     of_item = first.set_index("item")
     problems = []
@@ -128,7 +132,7 @@ def _items(own: OwnArchitecture, frame: pd.DataFrame) -> RawItems | None:
     if problems:
         raise DataError(problems)
     is_known = first["item"].notna()
-    table = RawTable(pd.DataFrame(first[is_known]).reset_index(drop=True), own.where, "row", 0)
+    table = RawTable(pd.DataFrame(first[is_known]), own.where, "row", 0)
     return RawItems(table, kinds)
 
 
@@ -141,8 +145,13 @@ def _kind(column: pd.Series[Any]) -> FeatureKind:
     return "list" if has_lists else "category"
 
 
-def _as_tuple(value: Any) -> Any:
+def _as_tuple(value: Any, own: OwnArchitecture, name: str) -> Any:
     """A list of words, which can be compared; a set in order."""
-    if isinstance(value, set):
-        return tuple(sorted(value))
-    return value if isinstance(value, str | float) or value is None else tuple(value)
+    from recommender.datasets.features import LISTS, WORDS_WANTED, is_word
+
+    if not isinstance(value, LISTS):
+        return value
+    if odd := [part for part in value if not is_word(part)]:
+        told = f"{name} holds lists of {type(odd[0]).__name__}"
+        raise DataError([f"{own.where}: {told}; {WORDS_WANTED}"])
+    return tuple(sorted(value) if isinstance(value, set) else value)

@@ -104,15 +104,30 @@ def feature_problems(dataset: DatasetConfig, known: Sequence[str]) -> list[Probl
 def _range_problems(dataset: DatasetConfig) -> list[Problem]:
     if dataset.rating_range is None:
         return []
-    low, high = dataset.rating_range
-    if math.isfinite(low) and math.isfinite(high) and low < high:
+    given = tuple(dataset.rating_range)
+    if len(given) == 2 and all(map(_is_finite, given)) and given[0] < given[1]:
         return []
-    return [("dataset.rating_range", f"must be two numbers going up, got {low:g} and {high:g}")]
+    told = " and ".join(f"{n:g}" if _is_finite(n) else repr(n) for n in given)
+    return [("dataset.rating_range", f"must be two numbers going up, got {told}")]
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _split_problems(split: SplitConfig) -> list[Problem]:
     if split.own is None and split.method not in SPLIT_METHODS:
         return [("split.method", unknown("split method", split.method, SPLIT_METHODS))]
+    shares = {"train": split.train, "validation": split.validation, "confirm": split.confirm}
+    wrong: list[Problem] = [
+        (f"split.{name}", f"must be a number, got {value!r}")
+        for name, value in shares.items()
+        if not isinstance(value, int | float)
+    ]
+    if not isinstance(split.seed, int):
+        wrong.append(("split.seed", f"must be a whole number, got {split.seed!r}"))
+    if wrong:
+        return wrong
     if not 0 <= split.confirm < 1:
         message = "must be at least 0 and below 1, a share of the validation users, got"
         return [("split.confirm", f"{message} {split.confirm:g}"), *_method_problems(split)]

@@ -34,7 +34,7 @@ def split_ratings(ratings: Ratings, split: SplitConfig) -> Parts:
     if split.method == "time-range":
         parts = _by_time_range(time, split.train, split.validation)
     elif split.method == "time-fraction":
-        parts = _by_rank(np.argsort(time, kind="stable"), split.train, split.validation)
+        parts = _by_rank(_in_order(time), split.train, split.validation)
     elif split.method == "random":
         shuffled = np.random.default_rng(split.seed).permutation(len(ratings))
         parts = _by_rank(shuffled, split.train, split.validation)
@@ -46,14 +46,51 @@ def split_ratings(ratings: Ratings, split: SplitConfig) -> Parts:
     if empty and split.own is not None:
         raise DataError([f"{split.own.where} leaves no row for {' and '.join(empty)}"])
     if empty:
-        raise DataError(
-            [
-                f"split {split.method} leaves no row for {' and '.join(empty)} "
-                f"out of {len(ratings):,} ratings; change split.train and split.validation, "
-                "or the method"
-            ]
+        told = f"split {split.method} leaves no row for {' and '.join(empty)}"
+        cure = (
+            "add rows, or give split.validation_path"
+            if split.method == "files"
+            else "change split.train and split.validation, or the method"
         )
+        raise DataError([f"{told} out of {len(ratings):,} ratings{_span(ratings)}; {cure}"])
     return _with_confirm(ratings, parts, split) if split.confirm else parts
+
+
+def notes_on(ratings: Ratings, parts: Parts, split: SplitConfig) -> list[str]:
+    """What is odd about a split by time: rows of one moment on both sides of a bound."""
+    if ratings.time is None or split.method not in ("time-fraction", "files"):
+        return []
+    notes = []
+    for earlier, later in ((TRAIN, VALIDATION), (VALIDATION, TEST)):
+        if split.method == "files" and (later == TEST or split.validation_path is not None):
+            continue
+        of_earlier, of_later = (
+            ratings.time[without_confirm(parts) == part] for part in (earlier, later)
+        )
+        moment = int(of_later.min())
+        if (n_earlier := int((of_earlier == moment).sum())) and of_earlier.max() == moment:
+            n_later = int((of_later == moment).sum())
+            notes.append(
+                f"{n_earlier + n_later:,} ratings have the time {_written(moment)} and lie on both "
+                f"sides of the bound between {PARTS[earlier]} and {PARTS[later]}, which is which "
+                "by chance"
+            )
+    return notes
+
+
+def _span(ratings: Ratings) -> str:
+    if ratings.time is None:
+        return ""
+    return f", from {_written(int(ratings.time.min()))} to {_written(int(ratings.time.max()))}"
+
+
+def _written(time: int) -> str:
+    return f"{np.datetime64(time, 's')}".replace("T", " ")
+
+
+def _in_order(time: Times) -> npt.NDArray[np.intp]:
+    """By time; where that is the same by chance, since rows come in the order of their users."""
+    return np.lexsort((np.random.default_rng(0).permutation(len(time)), time))
 
 
 def is_open(parts: Parts) -> npt.NDArray[np.bool_]:
@@ -114,6 +151,6 @@ def _by_file(file: npt.NDArray[np.int8], time: Times, *, has_validation: bool) -
     parts = np.array([TRAIN, TEST, VALIDATION], np.int8)[file]
     if not has_validation:
         rows = np.flatnonzero(parts == TRAIN)
-        by_time = rows[np.argsort(time[rows], kind="stable")]
+        by_time = rows[_in_order(time[rows])]
         parts[by_time[len(rows) - round(LAST_OF_TRAIN * len(rows)) :]] = VALIDATION
     return parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import re
 import warnings
 import zlib
@@ -55,10 +56,22 @@ def read_table(path: Path, columns: Sequence[str], text: Sequence[str]) -> RawTa
     if problems:
         raise DataError(problems)
     if _is_parquet(path):
-        import pandas as pd
-
-        return RawTable(pd.read_parquet(path, columns=list(columns)), path.name, "row", 1)
+        return RawTable(_read_parquet(path, columns), path.name, "row", 1)
     return _read_text(path, columns, text)
+
+
+def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path).read(columns=list(columns))
+    except (pa.ArrowException, OSError) as error:
+        raise DataError([f"{path.name}: cannot be read: {error}"]) from error
+    # Rows count from 0, whatever pandas wrote of an index; whole numbers beside missing ones stay
+    # whole: an id above 2^53 would change as a float.
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    return frame[list(columns)]
 
 
 def _read_text(path: Path, columns: Sequence[str], text: Sequence[str]) -> RawTable:
@@ -67,6 +80,7 @@ def _read_text(path: Path, columns: Sequence[str], text: Sequence[str]) -> RawTa
     try:
         frame = _parse(path, names, separator, encoding, columns, text)
     except UnicodeDecodeError:
+        _refuse_damaged_utf8(path)
         frame = _parse(path, names, separator, "latin-1", columns, text)
         notes = (f"{path.name} is not UTF-8 and was read as Latin-1",)
     return RawTable(frame, path.name, "line", 2, notes)
@@ -107,19 +121,116 @@ def _parse(
     except pd.errors.EmptyDataError:
         return pd.DataFrame({name: pd.Series(dtype=str) for name in columns})
     except (pd.errors.ParserError, OSError, EOFError, zlib.error) as error:
+        if isinstance(error, pd.errors.ParserError) and (
+            long := _long_lines(path, separator, encoding, surplus)
+        ):
+            raise _too_long(path, separator, long) from error
         raise DataError([f"{path.name}: cannot be read as a table: {error}"]) from error
+    if len(frame) + 1 < _n_lines(path):
+        frame = _by_lines(frame, path, separator, guessed, surplus)
     frame = frame[frame.notna().any(axis=1)]
-    too_long = frame.index[frame[surplus].notna()]
+    too_long = frame.index[frame[surplus].notna()] + 2
     if len(too_long):
-        lines = ", ".join(str(row + 2) for row in too_long[:N_PLACES_SHOWN])
+        raise _too_long(path, separator, list(too_long))
+    return frame[chosen].set_axis(list(columns), axis=1)
+
+
+def _too_long(path: Path, separator: str, lines: Sequence[int]) -> DataError:
+    shown = ", ".join(map(str, lines[:N_PLACES_SHOWN]))
+    return DataError(
+        [
+            f"{path.name}: {len(lines):,} lines have more fields than the header (lines "
+            f"{shown}{', ...' if len(lines) > N_PLACES_SHOWN else ''}); quote fields that "
+            f"hold the separator {separator!r}"
+        ]
+    )
+
+
+def _long_lines(path: Path, separator: str, encoding: str, n_fields: int) -> list[int]:
+    """Where pandas says no more than the first."""
+    with _open(path) as file:
+        text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
+        reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
+        return [reader.line_num for row in reader if len(row) > n_fields]
+
+
+def _n_lines(path: Path) -> int:
+    with _open(path) as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+
+
+def _by_lines(
+    frame: pd.DataFrame, path: Path, separator: str, guessed: Sequence[int], n_fields: int
+) -> pd.DataFrame:
+    """The rows of a table with line breaks inside fields, its index counting lines, not rows.
+
+    Raises:
+        DataError: a quote that is closed lines later swallows rows.
+    """
+    import numpy as np
+
+    n_breaks = {
+        position: frame[position].str.count("\n").fillna(0).to_numpy(np.int64)
+        for position in range(n_fields)
+        if position not in guessed
+    }
+    ends = np.cumsum(sum(n_breaks.values(), np.ones(len(frame), np.int64)))
+    index = np.concatenate([[0], ends[:-1]])
+    for position, found in n_breaks.items():
+        for row in np.flatnonzero(found):
+            lines = frame[position].iloc[row].split("\n")
+            if _holds_rows(lines, position, n_fields, separator, guessed):
+                first = int(index[row]) + 2
+                raise DataError(
+                    [
+                        f"{path.name}: line {first} opens a quote that is closed on line "
+                        f"{first + len(lines) - 1}, so that {len(lines) - 1:,} line breaks are "
+                        "inside one field; remove stray quotes, or double them inside quoted fields"
+                    ]
+                )
+    return frame.set_axis(index, axis=0)
+
+
+def _holds_rows(
+    lines: Sequence[str], position: int, n_fields: int, separator: str, guessed: Sequence[int]
+) -> bool:
+    """Whether at least half of a field's lines are the rest, the whole or the start of rows.
+
+    A text may hold as many separators by chance; it has no numbers where the table has them.
+    """
+    n_rows = 0
+    for i, line in enumerate(lines):
+        start = position if i == 0 else 0
+        fields = line.split(separator)
+        stop = start + len(fields)
+        is_whole = stop == (position + 1 if i == len(lines) - 1 else n_fields)
+        numbers = [fields[at - start] for at in guessed if start < at < stop]
+        n_rows += is_whole and all(_NUMBER.fullmatch(number.strip()) for number in numbers)
+    return n_rows >= max(2, len(lines) / 2)
+
+
+_NUMBER = re.compile(r"[-+:.\dTZeE ]*")
+"""Times count as numbers, too."""
+
+
+def _refuse_damaged_utf8(path: Path) -> None:
+    """Raises DataError where a file is UTF-8 but for some lines: read as Latin-1, all its accents
+    would change."""
+    damaged, n_sound = [], 0
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                n_sound += not line.decode().isascii()
+            except UnicodeDecodeError:
+                damaged.append(number)
+    if n_sound:
+        shown = ", ".join(map(str, damaged[:N_PLACES_SHOWN]))
         raise DataError(
             [
-                f"{path.name}: {len(too_long):,} lines have more fields than the header (lines "
-                f"{lines}{', ...' if len(too_long) > N_PLACES_SHOWN else ''}); quote fields that "
-                f"hold the separator {separator!r}"
+                f"{path.name}: {len(damaged):,} lines are not UTF-8 while {n_sound:,} others with "
+                f"accents are (first of them: lines {shown}); write the file in one encoding"
             ]
         )
-    return frame[chosen].set_axis(list(columns), axis=1)
 
 
 def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
@@ -143,8 +254,8 @@ def _read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str
             first_line = file.readline(1 << 20)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError([f"{path.name}: cannot be read: {error}"]) from error
-    if first_line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError([f"{path.name}: is UTF-16; save it as UTF-8"])
+    if first_line.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+        raise DataError([f"{path.name}: is UTF-16 or UTF-32; save it as UTF-8"])
     encoding = "utf-8-sig"
     try:
         header = first_line.decode(encoding)
@@ -164,11 +275,12 @@ def _read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str
 
 
 def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+    is_packed = path.suffix.lower() == ".gz"
+    return cast(BinaryIO, gzip.open(path)) if is_packed else path.open("rb")
 
 
 def _is_parquet(path: Path) -> bool:
-    return path.name.endswith(PARQUET_SUFFIXES)
+    return path.name.lower().endswith(PARQUET_SUFFIXES)
 
 
 def _parquet_columns(path: Path) -> list[str]:
@@ -191,7 +303,7 @@ def _check_file(path: Path) -> None:
     if not path.is_file():
         raise DataError([f"{path} is not there"])
     known = (*TEXT_SUFFIXES, *PARQUET_SUFFIXES)
-    if not path.name.endswith(known):
+    if not path.name.lower().endswith(known):
         raise DataError([f"{path.name}: unknown kind of file; known endings: {', '.join(known)}"])
 
 
@@ -250,7 +362,10 @@ def _header_problems(path: Path, known: Sequence[str], wanted: Sequence[str]) ->
     problems = []
     for name in dict.fromkeys(wanted):
         if name not in known:
-            problems.append(f"{path.name}: {unknown('column', name, known)}")
+            told = f"{path.name}: {unknown('column', name, known)}"
+            if len(known) == 1 and not _is_parquet(path):
+                told += "; columns are separated by a comma, a tab, a semicolon or |"
+            problems.append(told)
         elif known.count(name) > 1:
             problems.append(f"{path.name}: column {name!r} is there {known.count(name)} times")
     return problems

@@ -9,7 +9,7 @@ import pytest
 
 import recsweep as rs
 from experiments.config import load_sweep, sweep_to_toml
-from experiments.errors import RequestError, StateError, SweepFileError
+from experiments.errors import DataProblem, RequestError, StateError, SweepFileError
 from experiments.study import resume_study, run_study
 from experiments.watcher import Silent
 from tests.in_process import InProcess
@@ -121,5 +121,14 @@ def test_a_sampler_that_cannot_work_is_refused_before_anything_is_written(
 ) -> None:
     sweep = load_sweep(file, [f'search.sampler="{file.parent}/bad.py:{name}"'])
     with pytest.raises(RequestError, match=said):
+        run_study(sweep, root=file.parent / "studies", watcher=Silent())
+    assert not (file.parent / "studies").exists()
+
+
+def test_data_that_differ_each_time_are_refused_before_anything_is_written(file: Path) -> None:
+    sweep = load_sweep(file, [f'dataset.name="{file.parent}/bad.py:sampled"'])
+    with pytest.raises(
+        DataProblem, match=r"bad\.py: sampled gives other data when it is called aga"
+    ):
         run_study(sweep, root=file.parent / "studies", watcher=Silent())
     assert not (file.parent / "studies").exists()

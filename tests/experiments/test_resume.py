@@ -151,3 +151,17 @@ def test_resuming_what_is_finished_gives_a_finished_study(
 ) -> None:
     folder = run_study(a_sweep(ratings_csv), root=tmp_path, watcher=Silent()).study.folder
     assert resume_study(folder, watcher=Silent()).study.state == "finished"
+
+
+@pytest.mark.slow
+def test_a_resume_that_is_refused_leaves_the_study_as_it_was(
+    workers: InProcess, ratings_csv: Path, tmp_path: Path
+) -> None:
+    ratings = tmp_path / "mine.csv"
+    ratings.write_bytes(ratings_csv.read_bytes())
+    folder = run_study(a_sweep(ratings), root=tmp_path, watcher=Silent()).study.folder
+    ratings.write_text("".join(ratings.read_text().splitlines(keepends=True)[:-1]))
+    for refused in ({"n_trials": 6}, {"retry_failed": True}):
+        with pytest.raises(StateError, match="changed since"):
+            resume_study(folder, watcher=Silent(), **refused)  # type: ignore[arg-type]
+    assert read_study(folder).state == "finished"

@@ -80,6 +80,7 @@ def test_the_first_lines_say_data_split_what_is_to_be_beaten_and_what_will_run(
     assert lines[0].startswith("recsweep ")
     assert lines[0].endswith(" · made-up → made-up")
     assert lines[1] == ("data     ml-100k: 100,000 ratings, 943 users, 1,682 items, stars 1 to 5")
+    assert lines.pop(2) == "         Nothing had to be cleaned."
     assert lines[2] == (
         "split    time-range: train 65,336 · validation 15,778 · test 18,886 (sealed, never opened)"
     )

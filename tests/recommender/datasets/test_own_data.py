@@ -78,7 +78,9 @@ def test_a_split_labels_the_rows_in_whatever_order_it_gives_them(folder: Path) -
         ("bad.py:no_frame", None, "bad.py: no_frame must give a pandas DataFrame, got list"),
         ("bad.py:no_rating", None, "column 'rating' is missing; there are user, item, stars"),
         ("bad.py:two_prices", None, r"price of item \d+ is .* in one row and .* in another"),
-        ("bad.py:fails", None, r'(?s)File ".*bad.py", line 21, in fails.*KeyError: .nothing.'),
+        ("bad.py:bad_price", None, r"values of price are no numbers, such as 'inf' \(.*rows 0, "),
+        ("bad.py:vectors", None, "tags holds lists of ndarray; give words, or numbers as columns"),
+        ("bad.py:fails", None, r'(?s)File ".*bad.py", line 41, in fails.*KeyError: .nothing.'),
         ("mine.py:load", "bad.py:too_few", "labels, got 3"),
         ("mine.py:load", "bad.py:other_words", "train, validation or test for each .* got 'dev'"),
         ("mine.py:load", "bad.py:all_train", "leaves no row for validation and test"),
@@ -91,6 +93,10 @@ def test_what_a_function_does_wrong_is_told_as_its_own(
 ) -> None:
     with pytest.raises(DataError, match=said):
         loaded(folder, load, split)
+
+
+def test_two_spellings_of_an_item_are_one(folder: Path) -> None:
+    assert loaded(folder, "bad.py:two_spellings").description.n_items == 30
 
 
 def test_features_that_it_has_not_are_refused(folder: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from recommender.datasets.base import Ints, SplitConfig
 from recommender.datasets.cleaning import Ratings
-from recommender.datasets.splits import TEST, TRAIN, VALIDATION, split_ratings
+from recommender.datasets.splits import TEST, TRAIN, VALIDATION, notes_on, split_ratings
 from recommender.errors import DataError
 from tests.recommender.datasets.tables import load_table
 from tests.synthetic import synthetic_ratings
@@ -106,3 +106,20 @@ def test_another_seed_is_another_split_of_the_same_data(tmp_path) -> None:
     )
     assert one.fingerprint == other.fingerprint
     assert one.split_fingerprint != other.split_fingerprint
+
+
+def test_rows_of_one_moment_are_divided_by_chance_and_that_is_told() -> None:
+    ratings = ratings_at([0] * 40 + [86_400] * 40 + [2 * 86_400] * 20)
+    split = SplitConfig("time-fraction", 0.6, 0.2)
+    parts = split_ratings(ratings, split)
+    (note,) = notes_on(ratings, parts, split)
+    assert "40 ratings have the time 1970-01-02 00:00:00 and lie on both sides" in note
+    in_train = np.flatnonzero(parts[40:80] == TRAIN)
+    assert len(in_train) == 20 and in_train.max() - in_train.min() > 25
+    apart = ratings_at(list(range(100)))
+    assert not notes_on(apart, split_ratings(apart, split), split)
+
+
+def test_an_empty_part_is_told_with_the_times() -> None:
+    with pytest.raises(DataError, match="from 1970-01-01 00:00:00 to 2001-09-09 01:46:40; change"):
+        split_ratings(ratings_at([0, 10**9, 10**9, 10**9]), SplitConfig())

@@ -225,3 +225,187 @@ def test_a_damaged_item_table_is_refused(tmp_path, text, message) -> None:
     items_path.write_text(text)
     config = ItemsConfig(items_path, "item", number=("year",))
     assert message in problems(load_table, tmp_path, RATINGS, items=config)
+
+
+def _with_reviews(**at: str) -> str:
+    """The ratings with a column of reviews, those of the named rows as they are given."""
+    lines = CSV.splitlines()
+    reviews = [at.get(f"row_{row}", "good") for row in range(len(lines) - 1)]
+    rows = [f"{line},{review}" for line, review in zip(lines[1:], reviews, strict=True)]
+    return "\n".join([f"{lines[0]},review", *rows]) + "\n"
+
+
+def test_a_stray_quote_does_not_swallow_ratings(tmp_path) -> None:
+    told = problems(load_text, tmp_path, _with_reviews(row_10='"5 stars', row_200='the 12"'))
+    assert "line 12 opens a quote that is closed on line 202, so that 190 line breaks" in told
+
+
+def test_a_text_of_several_lines_is_read_and_lines_are_counted_as_the_file_has_them(
+    tmp_path,
+) -> None:
+    review = '"first, second\nthird, fourth, fifth\n, and so on"'
+    loaded = load_text(tmp_path, _with_reviews(row_3=review, row_4=review))
+    assert loaded.description.fingerprint == load_text(tmp_path, CSV).description.fingerprint
+    bad = _with_reviews(row_3=review, row_4=review).splitlines()
+    bad[20] = ",".join([*bad[20].split(",")[:2], "x", *bad[20].split(",")[3:]])
+    assert "'x' (line 21)" in problems(load_text, tmp_path, "\n".join(bad))
+
+
+def test_a_line_break_is_no_part_of_an_id(tmp_path) -> None:
+    ratings = RATINGS.assign(user=RATINGS["user"].replace("u3", "u\n3"))
+    assert "user ids hold NUL or a line break" in problems(load_table, tmp_path, ratings)
+
+
+def test_one_damaged_byte_does_not_change_all_accents(tmp_path) -> None:
+    ratings = RATINGS.assign(item=RATINGS["item"].replace("i3", "Amélie"))
+    lines = ratings.to_csv(index=False).encode().splitlines()
+    lines[7] = lines[7].replace(b"u", b"\xe9", 1)
+    told = problems(load_text, tmp_path, b"\n".join(lines))
+    assert "1 lines are not UTF-8 while" in told and "lines 8)" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"user item rating time\na b 3 4\n", "separated by a comma, a tab, a semicolon or |"),
+        (b"user,item,rating,time\na,b,3,4\n" + b"a,c,3,4,5,6,7\n" * 2, "(lines 3, 4)"),
+        (b"\xff\xfe\0\0u\0\0\0", "UTF-32"),
+        (b'user;item;rating;time\na;b;"3,5";4\n', "decimal point"),
+        (b"user,item,rating,time\na,b,1e39,4\n", "ratings are too large"),
+    ],
+)
+def test_a_table_in_another_shape_is_told_with_the_cure(tmp_path, content, message) -> None:
+    assert message in problems(load_text, tmp_path, content)
+
+
+def test_the_ending_may_be_in_capitals(tmp_path) -> None:
+    assert load_text(tmp_path, CSV, name="R.CSV").description.n_ratings == 300
+
+
+def test_an_index_of_parquet_is_a_column_and_rows_count_from_the_first(tmp_path) -> None:
+    path = tmp_path / "ratings.parquet"
+    config = DatasetConfig(path=str(path), columns=NAMES)  # type: ignore[arg-type]
+    RATINGS.set_index("user").to_parquet(path)
+    loaded = load_dataset(config, SplitConfig())
+    assert loaded.description.fingerprint == load_text(tmp_path, CSV).description.fingerprint
+    RATINGS.assign(rating=[np.nan, *RATINGS["rating"][1:]], index=1000).set_index(
+        "index"
+    ).to_parquet(path)
+    assert "1 ratings are missing (row 1)" in problems(load_dataset, config, SplitConfig())
+
+
+def test_large_ids_of_parquet_beside_missing_ones_stay_whole(tmp_path) -> None:
+    path = tmp_path / "ratings.parquet"
+    ids = pd.array([2**60 + int(user[1:]) for user in RATINGS["user"]], dtype="Int64")
+    ids[5] = None
+    RATINGS.assign(user=ids).to_parquet(path)
+    config = DatasetConfig(path=path, columns=NAMES)
+    assert problems(load_dataset, config, SplitConfig()).endswith(
+        "1 user ids are missing (row 6); mend or remove them"
+    )
+    RATINGS.assign(user=ids)[6:].to_parquet(path)
+    loaded = load_dataset(config, SplitConfig())
+    assert str(2**60 + 1) in loaded.encoded.user_vocabulary
+
+
+def test_a_damaged_page_of_parquet_is_told(tmp_path) -> None:
+    path = tmp_path / "ratings.parquet"
+    RATINGS.to_parquet(path)
+    content = bytearray(path.read_bytes())
+    content[10:200] = bytes(190)
+    path.write_bytes(content)
+    config = DatasetConfig(path=path, columns=NAMES)
+    assert "ratings.parquet: cannot be read" in problems(load_dataset, config, SplitConfig())
+
+
+def test_dates_are_no_numbers(tmp_path) -> None:
+    path = tmp_path / "items.parquet"
+    items = synthetic_items()
+    items.assign(year=pd.to_datetime(items["year"].astype(int), format="%Y")).to_parquet(path)
+    config = ItemsConfig(path, "item", number=("year",))
+    assert "values of year are no numbers" in problems(load_table, tmp_path, RATINGS, items=config)
+
+
+@pytest.mark.parametrize(
+    ("layout", "note"),
+    [("%Y%m%d", "dates YYYYMMDD"), ("%Y%m%d%H%M%S", "dates YYYYMMDDhhmmss")],
+)
+def test_compact_dates_are_dates(tmp_path, layout, note) -> None:
+    dates = pd.to_datetime(RATINGS["time"], unit="s").dt.strftime(layout).astype(int)
+    description = load_table(tmp_path, RATINGS.assign(time=dates)).description
+    first = pd.to_datetime(str(dates.min()), format=layout).timestamp()
+    assert description.train.first_time == first
+    assert description.notes == (f"ratings.csv: times are read as {note}",)
+
+
+def test_times_of_two_units_are_refused(tmp_path) -> None:
+    times = RATINGS["time"].where(RATINGS.index % 3 == 0, RATINGS["time"] * 1000)
+    told = problems(load_table, tmp_path, RATINGS.assign(time=times))
+    assert "100 times are of another unit than most, which are milliseconds" in told
+
+
+def test_years_outside_those_of_nanoseconds_are_dates(tmp_path) -> None:
+    path = tmp_path / "ratings.parquet"
+    times = pd.to_datetime(RATINGS["time"], unit="s").dt.as_unit("s")
+    times[0] = pd.Timestamp("0001-01-01").as_unit("s")
+    RATINGS.assign(time=times).to_parquet(path)
+    loaded = load_dataset(DatasetConfig(path=path, columns=NAMES), SplitConfig("random"))
+    parts = loaded.description.parts.values()
+    assert min(part.first_time or 0 for part in parts) == -62_135_596_800
+
+
+def test_counts_as_times_are_told(tmp_path) -> None:
+    loaded = load_table(tmp_path, RATINGS.assign(time=range(300)))
+    assert "none is later than 1970" in loaded.description.notes[0]
+
+
+def test_ids_that_only_look_alike_are_told(tmp_path) -> None:
+    users = {"u1": "Zoë", "u2": "Zoe\u0308", "u3": "7", "u4": "7.0"}
+    ratings = RATINGS.assign(user=RATINGS["user"].replace(users))
+    assert "2 user ids look like others" in load_table(tmp_path, ratings).description.notes[0]
+
+
+def test_lists_in_another_form_are_told_and_lists_of_numbers_refused(tmp_path) -> None:
+    path = tmp_path / "items.csv"
+    items = synthetic_items()
+    items.assign(genres=items["genres"].str.split("|").astype(str)).to_csv(path, index=False)
+    config = ItemsConfig(path, "item", list=("genres",))
+    assert "holds |" in load_table(tmp_path, RATINGS, items=config).description.notes[0]
+    path = tmp_path / "items.parquet"
+    items.assign(genres=[["a", None]] * len(items)).to_parquet(path)
+    config = ItemsConfig(path, "item", list=("genres",))
+    tables = load_table(tmp_path, RATINGS, items=config).encoded.item_tables
+    assert tables["genres"].columns == ("a",)
+    items.assign(genres=[[0.5, 0.0]] * len(items)).to_parquet(path)
+    assert "genres holds lists of float" in problems(load_table, tmp_path, RATINGS, items=config)
+
+
+def test_a_number_beyond_single_precision_is_refused(tmp_path) -> None:
+    path = tmp_path / "items.csv"
+    items = synthetic_items().assign(year=2000.0)
+    items.loc[7, "year"] = 1e39
+    items.to_csv(path, index=False)
+    ratings = RATINGS.sort_values("time", ignore_index=True)
+    ratings = ratings[(ratings["item"] != "i7") | (ratings.index > 250)]
+    config = ItemsConfig(path, "item", number=("year",))
+    assert "feature year: 1e+39 is too far" in problems(load_table, tmp_path, ratings, items=config)
+
+
+def test_all_tables_are_looked_at_before_anything_is_told(tmp_path) -> None:
+    path = tmp_path / "items.csv"
+    items = synthetic_items().astype({"year": object})
+    items.loc[7, "year"] = "old"
+    items.to_csv(path, index=False)
+    ratings = RATINGS.assign(rating=["x", *RATINGS["rating"][1:]])
+    config = ItemsConfig(path, "item", number=("year",))
+    told = problems(load_table, tmp_path, ratings, items=config)
+    assert "ratings are no numbers" in told and "values of year are no numbers" in told
+
+
+def test_files_of_one_name_are_told_apart(tmp_path) -> None:
+    for folder in ("train", "test"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "r.csv").write_text(CSV)
+    paths = {f"{part}_path": str(tmp_path / part / "r.csv") for part in ("train", "test")}
+    told = problems(load_dataset, DatasetConfig(columns=NAMES), SplitConfig("files", **paths))
+    assert f"{tmp_path / 'train' / 'r.csv'} and {tmp_path / 'test' / 'r.csv'}: " in told
