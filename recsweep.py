@@ -63,9 +63,13 @@ class StudyInterrupted(KeyboardInterrupt):
 
     def __init__(self, study: Study) -> None:
         done = sum(trial.state.is_finished for trial in study.record.search_trials)
+        judged = study.record.verdict
+        is_open = judged is not None and judged.results is None
+        call = "verdict" if is_open else None if study.record.is_finished else "resume"
+        way_on = f" Go on: rs.{call}({str(study.folder)!r})" if call else ""
         super().__init__(
             f"{study.record.name} was stopped with {done} of {study.record.n_trials_asked_for} "
-            f"trials done; nothing is lost. Go on: rs.resume({str(study.folder)!r})"
+            f"trials done; nothing is lost.{way_on}"
         )
         self.study = study
         """As it stands; `rs.load` gives the same."""
@@ -254,11 +258,24 @@ def verdict(
     """
     folder = _folder(study)
     with _in_this_process():
-        from experiments.verdict import gather_evidence, write_verdict
+        from experiments.cli.judged import Progress
+        from experiments.verdict import (
+            expected_s,
+            frozen_or_chosen,
+            gather_evidence,
+            write_verdict,
+        )
+        from experiments.watcher import Silent
         from reports.judging import judge
 
+        record = load(folder).record
+        n_left, _ = expected_s(record, frozen_or_chosen(record, top, seeds), 1)
         ended = gather_evidence(
-            folder, top=top, n_seeds=seeds, watcher=_watcher(quiet), resources=resources
+            folder,
+            top=top,
+            n_seeds=seeds,
+            watcher=Silent() if quiet else Progress(n_left),
+            resources=resources,
         )
     if (evidence := ended.evidence) is not None:
         results = judge(

@@ -75,6 +75,8 @@ def serve_board(
         except program.TensorBoardServerException as error:
             whose = f" (in use by {port_holder(port)})" if port else ""
             raise PortError(f"{error.msg}{whose}; choose another one with --port") from None
+        except SystemExit:  # Werkzeug's, which has said why
+            raise PortError(f"--host {host} is no address of this machine") from None
         got = int(server.get_url().rstrip("/").rpartition(":")[2])
         if port is None and got != USUAL_PORT:
             say(f"port {USUAL_PORT} is in use by {port_holder(USUAL_PORT)}; using {got}")

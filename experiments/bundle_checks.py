@@ -16,6 +16,7 @@ import numpy as np
 
 from experiments.bundle import MANIFEST_NAME, Manifest, sha256_of
 from experiments.errors import RecsweepError
+from experiments.frozen import difference, first_sweep
 from experiments.importance import N_RESAMPLES, importance
 from experiments.kept_code import refuse_damaged_code
 from experiments.ledger import Ledger
@@ -72,6 +73,17 @@ def check_code(study: StudyRecord) -> Check:
         problems.append(str(error))
     what = f"{', '.join(names)}: as hashed when the study began" if names else "none"
     return Check("own code", what, tuple(problems))
+
+
+def check_sweep(study: StudyRecord) -> Check:
+    """The sweep is the one that the driver's journal says the study began with."""
+    first = first_sweep(study.folder)
+    if first is None:
+        return Check("sweep", "the journals do not say what the study began with")
+    now = (study.folder / SWEEP_NAME).read_text(encoding="utf-8")
+    told = f"{SWEEP_NAME} is not what the study began with: {difference(first, now)}"
+    holds = "what the study began with, as the journals say"
+    return Check("sweep", holds, () if now == first else (told,))
 
 
 def check_ledger(study: StudyRecord) -> Check:
@@ -200,6 +212,7 @@ def check_predictions(study: StudyRecord) -> Check:
 
 CHECKS: tuple[Callable[[StudyRecord], Check], ...] = (
     check_code,
+    check_sweep,
     check_ledger,
     check_importance,
     check_verdict,

@@ -96,6 +96,8 @@ def disk_error(path: Path, error: Exception) -> DiskError:
     there = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
     free_mb = shutil.disk_usage(there).free / 1e6
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        return DiskError(f"{path}: cannot be written: {reason}. Go on where it can be")
     return DiskError(
         f"{path}: cannot be written: {reason} ({free_mb:,.0f} MB free there). "
         "What was finished is safe; make room and resume the study"

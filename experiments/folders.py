@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import itertools
 import tempfile
@@ -11,22 +10,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.config import load_sweep, sweep_to_toml
+from experiments.config import sweep_to_toml
 from experiments.errors import DiskError, RequestError, StateError
-from experiments.files import atomic_write, disk_error, is_disk_error, read_json, write_json
+from experiments.files import atomic_write, disk_error, is_disk_error, write_json
+from experiments.frozen import difference, frozen_sweep
 from experiments.journal import Journal
 from experiments.kept_code import (
     as_kept,
     keep_code,
     own_code,
     refuse_changed_code,
-    refuse_damaged_code,
 )
 from experiments.lock import BEAT_NAME, LOCK_NAME
 from experiments.machine import Machine
 from experiments.provenance import provenance
 from experiments.records import (
-    PROVENANCE_NAME,
     SWEEP_NAME,
     BaselineRecord,
     ColumnRecord,
@@ -44,11 +42,13 @@ from search_spaces import SearchSpace
 
 README = """{name}: a recsweep study
 
-State, trials     recsweep show {name}
-Go on             recsweep resume {name}
-Report            report/report.html; written anew by: recsweep report {name}
-Dashboard         recsweep board {name}
-Do it again       recsweep run sweep.toml (in this folder: the sweep as it was run)
+In this folder:
+
+State, trials     recsweep show .
+Go on             recsweep resume .
+Report            report/report.html; written anew by: recsweep report .
+Dashboard         recsweep board .
+Do it again       recsweep run sweep.toml (the sweep as it was begun)
 """
 
 
@@ -71,11 +71,16 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
             break
         study = read_study(folder)
         if study.state != "finished":
-            verb = "is running" if study.state == "running" else "is unfinished"
+            is_running = study.state == "running"
             raise StateError(
-                f"the study {candidate} {verb}.\n"
-                f"  go on with it:  recsweep resume {typed(folder)}\n"
-                f"  start another:  add --set name={name}-other to the command"
+                f"the study {candidate} is {'running' if is_running else 'unfinished'}.\n"
+                + (
+                    f"  watch it:       recsweep show {typed(folder)} --watch\n"
+                    f"  stop it:        recsweep stop {typed(folder)}\n"
+                    if is_running
+                    else f"  go on with it:  recsweep resume {typed(folder)}\n"
+                )
+                + f"  start another:  add --set name={name}-other to the command"
             )
         number += 1
         candidate = f"{name}-{number}"
@@ -104,6 +109,8 @@ def _refuse_unwritable(root: Path) -> None:
 def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
     """The latest study of a sweep's name under `root`; None where there is none.
 
+    A sweep that differs in its trials alone is the study's where it was extended to as many.
+
     Raises:
         StateError: it was begun with another sweep; shows the difference.
     """
@@ -123,18 +130,19 @@ def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
     if own_code(frozen).keys() == own.keys():
         refuse_changed_code(folder, ((name, own[name].root, own[name].files) for name in own))
         now = replace(now, architectures=frozen.architectures, metrics=frozen.metrics)
+    way_on = f"recsweep resume {typed(folder)}"
+    if now.search and frozen.search and now.search.trials:
+        more = replace(frozen.search, trials=now.search.trials)
+        if replace(frozen, search=more) == now:
+            if now.search.trials == read_study(folder).n_trials_asked_for:
+                return folder
+            way_on += f" --trials {now.search.trials}"
     raise StateError(
         f"{folder} was begun with another sweep:\n"
         + difference(sweep_to_toml(frozen), sweep_to_toml(now))
-        + f"\nGo on with it as it was: recsweep resume {typed(folder)}; or begin another: "
+        + f"\nGo on with it: {way_on}; or begin another: "
         f"add --set name={sweep.name}-other to the command"
     )
-
-
-def difference(before: str, now: str) -> str:
-    """The lines in which two sweeps differ, with - and + before them."""
-    lines = difflib.unified_diff(before.splitlines(), now.splitlines(), lineterm="", n=0)
-    return "\n".join(f"  {line}" for line in list(lines)[2:] if not line.startswith("@@"))
 
 
 def made(folder: Path) -> Path:
@@ -218,16 +226,6 @@ def extend(study: StudyRecord, n_trials: int, journal: Journal) -> None:
             f"for more, got {n_trials}"
         )
     journal.append("extend", sync=True, trials=n_trials)
-
-
-def frozen_sweep(folder: Path) -> SweepConfig:
-    """The sweep as it was run; the environment does not override it.
-
-    Raises:
-        StateError: the researcher's own code in the study is not what it was.
-    """
-    refuse_damaged_code(folder, read_json(folder / PROVENANCE_NAME))
-    return load_sweep(folder / "sweep.toml", environ={})
 
 
 def refuse_changed_data(study: StudyRecord, now: DatasetDescription) -> None:

@@ -138,6 +138,15 @@ def read_journal(path: Path, offset: int = 0) -> tuple[list[Event], int]:
     return events, offset + end
 
 
+def sound_events(path: Path) -> Iterator[Event]:
+    """One after the other, damaged lines left out; none where there is no journal."""
+    if path.exists():
+        with path.open("rb") as file:
+            for line in file:
+                if (event := _decode(line.removesuffix(b"\n"))) is not None:
+                    yield event
+
+
 def sound_lines(path: Path) -> tuple[bytes, int]:
     """The whole and sound lines of a journal, and how many damaged ones lie before the last."""
     lines = [line for _, line in _whole_lines(path.read_bytes())]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from experiments import folders
 from experiments.errors import RequestError, StateError
+from experiments.frozen import frozen_sweep
 from experiments.orders import predictions_folder
 from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import Replicas
@@ -56,7 +57,7 @@ def validation_predictions(
         )
     if trial.best_rmse is None:
         raise RequestError(f"trial {which} of {study.name} has no result ({trial.state})")
-    sweep = folders.frozen_sweep(study.folder)
+    sweep = frozen_sweep(study.folder)
     loaded = load_data(sweep)
     folders.refuse_changed_data(study, loaded.description)
     predicted = _stored(study.folder, trial)

@@ -19,7 +19,7 @@ import ray
 from ray.exceptions import RayError
 
 from experiments.cores import keep_to_cores
-from experiments.folders import frozen_sweep
+from experiments.frozen import frozen_sweep
 from experiments.machine import Machine
 from experiments.orders import WorkerSettings
 from experiments.packing import (

@@ -87,6 +87,7 @@ COLUMNS_NAME = "columns.json"
 LEDGER_NAME = "study.db"
 JOURNAL_NAME = "journal"
 """The folder of the journals."""
+DRIVER_JOURNAL = Path(JOURNAL_NAME) / "driver.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.durations import parse_duration
-from experiments.errors import StateError
 from experiments.files import read_json, write_json
-from experiments.folders import difference
 from experiments.journal import Event, Journal, read_journal
 from experiments.ledger import Ledger
 from experiments.provenance import PACKAGES, package_version
 from experiments.records import (
-    JOURNAL_NAME,
+    DRIVER_JOURNAL,
     LEDGER_NAME,
     PROVENANCE_NAME,
     SWEEP_NAME,
@@ -33,8 +31,6 @@ from experiments.records import (
 if TYPE_CHECKING:
     from experiments.packing import Packing
     from experiments.resources import Resources
-
-DRIVER_JOURNAL = Path(JOURNAL_NAME) / "driver.jsonl"
 
 
 def begin_session(folder: Path, journal: Journal) -> None:
@@ -54,25 +50,6 @@ def current_versions() -> dict[str, str | None]:
     """The version of Python, of recsweep and of every package that can change a number."""
     names = ("recsweep", *PACKAGES)
     return {"python": platform.python_version()} | {name: package_version(name) for name in names}
-
-
-def refuse_changed_sweep(folder: Path) -> None:
-    """The frozen sweep must be the one that the study began with.
-
-    Raises:
-        StateError: shows the difference, and how to run the changed sweep as another study.
-    """
-    first = next((s["sweep"] for s in _sessions(folder) if "sweep" in s), None)
-    path = folder / SWEEP_NAME
-    now = path.read_text(encoding="utf-8")
-    if first is None or first == now:
-        return
-    raise StateError(
-        f"{path} is not the sweep that {folder.name} began with:\n"
-        + difference(first, now)
-        + f"\nTake the change back to go on, or run it as another study: recsweep run {path} "
-        f"--set name={folder.name}-changed"
-    )
 
 
 def record_changed_versions(folder: Path) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from experiments.errors import RequestError, StateError
-from experiments.folders import frozen_sweep
+from experiments.frozen import frozen_sweep
 from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import configure_as_worker
 from experiments.study import load_data
@@ -24,6 +25,7 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
     model = model_of(config, {})
     if save is not None:
         refuse_export(model)
+        _refuse_taken(save, "--save")
     loaded = load_data(config)
     encoded = loaded.encoded
     yield (
@@ -90,8 +92,7 @@ def export_trial(
         raise RequestError(
             f"{study.name}:{trial.number} has no weights (the best trials keep theirs); {again}"
         )
-    if target.exists():
-        raise RequestError(f"{target} is there already; name another folder with --to")
+    _refuse_taken(target, "--to")
     sweep = frozen_sweep(folder)
     refuse_export(model_of(sweep, trial.values), best)
     encoded = load_data(sweep).encoded
@@ -108,6 +109,15 @@ def export_trial(
         raise StateError(f"{error}\nThe weights cannot be used; {again}") from error
     yield f"wrote {target}: trial {trial.number} of {study.name}, epoch {trial.best_epoch}"
     yield f"validation RMSE of its `raw` output: {trial.best_rmse:.6f}"
+
+
+def _refuse_taken(target: Path, option: str) -> None:
+    """Raises RequestError where a SavedModel cannot be written."""
+    if target.exists():
+        raise RequestError(f"{target} is there already; name another folder with {option}")
+    there = next(path for path in target.absolute().parents if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise RequestError(f"{there} takes no folder; name another one with {option}")
 
 
 def refuse_export(model: RankingConfig, kept: Path | None = None) -> None:

@@ -18,6 +18,7 @@ from experiments.board_check import record_board_check
 from experiments.cluster import ray_beside
 from experiments.conductor import Conductor
 from experiments.errors import DataProblem
+from experiments.frozen import frozen_sweep
 from experiments.gpu_memory import others_lines
 from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
@@ -32,6 +33,7 @@ from experiments.plan import Plan, plan_sweep
 from experiments.ray_environment import import_ray
 from experiments.ray_head import RayHead
 from experiments.records import (
+    DRIVER_JOURNAL,
     LEDGER_NAME,
     StopReason,
     StudyRecord,
@@ -50,13 +52,7 @@ from experiments.resume import (
 from experiments.running import run_trials
 from experiments.search import Search, build_search
 from experiments.search_protocol import searched
-from experiments.sessions import DRIVER_JOURNAL as DRIVER_JOURNAL
-from experiments.sessions import (
-    begin_session,
-    is_out_of_time,
-    record_changed_versions,
-    refuse_changed_sweep,
-)
+from experiments.sessions import begin_session, is_out_of_time, record_changed_versions
 from experiments.stages import stage_over
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig, default_values, own_defaults
@@ -119,9 +115,13 @@ def run_study(
         folders.create(folder, sweep, loaded.description, machine, resources, command)
         if notice:
             watcher.message(notice)
-        cause = _conduct(
-            folder, sweep, loaded, cluster, resources, machine, watcher, deadline=deadline
-        )
+        try:
+            cause = _conduct(
+                folder, sweep, loaded, cluster, resources, machine, watcher, deadline=deadline
+            )
+        except (KeyboardInterrupt, SystemExit):
+            watcher.message(f"stopped; go on with: recsweep resume {typed(folder)}")
+            raise
     return _outcome(folder, cause, watcher)
 
 
@@ -150,10 +150,9 @@ def resume_study(
     """
     with StudyLock(folder, watcher.message):
         bring_up_to_date(folder)
-        refuse_changed_sweep(folder)
+        sweep = frozen_sweep(folder)
         study = read_study(folder)
         refuse_gaps(study.name, study.search_trials)
-        sweep = folders.frozen_sweep(folder)
         if n_trials is not None or retry_failed or not study.is_finished:
             refuse_changed_code(folder, origins(study.provenance))
         loaded = None
@@ -325,7 +324,11 @@ def _conduct(
             shares = importance(sweep.space, ledger.trials(), n_resamples)
             folders.write_importance(folder, shares)
     over = StopCause.TIMEOUT if deadline is None else StopCause.JOB_END
-    cause = None if is_finished else switch.cause or over
+    cause = switch.cause
+    if is_finished:
+        cause = cause if cause is not None and cause.is_signal else None
+    else:
+        cause = cause or over
     switch.clear()
     study = read_study(folder)
     if not is_finished:

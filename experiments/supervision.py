@@ -60,6 +60,11 @@ class StopCause(StrEnum):
         codes = dict.fromkeys((StopCause.SIGTERM, StopCause.SIGUSR1, StopCause.JOB_END), 143)
         return (codes | {StopCause.SIGINT: 130}).get(self, 0)
 
+    @property
+    def is_signal(self) -> bool:
+        """It was meant for the process, also where its study was done before it came to rest."""
+        return self in (StopCause.SIGINT, StopCause.SIGTERM, StopCause.SIGUSR1)
+
 
 @dataclass(slots=True)
 class Ending:
@@ -88,10 +93,12 @@ def orderly_signals() -> Iterator[Ending]:
         if ending.is_closing and ending.asked_by is None:
             ending.asked_by = cause
             os.write(2, b"the report is written first\n")
-        elif cause is StopCause.SIGINT:
+            return
+        if not ending.is_closing:
+            os.write(2, b"stopping\n")
+        if cause is StopCause.SIGINT:
             raise KeyboardInterrupt
-        else:
-            raise SystemExit(cause.exit_code)
+        raise SystemExit(cause.exit_code)
 
     before = {number: signal.signal(number, handle) for number in _SIGNALS}
     token = _ENDING.set(ending)

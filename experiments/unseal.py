@@ -13,6 +13,7 @@ import numpy.typing as npt
 from experiments import folders
 from experiments.errors import DataProblem, StateError
 from experiments.files import write_json
+from experiments.frozen import frozen_sweep
 from experiments.lock import StudyLock
 from experiments.openings import record_opening
 from experiments.records import Purpose, StudyRecord, TrialRecord, read_study
@@ -79,7 +80,7 @@ def score_on_test(
     refuse_unjudged(read_study(folder))
     with StudyLock(folder):
         study = read_study(folder)
-        sweep = folders.frozen_sweep(folder)
+        sweep = frozen_sweep(folder)
         loaded = load_data(sweep)
         folders.refuse_changed_data(study, loaded.description)
         fingerprint = loaded.description.sealed_fingerprint

@@ -33,6 +33,7 @@ from experiments.finalists import (
     left_to_train,
     training_s,
 )
+from experiments.frozen import frozen_sweep
 from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
 from experiments.journal import Journal
@@ -44,6 +45,7 @@ from experiments.orders import order_of, predictions_folder
 from experiments.ray_environment import import_ray
 from experiments.records import (
     BASELINES_NAME,
+    DRIVER_JOURNAL,
     FIRST_NUMBER_BESIDE,
     LEDGER_NAME,
     Purpose,
@@ -59,7 +61,7 @@ from experiments.running import run_trials
 from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
 from experiments.size_control import size_control, trained_as, with_sized_control
-from experiments.study import DRIVER_JOURNAL, load_data
+from experiments.study import load_data
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
 from experiments.typed import typed
@@ -109,6 +111,7 @@ class Verdict:
     evidence: Evidence | None
     """None where it was stopped before every replicate had ended."""
     stopped_by: StopCause | None = None
+    """With evidence only where a signal came with the last training."""
 
 
 def frozen_or_chosen(
@@ -224,7 +227,7 @@ def gather_evidence(
     with StudyLock(folder, watcher.message):
         bring_up_to_date(folder)
         machine, resources = take_machine(resources)
-        sweep = folders.frozen_sweep(folder)
+        sweep = frozen_sweep(folder)
         loaded = load_data(sweep)
         study = read_study(folder)
         folders.refuse_changed_data(study, loaded.description)
@@ -267,7 +270,7 @@ def gather_evidence(
         rows = loaded.encoded if confirm is None else confirm.judged_in(loaded.encoded)
         write_segments(folder, segments_of(rows, evidence.predicted))
         write_crossings(folder, crossings_of(study, frozen, sweep, replicas))
-    return Verdict(study, frozen, evidence)
+    return Verdict(study, frozen, evidence, cause if cause and cause.is_signal else None)
 
 
 def _load_confirm(sweep: SweepConfig) -> ConfirmRows | None:

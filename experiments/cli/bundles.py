@@ -98,7 +98,8 @@ def _checks(folder: Path) -> list[Check]:
     try:
         study = read_study(folder / manifest.study)
     except RecsweepError as error:
-        return [*checks, Check("study", "", (f"cannot be read: {error.message}",))]
+        told = error.message.replace(f"{folder}/", "")
+        return [*checks, Check("study", "", (f"cannot be read: {told}",))]
     return [*checks, *run_checks(study), _check_report(study, manifest)]
 
 

@@ -66,8 +66,8 @@ def verdict(
             typer.echo(f"go on    recsweep verdict {typed(record.folder)}")
             raise typer.Exit(ended.stopped_by.exit_code if ended.stopped_by else 0)
         _judge(folder, ended, ended.evidence)
-        if ending.asked_by is not None:
-            raise typer.Exit(ending.asked_by.exit_code)
+        if (asked_by := ended.stopped_by or ending.asked_by) is not None:
+            raise typer.Exit(asked_by.exit_code)
 
 
 def _judge(folder: Path, ended: Verdict, evidence: Evidence) -> None:

@@ -217,7 +217,7 @@ def best(
 ) -> None:
     """The winner (or STUDY:17) as a file that `recsweep train` trains again."""
     from experiments.best import chosen_trial, trial_to_toml
-    from experiments.folders import frozen_sweep
+    from experiments.frozen import frozen_sweep
     from experiments.records import read_study
 
     name, number = split_trial(study)

@@ -86,9 +86,12 @@ def run(
     if verbose:
         _tell_stages()
     configs = _checked(sweeps, overrides or [], enqueue or [], resources)
+    from experiments.folders import begun_study
     from experiments.study import plan_study, resume_study, run_study
 
     deadline = _deadline(stop_at)
+    for config in configs if go_on else ():
+        begun_study(root, config)  # refuses a changed sweep
     if plan or len(configs) > 1:
         # Of several, none begins before the data of all were looked at.
         for config in configs:
@@ -98,7 +101,6 @@ def run(
     if plan:
         return
     from experiments.cli.terminal import Terminal
-    from experiments.folders import begun_study
     from experiments.supervision import orderly_signals
 
     problems = []

@@ -89,6 +89,9 @@ def export(
             raise RequestError(f"--to {kind}: needs a place after the colon")
         typer.echo(_WHOLE_STUDY[kind](record, target))
         return
+    if colon and kind.isalnum():
+        known = ", ".join(f"{name}:" for name in _WHOLE_STUDY)
+        raise RequestError(f"--to: unknown target {kind + ':'!r}; known: {known}, or a folder")
     from reports.model_card import model_card
 
     trial = chosen_trial(record, number)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.folders import frozen_sweep
+from experiments.frozen import frozen_sweep
 from experiments.orders import predictions_folder
 from experiments.records import read_study
 from experiments.study import load_data, resume_study, run_study

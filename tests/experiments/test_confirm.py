@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.folders import frozen_sweep
+from experiments.frozen import frozen_sweep
 from experiments.records import Purpose, StudyRecord, read_study
 from experiments.study import run_study
 from experiments.sweep import SweepConfig

@@ -16,7 +16,7 @@ from experiments.records import TrialRecord, TrialState, read_study
 from experiments.resources import Resources
 from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
 from experiments.study import load_data, resume_study, run_study
-from experiments.supervision import StopCause
+from experiments.supervision import StopCause, StopSwitch
 from experiments.watcher import Silent
 from recommender.checkpoints import write_checkpoint
 from tests.experiments.facts import ask, end, epoch, start
@@ -165,3 +165,22 @@ def test_a_resume_that_is_refused_leaves_the_study_as_it_was(
         with pytest.raises(StateError, match="changed since"):
             resume_study(folder, watcher=Silent(), **refused)  # type: ignore[arg-type]
     assert read_study(folder).state == "finished"
+
+
+@pytest.mark.slow
+def test_a_signal_that_comes_with_the_last_trial_is_kept_and_a_stop_is_not(
+    workers: InProcess, ratings_csv: Path, tmp_path: Path
+) -> None:
+    class Stopping(Silent):
+        def __init__(self, folder: Path, cause: StopCause) -> None:
+            self._switch, self._cause = StopSwitch(folder), cause
+
+        def trial_ended(self, trial: TrialRecord) -> None:
+            if trial.number == 3:
+                self._switch.ask(self._cause)
+
+    for cause, kept in ((StopCause.SIGINT, StopCause.SIGINT), (StopCause.COMMAND, None)):
+        root = tmp_path / cause.name
+        watcher = Stopping(root / "small", cause)
+        outcome = run_study(a_sweep(ratings_csv), root=root, watcher=watcher)
+        assert (outcome.study.is_finished, outcome.stopped_by) == (True, kept)

@@ -12,16 +12,17 @@ import pytest
 from experiments import sessions
 from experiments.config import sweep_to_toml
 from experiments.errors import StateError
-from experiments.folders import begun_study, refuse_changed_data
+from experiments.files import write_json
+from experiments.folders import begun_study, extend, refuse_changed_data
+from experiments.frozen import frozen_sweep, refuse_changed_sweep
 from experiments.journal import Journal
-from experiments.records import StopReason, TrialState, read_study
+from experiments.ledger import Ledger
+from experiments.records import DRIVER_JOURNAL, StopReason, TrialState, read_study
 from experiments.resume import reopen_failed
 from experiments.sessions import (
-    DRIVER_JOURNAL,
     begin_session,
     job_end_s,
     record_changed_versions,
-    refuse_changed_sweep,
 )
 from experiments.study import Outcome
 from experiments.supervision import StopCause, StopSwitch, supervise
@@ -44,10 +45,11 @@ def begun(folder: Path, sweep: SweepConfig) -> Path:
 def test_a_frozen_sweep_that_was_edited_is_refused_with_the_difference(tmp_path: Path) -> None:
     folder = begun(tmp_path / "mine", a_sweep())
     refuse_changed_sweep(folder)
+    assert frozen_sweep(folder).training.patience == 3
     text = (folder / "sweep.toml").read_text()
     (folder / "sweep.toml").write_text(text.replace("patience = 3", "patience = 5"))
     with pytest.raises(StateError) as refusal:
-        refuse_changed_sweep(folder)
+        frozen_sweep(folder)
     assert "  -patience = 3\n  +patience = 5" in str(refusal.value)
     assert "--set name=mine-changed" in str(refusal.value)
     assert refusal.value.exit_code == 4
@@ -85,6 +87,22 @@ def test_run_resume_of_a_changed_sweep_is_refused_with_the_difference(tmp_path: 
     assert "-seed = 3" in str(refusal.value)
     assert "+seed = 9" in str(refusal.value)
     assert "recsweep resume made-up" in str(refusal.value)
+
+
+def test_run_resume_of_more_trials_says_how_and_takes_what_was_extended(tmp_path: Path) -> None:
+    sweep = a_sweep(4)
+    assert sweep.search is not None
+    folder = begun(tmp_path / "made-up", sweep)
+    write_json(folder / "provenance.json", {})
+    more = replace(sweep, search=replace(sweep.search, trials=6))
+    with Ledger(folder / "study.db") as ledger:
+        ledger.catch_up(folder / "journal")
+        with pytest.raises(StateError, match="recsweep resume made-up --trials 6;"):
+            begun_study(tmp_path, more)
+        with Journal(folder / DRIVER_JOURNAL) as journal:
+            extend(read_study(folder), 6, journal)
+        ledger.catch_up(folder / "journal")
+    assert begun_study(tmp_path, more) == folder
 
 
 def test_failed_trials_are_tried_again_and_the_others_are_not(tmp_path: Path) -> None:

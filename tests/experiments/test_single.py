@@ -11,7 +11,7 @@ from experiments.single import export_trial, train_single
 from recommender.checkpoints import write_checkpoint
 from recsweep import Sweep
 from tests.small_studies import a_sweep
-from tests.synthetic import synthetic_ratings
+from tests.synthetic import ratings_table, synthetic_ratings
 from tests.synthetic_study import make_study
 
 
@@ -60,3 +60,13 @@ def test_a_model_that_loses_to_the_bias_baseline_is_said_to(
     model = {**sweep.model, "biases": False, "learning_rate": 1e-6}
     said = list(train_single(Sweep("weak", dataset=dataset, model=model, max_epochs=1), None))
     assert any("over the bias baseline, which it does not beat" in line for line in said)
+
+
+def test_a_model_is_not_trained_for_a_place_that_cannot_take_it(
+    ratings_csv: Path, tmp_path: Path
+) -> None:
+    config = Sweep("one", dataset=ratings_table(ratings_csv))
+    (tmp_path / "file").touch()
+    for place, said in ((tmp_path, "is there already"), (tmp_path / "file" / "x", "takes no fold")):
+        with pytest.raises(RequestError, match=said):
+            next(train_single(config, place))

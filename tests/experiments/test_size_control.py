@@ -12,7 +12,7 @@ import pytest
 
 from experiments.best import trial_to_toml
 from experiments.bundle_checks import check_verdict
-from experiments.folders import frozen_sweep
+from experiments.frozen import frozen_sweep
 from experiments.records import StudyRecord, read_study
 from experiments.size_control import size_control
 from experiments.verdict import expected_s, frozen_or_chosen

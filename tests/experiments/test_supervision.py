@@ -184,7 +184,7 @@ def test_one_before_the_trials_ends_the_command_with_its_code(
 ) -> None:
     command = drive(tmp_path / "mine", "before", script=COMMAND)
     command.send_signal(number)
-    assert command.communicate(timeout=30) == ("", "")
+    assert command.communicate(timeout=30) == ("", "stopping\n")
     assert command.returncode == 143
     assert not (tmp_path / "mine" / "report").exists()
 

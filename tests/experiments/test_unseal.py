@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from experiments.cli.main import app
 from experiments.errors import RequestError, StateError
 from experiments.files import read_json, write_json
-from experiments.folders import frozen_sweep
+from experiments.frozen import frozen_sweep
 from experiments.openings import OPENINGS_NAME, openings_of
 from experiments.records import read_study
 from experiments.unseal import score_on_test

@@ -241,8 +241,12 @@ def test_a_damaged_verdict_file_is_named(study: Path) -> None:
         read_study(study)
 
 
-def test_a_notebook_leads_to_the_same_verdict(study: Path, workers: InProcess) -> None:
-    judged = recsweep.verdict(study, top=1, seeds=2, quiet=True)
+def test_python_leads_to_the_same_verdict(
+    study: Path, workers: InProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judged = recsweep.verdict(study, top=1, seeds=2)
+    n = len(workers.trained)
+    assert f"{n}/{n} " in capsys.readouterr().err
     assert judged.record.verdict is not None
     assert judged.record.verdict.results == decide(study)
     assert (study / "report" / "verdict.csv").exists()

@@ -193,7 +193,7 @@ def test_a_split_that_was_opened_is_no_longer_called_sealed(study: StudyRecord) 
 def test_a_place_that_cannot_be_written_to_is_named(
     study: StudyRecord, output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.folders.frozen_sweep", lambda folder: None)
+    monkeypatch.setattr("experiments.frozen.frozen_sweep", lambda folder: None)
     monkeypatch.setattr("experiments.best.trial_to_toml", lambda *arguments: "[model]")
     done = CliRunner().invoke(
         app, ["best", "made-up", "-o", output, "--studies", str(study.folder.parent)]
