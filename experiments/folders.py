@@ -16,6 +16,7 @@ from experiments.files import atomic_write, disk_error, is_disk_error, write_jso
 from experiments.frozen import difference, frozen_sweep
 from experiments.journal import Journal
 from experiments.kept_code import (
+    CODE,
     as_kept,
     keep_code,
     own_code,
@@ -39,6 +40,11 @@ from recommender.baselines import Baseline
 from recommender.datasets.base import DatasetDescription
 from recommender.repeating import repeats_on_gpus
 from search_spaces import SearchSpace
+
+_OF_A_BEGINNING = {
+    LOCK_NAME, BEAT_NAME, CODE.name, "columns.json", "provenance.json", "README.txt"
+}  # fmt: skip
+"""What a driver that ended while it made a folder leaves there, without a study."""
 
 README = """{name}: a recsweep study
 
@@ -64,7 +70,7 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
     while (root / candidate).exists():
         folder = root / candidate
         if not (folder / "sweep.toml").is_file():
-            if not folder.is_dir() or {p.name for p in folder.iterdir()} - {LOCK_NAME, BEAT_NAME}:
+            if not folder.is_dir() or {p.name for p in folder.iterdir()} - _OF_A_BEGINNING:
                 raise StateError(
                     f"{folder} is there and is no study; choose another name: --set name=OTHER"
                 )

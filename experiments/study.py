@@ -54,7 +54,7 @@ from experiments.search import Search, build_search
 from experiments.search_protocol import searched
 from experiments.sessions import begin_session, is_out_of_time, record_changed_versions
 from experiments.stages import stage_over
-from experiments.supervision import StopCause, StopSwitch
+from experiments.supervision import StopCause, StopSwitch, left_at_once
 from experiments.sweep import SweepConfig, default_values, own_defaults
 from experiments.typed import typed
 from experiments.watcher import StudyWatcher
@@ -111,17 +111,17 @@ def run_study(
     _try_own_search(sweep)
     loaded = _load_repeatable_data(sweep)
     folder = folders.made(root / name)
-    with StudyLock(folder, watcher.message), ray_beside(resources, machine) as cluster:
+    with (
+        StudyLock(folder, watcher.message) as lock,
+        ray_beside(resources, machine) as cluster,
+        left_at_once(folder, lock.release),
+    ):
         folders.create(folder, sweep, loaded.description, machine, resources, command)
         if notice:
             watcher.message(notice)
-        try:
-            cause = _conduct(
-                folder, sweep, loaded, cluster, resources, machine, watcher, deadline=deadline
-            )
-        except (KeyboardInterrupt, SystemExit):
-            watcher.message(f"stopped; go on with: recsweep resume {typed(folder)}")
-            raise
+        cause = _conduct(
+            folder, sweep, loaded, cluster, resources, machine, watcher, deadline=deadline
+        )
     return _outcome(folder, cause, watcher)
 
 
@@ -148,7 +148,7 @@ def resume_study(
         StateError: another driver runs it, or its data, its sweep or the researcher's own code have
             changed since it began.
     """
-    with StudyLock(folder, watcher.message):
+    with StudyLock(folder, watcher.message) as lock:
         bring_up_to_date(folder)
         sweep = frozen_sweep(folder)
         study = read_study(folder)
@@ -190,7 +190,7 @@ def resume_study(
             folders.refuse_changed_data(study, loaded.description)
         for change in record_changed_versions(folder):
             watcher.message(f"changed since the last run: {change}")
-        with ray_beside(resources, machine) as cluster:
+        with ray_beside(resources, machine) as cluster, left_at_once(folder, lock.release):
             cause = _conduct(
                 folder, sweep, loaded, cluster, resources, machine, watcher, more_s, deadline
             )

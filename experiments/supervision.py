@@ -22,6 +22,7 @@ from typing import Any
 
 from experiments.errors import ClusterError, StateError
 from experiments.files import atomic_write
+from experiments.records import SWEEP_NAME
 from experiments.typed import typed
 
 POLL_S = 0.2
@@ -108,6 +109,29 @@ def orderly_signals() -> Iterator[Ending]:
         _ENDING.reset(token)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def left_at_once(folder: Path, release: Callable[[], None]) -> Iterator[None]:
+    """Has a signal before the trials end a command on the spot: Ray, which starts beside it, could
+    take a minute to stop.
+
+    Args:
+        folder: of the study.
+        release: gives its lock back.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as error:
+        code = 130 if isinstance(error, KeyboardInterrupt) else error.code
+        ending = _ENDING.get()
+        if ending is None or ending.is_closing or not isinstance(code, int):
+            raise
+        is_begun = (folder / SWEEP_NAME).is_file()
+        way_on = f"go on with: recsweep resume {typed(folder)}" if is_begun else "nothing was begun"
+        os.write(2, f"stopped before the first trial; {way_on}\n".encode())
+        release()
+        os._exit(code)
 
 
 class StopSwitch:

@@ -140,8 +140,9 @@ def test_who_comes_second_to_a_name_writes_nothing(ratings_csv: Path, tmp_path: 
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_folder_with_nothing_but_a_lock_is_free(tmp_path: Path) -> None:
+def test_a_folder_in_which_nothing_was_begun_is_free(tmp_path: Path) -> None:
     StudyLock(made(tmp_path / "mine")).release()
+    (tmp_path / "mine" / "columns.json").touch()
     assert free_name(tmp_path, "mine") == ("mine", None)
 
 

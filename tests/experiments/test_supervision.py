@@ -141,9 +141,9 @@ def test_a_process_runs_one_study_at_a_time(tmp_path: Path) -> None:
 
 
 COMMAND = """
-import sys, time
+import contextlib, sys, time
 from pathlib import Path
-from experiments.supervision import StopSwitch, orderly_signals, supervise
+from experiments.supervision import StopSwitch, left_at_once, orderly_signals, supervise
 
 folder, when = Path(sys.argv[1]), sys.argv[2]
 
@@ -156,6 +156,10 @@ def pause(stage):
 
 with orderly_signals() as ending:
     pause("before")
+    with contextlib.ExitStack() as ray:
+        ray.callback(time.sleep, 60 if when == "beside" else 0)
+        with left_at_once(folder, lambda: (folder / "released").touch()):
+            pause("beside")
     supervise(lambda: None, StopSwitch(folder), on_stop=lambda cause: None)
     pause("after")
     if when == "after, twice":
@@ -187,6 +191,18 @@ def test_one_before_the_trials_ends_the_command_with_its_code(
     assert command.communicate(timeout=30) == ("", "stopping\n")
     assert command.returncode == 143
     assert not (tmp_path / "mine" / "report").exists()
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_one_while_ray_starts_does_not_wait_for_it(tmp_path: Path, is_begun: bool) -> None:
+    folder = tmp_path / "mine"
+    command = drive(folder, "beside", script=COMMAND)
+    if is_begun:
+        (folder / "sweep.toml").touch()
+    command.send_signal(signal.SIGINT)
+    _, err = command.communicate(timeout=30)
+    assert command.returncode == 130 and (folder / "released").exists()
+    assert ("go on with: recsweep resume mine" if is_begun else "nothing was begun") in err
 
 
 def test_a_second_one_does_not_wait_for_the_report(tmp_path: Path) -> None:
