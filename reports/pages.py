@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from experiments.files import disk_errors
 from reports.blocks import Beside, Picture, Section, Table
 from reports.figures import COLOURS
 
@@ -87,13 +88,18 @@ def figure_files(page: Page) -> dict[str, bytes]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write to, which takes its place once it is whole."""
+    """A file beside `path` to write to, which takes its place once it is whole.
+
+    Raises:
+        DiskError: the disk is full, read-only or failing.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with disk_errors(path):
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def as_markdown(text: str) -> str:
