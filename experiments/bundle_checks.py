@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -262,9 +263,8 @@ def _trial_differences(told: TrialRecord, recorded: TrialRecord) -> list[str]:
                 if repr(a) != repr(b)
             ]
         else:
-            problems.append(
-                f"trial {told.name}: {field.name} is {one!r}, {other!r} in the journals"
-            )
+            one, other = (textwrap.shorten(repr(value), 80) for value in (one, other))
+            problems.append(f"trial {told.name}: {field.name} is {one}, {other} in the journals")
     return problems
 
 
