@@ -53,19 +53,17 @@ def _verdict(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> str:
         return "Fewer than two arms have a complete trial: there is nothing to compare yet."
     first, second = with_best[:2]
     apart = ranking.objective(second.ranked[0]) - ranking.objective(first.ranked[0])
-    margin = ranking.margin(study)
     decided = (
         "These are the search's own numbers, under one seed each; the verdict judges the best."
         if study.verdict is not None and study.verdict.results is not None
         else "Not decided: one seed each, and the best of many is chosen on the rows that it is "
         "judged on."
     )
-    side = "within" if apart <= margin.rmse else "beyond"
     return (
         f"{first.arm} {numbers.rmse(ranking.objective(first.ranked[0]))} (best of "
         f"{len(first.ranked)} complete), {second.arm} "
         f"{numbers.rmse(ranking.objective(second.ranked[0]))} (best of {len(second.ranked)}): "
-        f"{apart:.4f} apart, {side} the {margin.rmse:.2g} that noise alone explains. {decided} "
+        f"{apart:.4f} apart, {ranking.beside_noise(study, apart)}. {decided} "
         f"Trials given to each arm: {', '.join(f'{len(arm.trials):,} {arm.arm}' for arm in arms)}."
     )
 

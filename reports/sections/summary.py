@@ -25,6 +25,10 @@ from reports.sections.watch_outs import watch_outs
 
 N_ROWS = 10
 N_VALUES = 4
+ONE_SEED = (
+    "Every trial was trained under one seed, and the best of many is chosen on the rows that it is "
+    "judged on."
+)
 
 
 def summary(study: StudyRecord) -> Section:
@@ -52,7 +56,7 @@ def _what_is_shown(study: StudyRecord) -> str:
 
 
 def headline(study: StudyRecord) -> Headline:
-    """What may be said: the first of five fixed sentences that is true."""
+    """What may be said: the first of six fixed sentences that is true."""
     ranked = ranking.ranked_trials(study)
     if not ranked:
         return Headline("No trial finished", _why_none(study))
@@ -66,6 +70,9 @@ def headline(study: StudyRecord) -> Headline:
             f"The best trial, {ranking.label(best)}, has RMSE {numbers.rmse(best.best_rmse)}; "
             f"a user and an item bias alone have {numbers.rmse(bias)}.",
         )
+    if len(ranked) == 1:
+        said = f"{ranking.label(best)} was trained under one seed."
+        return Headline("Nothing to compare: one trial is complete", said)
     return Headline("Not decided: one seed each", _what_is_open(study))
 
 
@@ -86,20 +93,21 @@ def _why_none(study: StudyRecord) -> str:
 
 
 def _what_is_open(study: StudyRecord) -> str:
+    """Of two complete trials or more."""
     with_best = [arm for arm in ranking.arms(study) if arm.best is not None]
     if len(with_best) >= 2:
         first, second = sorted(with_best, key=lambda arm: ranking.objective(arm.ranked[0]))[:2]
         apart = ranking.objective(second.ranked[0]) - ranking.objective(first.ranked[0])
-        side = "less" if apart <= ranking.margin(study).rmse else "more"
-        return (
-            f"The best {first.arm} is {numbers.ahead(apart)} the best {second.arm}, {side} "
-            f"than the {ranking.margin(study).rmse:.2g} that noise alone explains. "
-            "Every trial was trained under one seed."
-        )
-    n = len(ranking.tied_trials(study))
-    if n == 1:
-        return "One trial leads by more than the noise; it was trained under one seed."
-    return f"Noise cannot tell {n} trials apart. Every trial was trained under one seed."
+        who, what = f"The best {first.arm}", f"the best {second.arm}"
+    elif (n := len(ranking.trials_within_noise(study))) > 1:
+        return f"Noise cannot tell the best {n:,} trials apart. {ONE_SEED}"
+    else:
+        best, second_best = ranking.ranked_trials(study)[:2]
+        apart = ranking.objective(second_best) - ranking.objective(best)
+        who, what = ranking.label(best), ranking.label(second_best)
+    return (
+        f"{who} is {numbers.ahead(apart)} {what}, {ranking.beside_noise(study, apart)}. {ONE_SEED}"
+    )
 
 
 def _counts(study: StudyRecord) -> Numbers:
@@ -195,8 +203,8 @@ def _top(study: StudyRecord) -> Table | None:
     if not ranked:
         return None
     rows = [row for row in ranking.standings(study) if row.trial][:N_ROWS]
-    margin = ranking.margin(study)
-    line_after, line = ranking.line_under_tied(study) or (0, "")
+    source = ranking.noise(study).source
+    line_after, line = ranking.line_of_noise(study) or (0, "")
     table_rows = []
     for i, row in enumerate(rows):
         assert row.trial is not None
@@ -218,7 +226,7 @@ def _top(study: StudyRecord) -> Table | None:
                 rule=line if row.rank == line_after else "",
             )
         )
-    all_tied = (
+    further = (
         f" Noise cannot tell the first {line_after:,} trials apart, these {len(rows)} among them."
         if line_after > len(rows)
         else ""
@@ -240,5 +248,5 @@ def _top(study: StudyRecord) -> Table | None:
             ),
         ),
         rows=tuple(table_rows),
-        note=f"{margin.source[0].upper()}{margin.source[1:]}.{all_tied}",
+        note=f"{source[0].upper()}{source[1:]}.{further}",
     )

@@ -33,6 +33,38 @@ def test_one_seed_each_decides_nothing(study: StudyRecord) -> None:
     assert headline(study).text == "Not decided: one seed each"
 
 
+def test_a_single_complete_trial_has_nothing_to_be_compared_with(study: StudyRecord) -> None:
+    said = headline(with_one_complete(study))
+    assert said.text == "Nothing to compare: one trial is complete"
+
+
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        (0.009, "is 0.0090 RMSE ahead of the best plain, less than the 0.01 that one seed"),
+        (0.011, "is 0.0110 RMSE ahead of the best plain, more than the 0.01 that one seed"),
+    ],
+)
+def test_a_gap_between_arms_is_held_against_the_noise_and_decides_nothing(
+    study: StudyRecord, apart: float, said: str
+) -> None:
+    plain, dcn = (next(t for t in study.ranked if t.arm == arm) for arm in ("plain", "dcn"))
+    two = (replace(plain, best_rmse=0.95), replace(dcn, best_rmse=0.95 - apart))
+    shown = replace(study, trials=two)
+    assert headline(shown).text == "Not decided: one seed each"
+    assert f"The best dcn {said}" in headline(shown).detail
+    assert "the best of many is chosen on the rows" in headline(shown).detail
+    assert "one seed and these users usually make. Not decided" in repr(compare(shown))
+
+
+def test_without_arms_a_gap_decides_nothing_either(make: MakeStudy) -> None:
+    study = make(compare=False)
+    first, second = (replace(t, best_rmse=0.95 + 0.02 * i) for i, t in enumerate(study.ranked[:2]))
+    said = headline(replace(study, trials=(first, second)))
+    assert said.text == "Not decided: one seed each"
+    assert "0.0200 RMSE ahead of" in said.detail and "more than the 0.01" in said.detail
+
+
 def test_losing_to_the_bias_baseline_is_the_headline(study: StudyRecord) -> None:
     strong = replace(study, baselines=(BaselineRecord("bias", "bias", 0.9, 0.1),))
     assert headline(strong).text == "No model beats the bias baseline"
@@ -94,11 +126,11 @@ def test_a_baseline_that_noise_cannot_tell_from_the_best_is_watched(study: Study
     assert "within the noise of these baselines: matrix factorisation" in said
 
 
-def test_a_default_among_the_tied_is_watched(study: StudyRecord) -> None:
+def test_a_default_that_noise_cannot_tell_from_the_best_is_watched(study: StudyRecord) -> None:
     best = study.ranked[0]
     assert best.best_rmse is not None
-    tied = replace(study.trials[0], best_rmse=best.best_rmse + 0.0001)
-    assert "default" in watch_outs(replace(study, trials=(tied, *study.trials[1:])))
+    near = replace(study.trials[0], best_rmse=best.best_rmse + 0.0001)
+    assert "default" in watch_outs(replace(study, trials=(near, *study.trials[1:])))
 
 
 def test_the_next_command_fits_the_state(study: StudyRecord) -> None:
@@ -154,7 +186,7 @@ def test_an_end_at_zero_is_no_edge(study: StudyRecord) -> None:
     assert "dropout" not in [edge.dimension for edge in edges]
 
 
-def test_an_edge_counts_the_tied_trials_that_share_it(study: StudyRecord) -> None:
+def test_an_edge_counts_the_near_trials_that_share_it(study: StudyRecord) -> None:
     best = study.ranked[0]
     assert best.best_rmse is not None
     values = dict(best.values) | {"dropout": 0.5}
@@ -166,7 +198,7 @@ def test_an_edge_counts_the_tied_trials_that_share_it(study: StudyRecord) -> Non
     )
     edges = edges_of_best(replace(study, trials=twins))
     found = next(edge for edge in edges if edge.dimension == "dropout")
-    assert (found.n_tied, found.n_tied_active) == (2, 3)
+    assert (found.n_near, found.n_near_active) == (2, 3)
 
 
 def test_importance_is_left_out_with_its_reason(make: MakeStudy) -> None:
