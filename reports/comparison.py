@@ -209,7 +209,6 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
 
 
 def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
-    usual = ranking.noise(group[0]).rmse
     rows: list[tuple[float, str, StudyRecord, TrialRecord]] = sorted(
         (
             (ranking.objective(trial), study.name, study, trial)
@@ -222,7 +221,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
     bias = next((b for study in group if (b := ranking.bias_rmse(study)) is not None), None)
     if not rows:
         return Section(title, (Text(f"No trial of {names} is complete."),))
-    n_within = sum(rmse - rows[0][0] <= usual for rmse, *_ in rows)
+    line_after, line = ranking.line_of_noise(group[0], [trial for *_, trial in rows]) or (0, "")
     table_rows = []
     for place, (rmse, _, study, trial) in enumerate(rows[:N_ROWS], start=1):
         table_rows.append(
@@ -238,9 +237,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
                     numbers.summary(trial.values, at_most=5),
                 ),
                 look="best" if place == 1 else "plain",
-                rule=f"noise cannot tell the trials above this line apart (within {usual:.2g} RMSE)"
-                if place == n_within
-                else "",
+                rule=line if place == line_after else "",
             )
         )
     table = Table(
@@ -256,7 +253,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
             Column("values", "The first things that the search chose.", is_wide=True),
         ),
         rows=tuple(table_rows),
-        note="" if n_within <= N_ROWS else f"Noise cannot tell the first {n_within:,} apart.",
+        note=f"Noise cannot tell the first {line_after:,} apart." if line_after > N_ROWS else "",
         is_sortable=True,
     )
     said = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.records import BaselineRecord, StudyRecord, TrialRecord, TrialState
@@ -43,7 +44,7 @@ class Standing:
     to_first: float | None
     """RMSE minus the best trial's; None where no trial is COMPLETE."""
     is_within_noise: bool
-    """Of the best trial."""
+    """Noise cannot tell it from the best trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +170,18 @@ def trials_within_noise(study: StudyRecord) -> tuple[TrialRecord, ...]:
     return tuple(row.trial for row in standings(study) if row.trial and row.is_within_noise)
 
 
-def line_of_noise(study: StudyRecord) -> tuple[int, str] | None:
-    """After which rank a table draws its dotted line, and what the line says; None with one."""
-    n_ranked, n_within = len(ranked_trials(study)), len(trials_within_noise(study))
-    within = f"{noise(study).rmse:.2g} RMSE"
-    if n_ranked < 2:
+def line_of_noise(study: StudyRecord, ranked: Sequence[TrialRecord]) -> tuple[int, str] | None:
+    """After which rank a table draws its dotted line, and what the line says; None with one.
+
+    Args:
+        study: which the trials are of, or which has the same rows.
+        ranked: best first.
+    """
+    if len(ranked) < 2:
         return None
+    usual = noise(study).rmse
+    n_within = sum(objective(trial) - objective(ranked[0]) <= usual for trial in ranked)
+    within = f"{usual:.2g} RMSE"
     if n_within == 1:
         return 1, f"from here on more than {within} behind the first"
     return n_within, f"noise cannot tell the trials above this line apart (within {within})"

@@ -17,7 +17,7 @@ def leaderboard(study: StudyRecord) -> Section:
     if not rows:
         return Section("Leaderboard", (Problem("No trial is complete and no baseline is known."),))
     shown = [row for row in rows if row.baseline or (row.rank and row.rank <= N_ROWS)]
-    line_after, line = ranking.line_of_noise(study) or (0, "")
+    line_after, line = ranking.line_of_noise(study, ranked) or (0, "")
     values = value_columns(study) if ranked else []
     table_rows = []
     for row in shown:

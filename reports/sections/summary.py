@@ -204,7 +204,7 @@ def _top(study: StudyRecord) -> Table | None:
         return None
     rows = [row for row in ranking.standings(study) if row.trial][:N_ROWS]
     source = ranking.noise(study).source
-    line_after, line = ranking.line_of_noise(study) or (0, "")
+    line_after, line = ranking.line_of_noise(study, ranked) or (0, "")
     table_rows = []
     for i, row in enumerate(rows):
         assert row.trial is not None

@@ -53,6 +53,17 @@ def test_studies_of_the_same_rows_share_one_ranking(two: tuple[StudyRecord, ...]
     assert "one seed each" in headline(two).text
 
 
+def test_under_a_first_far_ahead_the_line_calls_nobody_alike(
+    two: tuple[StudyRecord, ...],
+) -> None:
+    ahead = replace(two[0].ranked[0], best_rmse=0.5)
+    trials = tuple(ahead if t.number == ahead.number else t for t in two[0].trials)
+    table = comparison_sections((replace(two[0], trials=trials), two[1]))["ranked-1"].blocks[1]
+    assert isinstance(table, Table)
+    rules = [row.rule for row in table.rows]
+    assert rules == ["from here on more than 0.01 RMSE behind the first", *[""] * (len(rules) - 1)]
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [

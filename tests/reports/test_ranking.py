@@ -82,18 +82,21 @@ def test_noise_cannot_tell_trials_within_it_from_the_first(study: StudyRecord) -
 
 
 def test_the_line_stands_under_the_last_trial_within_noise(study: StudyRecord) -> None:
-    line = ranking.line_of_noise(study_of(study, 1.0300, 1.0399, 1.0401))
+    some = study_of(study, 1.0300, 1.0399, 1.0401)
+    line = ranking.line_of_noise(some, some.trials)
     assert line is not None
     assert line[0] == 2
     assert "noise cannot tell" in line[1]
 
 
 def test_a_single_trial_has_no_line(study: StudyRecord) -> None:
-    assert ranking.line_of_noise(study_of(study, 1.03)) is None
+    one = study_of(study, 1.03)
+    assert ranking.line_of_noise(one, one.trials) is None
 
 
 def test_a_line_under_the_first_alone_says_how_far_the_others_are(study: StudyRecord) -> None:
-    line = ranking.line_of_noise(study_of(study, 1.03, 1.05))
+    two = study_of(study, 1.03, 1.05)
+    line = ranking.line_of_noise(two, two.trials)
     assert line == (1, "from here on more than 0.01 RMSE behind the first")
 
 
