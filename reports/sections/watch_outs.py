@@ -96,12 +96,21 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
 
 
 def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOut]:
-    """The default and the best baseline, where the leader of the verdict did not beat them; and
-    the best DCN, where plain of its size does as well."""
+    """Finalists without a mean; the default and the best baseline, where the leader of the verdict
+    did not beat them; and the best DCN, where plain of its size does as well."""
     leader = leading_finalist(study, results)
+    items = [
+        WatchOut(
+            f"Failed or diverged under {sum(rmse is None for rmse in found.rmse_by_seed)} of "
+            f"{len(found.rmse_by_seed)} seeds, so compared with nobody: "
+            f"{label(study, found.name)}.",
+            "verdict",
+        )
+        for found in results.finalists
+        if found.mean is None
+    ]
     if leader is None:
-        return []
-    items = []
+        return items
     for other in results.finalists:
         trial = trial_of(study, other.name)
         is_asked = trial.is_default if trial is not None else not is_model(study, other.name)

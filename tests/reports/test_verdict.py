@@ -81,12 +81,34 @@ def test_a_finalist_that_failed_under_a_seed_is_compared_with_nobody(study: Stud
     assert "1 of 5 failed or diverged" in repr(verdict(shown))
 
 
-def test_when_no_two_completed_nothing_is_decided(study: StudyRecord) -> None:
-    plain, dcn = best_of_each_arm(study)
-    shown = judged(study, {plain: 0.03, dcn: 0.01}, failed=(plain, dcn))
-    assert headline(shown).text.startswith("Not decided")
+def test_when_no_two_completed_nothing_is_decided(make: MakeStudy) -> None:
+    study = make(compare=False)
+    first, second = (trial.number for trial in study.ranked[:2])
+    shown = judged(study, {first: 0.03, second: 0.01}, failed=(first, second))
+    assert headline(shown).text == "Not decided: no two finalists completed under every seed"
+    assert headline(shown).detail.startswith("Of every pair at least one failed or diverged")
     assert verdict(shown) is not None
     assert summary(shown).blocks
+
+
+def test_an_arm_without_a_judged_finalist_leaves_the_question_open(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    other = next(t.number for t in study.ranked if t.arm == "plain" and t.number != plain)
+    shown = judged(study, {plain: 0.0, other: 0.03, dcn: 0.0}, failed=(dcn,))
+    assert headline(shown).text == "Not decided: no dcn finalist completed under every seed"
+    assert f"The best that did, #{plain} plain" in headline(shown).detail
+    watched = f"Failed or diverged under 1 of 5 seeds, so compared with nobody: #{dcn} dcn"
+    assert watched in repr(summary(shown))
+    both = judged(study, {plain: 0.0, dcn: 0.0}, failed=(plain, dcn))
+    assert headline(both).text == "Not decided: no plain or dcn finalist completed under every seed"
+
+
+def test_two_of_the_only_arm_are_told_by_their_numbers(study: StudyRecord) -> None:
+    trials = tuple(trial for trial in study.trials if trial.arm == "plain")
+    alone = replace(study, trials=trials)
+    first, second = alone.ranked[:2]
+    said = headline(judged(alone, {first.number: 0.03, second.number: 0.01})).text
+    assert said.startswith(f"#{second.number} plain") and f"beats #{first.number} plain" in said
 
 
 def test_a_frozen_list_without_results_decides_nothing_yet(study: StudyRecord) -> None:
