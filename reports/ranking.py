@@ -226,12 +226,16 @@ def label(trial: TrialRecord) -> str:
 
 
 def what_is_averaged(study: StudyRecord) -> str:
-    """What every RMSE of a report is: over which rows, of which epoch, clipped or not."""
+    """What every RMSE of a search is: over which rows, of which epoch, clipped or not."""
     data = described(study)
     n = data.validation.n_rows
     rows = f"{numbers.count(n)} validation rows" if n is not None else "all validation rows"
     if data.confirm is not None:
         rows += f" of the {numbers.count(data.validation.n_users)} users whom the search sees"
+    return rmse_over(rows)
+
+
+def rmse_over(rows: str) -> str:
     return f"RMSE in stars over {rows}, predictions unclipped, at each trial's best epoch"
 
 

@@ -19,7 +19,12 @@ from reports.blocks import (
     Table,
 )  # fmt: skip
 from reports.decision import headline_of_verdict, label, leading_finalist, smallest_tied
-from reports.judged_rows import judged_baseline, kept_users_text, optimism_in_short
+from reports.judged_rows import (
+    judged_baseline,
+    judged_on,
+    kept_users_text,
+    optimism_in_short,
+)
 from reports.sections.best_picture import best_picture
 from reports.sections.watch_outs import watch_outs
 
@@ -48,10 +53,11 @@ def summary(study: StudyRecord) -> Section:
 
 def _what_is_shown(study: StudyRecord) -> str:
     results = study.verdict.results if study.verdict else None
-    kept = kept_users_text(study)
-    said = f"{ranking.what_is_averaged(study)}; lower is better."
     if results is not None:
+        said = f"{ranking.rmse_over(judged_on(results))}; lower is better."
         return f"{said} {optimism_in_short(results)}".strip()
+    said = f"{ranking.what_is_averaged(study)}; lower is better."
+    kept = kept_users_text(study)
     return f"{said} {kept}." if kept else said
 
 
@@ -168,7 +174,9 @@ def _leader(study: StudyRecord) -> Numbers | None:
         items.append(
             (numbers.gap(leader.mean - bias), f"to the bias baseline, {numbers.rmse(bias)}")
         )
-    items.append((numbers.gap(leader.shrinkage), "to its own number in the search"))
+    items.append(
+        (numbers.gap(leader.shrinkage), "to its own number in the search, on the search's rows")
+    )
     return Numbers(tuple(items))
 
 

@@ -9,6 +9,7 @@ import pytest
 from experiments.cli.judged import cost_lines, verdict_lines
 from experiments.cli.wording import data_lines
 from experiments.records import StudyRecord
+from reports.blocks import Note, Numbers
 from reports.decision import headline_of_verdict
 from reports.optimism import optimism_of_best
 from reports.paper.latex import verdict_table
@@ -71,6 +72,15 @@ def test_before_the_verdict_the_first_screen_says_who_is_kept(confirmed: StudyRe
     said = repr(summary(before))
     assert "15,778 validation rows of the 190 users whom the search sees" in said
     assert "57 of the validation users (4,038 rows) are kept for the verdict" in said
+
+
+def test_the_first_screen_names_the_rows_of_each_of_its_numbers(confirmed: StudyRecord) -> None:
+    (note,) = (block.text for block in summary(confirmed).blocks if isinstance(block, Note))
+    assert note.startswith("RMSE in stars over 4,038 rows of 57 users whom the search never saw")
+    (_, numbers) = (
+        block.items for block in summary(confirmed).blocks if isinstance(block, Numbers)
+    )
+    assert numbers[-1][1] == "to its own number in the search, on the search's rows"
 
 
 def test_finalists_meet_the_baselines_of_the_rows_that_judge_them(confirmed: StudyRecord) -> None:
