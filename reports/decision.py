@@ -63,10 +63,15 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> 
     if pair.answer == Answer.BETTER:
         return Headline(f"{first} beats {second} by {by}", means)
     if pair.answer == Answer.TIE:
+        tie = f"{first} and {second} tie within {margin}"
+        if trial_of(study, pair.first) is None or trial_of(study, pair.second) is None:
+            return Headline(tie, means)
         smaller = smallest_tied(study, results)
-        taken = f" The smallest that ties with the leader: {_sized(smaller)}." if smaller else ""
+        if smaller is None:
+            return Headline(tie, f"{means} Which of those that tie is the smallest is not known.")
         return Headline(
-            f"{first} and {second} tie within {margin}: take the smaller", means + taken
+            f"{tie}: take the smaller",
+            f"{means} The smallest that ties with the leader: {_sized(smaller)}.",
         )
     n_seeds = len(study.verdict.seeds) if study.verdict else 0
     why = (
@@ -128,7 +133,10 @@ def _judged_trials(study: StudyRecord, results: VerdictResults) -> list[Finalist
 
 
 def smallest_tied(study: StudyRecord, results: VerdictResults) -> TrialRecord | None:
-    """Of the leader and the finalists that tie with it, the one with the fewest parameters."""
+    """Of the leader and the finalists that tie with it, the one with the fewest parameters.
+
+    None where the size of one of several is not known.
+    """
     trials = [found.name for found in _judged_trials(study, results)]
     if not trials:
         return None
@@ -138,8 +146,10 @@ def smallest_tied(study: StudyRecord, results: VerdictResults) -> TrialRecord | 
         pair = results.pair(leader, name)
         if pair is not None and pair.answer == Answer.TIE:
             tied.append(name)
-    sized = [t for name in tied if (t := trial_of(study, name)) and t.n_parameters is not None]
-    return min(sized, key=lambda t: (t.n_parameters or 0, t.number), default=None)
+    models = [trial for name in tied if (trial := trial_of(study, name))]
+    if len(models) > 1 and any(trial.n_parameters is None for trial in models):
+        return None
+    return min(models, key=lambda t: (t.n_parameters or 0, t.number))
 
 
 def trial_of(study: StudyRecord, name: str) -> TrialRecord | None:

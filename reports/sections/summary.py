@@ -18,7 +18,7 @@ from reports.blocks import (
     Section,
     Table,
 )  # fmt: skip
-from reports.decision import headline_of_verdict, label, leading_finalist, smallest_tied
+from reports.decision import headline_of_verdict, label, leading_finalist, smallest_tied, trial_of
 from reports.judged_rows import (
     judged_baseline,
     judged_on,
@@ -197,13 +197,16 @@ def next_command(study: StudyRecord) -> Command:
             + (f" ({cost.text})" if cost else ""),
             (f"recsweep verdict {name}",),
         )
+    leader = leading_finalist(study, study.verdict.results)
+    if leader is None:
+        return Command("See the trials", (f"recsweep show {name}",))
     smallest = smallest_tied(study, study.verdict.results)
-    if smallest is not None:
-        which = shlex.quote(f"{study.name}:{smallest.number}")
-        return Command(
-            "Take the leader, or the smallest that ties with it", (f"recsweep export {which}",)
-        )
-    return Command("See the trials", (f"recsweep show {name}",))
+    taken = smallest or trial_of(study, leader.name)
+    assert taken is not None
+    return Command(
+        "Take the leader, or the smallest that ties with it" if smallest else "Take the leader",
+        (f"recsweep export {shlex.quote(f'{study.name}:{taken.number}')}",),
+    )
 
 
 def _top(study: StudyRecord) -> Table | None:

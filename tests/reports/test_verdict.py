@@ -47,6 +47,19 @@ def test_models_within_the_margin_tie_and_the_smaller_is_taken(study: StudyRecor
     assert f"made-up:{smaller.number}" in next_command(tied).lines[0]
 
 
+def test_of_a_tie_with_a_model_of_unknown_size_the_leader_is_offered(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    unknown = tuple(
+        replace(trial, n_parameters=None) if trial.number == dcn else trial
+        for trial in study.trials
+    )
+    tied = judged(replace(study, trials=unknown), {plain: 0.0208, dcn: 0.02})
+    assert headline(tied).text == "dcn and plain tie within 0.003"
+    assert "the smallest is not known" in headline(tied).detail
+    assert next_command(tied).purpose == "Take the leader"
+    assert f"made-up:{dcn}" in next_command(tied).lines[0]
+
+
 def test_between_a_tie_and_a_win_nothing_is_decided(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     said = headline(judged(study, {plain: 0.0228, dcn: 0.02}))
@@ -64,6 +77,12 @@ def test_a_single_finalist_meets_the_best_baseline(make: MakeStudy) -> None:
     study = make(compare=False)
     said = headline(judged(study, {study.ranked[0].number: 0.01}))
     assert "beats matrix factorisation by" in said.text
+
+
+def test_of_a_tie_with_a_baseline_no_smaller_model_is_named(make: MakeStudy) -> None:
+    study = make(compare=False)
+    said = headline(judged(study, {study.ranked[0].number: 0.0385}))
+    assert said.text.endswith("tie within 0.003") and "smallest" not in said.detail
 
 
 def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:
