@@ -196,7 +196,11 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
             Column("best", "Lowest validation RMSE of a COMPLETE trial; one seed.", True),
             Column("trial", "The trial that has it."),
             Column("bias", "Validation RMSE of the user + item bias.", True),
-            Column("to default", "Best RMSE minus the default configuration's.", True),
+            Column(
+                "to default",
+                "Best RMSE minus the best default configuration's; 0 where it is one.",
+                True,
+            ),
             Column("complete", "COMPLETE search trials of all that were started.", True),
             Column("time", "Training and evaluation of all its trials.", True),
             Column("validation rows", "Ratings that it was judged on.", True),

@@ -97,8 +97,9 @@ def ranked_trials(study: StudyRecord) -> tuple[TrialRecord, ...]:
 
 
 def default_trial(study: StudyRecord) -> TrialRecord | None:
-    """The default configuration: trial 0, or the first of the search that is one."""
-    return next((trial for trial in study.search_trials if trial.is_default), None)
+    """The best default configuration (each arm has its own); the first where none is COMPLETE."""
+    trials = (*ranked_trials(study), *study.search_trials)
+    return next((trial for trial in trials if trial.is_default), None)
 
 
 def bias_rmse(study: StudyRecord) -> float | None:

@@ -145,11 +145,11 @@ def _best(study: StudyRecord) -> Numbers | None:
     if default is None:
         items.append((numbers.NOTHING, "no default configuration among the trials"))
     elif default is best:
-        items.append((numbers.gap(0.0), "it is the default configuration"))
+        items.append((numbers.gap(0.0), "it is a default configuration"))
     elif default.is_ranked and default.best_rmse is not None:
         gap = numbers.gap(ranking.objective(best) - default.best_rmse)
         name = f"#{default.number}"
-        items.append((gap, f"to the default, {name}, {numbers.rmse(default.best_rmse)}"))
+        items.append((gap, f"to the best default, {name}, {numbers.rmse(default.best_rmse)}"))
     else:
         became = "diverged" if default.is_diverged else default.state.value
         items.append((numbers.NOTHING, f"to the default: #{default.number} is {became}"))

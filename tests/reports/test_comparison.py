@@ -53,6 +53,17 @@ def test_studies_of_the_same_rows_share_one_ranking(two: tuple[StudyRecord, ...]
     assert "one seed each" in headline(two).text
 
 
+def test_a_default_that_is_the_best_has_gained_nothing_over_the_default(
+    two: tuple[StudyRecord, ...],
+) -> None:
+    plain, dcn, *_ = two[0].trials
+    first = replace(two[0], trials=(replace(plain, best_rmse=0.96), replace(dcn, best_rmse=0.95)))
+    table = comparison_sections((first, two[1]))["summary"].blocks[1]
+    assert isinstance(table, Table)
+    at = [column.title for column in table.columns].index("to default")
+    assert {row.cells[0]: row.cells[at] for row in table.rows}["first"] == "0.0000"
+
+
 def test_under_a_first_far_ahead_the_line_calls_nobody_alike(
     two: tuple[StudyRecord, ...],
 ) -> None:

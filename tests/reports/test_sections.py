@@ -90,17 +90,20 @@ def test_without_a_bias_baseline_none_is_claimed(study: StudyRecord) -> None:
     assert "to the bias baseline" not in words(bare)
 
 
-def test_the_gap_to_trial_0_is_told(study: StudyRecord) -> None:
-    best, default = study.ranked[0], study.trials[0]
-    assert best.best_rmse is not None and default.best_rmse is not None
-    gap = f"{best.best_rmse - default.best_rmse:+.4f}".replace("-", "−")
-    assert gap in words(study)
-    assert f"to the default, #0, {default.best_rmse:.4f}" in words(study)
+def test_the_gap_to_the_best_default_is_told(study: StudyRecord) -> None:
+    plain, dcn, *others = study.trials
+    assert plain.is_default and dcn.is_default
+    defaults = replace(plain, best_rmse=0.99), replace(dcn, best_rmse=0.98)
+    best = replace(others[0], state=TrialState.COMPLETE, best_rmse=0.95)
+    said = words(replace(study, trials=(*defaults, best)))
+    assert "'−0.0300', 'to the best default, #1, 0.9800'" in said
+    said = words(replace(study, trials=defaults))
+    assert "'0.0000', 'it is a default configuration'" in said
 
 
 def test_a_default_that_did_not_complete_is_told(study: StudyRecord) -> None:
-    pruned = replace(study.trials[0], state=TrialState.PRUNED)
-    changed = replace(study, trials=(pruned, *study.trials[1:]))
+    pruned = tuple(replace(trial, state=TrialState.PRUNED) for trial in study.trials[:2])
+    changed = replace(study, trials=(*pruned, *study.trials[2:]))
     assert "#0 is PRUNED" in words(changed)
     assert "did not complete" in watch_outs(changed)
 
