@@ -93,12 +93,12 @@ def _quality(study: StudyRecord, trial: TrialRecord) -> list[str]:
     ]
     results = study.verdict.results if study.verdict else None
     found = results.finalist(trial.name) if results else None
-    if found is not None and results is not None and study.verdict is not None:
+    if found is not None and found.mean is not None and results is not None:
         interval = ""
         if found.low is not None:
             interval = f" ({numbers.rmse(found.low)} to {numbers.rmse(found.high)})"
         lines.append(
-            f"- mean over {len(study.verdict.seeds)} fresh seeds {numbers.rmse(found.mean)}"
+            f"- mean over {len(found.rmse_by_seed)} fresh seeds {numbers.rmse(found.mean)}"
             f"{interval}, on {judged_on(results)}"
         )
     headline = headline_of_verdict(study)

@@ -8,6 +8,7 @@ from experiments.records import BaselineRecord, StudyRecord
 from reports.blocks import Beside, Picture, Problem, Table
 from reports.decision import smallest_tied
 from reports.exports import verdict_frame
+from reports.model_card import model_card
 from reports.render import write_report
 from reports.sections.data import data
 from reports.sections.summary import headline, next_command, summary
@@ -120,6 +121,14 @@ def test_an_arm_without_a_judged_finalist_leaves_the_question_open(study: StudyR
     assert watched in repr(summary(shown))
     both = judged(study, {plain: 0.0, dcn: 0.0}, failed=(plain, dcn))
     assert headline(both).text == "Not decided: no plain or dcn finalist completed under every seed"
+
+
+def test_a_model_card_gives_a_mean_only_where_there_is_one(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = judged(study, {plain: 0.0, dcn: 0.0}, failed=(dcn,))
+    said = {n: model_card(shown, t) for n in (plain, dcn) if (t := shown.trial(n))}
+    assert "mean over 5 fresh seeds 0." in said[plain]
+    assert "mean over" not in said[dcn]
 
 
 def test_two_of_the_only_arm_are_told_by_their_numbers(study: StudyRecord) -> None:
