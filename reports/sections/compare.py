@@ -23,14 +23,17 @@ def compare(study: StudyRecord) -> Section | None:
         dots = {name: _thinned(arm) for name, arm in with_complete.items()}
         bias = ranking.bias_rmse(study)
         lines = [] if bias is None else [("bias baseline", bias)]
-        thinned = any(len(dots[name]) < len(arm.ranked) for name, arm in with_complete.items())
+        thinned = ", ".join(
+            f"{len(dots[name]):,} of {len(arm.ranked):,} {name}"
+            for name, arm in with_complete.items()
+            if len(dots[name]) < len(arm.ranked)
+        )
         blocks.append(
             picture(
                 "arms",
                 "Every COMPLETE trial of each arm by its RMSE; filled: the arm's best; bar: its "
                 "median. Heights within a row mean nothing; the worst twentieth may stand at "
-                "the right end."
-                + (f" Of each arm {N_DOTS} trials are drawn, evenly by rank." if thinned else ""),
+                "the right end." + (f" Drawn, evenly by rank: {thinned}." if thinned else ""),
                 "; ".join(
                     f"{name}: best {numbers.rmse(ranking.objective(arm.ranked[0]))}, median "
                     f"{numbers.rmse(arm.median_rmse)} of {len(arm.ranked)} complete trials"

@@ -253,6 +253,15 @@ def test_an_arm_without_a_complete_trial_has_its_row(study: StudyRecord) -> None
     assert [row.cells[:2] for row in table.rows][1] == ("dcn", "–")
 
 
+def test_of_a_large_arm_the_caption_says_how_many_trials_are_drawn(study: StudyRecord) -> None:
+    plain, dcn = (next(t for t in study.ranked if t.arm == arm) for arm in ("plain", "dcn"))
+    many = tuple(replace(plain, number=i + 2) for i in range(401))
+    section = compare(replace(study, trials=(*many, dcn)))
+    assert section is not None
+    (drawn,) = (block for block in section.blocks if isinstance(block, Picture))
+    assert drawn.caption.endswith(" Drawn, evenly by rank: 201 of 401 plain.")
+
+
 def test_each_trial_without_a_rank_is_listed_once(study: StudyRecord) -> None:
     tables = [block for block in failures(study).blocks if isinstance(block, Table)]
     listed = [row.cells[0].split()[0] for table in tables for row in table.rows]
