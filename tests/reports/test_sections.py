@@ -6,6 +6,7 @@ import pytest
 
 from experiments.records import BaselineRecord, StudyRecord, TrialState
 from reports.blocks import Beside, Facts, Picture, Table, Text, WatchOuts
+from reports.sections.baselines import baselines
 from reports.sections.compare import compare
 from reports.sections.edges import edges_of_best
 from reports.sections.failures import failures
@@ -146,6 +147,11 @@ def test_the_next_command_fits_the_state(study: StudyRecord) -> None:
 
 def test_a_driver_that_has_nothing_left_to_run_counts_as_finished(study: StudyRecord) -> None:
     assert next_command(replace(study, state="running")) == next_command(study)
+
+
+def test_what_validation_chooses_of_the_baselines_is_told(study: StudyRecord) -> None:
+    (text,) = (block.text for block in baselines(study).blocks if isinstance(block, Text))
+    assert "these also choose the regularisation of the bias and the epoch of the matrix" in text
 
 
 def test_the_leaderboard_holds_complete_trials_and_baselines_only(study: StudyRecord) -> None:
