@@ -65,7 +65,7 @@ def headline(study: StudyRecord) -> Headline:
     """What may be said: the first of six fixed sentences that is true."""
     ranked = ranking.ranked_trials(study)
     if not ranked:
-        return Headline("No trial finished", _why_none(study))
+        return Headline("No trial is complete", _why_none(study))
     if (decided := headline_of_verdict(study)) is not None:
         return decided
     best = ranked[0]

@@ -78,8 +78,8 @@ def test_equalling_the_bias_baseline_does_not_beat_it(study: StudyRecord) -> Non
     assert headline(equal).text == "No model beats the bias baseline"
 
 
-def test_nothing_complete_means_that_no_trial_finished(study: StudyRecord) -> None:
-    assert headline(without_complete(study)).text == "No trial finished"
+def test_nothing_complete_is_the_headline(study: StudyRecord) -> None:
+    assert headline(without_complete(study)).text == "No trial is complete"
     said = headline(without_complete(study)).detail
     assert said.startswith(f"None of {len(study.search_trials)} is COMPLETE (") and "failed" in said
     assert "The first that failed, #" in said and ": " in said
