@@ -51,6 +51,7 @@ def test_studies_of_the_same_rows_share_one_ranking(two: tuple[StudyRecord, ...]
     assert table.rows[0].cells[3] == f"{best:.4f}"
     assert [row.cells[3] for row in table.rows] == sorted(row.cells[3] for row in table.rows)
     assert "one seed each" in headline(two).text
+    assert "than the 0.01 that one seed and these users usually make" in headline(two).detail
 
 
 def test_a_default_that_is_the_best_has_gained_nothing_over_the_default(

@@ -129,6 +129,7 @@ def test_a_model_card_gives_a_mean_only_where_there_is_one(study: StudyRecord) -
     said = {n: model_card(shown, t) for n in (plain, dcn) if (t := shown.trial(n))}
     assert "mean over 5 fresh seeds 0." in said[plain]
     assert "mean over" not in said[dcn]
+    assert "Differences under 0.01 between models of one seed each" in said[dcn]
 
 
 def test_two_of_the_only_arm_are_told_by_their_numbers(study: StudyRecord) -> None:
