@@ -154,12 +154,10 @@ def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
         return Headline("Nothing to compare yet", "Fewer than two studies have a complete trial.")
     (first_rmse, leader), (second_rmse, second) = led[:2]
     apart = second_rmse - first_rmse
-    margin = ranking.margin(groups[0][0]).rmse
-    side = "less" if apart <= margin else "more"
     return Headline(
         "Not decided: one seed each",
-        f"The best trial of {leader} is {numbers.ahead(apart)} the best of {second}, {side} "
-        f"than the {margin:.2g} that noise alone explains. The same rows judged all of them.",
+        f"The best trial of {leader} is {numbers.ahead(apart)} the best of {second}, "
+        f"{ranking.beside_noise(groups[0][0], apart)}. The same rows judged all of them.",
     )
 
 
@@ -198,7 +196,11 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
             Column("best", "Lowest validation RMSE of a COMPLETE trial; one seed.", True),
             Column("trial", "The trial that has it."),
             Column("bias", "Validation RMSE of the user + item bias.", True),
-            Column("to default", "Best RMSE minus the default configuration's.", True),
+            Column(
+                "to default",
+                "Best RMSE minus the best default configuration's; 0 where it is one.",
+                True,
+            ),
             Column("complete", "COMPLETE search trials of all that were started.", True),
             Column("time", "Training and evaluation of all its trials.", True),
             Column("validation rows", "Ratings that it was judged on.", True),
@@ -211,7 +213,6 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
 
 
 def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
-    margin = ranking.margin(group[0])
     rows: list[tuple[float, str, StudyRecord, TrialRecord]] = sorted(
         (
             (ranking.objective(trial), study.name, study, trial)
@@ -224,7 +225,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
     bias = next((b for study in group if (b := ranking.bias_rmse(study)) is not None), None)
     if not rows:
         return Section(title, (Text(f"No trial of {names} is complete."),))
-    n_tied = sum(rmse <= rows[0][0] + margin.rmse for rmse, *_ in rows)
+    line_after, line = ranking.line_of_noise(group[0], [trial for *_, trial in rows]) or (0, "")
     table_rows = []
     for place, (rmse, _, study, trial) in enumerate(rows[:N_ROWS], start=1):
         table_rows.append(
@@ -240,10 +241,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
                     numbers.summary(trial.values, at_most=5),
                 ),
                 look="best" if place == 1 else "plain",
-                rule=f"noise cannot tell the trials above this line apart (within {margin.rmse:.2g}"
-                " RMSE)"
-                if place == n_tied
-                else "",
+                rule=line if place == line_after else "",
             )
         )
     table = Table(
@@ -259,7 +257,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
             Column("values", "The first things that the search chose.", is_wide=True),
         ),
         rows=tuple(table_rows),
-        note="" if n_tied <= N_ROWS else f"Noise cannot tell the first {n_tied:,} apart.",
+        note=f"Noise cannot tell the first {line_after:,} apart." if line_after > N_ROWS else "",
         is_sortable=True,
     )
     said = (

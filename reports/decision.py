@@ -21,16 +21,9 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
     results = study.verdict.results if study.verdict else None
     if results is None:
         return None
-    pair = deciding_pair(study, results)
-    if pair is None:
-        return Headline(
-            "Not decided: no two finalists completed",
-            "Under every fresh seed at least one of each pair failed or diverged.",
-        )
     best = leading_finalist(study, results)
     bias = judged_baseline(study, results, "bias")
-    assert best is not None and best.mean is not None
-    if bias is not None and best.mean >= bias:
+    if best is not None and best.mean is not None and bias is not None and best.mean >= bias:
         return Headline(
             "No model beats the bias baseline",
             f"The best finalist, {label(study, best.name)}, has a mean RMSE of "
@@ -38,21 +31,47 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
             f"{numbers.rmse(bias)}"
             + (f", on {judged_on(results)}." if results.is_confirmed else "."),
         )
-    return _sentence(study, results, pair)
+    pair = deciding_pair(study, results)
+    return _unanswered(study, results) if pair is None else _sentence(study, results, pair)
+
+
+def _unanswered(study: StudyRecord, results: VerdictResults) -> Headline:
+    """Where those that could have answered did not complete."""
+    completed = {arm_of(study, found.name) for found in _judged_trials(study, results)}
+    lost = [arm.arm for arm in ranking.arms(study) if arm.arm not in completed]
+    who = f"{' or '.join(lost)} finalist" if lost else "two finalists"
+    best = leading_finalist(study, results)
+    return Headline(
+        f"Not decided: no {who} completed under every seed",
+        "Of every pair at least one failed or diverged under some seed."
+        if best is None
+        else f"The best that did, {label(study, best.name)}, has a mean RMSE of "
+        f"{numbers.rmse(best.mean)} over its seeds, on {judged_on(results)}.",
+    )
 
 
 def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> Headline:
-    first, second = short_label(study, pair.first), short_label(study, pair.second)
+    arms = arm_of(study, pair.first), arm_of(study, pair.second)
+    first, second = (
+        (label(study, pair.first), label(study, pair.second))
+        if None in arms or arms[0] == arms[1]
+        else arms
+    )
     by = f"{-pair.estimate:.4f} ({numbers.plain(-pair.high)} to {numbers.plain(-pair.low)})"
     margin = f"{results.margin:.2g}"
     means = _means(study, results, pair)
     if pair.answer == Answer.BETTER:
         return Headline(f"{first} beats {second} by {by}", means)
     if pair.answer == Answer.TIE:
+        tie = f"{first} and {second} tie within {margin}"
+        if trial_of(study, pair.first) is None or trial_of(study, pair.second) is None:
+            return Headline(tie, means)
         smaller = smallest_tied(study, results)
-        taken = f" The smallest that ties with the leader: {_sized(smaller)}." if smaller else ""
+        if smaller is None:
+            return Headline(tie, f"{means} Which of those that tie is the smallest is not known.")
         return Headline(
-            f"{first} and {second} tie within {margin}: take the smaller", means + taken
+            f"{tie}: take the smaller",
+            f"{means} The smallest that ties with the leader: {_sized(smaller)}.",
         )
     n_seeds = len(study.verdict.seeds) if study.verdict else 0
     why = (
@@ -83,22 +102,20 @@ def _means(study: StudyRecord, results: VerdictResults, pair: PairResult) -> str
 def deciding_pair(study: StudyRecord, results: VerdictResults) -> PairResult | None:
     """The comparison that answers the study's question, the better mean first.
 
-    With arms: the best finalist of the leading arm against the best of the next. Without: the two
-    best finalists; with one of them only, it and the best baseline.
+    With two arms or more: the best finalist of the leading arm against the best of the next; None
+    where fewer than two arms have one with a mean. Without: the two best finalists; with one of
+    them only, it and the best baseline.
     """
-    with_mean = [
-        f for f in results.finalists if f.mean is not None and not control_of(study, f.name)
-    ]
-    trials = [f for f in with_mean if trial_of(study, f.name)]
-    if not trials:
-        return None
-    by_arm: dict[str | None, FinalistResult] = {}
-    for found in trials:
-        trial = trial_of(study, found.name)
-        by_arm.setdefault(trial.arm if trial else None, found)
-    contestants = list(by_arm.values()) if len(by_arm) > 1 else trials
-    if len(contestants) < 2:
-        contestants = with_mean
+    contestants = _judged_trials(study, results)
+    if len(ranking.arms(study)) > 1:
+        by_arm: dict[str | None, FinalistResult] = {}
+        for found in contestants:
+            by_arm.setdefault(arm_of(study, found.name), found)
+        contestants = list(by_arm.values())
+    elif len(contestants) == 1:
+        contestants = [
+            f for f in results.finalists if f.mean is not None and not control_of(study, f.name)
+        ]
     if len(contestants) < 2:
         return None
     first, second = contestants[:2]
@@ -107,14 +124,20 @@ def deciding_pair(study: StudyRecord, results: VerdictResults) -> PairResult | N
 
 def leading_finalist(study: StudyRecord, results: VerdictResults) -> FinalistResult | None:
     """The trial with the best mean; None where none completed under every seed."""
-    return next(
-        (f for f in results.finalists if f.mean is not None and trial_of(study, f.name)), None
-    )
+    return next(iter(_judged_trials(study, results)), None)
+
+
+def _judged_trials(study: StudyRecord, results: VerdictResults) -> list[FinalistResult]:
+    """Trials of the search that completed under every seed, best first."""
+    return [f for f in results.finalists if f.mean is not None and trial_of(study, f.name)]
 
 
 def smallest_tied(study: StudyRecord, results: VerdictResults) -> TrialRecord | None:
-    """Of the leader and the finalists that tie with it, the one with the fewest parameters."""
-    trials = [f.name for f in results.finalists if f.mean is not None and trial_of(study, f.name)]
+    """Of the leader and the finalists that tie with it, the one with the fewest parameters.
+
+    None where the size of one of several is not known.
+    """
+    trials = [found.name for found in _judged_trials(study, results)]
     if not trials:
         return None
     leader, *others = trials
@@ -123,8 +146,10 @@ def smallest_tied(study: StudyRecord, results: VerdictResults) -> TrialRecord | 
         pair = results.pair(leader, name)
         if pair is not None and pair.answer == Answer.TIE:
             tied.append(name)
-    sized = [t for name in tied if (t := trial_of(study, name)) and t.n_parameters is not None]
-    return min(sized, key=lambda t: (t.n_parameters or 0, t.number), default=None)
+    models = [trial for name in tied if (trial := trial_of(study, name))]
+    if len(models) > 1 and any(trial.n_parameters is None for trial in models):
+        return None
+    return min(models, key=lambda t: (t.n_parameters or 0, t.number))
 
 
 def trial_of(study: StudyRecord, name: str) -> TrialRecord | None:
@@ -170,12 +195,6 @@ def label(study: StudyRecord, name: str) -> str:
         return f"plain, size of #{control.number}"
     baseline = study.baseline(name)
     return baseline.label if baseline else name
-
-
-def short_label(study: StudyRecord, name: str) -> str:
-    """The arm where arms are compared, else as `label`."""
-    trial = trial_of(study, name)
-    return trial.arm if trial is not None and trial.arm is not None else label(study, name)
 
 
 def _sized(trial: TrialRecord) -> str:

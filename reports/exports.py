@@ -67,7 +67,7 @@ _FIXED: dict[str, tuple[str, str, Callable[[TrialRecord], Any]]] = {
 _RANKED = {
     "rank": "Place among COMPLETE search trials by best_rmse; empty for others.",
     "to_bias": "best_rmse minus the bias baseline's; COMPLETE only.",
-    "to_default": "best_rmse minus the default configuration's; COMPLETE only.",
+    "to_default": "best_rmse minus the best default configuration's; COMPLETE only.",
     "to_first": "best_rmse minus the best trial's; COMPLETE only.",
 }
 _REPRODUCE = "Trains it again: its values as a sweep file, then that file."

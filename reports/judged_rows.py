@@ -47,13 +47,12 @@ def optimism_text(results: VerdictResults) -> str:
     return chosen + how + f"{results.optimism:.4f} higher: at most about as much too good." + cure
 
 
-def optimism_in_short(results: VerdictResults) -> str:
+def optimism_in_short(study: StudyRecord, results: VerdictResults) -> str:
     """One sentence for a first screen; empty where there is nothing to warn of."""
     if results.is_confirmed or results.optimism is None or results.optimism < 0.00005:
         return ""
-    return (
-        f"Judged on the users who chose it, the first looks up to {results.optimism:.4f} too good."
-    )
+    first = f"#{study.ranked[0].number}, first of the search, " if study.ranked else "the first "
+    return f"Judged on the users who chose it, {first}looks up to {results.optimism:.4f} too good."
 
 
 def baselines_text(study: StudyRecord, results: VerdictResults) -> str:

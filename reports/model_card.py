@@ -93,12 +93,12 @@ def _quality(study: StudyRecord, trial: TrialRecord) -> list[str]:
     ]
     results = study.verdict.results if study.verdict else None
     found = results.finalist(trial.name) if results else None
-    if found is not None and results is not None and study.verdict is not None:
+    if found is not None and found.mean is not None and results is not None:
         interval = ""
         if found.low is not None:
             interval = f" ({numbers.rmse(found.low)} to {numbers.rmse(found.high)})"
         lines.append(
-            f"- mean over {len(study.verdict.seeds)} fresh seeds {numbers.rmse(found.mean)}"
+            f"- mean over {len(found.rmse_by_seed)} fresh seeds {numbers.rmse(found.mean)}"
             f"{interval}, on {judged_on(results)}"
         )
     headline = headline_of_verdict(study)
@@ -108,14 +108,14 @@ def _quality(study: StudyRecord, trial: TrialRecord) -> list[str]:
 
 
 def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
-    data, margin = described(study), ranking.margin(study).rmse
+    data, usual = described(study), ranking.noise(study).rmse
     bias = ranking.bias_rmse(study)
     lines = []
     if bias is not None and trial.best_rmse is not None and trial.best_rmse >= bias:
         lines.append("- It does not beat a user and an item bias alone.")
     lines.append(
         "- Its RMSE was the reason to choose it, on the same rows: expect a worse one elsewhere. "
-        f"Differences under {margin:.2g} are within the noise."
+        f"Differences under {usual:.2g} between models of one seed each are within the noise."
     )
     if data.validation.unseen_users is not None:
         lines.append(

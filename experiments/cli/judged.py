@@ -83,7 +83,7 @@ def verdict_lines(study: StudyRecord) -> list[str]:
         lines.append("         " + "  ".join(cell for cell in cells if cell))
     lines.append(f"verdict  {headline.text}")
     lines.append(f"         {headline.detail}")
-    if said := optimism_in_short(results):
+    if said := optimism_in_short(study, results):
         lines.append(f"         {said}")
     return lines
 

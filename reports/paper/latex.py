@@ -124,10 +124,10 @@ def _caption(study: StudyRecord, n_ranked: int) -> str:
     on = f" on {data.name} ({data.split.get('method', 'unknown')} split)" if data.name else ""
     best = f"The best {min(N_TRIALS, n_ranked)} of {n_ranked:,} complete trials" if n_ranked else ""
     who = f"{best}, the default and the baselines" if best else "The baselines"
-    margin = ranking.margin(study).rmse
+    noise = ranking.noise(study).rmse
     return (
         f"{who}{on}. {ranking.what_is_averaged(study)}, one seed each; to bias: RMSE minus the "
-        f"bias baseline's. Differences under {margin:.2g} are within the noise."
+        f"bias baseline's. Differences under {noise:.2g} are within the noise."
     )
 
 

@@ -157,13 +157,13 @@ def _effort(study: StudyRecord) -> list[str]:
 
 
 def _tests(study: StudyRecord) -> str:
-    margin = ranking.margin(study).rmse
+    noise = ranking.noise(study).rmse
     results = study.verdict.results if study.verdict else None
     if study.verdict is None or results is None:
         return (
             "Every trial was trained under one seed and no test of significance was made; the best "
             "of many trials is optimistic on the rows it was chosen on, and differences under "
-            f"{margin:.2g} RMSE are not interpreted."
+            f"{noise:.2g} RMSE are not interpreted."
         )
     has_control = any(finalist.is_control for finalist in study.verdict.finalists)
     control = ", a plain model of the best dcn's size" if has_control else ""

@@ -39,11 +39,13 @@ def baselines(study: StudyRecord) -> Section:
         "Baselines",
         (
             Text(
-                "Fitted on the train rows alone and scored on the validation rows of every trial"
+                "Fitted on the train rows, and scored on the validation rows of every trial; these "
+                "also choose the regularisation of the bias and the epoch of the matrix "
+                "factorisation, as they choose each trial's epoch. "
                 + (
-                    f" ({kept}, and their numbers on those stand in the verdict). "
+                    f"{kept}; their numbers on those stand in the verdict. "
                     if (kept := kept_users_text(study))
-                    else ". "
+                    else ""
                 )
                 + "A model that does not beat them has learned nothing worth its training."
             ),

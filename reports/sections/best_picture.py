@@ -75,8 +75,8 @@ def _best_dots(study: StudyRecord) -> Picture | None:
             )  # fmt: skip
         dots.append(Dot(name, row.rmse, colour, row.trial is None, may_be_off=not is_near))
     ranked = ranking.ranked_trials(study)
-    margin = ranking.margin(study)
-    tied_to = ranking.objective(ranked[0]) + margin.rmse if ranked else None
+    usual = ranking.noise(study).rmse
+    shaded_to = ranking.objective(ranked[0]) + usual if ranked else None
     n = min(len(ranked), N_DOTS)
     what = [f"the best {n} trials" if n > 1 else "the only complete trial"] if n else []
     if any(row.trial is default and row.rank and row.rank > n for row in shown):
@@ -87,7 +87,8 @@ def _best_dots(study: StudyRecord) -> Picture | None:
     if n:
         caption += (
             ". Hollow: one seed, no interval. Filled: no seed at all. "
-            f"Shaded: within {margin.rmse:.2g} of the first, where noise cannot tell trials apart"
+            f"Shaded: within {usual:.2g} of the first, as much as one seed and these users usually "
+            "make"
         )
     if any(dot.may_be_off for dot in dots):
         caption += ". An arrow: off the scale"
@@ -96,5 +97,5 @@ def _best_dots(study: StudyRecord) -> Picture | None:
         "best",
         f"{caption[0].upper()}{caption[1:]}.",
         f"Validation RMSE: {alt}.",
-        lambda width: dot_plot(dots, tied_to=tied_to, width=width),
+        lambda width: dot_plot(dots, tied_to=shaded_to, width=width),
     )

@@ -23,14 +23,17 @@ def compare(study: StudyRecord) -> Section | None:
         dots = {name: _thinned(arm) for name, arm in with_complete.items()}
         bias = ranking.bias_rmse(study)
         lines = [] if bias is None else [("bias baseline", bias)]
-        thinned = any(len(dots[name]) < len(arm.ranked) for name, arm in with_complete.items())
+        thinned = ", ".join(
+            f"{len(dots[name]):,} of {len(arm.ranked):,} {name}"
+            for name, arm in with_complete.items()
+            if len(dots[name]) < len(arm.ranked)
+        )
         blocks.append(
             picture(
                 "arms",
                 "Every COMPLETE trial of each arm by its RMSE; filled: the arm's best; bar: its "
                 "median. Heights within a row mean nothing; the worst twentieth may stand at "
-                "the right end."
-                + (f" Of each arm {N_DOTS} trials are drawn, evenly by rank." if thinned else ""),
+                "the right end." + (f" Drawn, evenly by rank: {thinned}." if thinned else ""),
                 "; ".join(
                     f"{name}: best {numbers.rmse(ranking.objective(arm.ranked[0]))}, median "
                     f"{numbers.rmse(arm.median_rmse)} of {len(arm.ranked)} complete trials"
@@ -53,19 +56,17 @@ def _verdict(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> str:
         return "Fewer than two arms have a complete trial: there is nothing to compare yet."
     first, second = with_best[:2]
     apart = ranking.objective(second.ranked[0]) - ranking.objective(first.ranked[0])
-    margin = ranking.margin(study)
     decided = (
         "These are the search's own numbers, under one seed each; the verdict judges the best."
         if study.verdict is not None and study.verdict.results is not None
         else "Not decided: one seed each, and the best of many is chosen on the rows that it is "
         "judged on."
     )
-    side = "within" if apart <= margin.rmse else "beyond"
     return (
         f"{first.arm} {numbers.rmse(ranking.objective(first.ranked[0]))} (best of "
         f"{len(first.ranked)} complete), {second.arm} "
         f"{numbers.rmse(ranking.objective(second.ranked[0]))} (best of {len(second.ranked)}): "
-        f"{apart:.4f} apart, {side} the {margin.rmse:.2g} that noise alone explains. {decided} "
+        f"{apart:.4f} apart, {ranking.beside_noise(study, apart)}. {decided} "
         f"Trials given to each arm: {', '.join(f'{len(arm.trials):,} {arm.arm}' for arm in arms)}."
     )
 

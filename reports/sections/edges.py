@@ -24,9 +24,9 @@ class Edge:
     side: str
     """`lower end` or `upper end`."""
     span: str
-    n_tied: int
+    n_near: int
     """Trials that noise cannot tell from the best with a value on the same edge, it included."""
-    n_tied_active: int
+    n_near_active: int
     """Trials that noise cannot tell from the best in which the dimension is active."""
 
 
@@ -35,7 +35,7 @@ def edges(study: StudyRecord) -> Section | None:
     if not best:
         return None
     found = edges_of_best(study)
-    n = len(ranking.tied_trials(study))
+    n = len(ranking.trials_within_noise(study))
     how = (
         "A value is on the edge in the outer 5 % of its range (on the scale it is drawn from), or "
         "when it is the first or last of the numbers to choose from. Not counted: an end at 0, "
@@ -61,7 +61,7 @@ def edges(study: StudyRecord) -> Section | None:
                     Column("range", "What the search could choose in that trial."),
                     Column("side", "The end that the value is at."),
                     Column(
-                        "also tied trials",
+                        "also near trials",
                         f"Of the {n} trials that noise cannot tell from the best, the best "
                         "included and the dimension active: how many lie on the same edge. The "
                         "more, the likelier that the range is too narrow.",
@@ -69,7 +69,7 @@ def edges(study: StudyRecord) -> Section | None:
                     ),
                 ),
                 rows=tuple(
-                    Row((e.dimension, e.value, e.span, e.side, f"{e.n_tied} of {e.n_tied_active}"))
+                    Row((e.dimension, e.value, e.span, e.side, f"{e.n_near} of {e.n_near_active}"))
                     for e in found
                 ),
             ),
@@ -79,23 +79,23 @@ def edges(study: StudyRecord) -> Section | None:
 
 def edges_of_best(study: StudyRecord) -> tuple[Edge, ...]:
     """The best trial's values on an edge, in the order of the space; empty without one."""
-    tied = ranking.tied_trials(study)
-    if not tied:
+    near = ranking.trials_within_noise(study)
+    if not near:
         return ()
     found = []
     for column in study.columns:
-        side = _side(study, column, tied[0])
+        side = _side(study, column, near[0])
         if side is None:
             continue
-        active = [trial for trial in tied if column.name in trial.values]
+        active = [trial for trial in near if column.name in trial.values]
         found.append(
             Edge(
                 dimension=column.name,
-                value=numbers.value(tied[0].values[column.name]),
+                value=numbers.value(near[0].values[column.name]),
                 side=side,
-                span=_span_text(study, column, tied[0]),
-                n_tied=sum(_side(study, column, trial) == side for trial in active),
-                n_tied_active=len(active),
+                span=_span_text(study, column, near[0]),
+                n_near=sum(_side(study, column, trial) == side for trial in active),
+                n_near_active=len(active),
             )
         )
     return tuple(found)

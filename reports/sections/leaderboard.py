@@ -17,7 +17,7 @@ def leaderboard(study: StudyRecord) -> Section:
     if not rows:
         return Section("Leaderboard", (Problem("No trial is complete and no baseline is known."),))
     shown = [row for row in rows if row.baseline or (row.rank and row.rank <= N_ROWS)]
-    line_after, line = ranking.line_under_tied(study) or (0, "")
+    line_after, line = ranking.line_of_noise(study, ranked) or (0, "")
     values = value_columns(study) if ranked else []
     table_rows = []
     for row in shown:
@@ -39,7 +39,7 @@ def leaderboard(study: StudyRecord) -> Section:
     )
     blocks: list[Block] = [Text(text)]
     left_out = len(ranked) - N_ROWS
-    tied = f" Noise cannot tell the first {line_after:,} apart." if line_after > N_ROWS else ""
+    further = f" Noise cannot tell the first {line_after:,} apart." if line_after > N_ROWS else ""
     blocks.append(
         Table(
             caption=f"The best {N_ROWS:,} of {len(ranked):,} complete trials"
@@ -47,7 +47,7 @@ def leaderboard(study: StudyRecord) -> Section:
             else "All complete trials and the baselines",
             columns=(*_columns(study), *(column for column, _ in values)),
             rows=tuple(table_rows),
-            note=f"{left_out:,} more are in trials.csv.{tied}" if left_out > 0 else "",
+            note=f"{left_out:,} more are in trials.csv.{further}" if left_out > 0 else "",
             is_sortable=True,
         )
     )

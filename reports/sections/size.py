@@ -126,7 +126,10 @@ def _table(
         None,
     )  # fmt: skip
     rows = [(crossed, "crossing"), (control, "its size without the crossing")]
-    rows += [(plain, "the best plain of the list, tuned")] if plain is not None else []
+    if plain is not None:
+        trial = trial_of(study, plain.name)
+        is_tuned = trial is not None and not trial.is_default and not trial.is_enqueued
+        rows.append((plain, "the best plain of the list" + ", tuned" * is_tuned))
     return Table(
         caption="The best DCN, and plain with and without its size",
         columns=(

@@ -18,13 +18,22 @@ from reports.blocks import (
     Section,
     Table,
 )  # fmt: skip
-from reports.decision import headline_of_verdict, label, leading_finalist, smallest_tied
-from reports.judged_rows import judged_baseline, kept_users_text, optimism_in_short
+from reports.decision import headline_of_verdict, label, leading_finalist, smallest_tied, trial_of
+from reports.judged_rows import (
+    judged_baseline,
+    judged_on,
+    kept_users_text,
+    optimism_in_short,
+)
 from reports.sections.best_picture import best_picture
 from reports.sections.watch_outs import watch_outs
 
 N_ROWS = 10
 N_VALUES = 4
+ONE_SEED = (
+    "Every trial was trained under one seed, and the best of many is chosen on the rows that it is "
+    "judged on."
+)
 
 
 def summary(study: StudyRecord) -> Section:
@@ -44,18 +53,19 @@ def summary(study: StudyRecord) -> Section:
 
 def _what_is_shown(study: StudyRecord) -> str:
     results = study.verdict.results if study.verdict else None
-    kept = kept_users_text(study)
-    said = f"{ranking.what_is_averaged(study)}; lower is better."
     if results is not None:
-        return f"{said} {optimism_in_short(results)}".strip()
+        said = f"{ranking.rmse_over(judged_on(results))}; lower is better."
+        return f"{said} {optimism_in_short(study, results)}".strip()
+    said = f"{ranking.what_is_averaged(study)}; lower is better."
+    kept = kept_users_text(study)
     return f"{said} {kept}." if kept else said
 
 
 def headline(study: StudyRecord) -> Headline:
-    """What may be said: the first of five fixed sentences that is true."""
+    """What may be said: the first of six fixed sentences that is true."""
     ranked = ranking.ranked_trials(study)
     if not ranked:
-        return Headline("No trial finished", _why_none(study))
+        return Headline("No trial is complete", _why_none(study))
     if (decided := headline_of_verdict(study)) is not None:
         return decided
     best = ranked[0]
@@ -66,6 +76,9 @@ def headline(study: StudyRecord) -> Headline:
             f"The best trial, {ranking.label(best)}, has RMSE {numbers.rmse(best.best_rmse)}; "
             f"a user and an item bias alone have {numbers.rmse(bias)}.",
         )
+    if len(ranked) == 1:
+        said = f"{ranking.label(best)} was trained under one seed."
+        return Headline("Nothing to compare: one trial is complete", said)
     return Headline("Not decided: one seed each", _what_is_open(study))
 
 
@@ -86,20 +99,21 @@ def _why_none(study: StudyRecord) -> str:
 
 
 def _what_is_open(study: StudyRecord) -> str:
+    """Of two complete trials or more."""
     with_best = [arm for arm in ranking.arms(study) if arm.best is not None]
     if len(with_best) >= 2:
         first, second = sorted(with_best, key=lambda arm: ranking.objective(arm.ranked[0]))[:2]
         apart = ranking.objective(second.ranked[0]) - ranking.objective(first.ranked[0])
-        side = "less" if apart <= ranking.margin(study).rmse else "more"
-        return (
-            f"The best {first.arm} is {numbers.ahead(apart)} the best {second.arm}, {side} "
-            f"than the {ranking.margin(study).rmse:.2g} that noise alone explains. "
-            "Every trial was trained under one seed."
-        )
-    n = len(ranking.tied_trials(study))
-    if n == 1:
-        return "One trial leads by more than the noise; it was trained under one seed."
-    return f"Noise cannot tell {n} trials apart. Every trial was trained under one seed."
+        who, what = f"The best {first.arm}", f"the best {second.arm}"
+    elif (n := len(ranking.trials_within_noise(study))) > 1:
+        return f"Noise cannot tell the best {n:,} trials apart. {ONE_SEED}"
+    else:
+        best, second_best = ranking.ranked_trials(study)[:2]
+        apart = ranking.objective(second_best) - ranking.objective(best)
+        who, what = ranking.label(best), ranking.label(second_best)
+    return (
+        f"{who} is {numbers.ahead(apart)} {what}, {ranking.beside_noise(study, apart)}. {ONE_SEED}"
+    )
 
 
 def _counts(study: StudyRecord) -> Numbers:
@@ -131,11 +145,11 @@ def _best(study: StudyRecord) -> Numbers | None:
     if default is None:
         items.append((numbers.NOTHING, "no default configuration among the trials"))
     elif default is best:
-        items.append((numbers.gap(0.0), "it is the default configuration"))
+        items.append((numbers.gap(0.0), "it is a default configuration"))
     elif default.is_ranked and default.best_rmse is not None:
         gap = numbers.gap(ranking.objective(best) - default.best_rmse)
         name = f"#{default.number}"
-        items.append((gap, f"to the default, {name}, {numbers.rmse(default.best_rmse)}"))
+        items.append((gap, f"to the best default, {name}, {numbers.rmse(default.best_rmse)}"))
     else:
         became = "diverged" if default.is_diverged else default.state.value
         items.append((numbers.NOTHING, f"to the default: #{default.number} is {became}"))
@@ -160,7 +174,9 @@ def _leader(study: StudyRecord) -> Numbers | None:
         items.append(
             (numbers.gap(leader.mean - bias), f"to the bias baseline, {numbers.rmse(bias)}")
         )
-    items.append((numbers.gap(leader.shrinkage), "to its own number in the search"))
+    items.append(
+        (numbers.gap(leader.shrinkage), "to its own number in the search, on the search's rows")
+    )
     return Numbers(tuple(items))
 
 
@@ -181,13 +197,16 @@ def next_command(study: StudyRecord) -> Command:
             + (f" ({cost.text})" if cost else ""),
             (f"recsweep verdict {name}",),
         )
+    leader = leading_finalist(study, study.verdict.results)
+    if leader is None:
+        return Command("See the trials", (f"recsweep show {name}",))
     smallest = smallest_tied(study, study.verdict.results)
-    if smallest is not None:
-        which = shlex.quote(f"{study.name}:{smallest.number}")
-        return Command(
-            "Take the leader, or the smallest that ties with it", (f"recsweep export {which}",)
-        )
-    return Command("See the trials", (f"recsweep show {name}",))
+    taken = smallest or trial_of(study, leader.name)
+    assert taken is not None
+    return Command(
+        "Take the leader, or the smallest that ties with it" if smallest else "Take the leader",
+        (f"recsweep export {shlex.quote(f'{study.name}:{taken.number}')}",),
+    )
 
 
 def _top(study: StudyRecord) -> Table | None:
@@ -195,8 +214,8 @@ def _top(study: StudyRecord) -> Table | None:
     if not ranked:
         return None
     rows = [row for row in ranking.standings(study) if row.trial][:N_ROWS]
-    margin = ranking.margin(study)
-    line_after, line = ranking.line_under_tied(study) or (0, "")
+    source = ranking.noise(study).source
+    line_after, line = ranking.line_of_noise(study, ranked) or (0, "")
     table_rows = []
     for i, row in enumerate(rows):
         assert row.trial is not None
@@ -218,7 +237,7 @@ def _top(study: StudyRecord) -> Table | None:
                 rule=line if row.rank == line_after else "",
             )
         )
-    all_tied = (
+    further = (
         f" Noise cannot tell the first {line_after:,} trials apart, these {len(rows)} among them."
         if line_after > len(rows)
         else ""
@@ -240,5 +259,5 @@ def _top(study: StudyRecord) -> Table | None:
             ),
         ),
         rows=tuple(table_rows),
-        note=f"{margin.source[0].upper()}{margin.source[1:]}.{all_tied}",
+        note=f"{source[0].upper()}{source[1:]}.{further}",
     )

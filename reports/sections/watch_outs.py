@@ -68,21 +68,23 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
 
 
 def _unimpressive(study: StudyRecord) -> list[WatchOut]:
-    """What the search did not win against, beyond the noise."""
+    """What the search did not win against, or by no more than the noise."""
     ranked = ranking.ranked_trials(study)
     if not ranked:
         return []
     if study.verdict is not None and study.verdict.results is not None:
         return _not_told_apart(study, study.verdict.results)
-    best, margin = ranking.objective(ranked[0]), ranking.margin(study).rmse
+    best, usual = ranking.objective(ranked[0]), ranking.noise(study).rmse
     items = []
     ahead = [b for b in study.baselines if b.val_rmse <= best]
-    close = [b for b in study.baselines if best < b.val_rmse <= best + margin]
+    close = [b for b in study.baselines if best < b.val_rmse <= best + usual]
     for baselines, how in ((ahead, "does not beat"), (close, "is within the noise of")):
         if baselines:
             names = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in baselines)
             items.append(WatchOut(f"The best trial {how} these baselines: {names}.", "baselines"))
-    default = next((trial for trial in ranking.tied_trials(study) if trial.is_default), None)
+    default = next(
+        (trial for trial in ranking.trials_within_noise(study) if trial.is_default), None
+    )
     if default is not None and len(ranked) > 1:
         said = (
             f"The best, #{default.number}, is a default configuration: nothing found is better."
@@ -94,12 +96,21 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
 
 
 def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOut]:
-    """The default and the best baseline, where the leader of the verdict did not beat them; and
-    the best DCN, where plain of its size does as well."""
+    """Finalists without a mean; the default and the best baseline, where the leader of the verdict
+    did not beat them; and the best DCN, where plain of its size does as well."""
     leader = leading_finalist(study, results)
+    items = [
+        WatchOut(
+            f"Failed or diverged under {sum(rmse is None for rmse in found.rmse_by_seed)} of "
+            f"{len(found.rmse_by_seed)} seeds, so compared with nobody: "
+            f"{label(study, found.name)}.",
+            "verdict",
+        )
+        for found in results.finalists
+        if found.mean is None
+    ]
     if leader is None:
-        return []
-    items = []
+        return items
     for other in results.finalists:
         trial = trial_of(study, other.name)
         is_asked = trial.is_default if trial is not None else not is_model(study, other.name)

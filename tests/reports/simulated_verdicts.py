@@ -18,7 +18,6 @@ from reports.optimism import optimism_of_best
 from reports.statistics import Array, Counts, difference, holm, rmse_by_seed
 
 TRUE_RMSE = 1.03
-MARGIN = 0.003
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +109,17 @@ def simulate(
     return Rates(n_studies, share(covered), n_wrong / n_studies, share(found), share(found_alone))
 
 
+def simulate_gap(n_studies: int, *, seed: int, n_users: int = 229) -> float:
+    """What 95 % of the gaps between two equal models of one seed each lie under."""
+    dice = np.random.default_rng(seed)
+    gaps = []
+    for _ in range(n_studies):
+        sums, counts = draw_study(dice, [TRUE_RMSE] * 2, 1, n_users)
+        first, second = rmse_by_seed(sums, counts)[:, 0]
+        gaps.append(abs(first - second))
+    return float(np.quantile(gaps, 0.95))
+
+
 @dataclass(frozen=True, slots=True)
 class Luck:
     """The RMSE of the trial that looked best minus its true one, beside the mean of all trials."""
@@ -173,6 +183,9 @@ def main(n_studies: int = 2_000) -> None:
             f"{100 * rates.upper_family_wise_error:.1f} % | {100 * rates.power:.1f} % | "
             f"{100 * rates.power_alone:.1f} %"
         )
+    for n_users in (50, 100, 229):
+        gap = simulate_gap(n_studies, seed=7, n_users=n_users)
+        print(f"2 equal models, one seed, {n_users} users | 95 % of gaps under {gap:.4f}")
     for n_trials in (30, 60):
         for spread in (0.0, 0.003, 0.01):
             luck = simulate_choice(n_studies // 4, spread, seed=7, n_trials=n_trials)

@@ -51,6 +51,29 @@ def test_studies_of_the_same_rows_share_one_ranking(two: tuple[StudyRecord, ...]
     assert table.rows[0].cells[3] == f"{best:.4f}"
     assert [row.cells[3] for row in table.rows] == sorted(row.cells[3] for row in table.rows)
     assert "one seed each" in headline(two).text
+    assert "than the 0.01 that one seed and these users usually make" in headline(two).detail
+
+
+def test_a_default_that_is_the_best_has_gained_nothing_over_the_default(
+    two: tuple[StudyRecord, ...],
+) -> None:
+    plain, dcn, *_ = two[0].trials
+    first = replace(two[0], trials=(replace(plain, best_rmse=0.96), replace(dcn, best_rmse=0.95)))
+    table = comparison_sections((first, two[1]))["summary"].blocks[1]
+    assert isinstance(table, Table)
+    at = [column.title for column in table.columns].index("to default")
+    assert {row.cells[0]: row.cells[at] for row in table.rows}["first"] == "0.0000"
+
+
+def test_under_a_first_far_ahead_the_line_calls_nobody_alike(
+    two: tuple[StudyRecord, ...],
+) -> None:
+    ahead = replace(two[0].ranked[0], best_rmse=0.5)
+    trials = tuple(ahead if t.number == ahead.number else t for t in two[0].trials)
+    table = comparison_sections((replace(two[0], trials=trials), two[1]))["ranked-1"].blocks[1]
+    assert isinstance(table, Table)
+    rules = [row.rule for row in table.rows]
+    assert rules == ["from here on more than 0.01 RMSE behind the first", *[""] * (len(rules) - 1)]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,18 @@ def test_the_sizes_stand_beside_the_difference_to_the_dcn(study: StudyRecord) ->
     assert low < gap < high < 0 and gap == pytest.approx(-0.02, abs=2e-4)
 
 
+@pytest.mark.parametrize(
+    ("is_default", "what"),
+    [(True, "the best plain of the list"), (False, "the best plain of the list, tuned")],
+)
+def test_only_what_the_search_proposed_is_called_tuned(
+    study: StudyRecord, is_default: bool, what: str
+) -> None:
+    trials = tuple(replace(trial, is_default=is_default) for trial in study.trials)
+    found = arms_judged(replace(study, trials=trials), 0.0, 0.02)
+    assert table_of(size(found)).rows[2].cells[1] == what
+
+
 def test_a_dcn_that_did_not_complete_decides_nothing(study: StudyRecord) -> None:
     number = int(best_dcn(study)[1:])
     assert "did not complete" in text_of(size(arms_judged(study, 0.0, 0.02, failed=(number,))))

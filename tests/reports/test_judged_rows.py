@@ -9,6 +9,7 @@ import pytest
 from experiments.cli.judged import cost_lines, verdict_lines
 from experiments.cli.wording import data_lines
 from experiments.records import StudyRecord
+from reports.blocks import Note, Numbers
 from reports.decision import headline_of_verdict
 from reports.optimism import optimism_of_best
 from reports.paper.latex import verdict_table
@@ -73,6 +74,15 @@ def test_before_the_verdict_the_first_screen_says_who_is_kept(confirmed: StudyRe
     assert "57 of the validation users (4,038 rows) are kept for the verdict" in said
 
 
+def test_the_first_screen_names_the_rows_of_each_of_its_numbers(confirmed: StudyRecord) -> None:
+    (note,) = (block.text for block in summary(confirmed).blocks if isinstance(block, Note))
+    assert note.startswith("RMSE in stars over 4,038 rows of 57 users whom the search never saw")
+    (_, numbers) = (
+        block.items for block in summary(confirmed).blocks if isinstance(block, Numbers)
+    )
+    assert numbers[-1][1] == "to its own number in the search, on the search's rows"
+
+
 def test_finalists_meet_the_baselines_of_the_rows_that_judge_them(confirmed: StudyRecord) -> None:
     assert "1.0200" in repr(summary(confirmed))  # the bias baseline on the 57 users
     # Both means lie between the bias baseline's two numbers: on these users it is not beaten.
@@ -89,8 +99,9 @@ def test_without_such_users_it_is_said_how_much_too_good_the_best_is(
     assert "Choosing the best of 43 complete trials" in repr(verdict(shown))
     assert "comes out 0.0021 higher: at most" in repr(verdict(shown))
     assert "confirm = 0.25" in repr(verdict(shown))
-    assert "looks up to 0.0021 too good" in repr(summary(shown))
-    assert "looks up to 0.0021 too good" in "\n".join(verdict_lines(shown))
+    first = f"#{shown.ranked[0].number}, first of the search, looks up to 0.0021 too good"
+    assert first in repr(summary(shown))
+    assert first in "\n".join(verdict_lines(shown))
     assert "flatters them, by up to 0.0021" in methods_paragraph(shown)
     # An older verdict does not know.
     assert "By how much is not known" in repr(verdict(verdict_on_same))

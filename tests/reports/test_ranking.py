@@ -18,6 +18,7 @@ from experiments.records import (
 )
 from reports import ranking
 from tests.reports.conftest import MakeStudy
+from tests.reports.simulated_verdicts import simulate_gap
 
 
 def trial(number: int, rmse: float, state: TrialState = TrialState.COMPLETE) -> TrialRecord:
@@ -71,33 +72,41 @@ def test_gaps_are_to_the_bias_baseline_and_to_the_first(study: StudyRecord) -> N
     assert second.to_first == pytest.approx(0.009)
 
 
-def test_trials_within_the_margin_of_the_first_are_tied_with_it(study: StudyRecord) -> None:
-    tied = ranking.tied_trials(study_of(study, 1.0300, 1.0329, 1.0331))
-    assert [t.number for t in tied] == [0, 1]
+def test_noise_is_what_two_equal_models_of_one_seed_differ_by() -> None:
+    assert simulate_gap(2_000, seed=5) == pytest.approx(ranking.NOISE, rel=0.05)
 
 
-def test_the_line_stands_under_the_last_tied_trial(study: StudyRecord) -> None:
-    line = ranking.line_under_tied(study_of(study, 1.0300, 1.0329, 1.0331))
+def test_noise_cannot_tell_trials_within_it_from_the_first(study: StudyRecord) -> None:
+    near = ranking.trials_within_noise(study_of(study, 1.0300, 1.0399, 1.0401))
+    assert [t.number for t in near] == [0, 1]
+
+
+def test_the_line_stands_under_the_last_trial_within_noise(study: StudyRecord) -> None:
+    some = study_of(study, 1.0300, 1.0399, 1.0401)
+    line = ranking.line_of_noise(some, some.trials)
     assert line is not None
     assert line[0] == 2
     assert "noise cannot tell" in line[1]
 
 
-def test_a_single_trial_is_tied_with_nobody(study: StudyRecord) -> None:
-    assert ranking.line_under_tied(study_of(study, 1.03)) is None
+def test_a_single_trial_has_no_line(study: StudyRecord) -> None:
+    one = study_of(study, 1.03)
+    assert ranking.line_of_noise(one, one.trials) is None
 
 
-def test_a_first_ahead_of_the_noise_is_not_called_tied(study: StudyRecord) -> None:
-    line = ranking.line_under_tied(study_of(study, 1.03, 1.05))
-    assert line == (1, "from here on more than 0.003 RMSE behind the first")
+def test_a_line_under_the_first_alone_says_how_far_the_others_are(study: StudyRecord) -> None:
+    two = study_of(study, 1.03, 1.05)
+    line = ranking.line_of_noise(two, two.trials)
+    assert line == (1, "from here on more than 0.01 RMSE behind the first")
 
 
-def test_the_margin_says_when_it_was_not_measured_on_this_data(study: StudyRecord) -> None:
+def test_margin_and_noise_are_scaled_to_another_rating_range(study: StudyRecord) -> None:
     description = {"name": "books.parquet", "rating_range": [0, 100]}
     other = replace(study, provenance={"dataset": description})
-    margin = ranking.margin(other)
-    assert margin.rmse == pytest.approx(0.075)
-    assert "not measured on this data" in margin.source
+    assert (ranking.margin(study), ranking.margin(other)) == (0.003, pytest.approx(0.075))
+    assert ranking.noise(other).rmse == pytest.approx(0.25)
+    assert "scaled to this rating range" in ranking.noise(other).source
+    assert "scaled" not in ranking.noise(study).source
 
 
 def test_arms_count_their_own_trials(study: StudyRecord) -> None:
@@ -131,8 +140,8 @@ def test_standings_are_sorted_and_rank_every_trial_once(rmse: list[float]) -> No
     rows = ranking.standings(study_of(study, *rmse))
     assert [row.rmse for row in rows] == sorted([*rmse, 1.04])
     assert [row.rank for row in rows if row.rank] == list(range(1, len(rmse) + 1))
-    tied = [row.is_tied for row in rows if row.rank]
-    assert tied == sorted(tied, reverse=True)
+    near = [row.is_within_noise for row in rows if row.rank]
+    assert near == sorted(near, reverse=True)
 
 
 _EMPTY = StudyRecord(

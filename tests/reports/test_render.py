@@ -257,7 +257,7 @@ def test_an_interrupted_study_says_how_to_go_on(make: MakeStudy, tmp_path: Path)
 
 def test_a_study_without_a_trial_has_a_report(make: MakeStudy, tmp_path: Path) -> None:
     page = page_of(make(n_trials=0), tmp_path / "out")
-    assert "No trial finished" in page.text
+    assert "No trial is complete" in page.text
     assert "could not be made" not in page.text
 
 
@@ -270,7 +270,7 @@ def test_a_study_with_nothing_at_all_has_a_report(study: StudyRecord, tmp_path: 
 
 def test_a_study_where_all_failed_has_a_report(study: StudyRecord, tmp_path: Path) -> None:
     page = page_of(without_complete(study), tmp_path)
-    assert "No trial finished" in page.text
+    assert "No trial is complete" in page.text
     assert "24 failed" in " ".join(page.text.split())
     assert "could not be made" not in page.text
 

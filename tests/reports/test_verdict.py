@@ -8,6 +8,7 @@ from experiments.records import BaselineRecord, StudyRecord
 from reports.blocks import Beside, Picture, Problem, Table
 from reports.decision import smallest_tied
 from reports.exports import verdict_frame
+from reports.model_card import model_card
 from reports.render import write_report
 from reports.sections.data import data
 from reports.sections.summary import headline, next_command, summary
@@ -47,6 +48,19 @@ def test_models_within_the_margin_tie_and_the_smaller_is_taken(study: StudyRecor
     assert f"made-up:{smaller.number}" in next_command(tied).lines[0]
 
 
+def test_of_a_tie_with_a_model_of_unknown_size_the_leader_is_offered(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    unknown = tuple(
+        replace(trial, n_parameters=None) if trial.number == dcn else trial
+        for trial in study.trials
+    )
+    tied = judged(replace(study, trials=unknown), {plain: 0.0208, dcn: 0.02})
+    assert headline(tied).text == "dcn and plain tie within 0.003"
+    assert "the smallest is not known" in headline(tied).detail
+    assert next_command(tied).purpose == "Take the leader"
+    assert f"made-up:{dcn}" in next_command(tied).lines[0]
+
+
 def test_between_a_tie_and_a_win_nothing_is_decided(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     said = headline(judged(study, {plain: 0.0228, dcn: 0.02}))
@@ -66,6 +80,12 @@ def test_a_single_finalist_meets_the_best_baseline(make: MakeStudy) -> None:
     assert "beats matrix factorisation by" in said.text
 
 
+def test_of_a_tie_with_a_baseline_no_smaller_model_is_named(make: MakeStudy) -> None:
+    study = make(compare=False)
+    said = headline(judged(study, {study.ranked[0].number: 0.0385}))
+    assert said.text.endswith("tie within 0.003") and "smallest" not in said.detail
+
+
 def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     assert headline(judged(study, {plain: 0.2, dcn: 0.1})).text == (
@@ -81,12 +101,43 @@ def test_a_finalist_that_failed_under_a_seed_is_compared_with_nobody(study: Stud
     assert "1 of 5 failed or diverged" in repr(verdict(shown))
 
 
-def test_when_no_two_completed_nothing_is_decided(study: StudyRecord) -> None:
-    plain, dcn = best_of_each_arm(study)
-    shown = judged(study, {plain: 0.03, dcn: 0.01}, failed=(plain, dcn))
-    assert headline(shown).text.startswith("Not decided")
+def test_when_no_two_completed_nothing_is_decided(make: MakeStudy) -> None:
+    study = make(compare=False)
+    first, second = (trial.number for trial in study.ranked[:2])
+    shown = judged(study, {first: 0.03, second: 0.01}, failed=(first, second))
+    assert headline(shown).text == "Not decided: no two finalists completed under every seed"
+    assert headline(shown).detail.startswith("Of every pair at least one failed or diverged")
     assert verdict(shown) is not None
     assert summary(shown).blocks
+
+
+def test_an_arm_without_a_judged_finalist_leaves_the_question_open(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    other = next(t.number for t in study.ranked if t.arm == "plain" and t.number != plain)
+    shown = judged(study, {plain: 0.0, other: 0.03, dcn: 0.0}, failed=(dcn,))
+    assert headline(shown).text == "Not decided: no dcn finalist completed under every seed"
+    assert f"The best that did, #{plain} plain" in headline(shown).detail
+    watched = f"Failed or diverged under 1 of 5 seeds, so compared with nobody: #{dcn} dcn"
+    assert watched in repr(summary(shown))
+    both = judged(study, {plain: 0.0, dcn: 0.0}, failed=(plain, dcn))
+    assert headline(both).text == "Not decided: no plain or dcn finalist completed under every seed"
+
+
+def test_a_model_card_gives_a_mean_only_where_there_is_one(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = judged(study, {plain: 0.0, dcn: 0.0}, failed=(dcn,))
+    said = {n: model_card(shown, t) for n in (plain, dcn) if (t := shown.trial(n))}
+    assert "mean over 5 fresh seeds 0." in said[plain]
+    assert "mean over" not in said[dcn]
+    assert "Differences under 0.01 between models of one seed each" in said[dcn]
+
+
+def test_two_of_the_only_arm_are_told_by_their_numbers(study: StudyRecord) -> None:
+    trials = tuple(trial for trial in study.trials if trial.arm == "plain")
+    alone = replace(study, trials=trials)
+    first, second = alone.ranked[:2]
+    said = headline(judged(alone, {first.number: 0.03, second.number: 0.01})).text
+    assert said.startswith(f"#{second.number} plain") and f"beats #{first.number} plain" in said
 
 
 def test_a_frozen_list_without_results_decides_nothing_yet(study: StudyRecord) -> None:
