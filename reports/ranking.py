@@ -17,9 +17,10 @@ MARGIN = 0.003
 NOISE = 0.010
 """Two equal models, one seed each, differ by less in 95 % of simulated studies.
 
-With the spreads of MovieLens 100K and 229 validation users; fewer users make it larger.
-`python -m tests.reports.simulated_verdicts` has the model.
+With the spreads of MovieLens 100K and NOISE_USERS validation users; of 100 users it is .014, of 50
+.019. `python -m tests.reports.simulated_verdicts` has the model.
 """
+NOISE_USERS = 229
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +114,22 @@ def margin(study: StudyRecord) -> float:
 
 
 def noise(study: StudyRecord) -> Noise:
-    """NOISE, scaled to the rating range, and where the number comes from.
+    """NOISE, scaled to the rating range and to fewer users, and where the number comes from.
 
     A gap above it is more than is usual and decides nothing either: the best of many trials is
     chosen on the rows that it is judged on.
     """
-    scale = _scale(study)
+    scale, n_users = _scale(study), described(study).validation.n_users or NOISE_USERS
+    of_users = math.sqrt(max(1.0, NOISE_USERS / n_users))
     source = (
         f"two equal models of one seed each differ by less than {NOISE:g} in 95 of 100 simulated "
-        "studies (spreads of MovieLens 100K, 229 validation users; fewer users make it more)"
+        f"studies (spreads of MovieLens 100K, {NOISE_USERS} validation users)"
     )
-    if scale != 1:
-        source += f"; {NOISE * scale:.2g} is that scaled to this rating range, not measured on it"
-    return Noise(NOISE * scale, source)
+    here = [f"{n_users} users"] * (of_users > 1) + ["this rating range"] * (scale != 1)
+    usual = NOISE * scale * of_users
+    if here:
+        source += f"; {usual:.2g} is that scaled to {' and '.join(here)}, not measured here"
+    return Noise(usual, source)
 
 
 def beside_noise(study: StudyRecord, apart: float) -> str:

@@ -390,7 +390,7 @@ def _provenance(seed: int) -> dict[str, Any]:
         step=1.0,
         split={"method": "time-range", "train": 0.6, "validation": 0.2},
         train=PartDescription(65_336, 612, 1_600, 0.0, 0.0, 1.0, 874_724_710, 885_836_967),
-        validation=PartDescription(15_778, 190, 1_390, 0.82, 0.005, 0.17, 885_836_999, 889_541_052),
+        validation=PartDescription(15_778, 229, 1_390, 0.82, 0.005, 0.17, 885_836_999, 889_541_052),
         test=PartDescription(18_886, 240, 1_450, 0.90, 0.012, 0.09, 889_541_100, 893_286_638),
         rating_counts=((1.0, 4_900), (2.0, 9_200), (3.0, 22_100), (4.0, 27_800), (5.0, 17_114)),
         user_tail=LongTail(20, 65.0, 737, 0.41),

@@ -70,7 +70,7 @@ def test_it_is_said_that_finalists_are_judged_on_users_whom_the_search_never_saw
 def test_before_the_verdict_the_first_screen_says_who_is_kept(confirmed: StudyRecord) -> None:
     before = replace(confirmed, verdict=None, segments=None)
     said = repr(summary(before))
-    assert "15,778 validation rows of the 190 users whom the search sees" in said
+    assert "15,778 validation rows of the 229 users whom the search sees" in said
     assert "57 of the validation users (4,038 rows) are kept for the verdict" in said
 
 

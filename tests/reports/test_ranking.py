@@ -107,6 +107,10 @@ def test_margin_and_noise_are_scaled_to_another_rating_range(study: StudyRecord)
     assert ranking.noise(other).rmse == pytest.approx(0.25)
     assert "scaled to this rating range" in ranking.noise(other).source
     assert "scaled" not in ranking.noise(study).source
+    few = {"validation": {**study.provenance["dataset"]["validation"], "n_users": 57}}
+    few_users = replace(study, provenance={"dataset": study.provenance["dataset"] | few})
+    assert ranking.noise(few_users).rmse == pytest.approx(0.01 * (229 / 57) ** 0.5)
+    assert "0.02 is that scaled to 57 users, not" in ranking.noise(few_users).source
 
 
 def test_arms_count_their_own_trials(study: StudyRecord) -> None:
