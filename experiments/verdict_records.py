@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,17 @@ class FinalistResult:
     """Probability of the lowest RMSE of all, under other seeds and other users."""
 
 
+class Answer(StrEnum):
+    """What a comparison came to."""
+
+    BETTER = "better"
+    """Holm's p is below 0.05, and the first is better by at least the margin."""
+    WORSE = "worse"
+    TIE = "tie"
+    """The whole interval lies within the margin."""
+    OPEN = "open"
+
+
 @dataclass(frozen=True, slots=True)
 class PairResult:
     """A finalist against another: RMSE of the first minus that of the second."""
@@ -83,7 +95,7 @@ class PairResult:
     bootstrap_low: float
     bootstrap_high: float
     answer: str
-    """`better`, `worse`, `tie`, `open`, of the first."""
+    """An `Answer`, of the first."""
 
 
 @dataclass(frozen=True, slots=True)

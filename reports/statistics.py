@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr, stdtrit  # not scipy.stats, which takes half a second to import
+
+from experiments.records import Answer as Answer
 
 Array = npt.NDArray[np.floating[Any]]
 Counts = npt.NDArray[np.integer[Any]]
@@ -43,17 +44,6 @@ class Difference:
     """Satterthwaite's."""
     p: float
     """Two-sided, that there is no difference; not corrected."""
-
-
-class Answer(StrEnum):
-    """What a comparison came to."""
-
-    BETTER = "better"
-    """Holm's p is below 0.05, and the first is better by at least the margin."""
-    WORSE = "worse"
-    TIE = "tie"
-    """The whole interval lies within the margin."""
-    OPEN = "open"
 
 
 def sums_by_user(
