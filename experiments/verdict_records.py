@@ -28,7 +28,7 @@ class Finalist:
     number: int | None
     """Of the trial, or of the one that a control belongs to; None for a baseline."""
     reasons: tuple[str, ...]
-    """`place 1`, `best dcn`, `default`, `size control`, `best baseline`."""
+    """`place 1`, `best dcn`, `default`, `same as #3`, `size control`, `best baseline`."""
     values: Mapping[str, Any] | None = None
     """A control's own, by column name; empty until the list is frozen. None for the others."""
 

@@ -197,6 +197,10 @@ def bootstrap_interval(
 
 
 def probability_best(draws: Array) -> list[float]:
-    """For each model the share of draws in which its RMSE is the lowest; they sum to 1."""
-    best = np.bincount(draws.argmin(axis=0), minlength=len(draws))
-    return [float(n) / draws.shape[1] for n in best]
+    """For each model the share of draws in which its RMSE is the lowest; they sum to 1.
+
+    Models whose RMSE is the same in a draw share it.
+    """
+    # The same numbers, added in another order, differ in their last digits.
+    is_lowest = draws <= draws.min(axis=0) * (1 + 1e-12)
+    return [float(share) for share in (is_lowest / is_lowest.sum(axis=0)).mean(axis=1)]

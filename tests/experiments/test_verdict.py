@@ -14,7 +14,7 @@ import recsweep
 from experiments.board_check import check_board
 from experiments.board_records import BoardCheck
 from experiments.errors import RequestError, StateError
-from experiments.finalists import verdict_cost
+from experiments.finalists import chosen_trials, verdict_cost
 from experiments.records import (
     FIRST_NUMBER_BESIDE,
     Purpose,
@@ -64,6 +64,17 @@ def test_the_list_holds_the_best_the_best_of_each_arm_the_default_and_a_baseline
     assert f"best {other.arm}" in reasons[other.name]
     assert "default" in reasons["0000"]
     assert reasons["matrix_factorisation"] == ("best baseline",)
+
+
+def test_trials_with_the_same_values_are_one_finalist(made_up: StudyRecord) -> None:
+    first, second, third, *others = made_up.ranked
+    same = replace(second, values=first.values, arm=first.arm)
+    study = replace(made_up, trials=(first, same, third, *others))
+    reasons = {trial.number: told for trial, told in chosen_trials(study, top=2)}
+    assert second.number not in reasons
+    assert reasons[first.number][0] == "place 1"
+    assert reasons[first.number][-1] == f"same as #{second.number}"
+    assert reasons[third.number][0] == "place 3"
 
 
 def test_a_verdict_of_more_than_there_is_takes_what_there_is(made_up: StudyRecord) -> None:
