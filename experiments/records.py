@@ -186,6 +186,13 @@ class StudyRecord:
         return next((by_name[name] for name in means if name in by_name), None)
 
     @property
+    def late_trials(self) -> tuple[TrialRecord, ...]:
+        """Trials of the search that came after the verdict's list was frozen: not judged."""
+        if self.verdict is None:
+            return ()
+        return tuple(t for t in self.search_trials if not self.verdict.knew(t))
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The further metrics that the sweep asks for, by name, in its order."""
         also = (self.sweep.get("metrics") or {}).get("also", [])

@@ -13,6 +13,7 @@ from typing import Any
 
 from experiments.errors import StateError
 from experiments.files import read_json
+from experiments.trial_records import TrialRecord
 from experiments.typed import typed
 
 VERDICT_NAME = "verdict.json"
@@ -136,6 +137,10 @@ class VerdictRecord:
     seeds: tuple[int, ...]
     finalists: tuple[Finalist, ...]
     results: VerdictResults | None = None
+
+    def knew(self, trial: TrialRecord) -> bool:
+        """Whether a trial of the search was asked for before the list was frozen."""
+        return trial.asked_at <= self.frozen_at
 
     def finalist(self, name: str) -> Finalist | None:
         return next((f for f in self.finalists if f.name == name), None)

@@ -70,9 +70,12 @@ def _verdict_lines(study: StudyRecord, verdict: VerdictRecord) -> list[str]:
 
     headline = headline_of_verdict(study)
     assert headline is not None
+    late = ""
+    if study.late_trials:
+        late = f"; not judged, since later: {wording.plural(len(study.late_trials), 'trial')}"
     return [
         f"verdict  {headline.text}",
-        f"         {judged}; all of it: recsweep verdict {typed(study.folder)}",
+        f"         {judged}{late}; in full by: recsweep verdict {typed(study.folder)}",
     ]
 
 

@@ -53,11 +53,21 @@ def verdict(study: StudyRecord) -> Section | None:
         ),
         again,
     ]
-    late = [t for t in study.search_trials if t.asked_at > record.frozen_at]
-    if late:
-        n = numbers.plural(len(late), "trial")
-        blocks.insert(1, Problem(f"{n} of the search came after the list was frozen."))
+    if late := late_text(study):
+        blocks.insert(1, Problem(late))
     return Section("Verdict", tuple(blocks))
+
+
+def late_text(study: StudyRecord) -> str:
+    """Which trials are not judged, and what would judge them; empty where all could be."""
+    if not study.late_trials:
+        return ""
+    sweep = shlex.quote(f"studies/{study.name}/sweep.toml")
+    return (
+        f"{numbers.plural(len(study.late_trials), 'trial')} of the search came after the list was "
+        "frozen, which is done once: they are not judged. A new study would judge all: "
+        f"recsweep run {sweep} --set search.trials={study.n_trials_asked_for}"
+    )
 
 
 def _quoted(study: StudyRecord) -> str:

@@ -11,6 +11,7 @@ from reports.sections.edges import edges_of_best
 from reports.sections.segments import collapsed_models
 from reports.sections.size import size_explains
 from reports.sections.unsealed import beaten_by_bias, openings_text
+from reports.sections.verdict import late_text
 from reports.statistics import Answer
 
 
@@ -21,6 +22,8 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
     data = described(study)
     default = ranking.default_trial(study)
     items += _unimpressive(study)
+    if late := late_text(study):
+        items.append(WatchOut(late, "verdict"))
     if names := [label(study, name) for name in collapsed_models(study)]:
         said = f"Collapsed, nearly the same prediction for every pair: {', '.join(names)}."
         items.append(WatchOut(said, "segments"))

@@ -201,10 +201,16 @@ def test_a_damaged_prediction_file_is_made_again_from_the_weights(
 
 
 def test_a_judged_study_can_still_be_extended(study: Path, workers: InProcess) -> None:
-    decide(study, top=1, n_seeds=2)
+    first = decide(study, top=1, n_seeds=2)
     extended = resume_study(study, watcher=Silent(), n_trials=6).study
     assert [trial.number for trial in extended.search_trials] == list(range(6))
     assert extended.state == "finished"
+    # What is said of the list stays: it was frozen from four trials.
+    assert [trial.number for trial in extended.late_trials] == [4, 5]
+    assert decide(study) == first
+    assert first.n_choosable == 4
+    (study / "verdict.json").unlink()
+    assert {"0004", "0005"} <= {found.name for found in decide(study, top=6, n_seeds=2).finalists}
 
 
 def test_nothing_handed_to_a_worker_holds_a_test_label(

@@ -13,6 +13,7 @@ from reports.sections.data import data
 from reports.sections.summary import headline, next_command, summary
 from reports.sections.unsealed import unsealed
 from reports.sections.verdict import verdict
+from reports.sections.watch_outs import watch_outs
 from tests.reports.conftest import MakeStudy
 from tests.reports.verdicts import N_SEEDS, judged, opened
 
@@ -119,7 +120,9 @@ def test_trials_after_the_list_was_frozen_are_told(study: StudyRecord) -> None:
     shown = judged(study, {plain: 0.03, dcn: 0.01})
     assert shown.verdict is not None
     late = replace(shown, verdict=replace(shown.verdict, frozen_at=0.0))
-    assert f"{len(study.search_trials)} trials of the search came after" in repr(verdict(late))
+    said = f"{len(study.search_trials)} trials of the search came after"
+    assert said in repr(verdict(late)) and said in repr(watch_outs(late))
+    assert said not in repr(watch_outs(shown))
 
 
 def test_every_seed_stands_in_the_csv_and_every_number_in_the_report(study: StudyRecord) -> None:

@@ -181,10 +181,14 @@ def test_a_verdict_is_told_with_how_far_it_is(
 
 
 def test_after_a_verdict_its_headline_stands_in_place_of_undecided(study: StudyRecord) -> None:
-    text = show_text(led_by_another(study))
+    after = led_by_another(study)
+    text = show_text(after)
     assert "\nverdict  dcn beats plain by 0.0" in text
     assert "not decided" not in text
-    assert "recsweep verdict " in text
+    assert "recsweep verdict " in text and "not judged" not in text
+    assert after.verdict is not None
+    extended = replace(after, verdict=replace(after.verdict, frozen_at=0.0))
+    assert "not judged, since later: 24 trials" in show_text(extended)
 
 
 def led_by_another(study: StudyRecord) -> StudyRecord:
