@@ -10,7 +10,7 @@ from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.described import described
 from reports.paper.methods import name_of
-from reports.sections.unsealed import openings_text
+from reports.sections.unsealed import n_early_openings, openings_text
 
 Answer = Literal["yes", "no", "not recorded"]
 
@@ -107,11 +107,17 @@ def _result_items(study: StudyRecord) -> tuple[Item, ...]:
     if results is not None and verdict is not None:
         bars = f"{len(results.finalists):,} finalists under {len(verdict.seeds)} fresh seeds"
         tests = f"{numbers.plural(len(results.pairs), 'pair')}, Holm; margin {results.margin:.2g}"
+    n_early = n_early_openings(study)
+    early = f", {n_early:,} before the search had ended" if n_early else ""
     return (
         Item("The metric is defined", "yes", ranking.what_is_averaged(study)),
         _known("Baselines on the same rows are stated", baselines),
         _known("Seeds are stated", ", ".join(map(str, seeds[:12]))),
-        Item("The test part was kept from search and choice", "yes", openings_text(study)),
+        Item(
+            "The test part was kept from search and choice",
+            "no" if n_early else "yes",
+            openings_text(study) + early,
+        ),
         Item("Results have error bars over seeds", "yes" if results else "no", bars),
         Item(
             "Differences were tested, with correction for many", "yes" if results else "no", tests

@@ -225,12 +225,26 @@ def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) 
 def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:
     assert "sealed and never opened" in methods_paragraph(study)
     best, other = study.ranked[:2]
-    unsealed = opened(judged(study, {best.number: 0.0, other.number: 0.02}))
+    unsealed = opened(judged(study, {best.number: 0.0, other.number: 0.02}), n_openings=3)
     assert unsealed.test is not None
-    n = len(unsealed.openings)
+    own = "1 time by this study after its finalists were frozen"
+    others = "2 times by other studies of the same split"
     text = methods_paragraph(unsealed)
-    assert f"opened {n} time" in text and "after its finalists were frozen" in text
+    assert f"was opened {own} and {others}; on its" in text
     for found in unsealed.test.results.finalists:
         assert f"{found.mean:.4f}" in text
-    elsewhere = methods_paragraph(replace(study, openings=unsealed.openings))
-    assert "by other studies of the same split" in elsewhere
+    elsewhere = methods_paragraph(replace(study, openings=unsealed.openings[1:]))
+    assert f"was opened {others}." in elsewhere
+
+
+def test_a_test_part_that_was_open_before_the_search_was_not_kept_from_it(
+    study: StudyRecord,
+) -> None:
+    best, other = study.ranked[:2]
+    late = opened(judged(study, {best.number: 0.0, other.number: 0.02}), n_openings=2)
+    early = replace(late, openings=(replace(late.openings[1], at=0.0), late.openings[0]))
+    question = "The test part was kept from search and choice"
+    answers = [{i.question: i for i in checklist(s)}[question] for s in (late, early)]
+    assert [item.answer for item in answers] == ["yes", "no"]
+    assert answers[1].evidence == "opened 2 times, 1 before the search had ended"
+    assert "(1 before the search had ended)" in methods_paragraph(early)
