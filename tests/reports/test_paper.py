@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.records import StudyRecord
+from recommender.datasets.registry import DATASETS
+from reports.described import MOVIELENS
 from reports.exports import column_definitions
 from reports.paper.checklist import checklist
 from reports.paper.citations import bibtex
@@ -169,9 +171,11 @@ def test_only_what_the_study_used_is_cited(study: StudyRecord, make: MakeStudy) 
     assert re.findall(r"^@\w+\{(\w+),", bibtex(study), re.MULTILINE) == [
         "recsweep", "optuna", "raytune", "dcnv2", "movielens",
     ]  # fmt: skip
-    other = replace(study, trials=(), provenance={})
+    sweep = dict(study.sweep) | {"dataset": {"path": "ml-100k.csv", "columns": {}}}
+    other = replace(study, trials=(), sweep=sweep)
     assert "dcnv2" not in bibtex(other) and "movielens" not in bibtex(other)
     assert bibtex(study).count("{") == bibtex(study).count("}")
+    assert MOVIELENS.issubset(DATASETS)
 
 
 def test_a_study_without_a_complete_trial_has_its_files_too(
