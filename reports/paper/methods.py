@@ -11,6 +11,7 @@ from reports.decision import label
 from reports.described import described
 from reports.judged_rows import judged_on, kept_users_text
 from reports.sections.unsealed import n_early_openings
+from reports.sections.verdict import chosen_text
 
 
 def methods_paragraph(study: StudyRecord) -> str:
@@ -166,13 +167,10 @@ def _tests(study: StudyRecord) -> str:
             "of many trials is optimistic on the rows it was chosen on, and differences under "
             f"{margin:.2g} RMSE are not interpreted."
         )
-    has_control = any(finalist.is_control for finalist in study.verdict.finalists)
-    control = ", a plain model of the best dcn's size" if has_control else ""
     return (
-        f"The search used one seed. Then {len(results.finalists):,} finalists (the best "
-        f"{study.verdict.top}, the best of each arm, the default{control} and the best baseline) "
-        "were "
-        f"frozen and trained again under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
+        f"The search used one seed. Then {len(results.finalists):,} finalists "
+        f"({chosen_text(study.verdict)}) were frozen and trained again under "
+        f"{numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
         f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "
         f"{judged_on(results)}. Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "
