@@ -226,6 +226,15 @@ def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) 
     assert answers["Results have error bars over seeds"] == "yes"
 
 
+def test_finalists_that_all_failed_have_no_error_bars_and_no_tests(study: StudyRecord) -> None:
+    best, other = (trial.number for trial in study.ranked[:2])
+    lost = judged(study, {best: 0.0, other: 0.02}, failed=(best, other))
+    items = {item.question: item for item in checklist(lost)}
+    bars = items["Results have error bars over seeds"]
+    assert (bars.answer, bars.evidence) == ("no", "0 finalists complete under 5 fresh seeds, of 2")
+    assert items["Differences were tested, with correction for many"].answer == "no"
+
+
 def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:
     assert "sealed and never opened" in methods_paragraph(study)
     best, other = study.ranked[:2]
