@@ -115,6 +115,8 @@ class ImportanceRecord:
     low: float | None = None
     high: float | None = None
     """95 % interval over resampled trials; None before the end and in studies of old versions."""
+    n_draws: int | None = None
+    """Resamples that the interval is of; None in studies of old versions."""
 
 
 @dataclass(frozen=True, slots=True)
