@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.records import ImportanceRecord
 from reports.figures import COLOURS, WIDE, new_axes, new_figure, row_labels
+from reports.fitting import fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,10 @@ def importance_plot(series: Sequence[ShareSeries], *, width: int) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(6 if is_wide else 4))
     axes.set_xlabel("share of what sets the good trials apart" if is_wide else "share")
     if len(series) > 1:
+        handles, labels = axes.get_legend_handles_labels()
+        room = axes.bbox.width / len(series) - 40
         axes.legend(
+            handles, [fitted(label, room, 12) for label in labels],
             loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series), frameon=False, fontsize=12,
             handlelength=1, borderaxespad=0.1,
         )  # fmt: skip
