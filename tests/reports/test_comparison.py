@@ -93,6 +93,8 @@ def test_side_by_side_the_gap_to_its_own_bias_baseline_decides_the_order(
 def test_only_what_differs_between_the_sweeps_is_listed(two: tuple[StudyRecord, ...]) -> None:
     assert dict(changes(two)) == {"seed": ("0", "1"), "search.trials": ("12", "16")}
     assert changes((two[0], two[0])) == ()
+    extended = replace(two[0], n_trials_asked_for=14)
+    assert dict(changes((extended, two[0]))) == {"search.trials": ("14", "12")}
 
 
 def test_a_study_without_a_complete_trial_is_shown_without_a_rank(
