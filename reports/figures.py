@@ -46,6 +46,12 @@ COLOURS = {
 
 SERIES = tuple(COLOURS[f"series-{i}"] for i in range(5))
 
+DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+"""Of lines beside one another, so that colour alone never tells them apart; with the five colours
+they repeat after twenty."""
+MARKERS = "os^D"
+"""The same for dots."""
+
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "recsweep",

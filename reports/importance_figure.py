@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.records import ImportanceRecord
-from reports.figures import COLOURS, WIDE, new_axes, new_figure, row_labels
+from reports.figures import COLOURS, MARKERS, WIDE, new_axes, new_figure, row_labels
 from reports.fitting import fitted
 
 
@@ -47,7 +47,8 @@ def importance_plot(series: Sequence[ShareSeries], *, width: int) -> Figure:
                     solid_capstyle="butt", zorder=3,
                 )  # fmt: skip
             axes.plot(
-                record.importance, at, "o", ms=7, color=each.colour, zorder=4, clip_on=False,
+                record.importance, at, MARKERS[i % len(MARKERS)], ms=7, color=each.colour,
+                zorder=4, clip_on=False,
                 label=each.label if name == next(iter(each.records)) else None,
             )  # fmt: skip
             right = max(right, record.high or record.importance)
