@@ -13,12 +13,15 @@ from experiments.typed import typed
 
 
 def chosen_trial(study: StudyRecord, number: int | None) -> TrialRecord:
-    """The trial of that number, or the best COMPLETE one.
+    """The trial of that number; without one the winner: the leader of the verdict, and before a
+    verdict the best COMPLETE trial.
 
     Raises:
         RequestError: there is no such trial, or none is complete.
     """
     if number is None:
+        if study.leader is not None:
+            return study.leader
         if not study.ranked:
             raise RequestError(
                 f"{study.name} has no complete trial; see them all: "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from experiments.durations import format_duration
 
 if TYPE_CHECKING:
-    from experiments.records import StudyRecord, TrialRecord
+    from experiments.records import StudyRecord, TrialRecord, Value
     from experiments.verdict_records import VerdictRecord
 
 TOP = 5
@@ -45,21 +45,38 @@ class VerdictCost:
 
 
 def chosen_trials(study: StudyRecord, top: int) -> list[tuple[TrialRecord, tuple[str, ...]]]:
-    """The best `top`, the best of each arm and the default (if complete), by rank, with reasons."""
-    reasons: dict[int, list[str]] = {}
-    arms: set[str] = set()
+    """The best `top`, the best of each arm and the default (if complete), by rank, with reasons.
+
+    Of trials with the same values the first stands for all: they are one model.
+    """
+    equals: dict[frozenset[tuple[str, Value]], list[TrialRecord]] = {}
+    place_of: dict[int, int] = {}
     for place, trial in enumerate(study.ranked, start=1):
-        if place <= top:
-            reasons.setdefault(trial.number, []).append(f"place {place}")
-        if trial.arm is not None and trial.arm not in arms:
-            arms.add(trial.arm)
-            reasons.setdefault(trial.number, []).append(f"best {trial.arm}")
+        place_of[trial.number] = place
+        equals.setdefault(frozenset(trial.values.items()), []).append(trial)
     default = next((t for t in study.search_trials if t.is_default), None)
-    if default is not None and default.is_ranked:
-        reasons.setdefault(default.number, []).append("default")
-    return [
-        (trial, tuple(reasons[trial.number])) for trial in study.ranked if trial.number in reasons
-    ]
+    arms: set[str] = set()
+    chosen = []
+    for n_better, (first, *others) in enumerate(equals.values()):
+        reasons = []
+        if n_better < top:
+            reasons.append(f"place {place_of[first.number]}")
+        if first.arm is not None and first.arm not in arms:
+            arms.add(first.arm)
+            reasons.append(f"best {first.arm}")
+        if default in (first, *others):
+            reasons.append("default")
+        if reasons:
+            chosen.append((first, (*reasons, *_same_as(others))))
+    return chosen
+
+
+def _same_as(others: list[TrialRecord]) -> tuple[str, ...]:
+    """`same as #3`, `same as #3 and 2 more`; nothing where there are none."""
+    if not others:
+        return ()
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    return (f"same as #{others[0].number}{more}",)
 
 
 def controlled_trial(study: StudyRecord) -> TrialRecord | None:

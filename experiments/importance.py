@@ -6,6 +6,8 @@ import random
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from copy import copy
+from functools import cache
 
 import numpy as np
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
@@ -18,7 +20,9 @@ from search_spaces import SearchSpace
 MIN_TRIALS = 12
 """Fewer complete trials in an arm say nothing about its dimensions."""
 N_RESAMPLES = 200
-"""Of an arm's trials, for 95 % intervals: seconds for a study of hundreds of trials."""
+"""Of an arm's trials, for 95 % intervals: two seconds for a few hundred trials."""
+MIN_RESAMPLES = 100
+"""Fewer leave two at most beyond each end of an interval."""
 MIN_TOP_TRIALS = 5
 """The authors of the method ask for so many trials among the good ones."""
 
@@ -35,8 +39,8 @@ def importance(
     did not vary. By arm, the most important first.
 
     Args:
-        n_resamples: for the intervals, at most (fewer where trials are so many that it would take
-            minutes); 0 computes none.
+        n_resamples: for the intervals, at most (down to 100 where trials are so many that it would
+            take longer); 0 computes none.
     """
     by_arm: dict[str | None, list[TrialRecord]] = defaultdict(list)
     for trial in trials:
@@ -48,12 +52,13 @@ def importance(
             continue
         theirs = [_to_optuna(space, trial) for trial in ranked]
         shares = _shares(theirs, [column.name for column in space.columns])
-        n_draws = min(n_resamples, max(40, 20_000 // len(theirs)))
+        n_draws = min(n_resamples, max(MIN_RESAMPLES, 50_000 // len(theirs)))
         intervals = _intervals(theirs, list(shares), n_draws) if n_draws else {}
-        records += [
-            ImportanceRecord(arm, name, share, len(ranked), *intervals.get(name, ()))
-            for name, share in sorted(shares.items(), key=lambda item: -item[1])
-        ]
+        for name, share in sorted(shares.items(), key=lambda item: -item[1]):
+            low, high = intervals.get(name, (None, None))
+            records.append(
+                ImportanceRecord(arm, name, share, len(ranked), low, high, n_draws or None)
+            )
     return records
 
 
@@ -63,7 +68,9 @@ def _shares(trials: Sequence[FrozenTrial], names: Sequence[str]) -> dict[str, fl
     if not varied:
         return {}
     study = study_in_memory("importance")
-    study.add_trials(trials)
+    # Adding them would copy each deeply, which takes longer than the method itself.
+    numbered = [_numbered(trial, i) for i, trial in enumerate(trials)]
+    study.get_trials = lambda **_: numbered  # type: ignore[method-assign]
     evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.1, MIN_TOP_TRIALS / len(trials)))
     with warnings.catch_warnings():
         # It warns of cases with few trials, and `normalize` is experimental; but normalised by
@@ -72,6 +79,13 @@ def _shares(trials: Sequence[FrozenTrial], names: Sequence[str]) -> dict[str, fl
         raw = get_param_importances(study, evaluator=evaluator, params=varied, normalize=False)
     total = sum(raw.values())
     return {name: raw[name] / total for name in varied} if total > 0 else {}
+
+
+def _numbered(trial: FrozenTrial, number: int) -> FrozenTrial:
+    """As a study would number it; one that is drawn twice counts twice."""
+    trial = copy(trial)
+    trial.number = trial._trial_id = number
+    return trial
 
 
 def _intervals(
@@ -95,5 +109,9 @@ def _to_optuna(space: SearchSpace, trial: TrialRecord) -> FrozenTrial:
     return create_trial(
         value=trial.best_rmse,
         params={slot.name: value for slot, value in active},
-        distributions={slot.name: to_optuna(slot.distribution) for slot, _ in active},
+        distributions={slot.name: _distribution(slot.distribution) for slot, _ in active},
     )
+
+
+_distribution = cache(to_optuna)
+"""One object for all trials: the method sorts them by it, and equal ones are slow to compare."""

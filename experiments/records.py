@@ -34,6 +34,7 @@ from experiments.trial_records import (
 )
 from experiments.typed import typed
 from experiments.verdict_records import (
+    Answer,
     Finalist,
     FinalistResult,
     PairResult,
@@ -47,6 +48,7 @@ from experiments.verdict_records import (
 
 __all__ = [
     "FIRST_NUMBER_BESIDE",
+    "Answer",
     "AttemptRecord",
     "BaselineRecord",
     "BoardCheck",
@@ -114,6 +116,8 @@ class ImportanceRecord:
     low: float | None = None
     high: float | None = None
     """95 % interval over resampled trials; None before the end and in studies of old versions."""
+    n_draws: int | None = None
+    """Resamples that the interval is of; None in studies of old versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,22 @@ class StudyRecord:
         """COMPLETE search trials by best RMSE; ties by number."""
         ranked = [t for t in self.trials if t.is_ranked and t.best_rmse is not None]
         return tuple(sorted(ranked, key=lambda t: (t.best_rmse, t.number)))
+
+    @property
+    def leader(self) -> TrialRecord | None:
+        """The trial with the best mean of the verdict; None before one, and where no trial
+        completed under every seed."""
+        results = self.verdict.results if self.verdict else None
+        by_name = {trial.name: trial for trial in self.search_trials}
+        means = [f.name for f in results.finalists if f.mean is not None] if results else []
+        return next((by_name[name] for name in means if name in by_name), None)
+
+    @property
+    def late_trials(self) -> tuple[TrialRecord, ...]:
+        """Trials of the search that came after the verdict's list was frozen: not judged."""
+        if self.verdict is None:
+            return ()
+        return tuple(t for t in self.search_trials if not self.verdict.knew(t))
 
     @property
     def metrics(self) -> tuple[str, ...]:

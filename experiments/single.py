@@ -107,7 +107,8 @@ def export_trial(
         export_model(best, model_of(sweep, trial.values), encoded, target)
     except CheckpointError as error:
         raise StateError(f"{error}\nThe weights cannot be used; {again}") from error
-    yield f"wrote {target}: trial {trial.number} of {study.name}, epoch {trial.best_epoch}"
+    led = ", the leader of the verdict" if trial == study.leader else ""
+    yield f"wrote {target}: trial {trial.number} of {study.name}{led}, epoch {trial.best_epoch}"
     yield f"validation RMSE of its `raw` output: {trial.best_rmse:.6f}"
 
 

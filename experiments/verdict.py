@@ -300,11 +300,10 @@ def _ask(study: StudyRecord, frozen: VerdictRecord, journal: Journal) -> None:
         (finalist, index, seed)
         for index, seed in enumerate(frozen.seeds)
         for finalist in frozen.finalists
-        if not finalist.is_baseline
+        if not finalist.is_baseline and finalist.replicate(index) not in there
     ]
-    for number, (finalist, index, seed) in enumerate(wanted, start=FIRST_NUMBER_BESIDE):
-        if finalist.replicate(index) in there:
-            continue
+    free = max(FIRST_NUMBER_BESIDE, *(trial.number + 1 for trial in study.trials))
+    for number, (finalist, index, seed) in enumerate(wanted, start=free):
         assert finalist.number is not None
         trial = study.trial(finalist.number)
         assert trial is not None, finalist
@@ -406,7 +405,7 @@ def read_evidence(
             rmse_by_seed=rmse_by_seed,
             actual=encoded.validation.rating,
             users=encoded.validation_users,
-            searched=read_errors(study.folder, study.ranked, encoded),
+            searched=read_errors(study.folder, filter(frozen.knew, study.ranked), encoded),
         )
     actual = rows.rating
     return Evidence(

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from experiments.errors import StateError
 from experiments.files import read_json
+from experiments.trial_records import TrialRecord
 from experiments.typed import typed
 
 VERDICT_NAME = "verdict.json"
@@ -27,7 +29,7 @@ class Finalist:
     number: int | None
     """Of the trial, or of the one that a control belongs to; None for a baseline."""
     reasons: tuple[str, ...]
-    """`place 1`, `best dcn`, `default`, `size control`, `best baseline`."""
+    """`place 1`, `best dcn`, `default`, `same as #3`, `size control`, `best baseline`."""
     values: Mapping[str, Any] | None = None
     """A control's own, by column name; empty until the list is frozen. None for the others."""
 
@@ -66,6 +68,17 @@ class FinalistResult:
     """Probability of the lowest RMSE of all, under other seeds and other users."""
 
 
+class Answer(StrEnum):
+    """What a comparison came to."""
+
+    BETTER = "better"
+    """Holm's p is below 0.05, and the first is better by at least the margin."""
+    WORSE = "worse"
+    TIE = "tie"
+    """The whole interval lies within the margin."""
+    OPEN = "open"
+
+
 @dataclass(frozen=True, slots=True)
 class PairResult:
     """A finalist against another: RMSE of the first minus that of the second."""
@@ -83,7 +96,7 @@ class PairResult:
     bootstrap_low: float
     bootstrap_high: float
     answer: str
-    """`better`, `worse`, `tie`, `open`, of the first."""
+    """An `Answer`, of the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +137,10 @@ class VerdictRecord:
     seeds: tuple[int, ...]
     finalists: tuple[Finalist, ...]
     results: VerdictResults | None = None
+
+    def knew(self, trial: TrialRecord) -> bool:
+        """Whether a trial of the search was asked for before the list was frozen."""
+        return trial.asked_at <= self.frozen_at
 
     def finalist(self, name: str) -> Finalist | None:
         return next((f for f in self.finalists if f.name == name), None)

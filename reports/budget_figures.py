@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from reports import numbers
 from reports.expected_best import ExpectedBest
-from reports.figures import COLOURS, WIDE, new_figure
+from reports.figures import COLOURS, DASHES, WIDE, new_figure
 
 ROUND_COUNTS = tuple(d * 10**e for e in range(6) for d in (1, 2, 5))
 _ROUND_SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 18_000,
@@ -34,7 +35,7 @@ class BudgetCurve:
 def budget_curves(curves: Sequence[BudgetCurve], bias: float | None, *, width: int) -> Figure:
     """Two panels over one another's scale: against complete trials, and against training time.
 
-    Lines with bands: the expectation; dashed, on the left: the order that the search took.
+    Lines with bands: the expectation; thin, on the left: the order that the search took.
     """
     is_wide = width >= WIDE
     panel_h = 300 if is_wide else 236
@@ -54,7 +55,7 @@ def budget_curves(curves: Sequence[BudgetCurve], bias: float | None, *, width: i
                 bias, color=COLOURS["muted"], lw=1.2, ls=(0, (3, 3)), zorder=2,
                 label=f"bias baseline · {numbers.rmse(bias)}",
             )  # fmt: skip
-        for curve in curves:
+        for curve, dashes in zip(curves, cycle(DASHES), strict=False):
             cost = curve.seconds_a_trial if is_time else 1.0
             x = [point.n * cost for point in curve.points]
             axes.fill_between(
@@ -62,7 +63,7 @@ def budget_curves(curves: Sequence[BudgetCurve], bias: float | None, *, width: i
                 color=curve.colour, alpha=0.16, lw=0, zorder=3,
             )  # fmt: skip
             axes.plot(
-                x, [p.mean for p in curve.points], color=curve.colour, lw=2, zorder=5,
+                x, [p.mean for p in curve.points], color=curve.colour, lw=2, ls=dashes, zorder=5,
                 label=curve.label,
             )  # fmt: skip
             axes.plot(x[-1], curve.points[-1].mean, "o", ms=6, color=curve.colour, zorder=6)
@@ -79,7 +80,7 @@ def budget_curves(curves: Sequence[BudgetCurve], bias: float | None, *, width: i
         if i == 0:
             axes.set_ylabel("expected best RMSE" if is_wide else "")
             axes.legend(
-                loc="upper right", frameon=False, fontsize=12, handlelength=1.4, borderaxespad=0.2
+                loc="upper right", frameon=False, fontsize=12, handlelength=2.6, borderaxespad=0.2
             )
         elif is_wide:
             axes.tick_params(axis="y", labelleft=False)

@@ -31,9 +31,13 @@ _RECORDED: dict[str, Callable[[Mapping[str, Any]], object]] = {
 
 
 def changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:
-    """Keys of the sweeps that differ, in the order of the first sweep that has them."""
+    """Keys of the sweeps that differ, in the order of the first sweep that has them.
+
+    The number of trials is that of the study, which may have been extended.
+    """
     flat = [
         _flat({key: value for key, value in study.sweep.items() if key not in _TOLD})
+        | {"search.trials": _text(study.n_trials_asked_for)}
         for study in studies
     ]
     return _differing(flat)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports import numbers
-from reports.figures import COLOURS, WIDE, heights_apart, new_axes, new_figure
+from reports.figures import COLOURS, DASHES, WIDE, heights_apart, new_axes, new_figure
 
 ROW_PX = 58
 
@@ -73,10 +74,10 @@ def best_so_far(studies: Sequence[StudyGaps], *, width: int) -> Figure:
     axes.set_ylim(low - pad, high + pad)
     axes.grid(axis="y")
     axes.axhline(0, color=COLOURS["muted"], lw=1.2, ls=(0, (3, 3)), zorder=2, label="bias baseline")
-    for study in drawn:
+    for study, dashes in zip(drawn, cycle(DASHES), strict=False):
         axes.step(
             [n for n, _ in study.so_far], [gap for _, gap in study.so_far], where="post", lw=2,
-            color=study.colour, zorder=4, label=study.label,
+            ls=dashes, color=study.colour, zorder=4, label=study.label,
         )  # fmt: skip
         axes.plot(*study.so_far[-1], "o", ms=6, color=study.colour, zorder=5, clip_on=False)
     axes.set_xlim(0, 1.02 * max(study.so_far[-1][0] for study in drawn))
@@ -86,7 +87,7 @@ def best_so_far(studies: Sequence[StudyGaps], *, width: int) -> Figure:
     axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=12)
     axes.set_xlabel("finished trials")
     axes.set_ylabel("best gap to bias so far" if is_wide else "")
-    axes.legend(loc="upper right", frameon=False, fontsize=12, handlelength=1.6, borderaxespad=0.2)
+    axes.legend(loc="upper right", frameon=False, fontsize=12, handlelength=2.6, borderaxespad=0.2)
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from experiments.records import (
+    Answer,
     Finalist,
     FinalistResult,
     PairResult,
@@ -13,7 +14,6 @@ from experiments.records import (
 from reports import numbers, ranking
 from reports.blocks import Headline
 from reports.judged_rows import judged_baseline, judged_on
-from reports.statistics import Answer
 
 
 def headline_of_verdict(study: StudyRecord) -> Headline | None:

@@ -8,6 +8,9 @@ from typing import Any
 
 from experiments.records import StudyRecord
 
+MOVIELENS = frozenset({"movielens-small", "ml-100k"})
+"""What a sweep calls the MovieLens data that recsweep reads itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -71,3 +74,10 @@ def described(study: StudyRecord) -> Described:
         split_fingerprint=data.get("split_fingerprint"),
         notes=tuple(data.get("notes") or ()),
     )
+
+
+def is_movielens(study: StudyRecord) -> bool:
+    """Whether the sweep names MovieLens; a table of one's own has a path and no name, whatever
+    its file is called."""
+    dataset: Mapping[str, Any] = study.sweep.get("dataset") or {}
+    return dataset.get("name") in MOVIELENS

@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 
 from reports import numbers
 from reports.blocks import Picture
+from reports.fitting import fitted
 
 WIDE, NARROW = 720, 350
 """Widths in CSS pixels; a unit of the drawing is a pixel where it is shown in full."""
@@ -44,6 +45,12 @@ COLOURS = {
 """Light colours by name; the page has the dark ones under the same names (`--ink`, ...)."""
 
 SERIES = tuple(COLOURS[f"series-{i}"] for i in range(5))
+
+DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+"""Of lines beside one another, so that colour alone never tells them apart; with the five colours
+they repeat after twenty."""
+MARKERS = "os^D"
+"""The same for dots."""
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -125,7 +132,7 @@ def dot_plot(dots: Sequence[Dot], *, tied_to: float | None, width: int) -> Figur
     row_px, bottom_px = 23, 44
     height = 8 + row_px * len(dots) + bottom_px
     figure = new_figure(width, height)
-    axes = new_axes(figure, left=160 if is_wide else 128, right=62, top=8, bottom=bottom_px)
+    axes = new_axes(figure, left=160 if is_wide else 138, right=62, top=8, bottom=bottom_px)
     values = [value for dot in dots for value in (dot.rmse, *(dot.interval or ()))]
     low = min(values)
     near = max(
@@ -251,8 +258,10 @@ def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) 
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation RMSE" if is_wide else "")
     if n_named:
+        handles, names = axes.get_legend_handles_labels()
         figure.legend(
-            *axes.get_legend_handles_labels(), loc="upper left", ncols=n_columns, fontsize=12,
+            handles, [fitted(name, width / n_columns - 40, 12) for name in names],
+            loc="upper left", ncols=n_columns, fontsize=12,
             frameon=False, handlelength=1.6, borderaxespad=0, borderpad=0, columnspacing=1.6,
         )  # fmt: skip
     return figure
@@ -270,9 +279,10 @@ def new_axes(figure: Figure, *, left: int, right: int, top: int, bottom: int) ->
 
 
 def row_labels(axes: Axes, labels: Sequence[str]) -> None:
-    """Names of the rows, from the left edge of the figure as the page's text is."""
-    axes.set_yticks(range(len(labels)), labels)
+    """Names of the rows, from the left edge of the figure as the page's text is; cut to the room
+    that there is."""
     left = axes.get_position().x0 * axes.get_figure().get_size_inches()[0] * 72  # type: ignore[union-attr]  # it has one
+    axes.set_yticks(range(len(labels)), [fitted(label, left - 6) for label in labels])
     axes.tick_params(axis="y", length=0, pad=left - 1)
     for label in axes.get_yticklabels():
         label.set_horizontalalignment("left")

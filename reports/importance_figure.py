@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.records import ImportanceRecord
-from reports.figures import COLOURS, WIDE, new_axes, new_figure, row_labels
+from reports.figures import COLOURS, MARKERS, WIDE, new_axes, new_figure, row_labels
+from reports.fitting import fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ def importance_plot(series: Sequence[ShareSeries], *, width: int) -> Figure:
                     solid_capstyle="butt", zorder=3,
                 )  # fmt: skip
             axes.plot(
-                record.importance, at, "o", ms=7, color=each.colour, zorder=4, clip_on=False,
+                record.importance, at, MARKERS[i % len(MARKERS)], ms=7, color=each.colour,
+                zorder=4, clip_on=False,
                 label=each.label if name == next(iter(each.records)) else None,
             )  # fmt: skip
             right = max(right, record.high or record.importance)
@@ -57,7 +59,10 @@ def importance_plot(series: Sequence[ShareSeries], *, width: int) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(6 if is_wide else 4))
     axes.set_xlabel("share of what sets the good trials apart" if is_wide else "share")
     if len(series) > 1:
+        handles, labels = axes.get_legend_handles_labels()
+        room = axes.bbox.width / len(series) - 40
         axes.legend(
+            handles, [fitted(label, room, 12) for label in labels],
             loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series), frameon=False, fontsize=12,
             handlelength=1, borderaxespad=0.1,
         )  # fmt: skip

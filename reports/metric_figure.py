@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.figures import COLOURS, WIDE, new_axes, new_figure
+from reports.fitting import fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ def metric_curves(name: str, curves: Sequence[MetricCurve], *, width: int) -> Fi
     axes = new_axes(figure, left=58 if is_wide else 46, right=12, top=14, bottom=44)
     axes.grid(axis="y")
     for curve in curves:
-        axes.plot(curve.epochs, curve.values, color=curve.colour, lw=2, label=curve.label)
+        label = fitted(curve.label, width / 2)
+        axes.plot(curve.epochs, curve.values, color=curve.colour, lw=2, label=label)
         if curve.best_epoch in curve.epochs:
             at = curve.epochs.index(curve.best_epoch)
             axes.plot(

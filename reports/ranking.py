@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from experiments.records import BaselineRecord, StudyRecord, TrialRecord, TrialState
 from reports import numbers
-from reports.described import described
+from reports.described import described, is_movielens
 
 MARGIN = 0.003
 """What matters in practice on MovieLens, whose ratings span 4 stars."""
@@ -247,6 +247,6 @@ def rmse_over(rows: str) -> str:
 def _scale(study: StudyRecord) -> float:
     """The rating range beside that of MovieLens."""
     data = described(study)
-    if data.name is None or data.name == "movielens-small" or data.name.startswith("ml-"):
+    if data.name is None or is_movielens(study):
         return 1.0
     return (data.rating_range[1] - data.rating_range[0]) / 4 if data.rating_range else 1.0

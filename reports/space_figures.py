@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from experiments.records import ColumnRecord, Value
 from reports import numbers
 from reports.figures import COLOURS, WIDE, new_axes, new_figure
+from reports.fitting import fitted
 
 N_TICKS = 8
 """Of more choices the axis names the first and the last."""
@@ -85,7 +86,8 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
     is_wide = width >= WIDE
     row_px, left_px = 46, 140 if is_wide else 112
     named = [line for line in lines if line.label]
-    top_px = 20 + 20 * -(-len(named) // (5 if is_wide else 2))
+    n_columns = 5 if is_wide else 2
+    top_px = 20 + 20 * -(-len(named) // n_columns)
     n_rows = max(1, len(axes_) - 1)  # a lone rail stands above an empty row
     figure = new_figure(width, top_px + row_px * n_rows + 34)
     axes = new_axes(figure, left=left_px, right=24, top=top_px, bottom=34)
@@ -95,7 +97,7 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
     for y, axis in enumerate(axes_):
         axes.plot([0, 1], [y, y], color=COLOURS["ghost"], lw=1, zorder=1, clip_on=False)
         axes.annotate(
-            axis.name, (0, y), xytext=(1 - left_px, 0), va="center", ha="left",
+            fitted(axis.name, left_px - 6), (0, y), xytext=(1 - left_px, 0), va="center", ha="left",
             textcoords="offset points", fontsize=12.5,
         )  # fmt: skip
         ticks = axis.ticks if is_wide or len(axis.ticks) < 5 else (axis.ticks[0], axis.ticks[-1])
@@ -117,8 +119,9 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
         )  # fmt: skip
     if named:
         handles, labels = axes.get_legend_handles_labels()
+        labels = [fitted(label, width / n_columns - 24, 12) for label in labels]
         figure.legend(  # best first, as everywhere
-            handles[::-1], labels[::-1], loc="upper left", ncols=5 if is_wide else 2, fontsize=12,
+            handles[::-1], labels[::-1], loc="upper left", ncols=n_columns, fontsize=12,
             frameon=False, handlelength=1.2, borderaxespad=0, borderpad=0, columnspacing=1.6,
         )  # fmt: skip
     return figure

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr, stdtrit  # not scipy.stats, which takes half a second to import
+
+from experiments.records import Answer
 
 Array = npt.NDArray[np.floating[Any]]
 Counts = npt.NDArray[np.integer[Any]]
@@ -43,17 +44,6 @@ class Difference:
     """Satterthwaite's."""
     p: float
     """Two-sided, that there is no difference; not corrected."""
-
-
-class Answer(StrEnum):
-    """What a comparison came to."""
-
-    BETTER = "better"
-    """Holm's p is below 0.05, and the first is better by at least the margin."""
-    WORSE = "worse"
-    TIE = "tie"
-    """The whole interval lies within the margin."""
-    OPEN = "open"
 
 
 def sums_by_user(
@@ -207,6 +197,10 @@ def bootstrap_interval(
 
 
 def probability_best(draws: Array) -> list[float]:
-    """For each model the share of draws in which its RMSE is the lowest; they sum to 1."""
-    best = np.bincount(draws.argmin(axis=0), minlength=len(draws))
-    return [float(n) / draws.shape[1] for n in best]
+    """For each model the share of draws in which its RMSE is the lowest; they sum to 1.
+
+    Models whose RMSE is the same in a draw share it.
+    """
+    # The same numbers, added in another order, differ in their last digits.
+    is_lowest = draws <= draws.min(axis=0) * (1 + 1e-12)
+    return [float(share) for share in (is_lowest / is_lowest.sum(axis=0)).mean(axis=1)]

@@ -372,7 +372,9 @@ def _write_importance(folder: Path, arms: tuple[str | None, ...], n_trials: int)
         "n_layers": 0.02,
     }
     records = [
-        ImportanceRecord(arm, name, share, n_trials // (2 * len(arms)), 0.6 * share, 1.3 * share)
+        ImportanceRecord(
+            arm, name, share, n_trials // (2 * len(arms)), 0.6 * share, 1.3 * share, 200
+        )
         for arm in arms
         for name, share in shares.items()
     ]

@@ -215,7 +215,10 @@ def best(
     ] = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """The winner (or STUDY:17) as a file that `recsweep train` trains again."""
+    """The winner (or STUDY:17) as a file that `recsweep train` trains again.
+
+    The winner is the leader of the verdict; before a verdict, the best trial of the search.
+    """
     from experiments.best import chosen_trial, trial_to_toml
     from experiments.frozen import frozen_sweep
     from experiments.records import read_study
@@ -223,7 +226,10 @@ def best(
     name, number = split_trial(study)
     folder = study_folder(name, root)
     record = read_study(folder)
-    text = trial_to_toml(frozen_sweep(folder), record, chosen_trial(record, number))
+    trial = chosen_trial(record, number)
+    text = trial_to_toml(frozen_sweep(folder), record, trial)
+    if number is None and trial == record.leader:
+        typer.echo(f"trial {trial.number} of {record.name}, the leader of the verdict", err=True)
     if output is None:
         typer.echo(text, nl=False)
     else:

@@ -71,6 +71,7 @@ def export(
 ) -> None:
     """Write the winner (or STUDY:17) as a SavedModel with its model card; or the study elsewhere.
 
+    The winner is the leader of the verdict; before a verdict, the best trial of the search.
     optuna:sqlite:///study.db (any Optuna storage) opens in optuna-dashboard, mlflow:FOLDER in
     `mlflow ui --backend-store-uri FOLDER` (with MLFLOW_ALLOW_FILE_STORE=true from MLflow 3 on).
     """

@@ -47,9 +47,10 @@ def show_text(study: StudyRecord) -> str:
         best = wording.best_text(study.ranked[0], bias, study.compared_dimension)
         lines.append(f"best     {best}")
     if arms := wording.arms_of(study):
-        lines.append(f"arms     {wording.arms_text(study.search_trials, arms)}")
+        said = wording.arms_text(study.search_trials, arms, is_judged=study.leader is not None)
+        lines.append(f"arms     {said}")
     if study.verdict is not None:
-        lines.append(f"verdict  {_verdict_text(study, study.verdict)}")
+        lines += _verdict_lines(study, study.verdict)
     if step := wording.verdict_step(study):
         lines.append(f"next     {step}")
     if study.trials:
@@ -57,15 +58,25 @@ def show_text(study: StudyRecord) -> str:
     return "\n".join(lines)
 
 
-def _verdict_text(study: StudyRecord, verdict: VerdictRecord) -> str:
-    """`8 finalists, 5 seeds: in the report`, or how far it is and how it goes on."""
-    said = f"{wording.plural(len(verdict.finalists), 'finalist')}, {len(verdict.seeds)} seeds: "
-    if verdict.results is not None:
-        return said + f"in the report; anew by: recsweep verdict {typed(study.folder)}"
-    n_trials = sum(not finalist.is_baseline for finalist in verdict.finalists)
-    n_all = n_trials * len(verdict.seeds)
-    n_done = sum(t.purpose is Purpose.VERDICT and t.state.is_finished for t in study.trials)
-    return said + f"{n_done}/{n_all} trained"
+def _verdict_lines(study: StudyRecord, verdict: VerdictRecord) -> list[str]:
+    """What is decided, among whom; or how far it is."""
+    judged = f"{wording.plural(len(verdict.finalists), 'finalist')}, {len(verdict.seeds)} seeds"
+    if verdict.results is None:
+        n_trials = sum(not finalist.is_baseline for finalist in verdict.finalists)
+        n_all = n_trials * len(verdict.seeds)
+        n_done = sum(t.purpose is Purpose.VERDICT and t.state.is_finished for t in study.trials)
+        return [f"verdict  {judged}: {n_done}/{n_all} trained"]
+    from reports.decision import headline_of_verdict
+
+    headline = headline_of_verdict(study)
+    assert headline is not None
+    late = ""
+    if study.late_trials:
+        late = f"; not judged, since later: {wording.plural(len(study.late_trials), 'trial')}"
+    return [
+        f"verdict  {headline.text}",
+        f"         {judged}{late}; in full by: recsweep verdict {typed(study.folder)}",
+    ]
 
 
 def show_json(study: StudyRecord) -> dict[str, Any]:

@@ -199,7 +199,8 @@ def closing_lines(study: StudyRecord) -> list[str]:
     else:
         lines.append("best     no trial is complete")
     if arms := wording.arms_of(study):
-        lines.append(f"{study.compared_dimension}: {wording.arms_text(study.search_trials, arms)}")
+        said = wording.arms_text(study.search_trials, arms, is_judged=study.leader is not None)
+        lines.append(f"{study.compared_dimension}: {said}")
     n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
     if n_left > 0:
         left, more = f"{wording.plural(n_left, 'trial')} left", ""

@@ -77,10 +77,13 @@ def best_text(trial: TrialRecord, bias: BaselineRecord | None, compared: str | N
     return "    ".join([*parts, ", ".join(part for part in described if part)])
 
 
-def arms_text(trials: Iterable[TrialRecord], arms: Sequence[str]) -> str:
+def arms_text(
+    trials: Iterable[TrialRecord], arms: Sequence[str], *, is_judged: bool = False
+) -> str:
     """`dcn 1.0298 (6 complete)     plain 1.0306 (5 complete)      .0008 apart: not decided`.
 
-    The best arm comes first. One seed each decides nothing, so no winner is named.
+    The best arm comes first. One seed each decides nothing, so no winner is named; what a verdict
+    decided `is_judged` leaves to it.
     """
     finals: dict[str, list[float]] = {arm: [] for arm in arms}
     for trial in trials:
@@ -91,7 +94,7 @@ def arms_text(trials: Iterable[TrialRecord], arms: Sequence[str]) -> str:
         f"{arm} {rmse_text(rmse if finals[arm] else None)} ({len(finals[arm])} complete)"
         for rmse, arm in best
     ]
-    if len(best) > 1 and math.isfinite(best[1][0]):
+    if len(best) > 1 and math.isfinite(best[1][0]) and not is_judged:
         parts.append(f" {short(best[1][0] - best[0][0])} apart: not decided")
     return "     ".join(parts)
 

@@ -10,7 +10,7 @@ from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.described import described
 from reports.paper.methods import name_of
-from reports.sections.unsealed import openings_text
+from reports.sections.unsealed import n_early_openings, openings_text
 
 Answer = Literal["yes", "no", "not recorded"]
 
@@ -103,18 +103,30 @@ def _result_items(study: StudyRecord) -> tuple[Item, ...]:
         {trial.seed for trial in ranked} | set(verdict.seeds if results and verdict else ())
     )
     baselines = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in study.baselines)
+    n_with_bars = sum(f.low is not None for f in results.finalists) if results else 0
     bars, tests = "one seed each", "no verdict was made: no difference is claimed"
     if results is not None and verdict is not None:
-        bars = f"{len(results.finalists):,} finalists under {len(verdict.seeds)} fresh seeds"
+        bars = (
+            f"{numbers.plural(n_with_bars, 'finalist')} complete under {len(verdict.seeds)} fresh "
+            f"seeds, of {sum(not finalist.is_baseline for finalist in verdict.finalists):,}"
+        )
         tests = f"{numbers.plural(len(results.pairs), 'pair')}, Holm; margin {results.margin:.2g}"
+    n_early = n_early_openings(study)
+    early = f", {n_early:,} before the search had ended" if n_early else ""
     return (
         Item("The metric is defined", "yes", ranking.what_is_averaged(study)),
         _known("Baselines on the same rows are stated", baselines),
         _known("Seeds are stated", ", ".join(map(str, seeds[:12]))),
-        Item("The test part was kept from search and choice", "yes", openings_text(study)),
-        Item("Results have error bars over seeds", "yes" if results else "no", bars),
         Item(
-            "Differences were tested, with correction for many", "yes" if results else "no", tests
+            "The test part was kept from search and choice",
+            "no" if n_early else "yes",
+            openings_text(study) + early,
+        ),
+        Item("Results have error bars over seeds", "yes" if n_with_bars else "no", bars),
+        Item(
+            "Differences were tested, with correction for many",
+            "yes" if results and results.pairs else "no",
+            tests,
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.records import StudyRecord
-from reports.described import described
+from reports.described import is_movielens
 from reports.paper.latex import escape
 from reports.paper.methods import name_of
 
@@ -67,7 +67,6 @@ def bibtex(study: StudyRecord) -> str:
     entries.append(_TUNE)
     if any(trial.values.get("architecture") == "dcn" for trial in study.trials):
         entries.append(_DCN)
-    name = described(study).name or ""
-    if name.startswith(("ml-", "movielens")):
+    if is_movielens(study):
         entries.append(_MOVIELENS)
     return "\n".join(entries)

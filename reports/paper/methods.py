@@ -10,6 +10,8 @@ from reports import numbers, ranking
 from reports.decision import label
 from reports.described import described
 from reports.judged_rows import judged_on, kept_users_text
+from reports.sections.unsealed import n_early_openings
+from reports.sections.verdict import chosen_text
 
 
 def methods_paragraph(study: StudyRecord) -> str:
@@ -165,13 +167,10 @@ def _tests(study: StudyRecord) -> str:
             "of many trials is optimistic on the rows it was chosen on, and differences under "
             f"{noise:.2g} RMSE are not interpreted."
         )
-    has_control = any(finalist.is_control for finalist in study.verdict.finalists)
-    control = ", a plain model of the best dcn's size" if has_control else ""
     return (
-        f"The search used one seed. Then {len(results.finalists):,} finalists (the best "
-        f"{study.verdict.top}, the best of each arm, the default{control} and the best baseline) "
-        "were "
-        f"frozen and trained again under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
+        f"The search used one seed. Then {len(results.finalists):,} finalists "
+        f"({chosen_text(study.verdict)}) were frozen and trained again under "
+        f"{numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
         f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "
         f"{judged_on(results)}. Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "
@@ -192,7 +191,14 @@ def _chosen(results: VerdictResults) -> str:
 def _test_split(study: StudyRecord) -> str:
     if not study.openings:
         return "The ratings of the test part were sealed and never opened."
-    opened = numbers.plural(len(study.openings), "time")
+    n_own = sum(opening.study == study.name for opening in study.openings)
+    who = (
+        (n_own, "by this study after its finalists were frozen"),
+        (len(study.openings) - n_own, "by other studies of the same split"),
+    )
+    told = " and ".join(f"{numbers.plural(n, 'time')} {by}" for n, by in who if n)
+    n_early = n_early_openings(study)
+    early = f" ({n_early:,} before the search had ended)" if n_early else ""
     scored = ""
     if study.test is not None:
         means = ", ".join(
@@ -201,9 +207,4 @@ def _test_split(study: StudyRecord) -> str:
             if found.mean is not None
         )
         scored = f"; on its {study.test.results.n_rows:,} ratings the frozen finalists had {means}"
-    return (
-        f"The test part was opened {opened} in all, by this study after its finalists were frozen"
-        f"{scored}."
-        if study.test is not None
-        else f"The test part was opened {opened} in all, by other studies of the same split."
-    )
+    return f"The test part was opened {told}{early}{scored}."

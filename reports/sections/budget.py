@@ -31,7 +31,7 @@ def budget(study: StudyRecord) -> Section | None:
                 "Lines: the expected lowest validation RMSE of the first n complete trials of "
                 f"{arms}, averaged over all orders in which these trials could have come. Shaded: "
                 f"{_BAND} of the orders. It closes at the end because all trials are drawn "
-                "there, not because more is known. Dashed: the order of the search itself. "
+                "there, not because more is known. Thin: the order of the search itself. "
                 "Pruned, diverged and failed trials have no result and are never drawn; their "
                 "time is charged in equal parts to the complete ones, on the time axis.",
                 "; ".join(

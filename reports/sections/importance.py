@@ -41,9 +41,11 @@ def importance(study: StudyRecord) -> Section:
         f"{numbers.plural(records[0].n_trials, 'complete trial')}{f' of {arm}' if arm else ''}"
         for arm, records in by_arm.items()
     )
+    draws = {record.n_draws for records in by_arm.values() for record in records}
+    times = f", {' or '.join(map(str, sorted(filter(None, draws))))} times" if any(draws) else ""
     how_sure = (
-        "Lines: 95 % of the shares when these trials are drawn again with replacement. It covers "
-        "the luck of which trials there were, not that of their seeds."
+        f"Lines: 95 % of the shares when these trials are drawn again with replacement{times}. It "
+        "covers the luck of which trials there were, not that of their seeds."
         if has_intervals
         else "No intervals: they are computed when a sweep is finished."
     )

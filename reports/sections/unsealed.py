@@ -38,6 +38,12 @@ def openings_text(study: StudyRecord) -> str:
     return f"opened {numbers.plural(len(study.openings), 'time')}"
 
 
+def n_early_openings(study: StudyRecord) -> int:
+    """Openings from before the last trial of the search was asked for, which could know of them."""
+    last = max((trial.asked_at for trial in study.search_trials), default=0.0)
+    return sum(opening.at < last for opening in study.openings)
+
+
 def beaten_by_bias(study: StudyRecord, test: UnsealedRecord) -> str | None:
     """Which finalists a user and an item bias alone predict as well as, on the test rows."""
     bias = test.baselines.get("bias")

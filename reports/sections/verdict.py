@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import shlex
 
-from experiments.records import FinalistResult, PairResult, StudyRecord, VerdictResults
+from experiments.records import (
+    FinalistResult,
+    PairResult,
+    StudyRecord,
+    VerdictRecord,
+    VerdictResults,
+)
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.decision import is_model, label, size_of
@@ -24,13 +30,14 @@ def verdict(study: StudyRecord) -> Section | None:
     record = study.verdict
     if record is None:
         return None
-    again = Command("Go on with it, or make it again", (f"recsweep verdict {_quoted(study)}",))
-    control = ", plain as large as the best dcn" * any(f.is_control for f in record.finalists)
+    again = Command(
+        "Go on with it, or judge the same list again", (f"recsweep verdict {_quoted(study)}",)
+    )
     frozen = (
         f"{numbers.plural(len(record.finalists), 'finalist')}, frozen on "
-        f"{numbers.moment(record.frozen_at)}: the best {record.top}, the best of each arm, the "
-        f"default{control} and the best baseline, each once. Trained again under "
-        f"{numbers.plural(len(record.seeds), 'seed')} that the search never used, the same for all."
+        f"{numbers.moment(record.frozen_at)}: {chosen_text(record)}; each once. Trained again "
+        f"under {numbers.plural(len(record.seeds), 'seed')} that the search never used, the same "
+        "for all."
     )
     results = record.results
     if results is None:
@@ -53,11 +60,37 @@ def verdict(study: StudyRecord) -> Section | None:
         ),
         again,
     ]
-    late = [t for t in study.search_trials if t.asked_at > record.frozen_at]
-    if late:
-        n = numbers.plural(len(late), "trial")
-        blocks.insert(1, Problem(f"{n} of the search came after the list was frozen."))
+    if late := late_text(study):
+        blocks.insert(1, Problem(late))
     return Section("Verdict", tuple(blocks))
+
+
+def chosen_text(record: VerdictRecord) -> str:
+    """Who is on the frozen list: `the best 2, the best dcn, the default, the best baseline`."""
+    reasons = [reason for finalist in record.finalists for reason in finalist.reasons]
+    n_placed = sum(reason.startswith("place ") for reason in reasons)
+    chosen = [f"the best {n_placed}" if n_placed > 1 else "the best"] * (n_placed > 0)
+    arms = [r for r in reasons if r.startswith("best ") and r != "best baseline"]
+    for reason, said in (
+        *((arm, f"the {arm}") for arm in arms),
+        ("default", "the default"),
+        ("size control", "plain as large as the best dcn"),
+        ("best baseline", "the best baseline"),
+    ):
+        chosen += [said] * (reason in reasons)
+    return ", ".join(chosen)
+
+
+def late_text(study: StudyRecord) -> str:
+    """Which trials are not judged, and what would judge them; empty where all could be."""
+    if not study.late_trials:
+        return ""
+    sweep = shlex.quote(f"studies/{study.name}/sweep.toml")
+    return (
+        f"{numbers.plural(len(study.late_trials), 'trial')} of the search came after the list was "
+        "frozen, which is done once: they are not judged. A new study would judge all: "
+        f"recsweep run {sweep} --set search.trials={study.n_trials_asked_for}"
+    )
 
 
 def _quoted(study: StudyRecord) -> str:

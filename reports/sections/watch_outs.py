@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.records import StudyRecord, TrialState, VerdictResults
+from experiments.records import Answer, StudyRecord, TrialState, VerdictResults
 from reports import numbers, ranking
 from reports.blocks import WatchOut, WatchOuts
 from reports.decision import is_model, label, leading_finalist, trial_of
@@ -11,7 +11,7 @@ from reports.sections.edges import edges_of_best
 from reports.sections.segments import collapsed_models
 from reports.sections.size import size_explains
 from reports.sections.unsealed import beaten_by_bias, openings_text
-from reports.statistics import Answer
+from reports.sections.verdict import late_text
 
 
 def watch_outs(study: StudyRecord) -> WatchOuts | None:
@@ -21,6 +21,8 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
     data = described(study)
     default = ranking.default_trial(study)
     items += _unimpressive(study)
+    if late := late_text(study):
+        items.append(WatchOut(late, "verdict"))
     if names := [label(study, name) for name in collapsed_models(study)]:
         said = f"Collapsed, nearly the same prediction for every pair: {', '.join(names)}."
         items.append(WatchOut(said, "segments"))

@@ -7,9 +7,11 @@
 
   const valueOf = (text) => {
     if (text === "" || text === NOTHING) return null;
+    const trial = text.match(/^#(\d+)/);
+    if (trial) return Number(trial[1]);
     const times = [...text.matchAll(/(\d+(?:\.\d+)?) (h|min|s)\b/g)];
     if (times.length) return times.reduce((sum, [, n, unit]) => sum + Number(n) * UNITS[unit], 0);
-    const number = Number(text.replace(/[#,+<*]/g, "").replace("−", "-").replace(/ %$/, ""));
+    const number = Number(text.replace(/[,+<*]/g, "").replace("−", "-").replace(/ %$/, ""));
     return Number.isNaN(number) ? text.toLowerCase() : number;
   };
 

@@ -4,11 +4,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-from experiments.importance import MIN_TRIALS, importance
+from experiments.importance import (
+    MIN_TOP_TRIALS,
+    MIN_TRIALS,
+    N_RESAMPLES,
+    _to_optuna,
+    importance,
+)
 from experiments.records import StopReason, TrialRecord, TrialState, Value
 from experiments.search import build_search
 from experiments.sweep import SearchConfig
+from experiments.translate.optuna import study_in_memory
 from tests.fake_runner import FakeRunner
 from tests.made_up_spaces import CONDITIONAL, DEFAULTS
 
@@ -53,6 +61,25 @@ def test_too_few_complete_trials_say_nothing() -> None:
     pruned = replace(trials[0], state=TrialState.PRUNED, stop_reason=StopReason.PRUNER)
     assert importance(CONDITIONAL, [pruned, *trials[1:]]) == []
     assert importance(CONDITIONAL, []) == []
+
+
+def test_it_is_what_optuna_makes_of_a_study_that_holds_the_trials() -> None:
+    trials = trials_of(40)
+    study = study_in_memory("theirs")
+    study.add_trials([_to_optuna(CONDITIONAL, trial) for trial in (*trials, *trials[:3])])
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=MIN_TOP_TRIALS / 43)
+    theirs = get_param_importances(study, evaluator=evaluator)
+    ours = importance(CONDITIONAL, [*trials, *trials[:3]])
+    assert {r.dimension: r.importance for r in ours} == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize(("n_trials", "n_draws"), [(40, 200), (400, 125), (600, 100)])
+def test_trials_are_drawn_a_hundred_times_at_least(
+    n_trials: int, n_draws: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.importance._shares", lambda trials, names: {"n_layers": 1.0})
+    (record,) = importance(CONDITIONAL, trials_of(n_trials), n_resamples=N_RESAMPLES)
+    assert record.n_draws == n_draws
 
 
 def test_it_is_the_same_every_time() -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.best import chosen_trial
 from experiments.errors import RequestError, StateError
 from experiments.records import read_study
 from experiments.single import export_trial, train_single
 from recommender.checkpoints import write_checkpoint
 from recsweep import Sweep
+from tests.reports.verdicts import judged
 from tests.small_studies import a_sweep
 from tests.synthetic import ratings_table, synthetic_ratings
 from tests.synthetic_study import make_study
@@ -70,3 +72,16 @@ def test_a_model_is_not_trained_for_a_place_that_cannot_take_it(
     for place, said in ((tmp_path, "is there already"), (tmp_path / "file" / "x", "takes no fold")):
         with pytest.raises(RequestError, match=said):
             next(train_single(config, place))
+
+
+def test_an_exported_leader_of_a_verdict_is_called_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recommender.runtime.configure_devices", lambda **_: None)
+    monkeypatch.setattr("recommender.export.export_model", lambda *_: None)
+    study = read_study(folder)
+    first, second = study.ranked[:2]
+    study = judged(study, {first.number: 0.03, second.number: 0.01})
+    (folder / "trials" / second.name / "best").mkdir(parents=True)
+    said = next(export_trial(folder, study, chosen_trial(study, None), folder / "model"))
+    assert f": trial {second.number} of study, the leader of the verdict, epoch " in said

@@ -14,7 +14,7 @@ import recsweep
 from experiments.board_check import check_board
 from experiments.board_records import BoardCheck
 from experiments.errors import RequestError, StateError
-from experiments.finalists import verdict_cost
+from experiments.finalists import chosen_trials, verdict_cost
 from experiments.records import (
     FIRST_NUMBER_BESIDE,
     Purpose,
@@ -64,6 +64,17 @@ def test_the_list_holds_the_best_the_best_of_each_arm_the_default_and_a_baseline
     assert f"best {other.arm}" in reasons[other.name]
     assert "default" in reasons["0000"]
     assert reasons["matrix_factorisation"] == ("best baseline",)
+
+
+def test_trials_with_the_same_values_are_one_finalist(made_up: StudyRecord) -> None:
+    first, second, third, *others = made_up.ranked
+    same = replace(second, values=first.values, arm=first.arm)
+    study = replace(made_up, trials=(first, same, third, *others))
+    reasons = {trial.number: told for trial, told in chosen_trials(study, top=2)}
+    assert second.number not in reasons
+    assert reasons[first.number][0] == "place 1"
+    assert reasons[first.number][-1] == f"same as #{second.number}"
+    assert reasons[third.number][0] == "place 3"
 
 
 def test_a_verdict_of_more_than_there_is_takes_what_there_is(made_up: StudyRecord) -> None:
@@ -190,10 +201,16 @@ def test_a_damaged_prediction_file_is_made_again_from_the_weights(
 
 
 def test_a_judged_study_can_still_be_extended(study: Path, workers: InProcess) -> None:
-    decide(study, top=1, n_seeds=2)
+    first = decide(study, top=1, n_seeds=2)
     extended = resume_study(study, watcher=Silent(), n_trials=6).study
     assert [trial.number for trial in extended.search_trials] == list(range(6))
     assert extended.state == "finished"
+    # What is said of the list stays: it was frozen from four trials.
+    assert [trial.number for trial in extended.late_trials] == [4, 5]
+    assert decide(study) == first
+    assert first.n_choosable == 4
+    (study / "verdict.json").unlink()
+    assert {"0004", "0005"} <= {found.name for found in decide(study, top=6, n_seeds=2).finalists}
 
 
 def test_nothing_handed_to_a_worker_holds_a_test_label(

@@ -93,6 +93,15 @@ def without_complete(study: StudyRecord) -> StudyRecord:
     return replace(study, trials=trials, importance=())
 
 
+def renamed_arm(study: StudyRecord, old: str, new: str) -> StudyRecord:
+    """The same study with another name for an arm."""
+    return replace(
+        study,
+        trials=tuple(replace(t, arm=new) if t.arm == old else t for t in study.trials),
+        importance=tuple(replace(i, arm=new) if i.arm == old else i for i in study.importance),
+    )
+
+
 def with_one_complete(study: StudyRecord) -> StudyRecord:
     """The same study with nothing but its best trial."""
     return replace(study, trials=study.ranked[:1], importance=(), n_trials_asked_for=1)

@@ -121,6 +121,11 @@ def test_the_leaderboard_sorts_and_filters(
     assert column("parameters")[-1] == ""
     click("parameters")
     assert column("trial") == written
+    click("trial")
+    numbers = [int(found) for text in column("trial") for found in re.findall(r"^#(\d+)", text)]
+    assert numbers == sorted(trial.number for trial in study.ranked)
+    click("trial")
+    click("trial")
     page.get_by_label("Filter rows").first.fill("dcn rmse<1.04")
     expected = [t.number for t in study.ranked if t.arm == "dcn" and (t.best_rmse or 9) < 1.03995]
     assert [int(re.findall(r"#(\d+)", text)[0]) for text in column("trial")] == expected

@@ -15,6 +15,8 @@ from experiments.records import BaselineRecord, StudyRecord, TrialState, read_st
 from reports.blocks import Headline, Table
 from reports.changes import changes
 from reports.comparison import comparison_sections, studies_by_rows, write_comparison
+from reports.comparison_figures import StudyGaps, best_so_far
+from reports.figures import SERIES, WIDE
 from reports.side_by_side import study_gaps
 from tests.reports.conftest import without_complete
 from tests.reports.verdicts import judged
@@ -116,6 +118,8 @@ def test_side_by_side_the_gap_to_its_own_bias_baseline_decides_the_order(
 def test_only_what_differs_between_the_sweeps_is_listed(two: tuple[StudyRecord, ...]) -> None:
     assert dict(changes(two)) == {"seed": ("0", "1"), "search.trials": ("12", "16")}
     assert changes((two[0], two[0])) == ()
+    extended = replace(two[0], n_trials_asked_for=14)
+    assert dict(changes((extended, two[0]))) == {"search.trials": ("14", "12")}
 
 
 def test_a_study_without_a_complete_trial_is_shown_without_a_rank(
@@ -147,6 +151,18 @@ def test_pictures_show_every_trial_the_verdict_and_the_best_so_far(
         "gaps.svg", "best-so-far.svg", "gaps.png", "best-so-far.png", "captions.txt",
     }  # fmt: skip
     assert "after a verdict" in paths.markdown.read_text("utf-8")
+
+
+def test_a_sixth_line_has_the_first_ones_colour_and_not_its_dashes() -> None:
+    rows = [
+        StudyGaps(str(i), SERIES[i % len(SERIES)], (-0.1,), None, ((1, 0.1), (9, -0.1)))
+        for i in range(6)
+    ]
+    lines = [line for line in best_so_far(rows, width=WIDE).axes[0].lines if line.get_lw() == 2]
+    looks = [(line.get_color(), str(line._unscaled_dash_pattern)) for line in lines]  # type: ignore[attr-defined]  # it has no getter
+    assert len(looks) == len(set(looks)) == 6
+    assert looks[0][0] == looks[5][0]
+    assert len({dashes for _, dashes in looks[:4]}) == 4
 
 
 def test_a_best_so_far_begins_at_the_first_complete_trial_and_counts_the_others(

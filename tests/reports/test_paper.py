@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.records import StudyRecord
+from recommender.datasets.registry import DATASETS
+from reports.described import MOVIELENS
 from reports.exports import column_definitions
 from reports.paper.checklist import checklist
 from reports.paper.citations import bibtex
@@ -169,9 +171,11 @@ def test_only_what_the_study_used_is_cited(study: StudyRecord, make: MakeStudy) 
     assert re.findall(r"^@\w+\{(\w+),", bibtex(study), re.MULTILINE) == [
         "recsweep", "optuna", "raytune", "dcnv2", "movielens",
     ]  # fmt: skip
-    other = replace(study, trials=(), provenance={})
+    sweep = dict(study.sweep) | {"dataset": {"path": "ml-100k.csv", "columns": {}}}
+    other = replace(study, trials=(), sweep=sweep)
     assert "dcnv2" not in bibtex(other) and "movielens" not in bibtex(other)
     assert bibtex(study).count("{") == bibtex(study).count("}")
+    assert MOVIELENS.issubset(DATASETS)
 
 
 def test_a_study_without_a_complete_trial_has_its_files_too(
@@ -222,15 +226,38 @@ def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) 
     assert answers["Results have error bars over seeds"] == "yes"
 
 
+def test_finalists_that_all_failed_have_no_error_bars_and_no_tests(study: StudyRecord) -> None:
+    best, other = (trial.number for trial in study.ranked[:2])
+    lost = judged(study, {best: 0.0, other: 0.02}, failed=(best, other))
+    items = {item.question: item for item in checklist(lost)}
+    bars = items["Results have error bars over seeds"]
+    assert (bars.answer, bars.evidence) == ("no", "0 finalists complete under 5 fresh seeds, of 2")
+    assert items["Differences were tested, with correction for many"].answer == "no"
+
+
 def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:
     assert "sealed and never opened" in methods_paragraph(study)
     best, other = study.ranked[:2]
-    unsealed = opened(judged(study, {best.number: 0.0, other.number: 0.02}))
+    unsealed = opened(judged(study, {best.number: 0.0, other.number: 0.02}), n_openings=3)
     assert unsealed.test is not None
-    n = len(unsealed.openings)
+    own = "1 time by this study after its finalists were frozen"
+    others = "2 times by other studies of the same split"
     text = methods_paragraph(unsealed)
-    assert f"opened {n} time" in text and "after its finalists were frozen" in text
+    assert f"was opened {own} and {others}; on its" in text
     for found in unsealed.test.results.finalists:
         assert f"{found.mean:.4f}" in text
-    elsewhere = methods_paragraph(replace(study, openings=unsealed.openings))
-    assert "by other studies of the same split" in elsewhere
+    elsewhere = methods_paragraph(replace(study, openings=unsealed.openings[1:]))
+    assert f"was opened {others}." in elsewhere
+
+
+def test_a_test_part_that_was_open_before_the_search_was_not_kept_from_it(
+    study: StudyRecord,
+) -> None:
+    best, other = study.ranked[:2]
+    late = opened(judged(study, {best.number: 0.0, other.number: 0.02}), n_openings=2)
+    early = replace(late, openings=(replace(late.openings[1], at=0.0), late.openings[0]))
+    question = "The test part was kept from search and choice"
+    answers = [{i.question: i for i in checklist(s)}[question] for s in (late, early)]
+    assert [item.answer for item in answers] == ["yes", "no"]
+    assert answers[1].evidence == "opened 2 times, 1 before the search had ended"
+    assert "(1 before the search had ended)" in methods_paragraph(early)

@@ -221,6 +221,7 @@ def test_importance_is_left_out_with_its_reason(make: MakeStudy) -> None:
 
 def test_importance_is_drawn_for_each_arm(study: StudyRecord) -> None:
     (drawn,) = [b for b in importance(study).blocks if isinstance(b, Picture)]
+    assert "drawn again with replacement, 200 times." in drawn.caption
     assert "plain: learning_rate 0.62 (0.37 to 0.81)" in drawn.alt
     assert "dcn: learning_rate 0.62 (0.37 to 0.81)" in drawn.alt
     (table,) = [b for b in importance(study).blocks if isinstance(b, Table)]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from experiments.records import Answer
 from reports.statistics import (
-    Answer,
     Difference,
     answer,
     bootstrap_interval,
@@ -106,6 +106,8 @@ def test_the_probabilities_of_being_best_are_shared_by_equal_models() -> None:
     assert sum(probabilities) == pytest.approx(1.0)
     assert probabilities[0] > 0.99
     assert probability_best(resampled(sums, counts)) == probabilities
+    twice = resampled(sums[[0, 0, 0, 1]], counts)
+    assert probability_best(twice)[:3] == pytest.approx([1 / 3] * 3, abs=0.01)
 
 
 def test_intervals_and_corrected_tests_keep_their_word_where_the_truth_is_known() -> None:

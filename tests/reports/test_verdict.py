@@ -4,16 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.records import BaselineRecord, StudyRecord
+from experiments.records import BaselineRecord, Finalist, StudyRecord
 from reports.blocks import Beside, Picture, Problem, Table
 from reports.decision import smallest_tied
 from reports.exports import verdict_frame
 from reports.model_card import model_card
+from reports.paper.methods import methods_paragraph
 from reports.render import write_report
 from reports.sections.data import data
 from reports.sections.summary import headline, next_command, summary
 from reports.sections.unsealed import unsealed
-from reports.sections.verdict import verdict
+from reports.sections.verdict import chosen_text, verdict
+from reports.sections.watch_outs import watch_outs
 from tests.reports.conftest import MakeStudy
 from tests.reports.verdicts import N_SEEDS, judged, opened
 
@@ -165,12 +167,33 @@ def test_the_picture_has_filled_means_with_intervals(study: StudyRecord) -> None
     assert f"#{dcn} dcn" in beside.picture.alt
 
 
+def test_who_was_frozen_is_told_by_the_reasons_on_record(make: MakeStudy) -> None:
+    study = judged(make(compare=False), {})
+    assert study.verdict is not None
+    first, second = study.ranked[:2]
+    finalists = (
+        Finalist(first.name, first.number, ("place 1",)),
+        Finalist(second.name, second.number, ("place 2", "same as #9")),
+        *study.verdict.finalists,
+    )
+    listed = replace(study, verdict=replace(study.verdict, finalists=finalists))
+    told = "the best 2, the best baseline"
+    assert f": {told}; each once" in repr(verdict(listed))
+    assert f"({told}) were frozen" in methods_paragraph(listed)
+    arms = replace(finalists[1], reasons=("best dcn", "default"))
+    assert chosen_text(replace(study.verdict, finalists=(finalists[0], arms))) == (
+        "the best, the best dcn, the default"
+    )
+
+
 def test_trials_after_the_list_was_frozen_are_told(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     shown = judged(study, {plain: 0.03, dcn: 0.01})
     assert shown.verdict is not None
     late = replace(shown, verdict=replace(shown.verdict, frozen_at=0.0))
-    assert f"{len(study.search_trials)} trials of the search came after" in repr(verdict(late))
+    said = f"{len(study.search_trials)} trials of the search came after"
+    assert said in repr(verdict(late)) and said in repr(watch_outs(late))
+    assert said not in repr(watch_outs(shown))
 
 
 def test_every_seed_stands_in_the_csv_and_every_number_in_the_report(study: StudyRecord) -> None:

@@ -116,7 +116,10 @@ def crossing_record(moved: float, n_layers: int = 2) -> CrossingRecord:
 
 
 def opened(study: StudyRecord, n_openings: int = 1) -> StudyRecord:
-    """A judged study whose finalists did on test as on validation, the leader refitted."""
+    """A judged study whose finalists did on test as on validation, the leader refitted.
+
+    The first opening is its own, the others are those of studies beside it.
+    """
     assert study.verdict is not None and study.verdict.results is not None
     results = study.verdict.results
     test = UnsealedRecord(
@@ -125,7 +128,13 @@ def opened(study: StudyRecord, n_openings: int = 1) -> StudyRecord:
         refit=RefitResult(results.finalists[0].name, (0.91, 0.92, 0.913, 0.917, 0.915)),
     )
     openings = tuple(
-        Opening(1_770_000_000.0 + i, f"study-{i}", "c" * 64, "me on host-a", "for <the> paper")
+        Opening(
+            1_770_000_001.0 + i,
+            f"study-{i}" if i else study.name,
+            "c" * 64,
+            "me on host-a",
+            "for <the> paper",
+        )
         for i in range(n_openings)
     )
     return replace(study, test=test, openings=openings)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from experiments.best import chosen_trial
 from experiments.cli.main import app
 from experiments.cli.show import ls_json, ls_text, show_json, show_text, trial_json, trial_text
 from experiments.records import (
@@ -20,9 +21,9 @@ from experiments.records import (
     Purpose,
     StudyRecord,
     VerdictRecord,
-    VerdictResults,
     read_study,
 )
+from tests.reports.verdicts import judged
 from tests.synthetic_study import make_study
 
 
@@ -176,10 +177,41 @@ def test_a_verdict_is_told_with_how_far_it_is(
     text = show_text(begun)
     assert "verdict  2 finalists, 2 seeds: 1/2 trained" in text
     assert "next     recsweep verdict made-up        (1 of 2 trainings left, about" in text
-    results = VerdictResults(0.003, 10, 2, (), ())
-    done = show_text(replace(begun, verdict=replace(frozen, results=results)))
-    assert "2 seeds: in the report" in done
     assert "verdict  " not in show_text(study)
+
+
+def test_after_a_verdict_its_headline_stands_in_place_of_undecided(study: StudyRecord) -> None:
+    after = led_by_another(study)
+    text = show_text(after)
+    assert "\nverdict  dcn beats plain by 0.0" in text
+    assert "not decided" not in text
+    assert "recsweep verdict " in text and "not judged" not in text
+    assert after.verdict is not None
+    extended = replace(after, verdict=replace(after.verdict, frozen_at=0.0))
+    assert "not judged, since later: 24 trials" in show_text(extended)
+
+
+def led_by_another(study: StudyRecord) -> StudyRecord:
+    """With a verdict that the best dcn leads and the best plain follows; neither is the default,
+    nor the best of the search."""
+    first = {arm: [t.number for t in study.ranked if t.arm == arm][1] for arm in ("plain", "dcn")}
+    return judged(study, {first["plain"]: 0.03, first["dcn"]: 0.01})
+
+
+def test_without_a_number_the_leader_of_the_verdict_is_taken_and_told(
+    study: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after = led_by_another(study)
+    leader = after.leader
+    assert leader is not None and leader.arm == "dcn" and leader != study.ranked[0]
+    monkeypatch.setattr("experiments.records.read_study", lambda folder: after)
+    monkeypatch.setattr("experiments.folders.frozen_sweep", lambda folder: None)
+    monkeypatch.setattr("experiments.best.sweep_to_toml", lambda sweep: "")
+    monkeypatch.setattr("experiments.best.single_model", lambda *arguments: None)
+    done = CliRunner().invoke(app, ["best", "made-up", "--studies", str(study.folder.parent)])
+    assert done.stdout.startswith(f"# Trial {leader.number} of the study made-up")
+    assert done.stderr == f"trial {leader.number} of made-up, the leader of the verdict\n"
+    assert chosen_trial(study, None) == study.ranked[0]
 
 
 def test_a_split_that_was_opened_is_no_longer_called_sealed(study: StudyRecord) -> None:

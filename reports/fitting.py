@@ -1,0 +1,31 @@
+"""Names cut to the room that a drawing has for them."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+
+_FONT = FontProperties(family="DejaVu Sans")
+"""Wider than the fonts of the page: what fits in it fits in them."""
+
+
+def fitted(name: str, room_px: float, size_px: float = 12.5) -> str:
+    """The name, or what is left of it: `#12 mypackage.models:Offsets` without its module, and of
+    that as much as there is room for."""
+    if _width(name, size_px) <= room_px:
+        return name
+    name = re.sub(r"\S*:(?=\S)", "", name)
+    if _width(name, size_px) <= room_px:
+        return name
+    while name and _width(f"{name}…", size_px) > room_px:
+        name = name[:-1].rstrip(" ,")
+    return f"{name}…"
+
+
+@cache
+def _width(name: str, size_px: float) -> float:
+    path = TextPath((0, 0), name, size=size_px, prop=_FONT)
+    return float(path.get_extents().width) if name.strip() else 0.0

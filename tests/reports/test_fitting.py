@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from experiments.records import StudyRecord
+from reports.fitting import fitted
+from reports.sections.best_picture import best_picture
+from tests.reports.conftest import renamed_arm
+
+
+@pytest.mark.parametrize(
+    ("name", "room_px", "left"),
+    [
+        ("#12 plain, default", 130, "#12 plain, default"),
+        ("#12 mypackage.models:Offsets, default", 300, "#12 mypackage.models:Offsets, default"),
+        ("#12 mypackage.models:Offsets, default", 130, "#12 Offsets, default"),
+        ("#12 mine.py:WithAVeryLongName, default", 130, "#12 WithAVeryLon…"),
+        ("odd:", 5, "…"),
+    ],
+)
+def test_a_name_keeps_its_number_and_what_follows_the_colon(
+    name: str, room_px: int, left: str
+) -> None:
+    assert fitted(name, room_px) == left
+
+
+def test_no_name_of_a_row_runs_into_the_dots(study: StudyRecord) -> None:
+    drawn = best_picture(renamed_arm(study, "plain", "mypackage.models:Offsets"))
+    assert drawn is not None
+    for svg in (drawn.wide, drawn.narrow):
+        names = re.findall(r">(#[^<]+)<", svg)
+        assert "#0 Offsets, default" in names
+        assert not any("mypackage" in name for name in names)
