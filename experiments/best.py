@@ -59,6 +59,7 @@ def trial_to_toml(sweep: SweepConfig, study: StudyRecord, trial: TrialRecord) ->
     """The file that `recsweep train` trains again to the same number."""
     said = (
         f"validation RMSE {trial.best_rmse:.4f} at epoch {trial.best_epoch}"
+        + ("" if trial.is_ranked else f" ({trial.state})")
         if trial.best_rmse is not None
         else f"no finite validation RMSE ({trial.state})"
     )

@@ -102,7 +102,8 @@ def test_a_line_under_the_first_alone_says_how_far_the_others_are(study: StudyRe
 
 def test_margin_and_noise_are_scaled_to_another_rating_range(study: StudyRecord) -> None:
     description = {"name": "books.parquet", "rating_range": [0, 100]}
-    other = replace(study, provenance={"dataset": description})
+    own = {"dataset": {"path": "books.parquet"}}
+    other = replace(study, provenance={"dataset": description}, sweep=own)
     assert (ranking.margin(study), ranking.margin(other)) == (0.003, pytest.approx(0.075))
     assert ranking.noise(other).rmse == pytest.approx(0.25)
     assert "scaled to this rating range" in ranking.noise(other).source

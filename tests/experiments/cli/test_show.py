@@ -205,7 +205,7 @@ def test_without_a_number_the_leader_of_the_verdict_is_taken_and_told(
     leader = after.leader
     assert leader is not None and leader.arm == "dcn" and leader != study.ranked[0]
     monkeypatch.setattr("experiments.records.read_study", lambda folder: after)
-    monkeypatch.setattr("experiments.folders.frozen_sweep", lambda folder: None)
+    monkeypatch.setattr("experiments.frozen.frozen_sweep", lambda folder: None)
     monkeypatch.setattr("experiments.best.sweep_to_toml", lambda sweep: "")
     monkeypatch.setattr("experiments.best.single_model", lambda *arguments: None)
     done = CliRunner().invoke(app, ["best", "made-up", "--studies", str(study.folder.parent)])
