@@ -1,0 +1,231 @@
+"""Tables as text, whatever is between their columns; what would be read wrong is refused."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import warnings
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from recommender.datasets.sources import N_PLACES_SHOWN, RawTable
+from recommender.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEPARATORS = (",", "\t", ";", "|")
+
+
+def read_text(path: Path, columns: Sequence[str], text: Sequence[str]) -> RawTable:
+    """Some columns of a text file, its index counting lines; those of `text` as they are written.
+
+    Raises:
+        DataError: the file cannot be read as a table.
+    """
+    names, separator, encoding = read_header(path, columns)
+    notes: tuple[str, ...] = ()
+    try:
+        frame = _parse(path, names, separator, encoding, columns, text)
+    except UnicodeDecodeError:
+        _refuse_damaged_utf8(path)
+        frame = _parse(path, names, separator, "latin-1", columns, text)
+        notes = (f"{path.name} is not UTF-8 and was read as Latin-1",)
+    return RawTable(frame, path.name, "line", 2, notes)
+
+
+def _parse(
+    path: Path,
+    names: Sequence[str],
+    separator: str,
+    encoding: str,
+    columns: Sequence[str],
+    text: Sequence[str],
+) -> pd.DataFrame:
+    import pandas as pd
+
+    # Columns go by position, and one beyond the header catches lines that are too long, which
+    # pandas would cut silently: `a,b,3,5` with a decimal comma is not a 3.
+    surplus = len(names)
+    chosen = [names.index(column) for column in columns]
+    guessed = [names.index(column) for column in columns if column not in text]
+    try:
+        frame = _read_csv(
+            path,
+            sep=separator,
+            encoding=encoding,
+            header=None,
+            skiprows=1,
+            names=list(range(surplus + 1)),
+            index_col=False,
+            dtype={position: str for position in range(surplus + 1) if position not in guessed},
+            keep_default_na=False,
+            na_values=[""],
+            # Blank lines are kept and dropped below, so that the index still tells the line.
+            skip_blank_lines=False,
+            skipinitialspace=True,
+            low_memory=False,
+        )
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame({name: pd.Series(dtype=str) for name in columns})
+    except (pd.errors.ParserError, OSError, EOFError, zlib.error) as error:
+        if isinstance(error, pd.errors.ParserError) and (
+            long := _long_lines(path, separator, encoding, surplus)
+        ):
+            raise _too_long(path, separator, long) from error
+        raise DataError([f"{path.name}: cannot be read as a table: {error}"]) from error
+    if len(frame) + 1 < _n_lines(path):
+        frame = _by_lines(frame, path, separator, guessed, surplus)
+    frame = frame[frame.notna().any(axis=1)]
+    too_long = frame.index[frame[surplus].notna()] + 2
+    if len(too_long):
+        raise _too_long(path, separator, list(too_long))
+    return frame[chosen].set_axis(list(columns), axis=1)
+
+
+def _too_long(path: Path, separator: str, lines: Sequence[int]) -> DataError:
+    shown = ", ".join(map(str, lines[:N_PLACES_SHOWN]))
+    return DataError(
+        [
+            f"{path.name}: {len(lines):,} lines have more fields than the header (lines "
+            f"{shown}{', ...' if len(lines) > N_PLACES_SHOWN else ''}); quote fields that "
+            f"hold the separator {separator!r}"
+        ]
+    )
+
+
+def _long_lines(path: Path, separator: str, encoding: str, n_fields: int) -> list[int]:
+    """Where pandas says no more than the first."""
+    with _open(path) as file:
+        text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
+        reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
+        return [reader.line_num for row in reader if len(row) > n_fields]
+
+
+def _n_lines(path: Path) -> int:
+    with _open(path) as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+
+
+def _by_lines(
+    frame: pd.DataFrame, path: Path, separator: str, guessed: Sequence[int], n_fields: int
+) -> pd.DataFrame:
+    """The rows of a table with line breaks inside fields, its index counting lines, not rows.
+
+    Raises:
+        DataError: a quote that is closed lines later swallows rows.
+    """
+    import numpy as np
+
+    n_breaks = {
+        position: frame[position].str.count("\n").fillna(0).to_numpy(np.int64)
+        for position in range(n_fields)
+        if position not in guessed
+    }
+    ends = np.cumsum(sum(n_breaks.values(), np.ones(len(frame), np.int64)))
+    index = np.concatenate([[0], ends[:-1]])
+    for position, found in n_breaks.items():
+        for row in np.flatnonzero(found):
+            lines = frame[position].iloc[row].split("\n")
+            if _holds_rows(lines, position, n_fields, separator, guessed):
+                first = int(index[row]) + 2
+                raise DataError(
+                    [
+                        f"{path.name}: line {first} opens a quote that is closed on line "
+                        f"{first + len(lines) - 1}, so that {len(lines) - 1:,} line breaks are "
+                        "inside one field; remove stray quotes, or double them inside quoted fields"
+                    ]
+                )
+    return frame.set_axis(index, axis=0)
+
+
+def _holds_rows(
+    lines: Sequence[str], position: int, n_fields: int, separator: str, guessed: Sequence[int]
+) -> bool:
+    """Whether at least half of a field's lines are the rest, the whole or the start of rows.
+
+    A text may hold as many separators by chance; it has no numbers where the table has them.
+    """
+    n_rows = 0
+    for i, line in enumerate(lines):
+        start = position if i == 0 else 0
+        fields = line.split(separator)
+        stop = start + len(fields)
+        is_whole = stop == (position + 1 if i == len(lines) - 1 else n_fields)
+        numbers = [fields[at - start] for at in guessed if start < at < stop]
+        n_rows += is_whole and all(_NUMBER.fullmatch(number.strip()) for number in numbers)
+    return n_rows >= max(2, len(lines) / 2)
+
+
+_NUMBER = re.compile(r"[-+:.\dTZeE ]*")
+"""Times count as numbers, too."""
+
+
+def _refuse_damaged_utf8(path: Path) -> None:
+    """Raises DataError where a file is UTF-8 but for some lines: read as Latin-1, all its accents
+    would change."""
+    damaged, n_sound = [], 0
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                n_sound += not line.decode().isascii()
+            except UnicodeDecodeError:
+                damaged.append(number)
+    if n_sound:
+        shown = ", ".join(map(str, damaged[:N_PLACES_SHOWN]))
+        raise DataError(
+            [
+                f"{path.name}: {len(damaged):,} lines are not UTF-8 while {n_sound:,} others with "
+                f"accents are (first of them: lines {shown}); write the file in one encoding"
+            ]
+        )
+
+
+def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        # Lines with fields to spare are found and told by the caller.
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)
+        frame: pd.DataFrame = pd.read_csv(path, **options)
+    return frame
+
+
+def read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]:
+    """Column names, separator and encoding as the first line of a text file tells them.
+
+    The separator is the one under which most wanted columns are found; among equals, the one that
+    gives most columns.
+    """
+    try:
+        with _open(path) as file:
+            first_line = file.readline(1 << 20)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError([f"{path.name}: cannot be read: {error}"]) from error
+    if first_line.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+        raise DataError([f"{path.name}: is UTF-16 or UTF-32; save it as UTF-8"])
+    encoding = "utf-8-sig"
+    try:
+        header = first_line.decode(encoding)
+    except UnicodeDecodeError:
+        encoding = "latin-1"
+        header = first_line.decode(encoding)
+    header = re.split(r"[\r\n]", header)[0]
+    if not header.strip():
+        raise DataError([f"{path.name}: the first line is empty; it must name the columns"])
+
+    def names(separator: str) -> list[str]:
+        reader = csv.reader([header], delimiter=separator, skipinitialspace=True)
+        return [name.strip() for name in next(reader)]
+
+    separator = max(SEPARATORS, key=lambda s: (len({*wanted} & {*names(s)}), len(names(s))))
+    return names(separator), separator, encoding
+
+
+def _open(path: Path) -> BinaryIO:
+    is_packed = path.suffix.lower() == ".gz"
+    return cast(BinaryIO, gzip.open(path)) if is_packed else path.open("rb")
