@@ -25,6 +25,10 @@ def provenance(study: StudyRecord) -> Section:
     ranked = ranking.ranked_trials(study)
     blocks: list[Block] = [
         Facts(_facts(study)),
+        Note(
+            "The commands of this report find the study in the folder studies/ below the current "
+            "one; where it lies elsewhere they take --studies FOLDER, and the path of sweep.toml."
+        ),
         Command(
             "Run the same sweep again, into a new folder",
             (f"recsweep run {shlex.quote(f'studies/{study.name}/sweep.toml')}",),
