@@ -47,7 +47,7 @@ def load_sweep(
 def sweep_to_toml(config: SweepConfig) -> str:
     """The resolved sweep; read again it gives an equal one. Paths in it are absolute."""
     head: dict[str, Any] = {"name": config.name, "seed": config.seed, "note": config.note}
-    comment = "# A resolved sweep: nothing in it depends on the environment or on other files."
+    comment = "# A resolved sweep: defaults, environment and options are in it."
     parts = [toml_section(comment, head)]
     for name, table in _tables(config).items():
         if name != "space":

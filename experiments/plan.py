@@ -48,6 +48,8 @@ class Plan:
     """What the time rests on, a sentence each."""
     rows: str
     """Of the parts of the split, and the users of those that judge."""
+    notes: tuple[str, ...] = ()
+    """What is odd about the data."""
 
     @property
     def most_epochs(self) -> int:
@@ -70,6 +72,7 @@ class Plan:
         return (
             f"trials   {' · '.join(parts)}",
             f"rows     {self.rows}",
+            *(f"         {note}" for note in self.notes),
             f"epochs   up to {self.max_epochs} a trial, {self.most_epochs:,} in all · "
             f"about {self.expected_epochs:,} expected",
             f"time     {self.time} with {workers}; a first guess, which assumes:",
@@ -111,6 +114,7 @@ def plan_sweep(
         seconds=_START_S + rounds * (_BUILD_S + epochs * epoch_s),
         assumptions=tuple(assumptions),
         rows=_rows(dataset),
+        notes=dataset.notes,
     )
 
 

@@ -30,6 +30,7 @@ def _data(n_train: int = 65_395) -> DatasetDescription:
         fingerprint="",
         items_fingerprint="",
         split_fingerprint="",
+        notes=("r.csv: times are read as milliseconds",),
     )
 
 
@@ -43,6 +44,7 @@ def test_trials_are_counted_by_arm_and_epochs_to_the_last() -> None:
     assert plan.n_trials == 60
     assert plan.most_epochs == 1800
     assert plan.expected_epochs < plan.most_epochs
+    assert "         r.csv: times are read as milliseconds" in plan.lines
     assert plan.n_grid_points is None
     assert plan.lines[0] == "trials   60 trials · 30 plain, 30 dcn"
 
