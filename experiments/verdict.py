@@ -1,4 +1,4 @@
-"""Finalists, frozen, trained again under fresh shared seeds: the evidence of a verdict.
+"""Finalists, frozen, trained again under fresh shared seeds.
 
 What the evidence says is worked out in `reports.judging`; this module only gathers it. A verdict
 that was stopped or killed goes on like a sweep, and one that is done is read, not trained again.
@@ -9,13 +9,9 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from experiments import folders
 from experiments.board_check import record_board_check
@@ -23,7 +19,7 @@ from experiments.cluster import ray_cluster
 from experiments.conductor import Conductor
 from experiments.crossings import crossings_of, write_crossings
 from experiments.errors import DataProblem, RequestError, StateError
-from experiments.errors_by_user import read_errors
+from experiments.evidence import Evidence, judged, read_evidence
 from experiments.files import write_json
 from experiments.finalists import (
     N_SEEDS,
@@ -41,7 +37,7 @@ from experiments.ledger import Ledger
 from experiments.lock import StudyLock
 from experiments.machine import Machine
 from experiments.no_search import NoSearch
-from experiments.orders import order_of, predictions_folder
+from experiments.orders import order_of
 from experiments.ray_environment import import_ray
 from experiments.records import (
     BASELINES_NAME,
@@ -74,32 +70,9 @@ from experiments.verdict_records import (
 )
 from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
-from recommender.checkpoints import CheckpointError, read_checkpoint
 from recommender.datasets.base import LoadedDataset
 from recommender.datasets.confirming import ConfirmRows, load_confirm
 from recommender.errors import DataError
-from recommender.metrics import rmse
-
-Floats = npt.NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """What the finalists predict for the rows that judge them."""
-
-    predicted: Mapping[str, Floats]
-    """By finalist, (n_seeds, n_rows); one row for a baseline. Those that did not complete under
-    every seed are left out."""
-    rmse_by_seed: Mapping[str, tuple[float | None, ...]]
-    actual: Floats
-    users: npt.NDArray[np.integer[Any]]
-    on_searched: Mapping[str, tuple[float | None, ...]] | None = None
-    """RMSE by seed on the rows of the search; None where these judge."""
-    baselines: Mapping[str, float] = field(default_factory=dict)
-    """RMSE on the rows that judge; empty where these are the search's."""
-    searched: tuple[Floats, npt.NDArray[np.integer[Any]]] | None = None
-    """Of all complete trials of the search, where its rows judge: squared errors summed by user,
-    (n_trials, n_users), and the rows of each user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,11 +253,6 @@ def _load_confirm(sweep: SweepConfig) -> ConfirmRows | None:
         raise DataProblem("\n".join(error.problems)) from error
 
 
-def judged(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The trials that were trained for the verdict, by number."""
-    return [trial for trial in trials if trial.purpose is Purpose.VERDICT]
-
-
 def write_verdict(
     folder: Path, frozen: VerdictRecord, results: VerdictResults | None = None
 ) -> None:
@@ -367,69 +335,3 @@ def _train(
         # The word is about the search, which was finished before any of this.
         journal.append("session_end", sync=True, at=time.time(), state="finished")
         ledger.catch_up(journal.path.parent)
-
-
-def read_evidence(
-    study: StudyRecord,
-    frozen: VerdictRecord,
-    loaded: LoadedDataset,
-    confirm: ConfirmRows | None,
-    replicas: Replicas,
-    watcher: StudyWatcher,
-) -> Evidence:
-    """The finalists' predictions from their files; a damaged one is made again and said."""
-    by_name = {trial.name: trial for trial in judged(study.trials)}
-    encoded = loaded.encoded
-    rows, what = (encoded.validation, "predicted") if confirm is None else (confirm.rows, "confirm")
-    predicted: dict[str, Floats] = {}
-    rmse_by_seed: dict[str, tuple[float | None, ...]] = {}
-    for finalist in frozen.finalists:
-        if finalist.is_baseline:
-            _, fit = BASELINES[finalist.name]
-            predicted[finalist.name] = fit(encoded)(rows)[None, :]
-            baseline = study.baseline(finalist.name)
-            rmse_by_seed[finalist.name] = (baseline.val_rmse if baseline else None,)
-            continue
-        trials = [by_name[finalist.replicate(i)] for i in range(len(frozen.seeds))]
-        is_complete = [trial.state is TrialState.COMPLETE for trial in trials]
-        rmse_by_seed[finalist.name] = tuple(
-            trial.best_rmse if ok else None for trial, ok in zip(trials, is_complete, strict=True)
-        )
-        if all(is_complete):
-            predicted[finalist.name] = np.stack(
-                [_predictions(study.folder, trial, what, replicas, watcher) for trial in trials]
-            )
-    if confirm is None:
-        return Evidence(
-            predicted=predicted,
-            rmse_by_seed=rmse_by_seed,
-            actual=encoded.validation.rating,
-            users=encoded.validation_users,
-            searched=read_errors(study.folder, filter(frozen.knew, study.ranked), encoded),
-        )
-    actual = rows.rating
-    return Evidence(
-        predicted=predicted,
-        rmse_by_seed={
-            name: tuple(rmse(row, actual) for row in predicted[name])
-            if name in predicted
-            else tuple(None for _ in by_seed)
-            for name, by_seed in rmse_by_seed.items()
-        },
-        actual=actual,
-        users=confirm.users,
-        on_searched=rmse_by_seed,
-        baselines={name: rmse(fit(encoded)(rows), actual) for name, (_, fit) in BASELINES.items()},
-    )
-
-
-def _predictions(
-    folder: Path, trial: TrialRecord, what: str, replicas: Replicas, watcher: StudyWatcher
-) -> Floats:
-    place = predictions_folder(folder, trial)
-    try:
-        return read_checkpoint(place)[0][what]
-    except (CheckpointError, KeyError) as error:
-        watcher.message(f"{error}; made again from the model of {trial.name}")
-        replicas.keep_predictions(trial, place)
-        return read_checkpoint(place)[0][what]

@@ -15,7 +15,8 @@ from experiments.resources import Resources, probe_line, take_machine
 from experiments.typed import typed
 
 if TYPE_CHECKING:
-    from experiments.verdict import Evidence, Verdict
+    from experiments.evidence import Evidence
+    from experiments.verdict import Verdict
 
 
 def add_to(app: typer.Typer) -> None:
