@@ -146,19 +146,21 @@ def _by_lines(
 def _holds_rows(
     lines: Sequence[str], position: int, n_fields: int, separator: str, guessed: Sequence[int]
 ) -> bool:
-    """Whether at least half of a field's lines are the rest, the whole or the start of rows.
+    """Whether nearly all lines of a field are the rest, the whole or the start of rows.
 
-    A text may hold as many separators by chance; it has no numbers where the table has them.
+    A text may hold as many separators by chance, but no numbers where the table has them; without
+    columns of numbers it takes more lines to tell.
     """
-    n_rows = 0
+    n_rows, has_digit = 0, False
     for i, line in enumerate(lines):
         start = position if i == 0 else 0
         fields = line.split(separator)
         stop = start + len(fields)
         is_whole = stop == (position + 1 if i == len(lines) - 1 else n_fields)
-        numbers = [fields[at - start] for at in guessed if start < at < stop]
-        n_rows += is_whole and all(_NUMBER.fullmatch(number.strip()) for number in numbers)
-    return n_rows >= max(2, len(lines) / 2)
+        numbers = [fields[at - start].strip() for at in guessed if start < at < stop]
+        n_rows += is_whole and all(map(_NUMBER.fullmatch, numbers))
+        has_digit |= any(c.isdigit() for number in numbers for c in number)
+    return n_rows >= max(2 if has_digit else 6, 0.8 * len(lines))
 
 
 _NUMBER = re.compile(r"[-+:.\dTZeE ]*")
