@@ -243,7 +243,7 @@ def test_a_stray_quote_does_not_swallow_ratings(tmp_path) -> None:
 def test_a_text_of_several_lines_is_read_and_lines_are_counted_as_the_file_has_them(
     tmp_path,
 ) -> None:
-    review = '"first, second\nthird, fourth, fifth\n, and so on"'
+    review = '"first, second\nu1,i2,3,4,5\nthird, fourth, fifth\n, and so on"'
     loaded = load_text(tmp_path, _with_reviews(row_3=review, row_4=review))
     assert loaded.description.fingerprint == load_text(tmp_path, CSV).description.fingerprint
     bad = _with_reviews(row_3=review, row_4=review).splitlines()
