@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -84,7 +84,8 @@ def ray_beside(resources: Resources, machine: Machine) -> Iterator[AbstractConte
     What the block is given waits for the start when it is entered, and leaves Ray when it is left;
     the block's end does where nothing else did.
     """
-    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1, "recsweep-ray") as pool:
+    # The thread ends last: Linux kills what a thread started, when that ends.
+    with ThreadPoolExecutor(1, "recsweep-ray") as pool, contextlib.ExitStack() as stack:
         start = pool.submit(stack.enter_context, ray_cluster(resources, machine))
 
         @contextlib.contextmanager
@@ -92,7 +93,10 @@ def ray_beside(resources: Resources, machine: Machine) -> Iterator[AbstractConte
             with stack:
                 yield start.result()
 
-        yield started()
+        try:
+            yield started()
+        finally:
+            wait([start])
 
 
 def _leave(ray: Any) -> None:

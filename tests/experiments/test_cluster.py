@@ -327,9 +327,20 @@ def test_a_start_that_nobody_waits_for_is_undone(monkeypatch: pytest.MonkeyPatch
     events: list[str] = []
     monkeypatch.setattr(cluster, "set_environment", lambda _: None)
     monkeypatch.setattr(cluster, "imported_beside", lambda _: None)
-    monkeypatch.setattr(cluster, "_start_local", lambda *_: events.append("started"))
+    starters: list[threading.Thread] = []
+
+    def start(*_: object) -> None:
+        time.sleep(0.2)
+        events.append("started")
+        starters.append(threading.current_thread())
+
+    def leave() -> None:
+        # Linux ends what a thread started, such as Ray's processes, with that thread.
+        events.append("left" if starters[0].is_alive() else "left too late")
+
+    monkeypatch.setattr(cluster, "_start_local", start)
     monkeypatch.setattr("ray.is_initialized", lambda: False)
-    monkeypatch.setattr("ray.shutdown", lambda: events.append("left"))
+    monkeypatch.setattr("ray.shutdown", leave)
     with (
         pytest.raises(RequestError),
         cluster.ray_beside(Resources(workers=1), NO_GPU),
