@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.data_checks import SPLIT_KEYS
-from experiments.errors import RequestError, SweepProblem
+from experiments.errors import SweepProblem
 from experiments.own_objects import without_objects
 from experiments.sweep import SearchConfig as SearchConfig
 from experiments.sweep import SweepConfig as SweepConfig
@@ -98,18 +98,26 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
     Raises:
         SweepFileError: with every mistake, each by its key.
     """
-    for key, given in (("dataset", dataset), ("split", split)):
-        if not (isinstance(given, str | Mapping) or callable(given)):
-            raise RequestError(
-                f"{key} is a name, a function of your own, or the [{key}] table as a dict such as "
-                f"{_TABLES[key]}, got {type(given).__name__}"
-            )
+    wrong: list[SweepProblem] = []
+
+    def table(key: str, named: str, given: Any, default: str) -> Mapping[str, Any]:
+        if isinstance(given, Mapping):
+            return given
+        if isinstance(given, str) or callable(given):
+            return {named: given}
+        told = (
+            f"must be a name, a function of your own, or the [{key}] table as a dict such as "
+            f"{_TABLES[key]}, got {type(given).__name__}"
+        )
+        wrong.append(SweepProblem(key, told, "Sweep(...)"))
+        return {named: default}
+
     tables: dict[str, Any] = {
         "name": name,
         "seed": seed,
         "note": note,
-        "dataset": dataset if isinstance(dataset, Mapping) else {"name": dataset},
-        "split": split if isinstance(split, Mapping) else {"method": split},
+        "dataset": table("dataset", "name", dataset, "movielens-small"),
+        "split": table("split", "method", split, "time-range"),
         "model": model or {},
     }
     length: dict[str, Any] = {"max_epochs": max_epochs, "patience": patience}
@@ -133,7 +141,7 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
         tables["metrics"] = {"also": metrics}
     if compare is not None:
         tables["compare"] = {"dimension": compare}
-    return build_sweep(SweepSource(_plain(without_objects(tables)), "Sweep(...)"))
+    return build_sweep(SweepSource(_plain(without_objects(tables)), "Sweep(...)"), wrong)
 
 
 _TABLES = {

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from experiments.errors import ClusterError, StateError
 from experiments.files import atomic_write
@@ -129,9 +129,8 @@ def left_at_once(folder: Path, release: Callable[[], None]) -> Iterator[None]:
             raise
         is_begun = (folder / SWEEP_NAME).is_file()
         way_on = f"go on with: recsweep resume {typed(folder)}" if is_begun else "nothing was begun"
-        os.write(2, f"stopped before the first trial; {way_on}\n".encode())
         release()
-        os._exit(code)
+        _exit_at_once(f"stopped before the first trial; {way_on}", code)
 
 
 class StopSwitch:
@@ -255,7 +254,13 @@ def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
             f"{why}; nothing that finished is lost. Restart this process (the notebook's kernel), "
             f"then go on with: {way_on(switch, 'resume')}"
         )
-    os.write(2, f"\n{why}; go on with: recsweep resume {typed(switch.path.parent)}\n".encode())
+    _exit_at_once(f"{why}; go on with: recsweep resume {typed(switch.path.parent)}", exit_code)
+
+
+def _exit_at_once(told: str, exit_code: int) -> NoReturn:
+    """Without what Python does at its end, but for the cursor of a terminal that was drawn on."""
+    shown = "\x1b[?25h" if os.isatty(2) else ""
+    os.write(2, f"{shown}\n{told}\n".encode())
     os._exit(exit_code)
 
 

@@ -124,7 +124,7 @@ def deciding_pair(study: StudyRecord, results: VerdictResults) -> PairResult | N
 
 def leading_finalist(study: StudyRecord, results: VerdictResults) -> FinalistResult | None:
     """The trial with the best mean; None where none completed under every seed."""
-    return next(iter(_judged_trials(study, results)), None)
+    return results.finalist(study.leader.name) if study.leader else None
 
 
 def _judged_trials(study: StudyRecord, results: VerdictResults) -> list[FinalistResult]:

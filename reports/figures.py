@@ -122,11 +122,11 @@ def picture(name: str, caption: str, alt: str, paint: Callable[[int], Figure]) -
     )
 
 
-def dot_plot(dots: Sequence[Dot], *, tied_to: float | None, width: int) -> Figure:
+def dot_plot(dots: Sequence[Dot], *, shaded_to: float | None, width: int) -> Figure:
     """Rows from best to worst: hollow circles for one seed each, filled ones for a mean over seeds
     with its interval, filled diamonds for baselines.
 
-    `tied_to`: right end of the band in which noise cannot tell a trial from the best.
+    `shaded_to`: right end of the band that begins at the best.
     """
     is_wide = width >= WIDE
     row_px, bottom_px = 23, 44
@@ -143,9 +143,9 @@ def dot_plot(dots: Sequence[Dot], *, tied_to: float | None, width: int) -> Figur
     pad = 0.05 * (high - low) or 0.001
     axes.set_xlim(low - pad, high + pad)
     axes.set_ylim(len(dots) - 0.4, -0.6)
-    if tied_to is not None:
+    if shaded_to is not None:
         first = min(dot.rmse for dot in dots if not dot.is_baseline)
-        axes.axvspan(first, min(tied_to, high + pad), color=COLOURS["band"], lw=0, zorder=0)
+        axes.axvspan(first, min(shaded_to, high + pad), color=COLOURS["band"], lw=0, zorder=0)
     for y, dot in enumerate(dots):
         text_colour = COLOURS["muted"] if dot.is_baseline else COLOURS["ink"]
         axes.axhline(y, color=COLOURS["rule"], lw=1, zorder=1)

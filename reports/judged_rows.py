@@ -51,8 +51,10 @@ def optimism_in_short(study: StudyRecord, results: VerdictResults) -> str:
     """One sentence for a first screen; empty where there is nothing to warn of."""
     if results.is_confirmed or results.optimism is None or results.optimism < 0.00005:
         return ""
-    first = f"#{study.ranked[0].number}, first of the search, " if study.ranked else "the first "
-    return f"Judged on the users who chose it, {first}looks up to {results.optimism:.4f} too good."
+    late = study.late_trials
+    first = next((trial.number for trial in study.ranked if trial not in late), None)
+    who = "the first " if first is None else f"#{first}, first of the search, "
+    return f"Judged on the users who chose it, {who}looks up to {results.optimism:.4f} too good."
 
 
 def baselines_text(study: StudyRecord, results: VerdictResults) -> str:

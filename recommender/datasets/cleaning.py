@@ -139,10 +139,12 @@ _FIRST_SECOND, _END_SECOND = -62_135_596_800, 253_402_300_800
 """The years 1 to 9999."""
 _END_OF_1970, _FIRST_OF_2100 = 31_536_000, 4_102_444_800
 
-_DATE_FORMATS = {"YYYYMMDD": "%Y%m%d", "YYYYMMDDhhmmss": "%Y%m%d%H%M%S"}
-_FIRST_DATE, _END_DATE = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2100-01-01", tz="UTC")
-"""Numbers that are such dates throughout are read as dates: as seconds they would lie in some weeks
-of 1970, as milliseconds around the year 2600."""
+_DATE_FORMATS = (
+    ("YYYYMMDD", "%Y%m%d", 19_000_101, 20_991_231),
+    ("YYYYMMDDhhmmss", "%Y%m%d%H%M%S", 19_000_101_000_000, 20_991_231_235_959),
+)
+"""Numbers that are such dates throughout, of these years, are read as dates: as seconds they would
+lie in some weeks of 1970, as milliseconds around the year 2600."""
 
 
 def _seconds(column: pd.Series[Any], found: Findings) -> npt.NDArray[np.int64]:
@@ -174,16 +176,13 @@ def _compact_dates(
     given: npt.NDArray[np.float64], is_missing: Mask, found: Findings
 ) -> pd.Series[Any] | None:
     """Numbers such as 20200913 as dates, where all are; else None."""
-    for written, layout in _DATE_FORMATS.items():
-        if not (np.isfinite(given) | is_missing).all() or given[~is_missing].min() < 10**7:
-            return None
-        texts = pd.Series(given).map("{:.0f}".format, na_action="ignore")
-        if (texts[~is_missing].str.len() != len(written)).any():
-            continue
-        dates = pd.to_datetime(texts, errors="coerce", utc=True, format=layout)
-        if ((dates >= _FIRST_DATE) & (dates < _END_DATE))[~is_missing].all():
-            found.note(f"times are read as dates {written}")
-            return dates
+    for written, layout, first, last in _DATE_FORMATS:
+        if (((given >= first) & (given <= last)) | is_missing).all():
+            texts = pd.Series(given).map("{:.0f}".format, na_action="ignore")
+            dates = pd.to_datetime(texts, errors="coerce", utc=True, format=layout)
+            if (dates.notna() | is_missing).all():
+                found.note(f"times are read as dates {written}")
+                return dates
     return None
 
 

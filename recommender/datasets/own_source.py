@@ -154,4 +154,4 @@ def _as_tuple(value: Any, own: OwnArchitecture, name: str) -> Any:
     if odd := [part for part in value if not is_word(part)]:
         told = f"{name} holds lists of {type(odd[0]).__name__}"
         raise DataError([f"{own.where}: {told}; {WORDS_WANTED}"])
-    return tuple(sorted(value) if isinstance(value, set) else value)
+    return tuple(sorted(value, key=str) if isinstance(value, set) else value)

@@ -104,7 +104,8 @@ def feature_problems(dataset: DatasetConfig, known: Sequence[str]) -> list[Probl
 def _range_problems(dataset: DatasetConfig) -> list[Problem]:
     if dataset.rating_range is None:
         return []
-    given = tuple(dataset.rating_range)
+    both: object = dataset.rating_range
+    given = tuple(both) if isinstance(both, tuple | list) else (both,)
     if len(given) == 2 and all(map(_is_finite, given)) and given[0] < given[1]:
         return []
     told = " and ".join(f"{n:g}" if _is_finite(n) else repr(n) for n in given)

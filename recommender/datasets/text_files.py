@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEPARATORS = (",", "\t", ";", "|")
+LATIN_1 = "latin-1"
 
 
 def read_text(path: Path, columns: Sequence[str], text: Sequence[str]) -> RawTable:
@@ -28,13 +30,13 @@ def read_text(path: Path, columns: Sequence[str], text: Sequence[str]) -> RawTab
         DataError: the file cannot be read as a table.
     """
     names, separator, encoding = read_header(path, columns)
-    notes: tuple[str, ...] = ()
-    try:
-        frame = _parse(path, names, separator, encoding, columns, text)
-    except UnicodeDecodeError:
-        _refuse_damaged_utf8(path)
-        frame = _parse(path, names, separator, "latin-1", columns, text)
-        notes = (f"{path.name} is not UTF-8 and was read as Latin-1",)
+    if encoding != LATIN_1:
+        with contextlib.suppress(UnicodeDecodeError):
+            frame = _parse(path, names, separator, encoding, columns, text)
+            return RawTable(frame, path.name, "line", 2)
+    _refuse_damaged_utf8(path)
+    frame = _parse(path, names, separator, LATIN_1, columns, text)
+    notes = (f"{path.name} is not UTF-8 and was read as Latin-1",)
     return RawTable(frame, path.name, "line", 2, notes)
 
 
@@ -214,7 +216,7 @@ def read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]
     try:
         header = first_line.decode(encoding)
     except UnicodeDecodeError:
-        encoding = "latin-1"
+        encoding = LATIN_1
         header = first_line.decode(encoding)
     header = re.split(r"[\r\n]", header)[0]
     if not header.strip():

@@ -29,7 +29,7 @@ def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None
             dots.append(Dot(name, found.mean, colour, False, interval=(found.low, found.high)))
     if not dots:
         return None
-    tied_to = min(dot.rmse for dot in dots) + results.margin
+    shaded_to = min(dot.rmse for dot in dots) + results.margin
     dots += [
         Dot(b.label, rmse, COLOURS["muted"], True, may_be_off=b.name != "bias")
         for b in study.baselines
@@ -50,7 +50,7 @@ def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None
         "best",
         f"{caption}.",
         f"Validation RMSE: {alt}.",
-        lambda width: dot_plot(dots, tied_to=tied_to, width=width),
+        lambda width: dot_plot(dots, shaded_to=shaded_to, width=width),
     )
 
 
@@ -97,5 +97,5 @@ def _best_dots(study: StudyRecord) -> Picture | None:
         "best",
         f"{caption[0].upper()}{caption[1:]}.",
         f"Validation RMSE: {alt}.",
-        lambda width: dot_plot(dots, tied_to=shaded_to, width=width),
+        lambda width: dot_plot(dots, shaded_to=shaded_to, width=width),
     )

@@ -18,7 +18,7 @@ from reports.blocks import (
     Section,
     Table,
 )  # fmt: skip
-from reports.decision import headline_of_verdict, label, leading_finalist, smallest_tied, trial_of
+from reports.decision import headline_of_verdict, label, leading_finalist, smallest_tied
 from reports.judged_rows import (
     judged_baseline,
     judged_on,
@@ -197,12 +197,10 @@ def next_command(study: StudyRecord) -> Command:
             + (f" ({cost.text})" if cost else ""),
             (f"recsweep verdict {name}",),
         )
-    leader = leading_finalist(study, study.verdict.results)
-    if leader is None:
+    if study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
     smallest = smallest_tied(study, study.verdict.results)
-    taken = smallest or trial_of(study, leader.name)
-    assert taken is not None
+    taken = smallest or study.leader
     return Command(
         "Take the leader, or the smallest that ties with it" if smallest else "Take the leader",
         (f"recsweep export {shlex.quote(f'{study.name}:{taken.number}')}",),

@@ -468,6 +468,14 @@ def test_numbers_of_numpy_are_written_as_numbers() -> None:
     assert sweep_to_toml(sweep(np.float64(1e-3), np.int64(8))) == sweep_to_toml(sweep(1e-3, 8))
 
 
+def test_what_is_no_table_is_told_with_the_other_mistakes() -> None:
+    with pytest.raises(SweepFileError) as caught:
+        Sweep("n", dataset=5, split=None, space=space(dropout=Float(0, 1)), trials=-1)  # type: ignore[arg-type]
+    keys = [problem.key for problem in caught.value.problems]
+    assert {"dataset", "split", "search.trials"} <= set(keys)
+    assert "such as" in str(caught.value) and "movielens-small" not in str(caught.value)
+
+
 def test_python_hears_of_every_mistake_too() -> None:
     with pytest.raises(SweepFileError) as caught:
         Sweep("-", dataset="ml-10k", space="rankng", sampler="tpee", timeout="soon")

@@ -256,6 +256,15 @@ def test_a_line_break_is_no_part_of_an_id(tmp_path) -> None:
     assert "user ids hold NUL or a line break" in problems(load_table, tmp_path, ratings)
 
 
+def test_a_header_in_latin_1_is_said_and_mixed_with_utf_8_refused(tmp_path) -> None:
+    lines = CSV.encode().splitlines()
+    lines = [lines[0] + ",caf\xe9".encode("latin-1"), *(line + b",x" for line in lines[1:])]
+    loaded = load_text(tmp_path, b"\n".join(lines))
+    assert "Latin-1" in loaded.description.notes[0]
+    lines[3] += "é".encode()
+    assert "1 lines are not UTF-8" in problems(load_text, tmp_path, b"\n".join(lines))
+
+
 def test_one_damaged_byte_does_not_change_all_accents(tmp_path) -> None:
     ratings = RATINGS.assign(item=RATINGS["item"].replace("i3", "Amélie"))
     lines = ratings.to_csv(index=False).encode().splitlines()
