@@ -18,10 +18,12 @@ _START_S = 8.0
 """Until the first trial trains: Ray, and TensorFlow in the first worker."""
 _BUILD_S = 0.5
 """A trial's model built, traced and warmed up."""
+_COMPILE_S = 1.5
+"""More where XLA compiles it."""
 _UPDATE_S = 0.7e-3
 """An optimizer step, whatever its size, on one core."""
 _FLOPS = 48e9
-"""Of one core in the dense layers. All four were measured on 2 cores without a GPU."""
+"""Of one core in the dense layers. All five were measured on 2 cores without a GPU."""
 
 _USUAL_BEST_EPOCH = 8
 _SHARE_OF_EPOCHS = {"none": 1.0, "median": 0.5, "hyperband": 0.33, "successive-halving": 0.25}
@@ -95,8 +97,10 @@ def plan_sweep(
     epochs = _expected_epochs(search.max_epochs, search.patience, search.pruner)
     epoch_s = _mean_epoch_s(config, dataset.train.n_rows)
     rounds = -(-search.trials // n_workers)
+    is_compiled = default_values(config)["jit_compile"] is True
+    build_s = _BUILD_S + (_COMPILE_S if is_compiled else 0)
     assumptions = [
-        f"{_START_S:.0f} s to start, {_BUILD_S:g} s to build a model and {epoch_s:.2g} s an epoch: "
+        f"{_START_S:.0f} s to start, {build_s:g} s to build a model and {epoch_s:.2g} s an epoch: "
         "measured on one core of a small machine, for this many rows and the space's mean size",
         f"{epochs} of {search.max_epochs} epochs a trial under pruner {search.pruner} and "
         + (f"patience {search.patience}" if search.patience else "no early stopping"),
@@ -111,7 +115,7 @@ def plan_sweep(
         expected_epochs=epochs * search.trials,
         n_grid_points=_n_points(config.space),
         n_workers=n_workers,
-        seconds=_START_S + rounds * (_BUILD_S + epochs * epoch_s),
+        seconds=_START_S + rounds * (build_s + epochs * epoch_s),
         assumptions=tuple(assumptions),
         rows=_rows(dataset),
         notes=dataset.notes,

@@ -92,6 +92,9 @@ class RankingConfig:
     weight_decay: float = _limits(0.004, low=0.0, high=1.0)
     """Decoupled weight decay; only under `adamw`."""
     batch_size: int = _limits(1024, low=1, high=1 << 20)
+    jit_compile: bool = False
+    """Whether XLA compiles the training: seconds more for each new shape, and then less for each
+    step, on a GPU a fifth. Its noise is another under the same seed."""
     own: OwnArchitecture | None = None
     """The researcher's own model that `architecture` names; None: it is one of ours."""
     own_arguments: tuple[tuple[str, Value], ...] = ()

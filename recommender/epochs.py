@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recommender.checkpoints import CheckpointError
-from recommender.config import RankingConfig, TrainingConfig, config_to_json
+from recommender.config import HYPERPARAMETERS, RankingConfig, TrainingConfig, config_to_json
 from recommender.crossing import Crossing
 from recommender.datasets.base import Floats, Rows
 
@@ -182,9 +182,12 @@ def check_checkpoint_is_of(
 ) -> None:
     """Raises CheckpointError if a checkpoint was written for another configuration."""
     here = json.loads(json.dumps(config_to_json(config)))
-    there = metadata.get("config")
+    written = metadata.get("config")
+    # What the build that wrote it did not know yet had its default.
+    unsaid = {name: value for name, value in HYPERPARAMETERS.items() if name in here}
+    there = unsaid | written if isinstance(written, dict) else {}
     if here != there:
-        differing = [k for k, v in here.items() if not isinstance(there, dict) or there.get(k) != v]
+        differing = [k for k, v in here.items() if there.get(k) != v]
         raise CheckpointError(f"{folder}: a checkpoint of another model ({', '.join(differing)})")
 
 

@@ -7,12 +7,12 @@ fresh graph goes through the same reset as a reused one, so both train alike to 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import math
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from recommender.device import DeviceData, PackedRows, Tensors
 from recommender.epochs import derive_seed
 from recommender.errors import OwnCodeError
 from recommender.optimizers import Optimizer, optimizer_numbers
+from recommender.own_loading import blamed_on
 from recommender.runtime import tf
 
 Array = npt.NDArray[Any]
@@ -46,9 +47,12 @@ class RankingGraph:
 
     def __init__(self, structure: Structure, data: DeviceData) -> None:
         self._data = data
+        self._own = structure.own
         self.model, self._initialisers, sizes = build_model(structure, data.dataset)
         self.weights: list[Variable] = self.model.trained_variables
-        self._optimizer = Optimizer(structure.optimizer, self.model.trainable_variables)
+        self._optimizer = Optimizer(
+            structure.optimizer, self.model.trainable_variables, structure.jit_compile
+        )
         self._batch_size = min(structure.batch_size, len(data.dataset.train))
         self._noise_sizes = {rate: [n * self._batch_size for n in ns] for rate, ns in sizes.items()}
         self._hyperparameters = dict.fromkeys(NUMERIC, 0.0)
@@ -66,6 +70,7 @@ class RankingGraph:
                 int32,
             ],
             autograph=False,
+            jit_compile=structure.jit_compile or None,
         )
         self._predict = tf.function(
             functools.partial(_predict, self.model),
@@ -105,13 +110,14 @@ class RankingGraph:
         # The last batch is filled up with rows that do not count in its loss.
         shape = (n_steps, self._batch_size)
         counts = (np.arange(math.prod(shape)) < len(order)).reshape(shape)
-        loss = self._train(
-            tf.constant(np.resize(order, math.prod(shape)), tf.int64),
-            tf.constant(counts / counts.sum(axis=1, keepdims=True), tf.float32),
-            tf.constant(np.stack(list(numbers.values()), axis=1), tf.float32),
-            tf.constant(derive_seed(seed, "steps"), tf.int32),
-            tf.constant(first_step, tf.int32),
-        )
+        with contextlib.nullcontext() if self._own is None else blamed_on(self._own):
+            loss = self._train(
+                tf.constant(np.resize(order, math.prod(shape)), tf.int64),
+                tf.constant(counts / counts.sum(axis=1, keepdims=True), tf.float32),
+                tf.constant(np.stack(list(numbers.values()), axis=1), tf.float32),
+                tf.constant(derive_seed(seed, "steps"), tf.int32),
+                tf.constant(first_step, tf.int32),
+            )
         return float(loss)
 
     def _numbers(self, n_steps: int, seed: int, first_step: int) -> dict[str, Floats]:
@@ -267,7 +273,7 @@ def _predict(model: RankingModel, inputs: Tensors) -> Any:
     return model.call(inputs)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _recorded_initialisers() -> Iterator[dict[Any, Initialiser]]:
     """Creates variables as zeros and keeps, for each, what Keras would have drawn it from."""
     recorded: dict[Any, Initialiser] = {}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from recommender.datasets.base import Floats
+from recommender.exact_sums import exact_sums
 from recommender.runtime import tf
 
 Tensor = Any
@@ -42,6 +43,8 @@ class Step:
     beta_2_power: Tensor
     epsilon: Tensor
     """Tensors, all of them: a number becomes another node of the graph at each use."""
+    is_compiled: bool
+    """By XLA, which has to know every shape beforehand."""
 
 
 Update = Callable[[Variable, Sequence[Variable], Tensor, Step], None]
@@ -72,8 +75,9 @@ def optimizer_numbers(first_step: int, n_steps: int) -> dict[str, Floats]:
 class Optimizer:
     """Applies one of `RULES`. Its state is in `variables`; it is told the number of the step."""
 
-    def __init__(self, name: str, weights: Sequence[Variable]) -> None:
+    def __init__(self, name: str, weights: Sequence[Variable], is_compiled: bool = False) -> None:
         self._rule = RULES[name]
+        self._is_compiled = is_compiled
         self._weights = list(weights)
         self._slots = [
             [
@@ -108,6 +112,7 @@ class Optimizer:
             beta_1=tf.constant(BETA_1),
             beta_2=tf.constant(BETA_2),
             epsilon=tf.constant(EPSILON),
+            is_compiled=self._is_compiled,
         )
         for weight, slots, gradient in zip(self._weights, self._slots, gradients, strict=True):
             if gradient is not None:
@@ -126,7 +131,7 @@ def _adam(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: S
         var=weight.handle, m=mean.handle, v=variance.handle,
         beta1_power=step.beta_1_power, beta2_power=step.beta_2_power,
         lr=step.learning_rate, beta1=step.beta_1, beta2=step.beta_2, epsilon=step.epsilon,
-        grad=_dense(gradient, weight), use_nesterov=use_nesterov,
+        grad=_dense(gradient, weight, step), use_nesterov=use_nesterov,
     )  # fmt: skip
 
 
@@ -138,20 +143,35 @@ def _lazy_adam(weight: Variable, slots: Sequence[Variable], gradient: Tensor, st
     """Adam on the rows that have a gradient; the others keep their momentum and stay.
 
     Not Adam: there a row goes on moving after the last batch that held it. A step costs what the
-    batch's rows do, whatever the size of the table.
+    batch's rows do, whatever the size of the table; compiled it passes over all of it.
     """
     if not isinstance(gradient, tf.IndexedSlices):
         _adam(weight, slots, gradient, step)
         return
+
+    def moved(slots: Sequence[Tensor], values: Tensor) -> tuple[Sequence[Tensor], Tensor]:
+        """Both slots after the step, and what the weight loses."""
+        mean = slots[0] + (values - slots[0]) * (1.0 - step.beta_1)
+        variance = slots[1] + (tf.square(values) - slots[1]) * (1.0 - step.beta_2)
+        rate = step.learning_rate * tf.sqrt(1.0 - step.beta_2_power) / (1.0 - step.beta_1_power)
+        return (mean, variance), rate * mean / (tf.sqrt(variance) + step.epsilon)
+
+    if step.is_compiled:
+        n_rows = weight.shape[0]
+        places = gradient.indices
+        counts = tf.math.unsorted_segment_sum(tf.ones_like(places), places, n_rows)
+        is_there = counts[:, tf.newaxis] > 0
+        after, loss = moved(slots, _sums(gradient.values, places, n_rows, step))
+        for slot, value in zip(slots, after, strict=True):
+            slot.assign(tf.where(is_there, value, slot))
+        weight.assign_sub(tf.where(is_there, loss, 0.0))
+        return
     rows, places = tf.unique(gradient.indices)
-    values = _sums(gradient.values, places, tf.size(rows))
-    mean, variance = (tf.gather(slot, rows) for slot in slots)
-    mean += (values - mean) * (1.0 - step.beta_1)
-    variance += (tf.square(values) - variance) * (1.0 - step.beta_2)
-    rate = step.learning_rate * tf.sqrt(1.0 - step.beta_2_power) / (1.0 - step.beta_1_power)
-    for variable, of_rows in zip(slots, (mean, variance), strict=True):
-        variable.scatter_update(tf.IndexedSlices(of_rows, rows))
-    weight.scatter_sub(tf.IndexedSlices(rate * mean / (tf.sqrt(variance) + step.epsilon), rows))
+    values = _sums(gradient.values, places, tf.size(rows), step)
+    after, loss = moved([tf.gather(slot, rows) for slot in slots], values)
+    for slot, value in zip(slots, after, strict=True):
+        slot.scatter_update(tf.IndexedSlices(value, rows))
+    weight.scatter_sub(tf.IndexedSlices(loss, rows))
 
 
 def _adamw(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step) -> None:
@@ -164,16 +184,19 @@ def _adamw(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: 
 def _adagrad(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step) -> None:
     """Duchi et al. 2011. Rows without a gradient do not move; a large table's are left out."""
     (accumulator,) = slots
-    if isinstance(gradient, tf.IndexedSlices) and weight.shape.num_elements() > _SMALL_TABLE:
+    is_large = weight.shape.num_elements() > _SMALL_TABLE
+    # XLA does not know the sparse operation.
+    if isinstance(gradient, tf.IndexedSlices) and is_large and not step.is_compiled:
         rows, places = tf.unique(gradient.indices)
         tf.raw_ops.ResourceSparseApplyAdagradV2(
             var=weight.handle, accum=accumulator.handle, lr=step.learning_rate,
-            epsilon=step.epsilon, grad=_sums(gradient.values, places, tf.size(rows)), indices=rows,
+            epsilon=step.epsilon, grad=_sums(gradient.values, places, tf.size(rows), step),
+            indices=rows,
         )  # fmt: skip
     else:
         tf.raw_ops.ResourceApplyAdagradV2(
             var=weight.handle, accum=accumulator.handle, lr=step.learning_rate,
-            epsilon=step.epsilon, grad=_dense(gradient, weight),
+            epsilon=step.epsilon, grad=_dense(gradient, weight, step),
         )  # fmt: skip
 
 
@@ -181,7 +204,7 @@ def _sgd(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: St
     (velocity,) = slots
     tf.raw_ops.ResourceApplyKerasMomentum(
         var=weight.handle, accum=velocity.handle, lr=step.learning_rate, momentum=MOMENTUM,
-        grad=_dense(gradient, weight),
+        grad=_dense(gradient, weight, step),
     )  # fmt: skip
 
 
@@ -189,17 +212,17 @@ def _rmsprop(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step
     mean_square, momentum = slots
     tf.raw_ops.ResourceApplyRMSProp(
         var=weight.handle, ms=mean_square.handle, mom=momentum.handle, lr=step.learning_rate,
-        rho=RHO, momentum=0.0, epsilon=step.epsilon, grad=_dense(gradient, weight),
+        rho=RHO, momentum=0.0, epsilon=step.epsilon, grad=_dense(gradient, weight, step),
     )  # fmt: skip
 
 
-def _dense(gradient: Tensor, weight: Variable) -> Tensor:
+def _dense(gradient: Tensor, weight: Variable, step: Step) -> Tensor:
     if isinstance(gradient, tf.IndexedSlices):
-        return _sums(gradient.values, gradient.indices, weight.shape[0])
+        return _sums(gradient.values, gradient.indices, weight.shape[0], step)
     return gradient
 
 
-def _sums(values: Tensor, places: Tensor, n_places: Tensor | int) -> Tensor:
+def _sums(values: Tensor, places: Tensor, n_places: Tensor | int, step: Step) -> Tensor:
     """The sum of the rows of each place, shape (n_places, width).
 
     On a CPU as the product with a sparse matrix of ones: the same sums in the same order, in half
@@ -208,7 +231,10 @@ def _sums(values: Tensor, places: Tensor, n_places: Tensor | int) -> Tensor:
     """
     n_rows, width = values.shape
     piece = next((n for n in range(min(width, 31), 7, -1) if width % n == 0), None)
-    if piece is None or tf.config.list_logical_devices("GPU"):
+    is_on_gpu = bool(tf.config.list_logical_devices("GPU"))
+    if step.is_compiled and is_on_gpu:
+        return exact_sums(values, places, n_places)
+    if piece is None or step.is_compiled or is_on_gpu:
         return tf.math.unsorted_segment_sum(values, places, n_places)
     n_pieces = width // piece
     if n_pieces > 1:

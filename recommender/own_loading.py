@@ -99,6 +99,11 @@ def _blame(own: OwnArchitecture, error: BaseException) -> OwnCodeError:
     frames = list(traceback.extract_tb(error.__traceback__))
     theirs = [i for i, f in enumerate(frames) if Path(f.filename).is_relative_to(own.root)]
     graph = _in_graph(own, error)
+    if lacking := re.findall(r"No registered '(\w+)' OpKernel for XLA", _text_of(error)):
+        return OwnCodeError(
+            f"{own.where}: XLA cannot compile {', '.join(dict.fromkeys(lacking))}; leave out "
+            "jit_compile"
+        )
     if isinstance(error, SyntaxError) and error.filename:
         place = f"{Path(error.filename).name}:{error.lineno}"
     elif graph is not None:

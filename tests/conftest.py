@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from experiments.cluster import ray_cluster
+from experiments.gpu_memory import ask_nvidia_smi, parse_gpus
 from experiments.machine import Gpu, Machine
 from experiments.resources import Resources
 from reports import figures
@@ -51,6 +54,17 @@ def ml100k_path() -> Path:
     if not (folder / "u.data").is_file():
         pytest.skip("MovieLens 100K is not here; set RECSWEEP_ML100K to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_gpu() -> None:
+    """Skips where the driver shows no GPU, or TensorFlow comes without NVIDIA's libraries."""
+    if not parse_gpus(ask_nvidia_smi()):
+        pytest.skip("there is no GPU here")
+    count = "from recommender.runtime import tf; print(len(tf.config.list_physical_devices('GPU')))"
+    done = subprocess.run([sys.executable, "-c", count], capture_output=True, text=True, check=True)
+    if int(done.stdout) == 0:
+        pytest.skip("TensorFlow sees no GPU; install recsweep[gpu]")
 
 
 @pytest.fixture(scope="session")

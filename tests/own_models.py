@@ -62,6 +62,12 @@ def stray(inputs):
 
 def draws(inputs):
     return Dense(1)(inputs + tf.random.normal(tf.shape(inputs)))
+
+
+def sparse(inputs):
+    eye = tf.sparse.eye(int(inputs.shape[1]))
+    product = tf.keras.layers.Lambda(lambda x: tf.sparse.sparse_dense_matmul(x, eye))
+    return Dense(1)(product(inputs))
 """
 
 LATE = """\

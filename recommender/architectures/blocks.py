@@ -44,6 +44,7 @@ class Structure:
     side_features: bool
     optimizer: str
     batch_size: int
+    jit_compile: bool
     cross_layers: int
     cross_rank: int
     cross_placement: str

@@ -10,7 +10,7 @@ import pytest
 
 from recommender.architectures.registry import ARCHITECTURES
 from recommender.config import ARCHITECTURES as NAMES
-from recommender.config import OPTIMIZERS, RankingConfig, TrainingConfig
+from recommender.config import OPTIMIZERS, RATES, RankingConfig, TrainingConfig
 from recommender.device import DeviceData
 from recommender.training import TrainingRun
 from tests.synthetic import synthetic_encoded
@@ -81,6 +81,27 @@ def test_every_optimizer_trains_alike_on_a_used_graph_and_a_fresh_one(
     _trained(dataclasses.replace(config, learning_rate=0.1, weight_decay=0.5), data, seed=7)
     fresh = DeviceData(data.dataset)
     assert _equal(_trained(config, data, seed=1), _trained(config, fresh, seed=1))
+
+
+@EVERY_OPTIMIZER
+def test_compiled_it_trains_as_uncompiled(optimizer: str, data: DeviceData) -> None:
+    """Where there is no noise: XLA draws other numbers."""
+    silent = dict.fromkeys(RATES, 0.0)
+    config = dataclasses.replace(SMALL, architecture="dcn", optimizer=optimizer, **silent)
+    compiled = dataclasses.replace(config, jit_compile=True)
+    for a, b in zip(*(_trained(c, data, seed=1) for c in (config, compiled)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_compiled_its_noise_follows_from_the_seed(data: DeviceData) -> None:
+    config = dataclasses.replace(SMALL, jit_compile=True)
+    first, other, again = (_trained(config, data, seed) for seed in (1, 2, 1))
+    assert _equal(first, again)
+    assert not _equal(first, other)
+    silent = dataclasses.replace(config, **dict.fromkeys(RATES, 0.0))
+    assert not _equal(first, _trained(silent, data, 1))
+    fresh = DeviceData(data.dataset)
+    assert _equal(first, _trained(config, fresh, 1))
 
 
 @EVERY_OPTIMIZER

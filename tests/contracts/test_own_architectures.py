@@ -115,6 +115,14 @@ def test_its_mistakes_are_told_by_file_and_line(
     assert "recommender" not in caught.value.log
 
 
+def test_what_xla_cannot_compile_is_told_with_the_cure(models: Path, data: DeviceData) -> None:
+    with pytest.raises(OwnCodeError) as caught:
+        _run(_config(models, "bad", "sparse", jit_compile=True), data)
+    assert str(caught.value) == (
+        "bad.py: sparse: XLA cannot compile SparseTensorDenseMatMul; leave out jit_compile"
+    )
+
+
 def test_a_file_that_changes_the_folder_does_not_move_ours(models: Path, data: DeviceData) -> None:
     (models / "moves.py").write_text(
         "import os\nimport tensorflow as tf\nos.chdir('/')\n"

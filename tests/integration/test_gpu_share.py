@@ -19,7 +19,6 @@ from experiments import packing, probe
 from experiments.config import sweep_to_toml
 from experiments.files import read_json
 from experiments.folders import create
-from experiments.gpu_memory import ask_nvidia_smi, parse_gpus
 from experiments.machine import Machine
 from experiments.orders import WorkerSettings
 from experiments.packing import Measured, ProbeFailed
@@ -229,20 +228,9 @@ def test_more_trials_are_probed_under_their_own_cap_and_one_that_fails_has_a_gpu
     assert [set(chosen["measured"]) for chosen in record["packing"]] == [{"1"}, set()]
 
 
-def needs_a_gpu() -> None:
-    """Skip where the driver shows no GPU, or TensorFlow comes without NVIDIA's libraries."""
-    if not parse_gpus(ask_nvidia_smi()):
-        pytest.skip("there is no GPU here")
-    count = "from recommender.runtime import tf; print(len(tf.config.list_physical_devices('GPU')))"
-    done = subprocess.run([sys.executable, "-c", count], capture_output=True, text=True, check=True)
-    if int(done.stdout) == 0:
-        pytest.skip("TensorFlow sees no GPU; install recsweep[gpu]")
-
-
 @pytest.mark.gpu
-def test_a_real_gpu_is_probed_and_shared(ratings_csv: Path, tmp_path: Path) -> None:
+def test_a_real_gpu_is_probed_and_shared(real_gpu: None, ratings_csv: Path, tmp_path: Path) -> None:
     """As a user would type it, on a Ray of its own."""
-    needs_a_gpu()
     file = tmp_path / "shared.toml"
     sweep = small_sweep(ratings_csv, "shared", max_epochs=5, trials=8, pruner="none")
     file.write_text(sweep_to_toml(sweep))
@@ -254,6 +242,8 @@ def test_a_real_gpu_is_probed_and_shared(ratings_csv: Path, tmp_path: Path) -> N
         str(file),
         "--gpu-share",
         "auto",
+        "--workers",
+        "4",
     ]
     done = subprocess.run(
         [*command, "--studies", str(tmp_path)], capture_output=True, text=True, timeout=1200

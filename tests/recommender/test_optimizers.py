@@ -62,22 +62,29 @@ def test_twenty_steps_move_the_weights_as_keras_does(name: str) -> None:
 @pytest.mark.parametrize("name", ["adam", "lazy_adam", "adagrad"])
 @pytest.mark.parametrize("n_rows", [9, 20_000])  # small tables and large ones go different ways
 @pytest.mark.parametrize("width", [1, 7, 8, 16, 24, 31, 32, 37, 96])
-def test_steps_of_rows_that_repeat_in_a_batch_add_up(name: str, n_rows: int, width: int) -> None:
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_steps_of_rows_that_repeat_in_a_batch_add_up(
+    name: str, n_rows: int, width: int, is_compiled: bool
+) -> None:
     rng = np.random.default_rng(0)
     ids, values = rng.integers(0, 9, 50), rng.normal(size=(50, width)).astype(np.float32)
     summed = np.zeros((n_rows, width), np.float32)
     np.add.at(summed, ids, values)
     weights = [tf.Variable(tf.ones([n_rows, width])) for _ in range(2)]
-    _apply(Optimizer(name, weights[:1]), [tf.IndexedSlices(values, tf.constant(ids, tf.int32))])
+    rows = tf.IndexedSlices(values, tf.constant(ids, tf.int32))
+    _apply(Optimizer(name, weights[:1], is_compiled), [rows])
     _apply(Optimizer(name, weights[1:]), [tf.constant(summed)])
     np.testing.assert_allclose(*(weight.numpy() for weight in weights), atol=1e-5)
     assert (weights[0].numpy()[:9] != 1).all()
     assert (weights[0].numpy()[9:] == 1).all()
 
 
-def test_lazy_adam_is_adam_on_the_rows_of_the_batch_and_leaves_the_others() -> None:
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_lazy_adam_is_adam_on_the_rows_of_the_batch_and_leaves_the_others(
+    is_compiled: bool,
+) -> None:
     lazy, adam = _weights(), _weights()
-    optimizers = Optimizer("lazy_adam", lazy), Optimizer("adam", adam)
+    optimizers = Optimizer("lazy_adam", lazy, is_compiled), Optimizer("adam", adam)
     for optimizer in optimizers:
         _apply(optimizer, _gradients(0))
     for a, b in zip(lazy, adam, strict=True):  # In a first step no row has momentum.

@@ -12,8 +12,9 @@ import pytest
 
 from recommender import training
 from recommender.checkpoints import CheckpointError, read_checkpoint
-from recommender.config import RATES, RankingConfig, TrainingConfig
+from recommender.config import RATES, RankingConfig, TrainingConfig, config_to_json
 from recommender.device import DeviceData
+from recommender.epochs import check_checkpoint_is_of
 from recommender.errors import Interrupted
 from recommender.metrics import rmse
 from recommender.training import TrainingRun, train_ranking
@@ -175,6 +176,17 @@ def test_a_checkpoint_of_another_run_is_refused(
     run.save(tmp_path)
     with pytest.raises(CheckpointError, match=told):
         TrainingRun(config, TrainingConfig(seed=seed), data).restore(tmp_path)
+
+
+def test_a_checkpoint_that_does_not_know_a_hyperparameter_has_its_default(tmp_path: Path) -> None:
+    written = json.loads(json.dumps(config_to_json(SMALL)))
+    del written["jit_compile"]
+    check_checkpoint_is_of(SMALL, {"config": written}, tmp_path)
+    compiled = dataclasses.replace(SMALL, jit_compile=True)
+    with pytest.raises(CheckpointError, match=r"another model \(jit_compile\)"):
+        check_checkpoint_is_of(compiled, {"config": written}, tmp_path)
+    with pytest.raises(CheckpointError, match="another model"):
+        check_checkpoint_is_of(SMALL, {}, tmp_path)
 
 
 def test_a_checkpoint_of_other_data_is_refused(data: DeviceData, tmp_path: Path) -> None:
