@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from recommender.config import RankingConfig, TrainingConfig
@@ -76,7 +77,10 @@ class Trainer:
             # import's time, and later a quarter of a second whenever a graph makes way for another.
             gc.disable()
             try:
-                self._configure()
+                # On a stack of its own: the import leaves tracebacks behind, and their frames would
+                # hold all that its callers do, the first run and its graph, too.
+                with ThreadPoolExecutor(1) as thread:
+                    thread.submit(self._configure).result()
             finally:
                 gc.freeze()
                 gc.enable()
