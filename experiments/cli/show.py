@@ -236,6 +236,7 @@ def _study_json(study: StudyRecord) -> dict[str, Any]:
         },
         "best_trial": study.ranked[0].number if study.ranked else None,
         "best_rmse": best,
+        "leading_trial": study.leader.number if study.leader else None,
         "bias_rmse": bias,
     }
 

@@ -204,6 +204,8 @@ def test_without_a_number_the_leader_of_the_verdict_is_taken_and_told(
     after = led_by_another(study)
     leader = after.leader
     assert leader is not None and leader.arm == "dcn" and leader != study.ranked[0]
+    assert show_json(after)["study"]["leading_trial"] == leader.number
+    assert show_json(study)["study"]["leading_trial"] is None
     monkeypatch.setattr("experiments.records.read_study", lambda folder: after)
     monkeypatch.setattr("experiments.frozen.frozen_sweep", lambda folder: None)
     monkeypatch.setattr("experiments.best.sweep_to_toml", lambda sweep: "")
