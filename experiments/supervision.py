@@ -75,6 +75,8 @@ class Ending:
     """The trials are over, and what they showed is being written: that comes first."""
     asked_by: StopCause | None = None
     """Who asked while it was."""
+    last_words: str = ""
+    """What else is told wherever the command is stopped."""
 
 
 _ENDING: ContextVar[Ending | None] = ContextVar("recsweep_ending", default=None)
@@ -260,7 +262,9 @@ def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
 def _exit_at_once(told: str, exit_code: int) -> NoReturn:
     """Without what Python does at its end, but for the cursor of a terminal that was drawn on."""
     shown = "\x1b[?25h" if os.isatty(2) else ""
-    os.write(2, f"{shown}\n{told}\n".encode())
+    ending = _ENDING.get()
+    more = f"{ending.last_words}\n" if ending and ending.last_words else ""
+    os.write(2, f"{shown}\n{told}\n{more}".encode())
     os._exit(exit_code)
 
 

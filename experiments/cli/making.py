@@ -108,6 +108,10 @@ def run(
     with orderly_signals() as ending, one_ray:
         for i, config in enumerate(configs):
             ending.is_closing = False
+            left = sweeps[i + 1 :]
+            ending.last_words = (
+                f"not begun  recsweep {_command_for(left, sweeps[: i + 1])}" if left else ""
+            )
             begun = begun_study(root, config) if go_on else None
             if begun is not None:
                 outcome = resume_study(
@@ -127,8 +131,8 @@ def run(
             except NoResultError as error:
                 problems.append(f"{outcome.study.name}: {error.message}")
             except typer.Exit:
-                if left := sweeps[i + 1 :]:
-                    typer.echo(f"not begun  recsweep {_command_for(left, sweeps[: i + 1])}")
+                if left:
+                    typer.echo(ending.last_words)
                 raise
     if problems:
         is_one = len(configs) == 1

@@ -155,6 +155,7 @@ def pause(stage):
 
 
 with orderly_signals() as ending:
+    ending.last_words = "not begun  the other"
     pause("before")
     with contextlib.ExitStack() as ray:
         ray.callback(time.sleep, 60 if when == "beside" else 0)
@@ -203,6 +204,7 @@ def test_one_while_ray_starts_does_not_wait_for_it(tmp_path: Path, is_begun: boo
     _, err = command.communicate(timeout=30)
     assert command.returncode == 130 and (folder / "released").exists()
     assert ("go on with: recsweep resume mine" if is_begun else "nothing was begun") in err
+    assert err.endswith("\nnot begun  the other\n")
 
 
 def test_a_second_one_does_not_wait_for_the_report(tmp_path: Path) -> None:
