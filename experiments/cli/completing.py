@@ -85,8 +85,10 @@ def _studies_and_trials(root: Path, incomplete: str) -> Iterator[tuple[str, str]
         return
     from experiments.cli.wording import outcome_text, rmse_text
 
-    for trial in read_study(root / name).search_trials:
-        yield f"{name}:{trial.number}", f"{outcome_text(trial)} {rmse_text(trial.best_rmse)}"
+    study = read_study(root / name)
+    for trial in study.search_trials:
+        outcome = outcome_text(trial, is_live=study.state == "running")
+        yield f"{name}:{trial.number}", f"{outcome} {rmse_text(trial.best_rmse)}"
 
 
 def _sweeps(incomplete: str) -> Iterator[tuple[str, str]]:

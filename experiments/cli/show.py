@@ -39,9 +39,9 @@ def show_text(study: StudyRecord) -> str:
         lines.append(f"to beat  {wording.to_beat_text(study.baselines)}      validation RMSE")
     lines.append(f"search   {wording.search_text(study)}")
     n_done = sum(trial.state.is_finished for trial in study.search_trials)
-    counts = wording.counts_text(study.search_trials) or "no trial yet"
+    counts = wording.counts_text(study.search_trials, _is_live(study)) or "no trial yet"
     lines.append(f"trials   {n_done}/{study.n_trials_asked_for} · {counts}")
-    if study.state == "running" and (crew := read_crew(study.folder)):
+    if _is_live(study) and (crew := read_crew(study.folder)):
         lines.append(f"workers  {crew[0]} at once, of at most {crew[1]}")
     if study.ranked:
         best = wording.best_text(study.ranked[0], bias, study.compared_dimension)
@@ -110,7 +110,7 @@ def trial_text(study: StudyRecord, trial: TrialRecord) -> str:
     default = " · enqueued" if trial.is_enqueued else default
     lines = [
         f"{study.name}:{trial.number} · {trial.name}{arm}{default}",
-        f"state    {_state_text(trial)}",
+        f"state    {_state_text(study, trial)}",
     ]
     if trial.error:
         lines += [f"error    {line}" for line in trial.error.strip().splitlines()]
@@ -231,7 +231,7 @@ def _study_json(study: StudyRecord) -> dict[str, Any]:
         "compared": study.compared_dimension,
         "n_trials_asked_for": study.n_trials_asked_for,
         "n_trials": {
-            word: sum(wording.outcome_text(t) == word for t in study.search_trials)
+            word: sum(wording.outcome_text(t, _is_live(study)) == word for t in study.search_trials)
             for word in wording.OUTCOMES
         },
         "best_trial": study.ranked[0].number if study.ranked else None,
@@ -275,7 +275,7 @@ def _trial_table(study: StudyRecord) -> list[str]:
             [
                 f"#{trial.number}" if trial.name == f"{trial.number:04d}" else trial.name,
                 *([trial.arm or "-"] if has_arms else []),
-                _state_text(trial),
+                _state_text(study, trial),
                 wording.rmse_text(trial.best_rmse),
                 gap,
                 f"{trial.best_epoch or '-'}/{len(trial.epochs)}",
@@ -299,9 +299,13 @@ def _by_rank(study: StudyRecord) -> list[TrialRecord]:
     return ranked + sorted(others, key=lambda t: (position[t.state], t.number, t.name))
 
 
-def _state_text(trial: TrialRecord) -> str:
+def _is_live(study: StudyRecord) -> bool:
+    return study.state == "running"
+
+
+def _state_text(study: StudyRecord, trial: TrialRecord) -> str:
     """`complete`, `pruned`, `diverged`, `failed: out_of_memory`."""
-    word = wording.outcome_text(trial)
+    word = wording.outcome_text(trial, _is_live(study))
     return f"{word}: {trial.stop_reason}" if word == "failed" and trial.stop_reason else word
 
 

@@ -179,7 +179,8 @@ def bar(share: float, width: int = BAR_WIDTH) -> Text:
 
 def closing_lines(study: StudyRecord) -> list[str]:
     """What the study has shown, and what to type next."""
-    lines = [f"{study.name}: {wording.counts_text(study.search_trials) or 'no trial was run'}"]
+    counts = wording.counts_text(study.search_trials, is_live=False)
+    lines = [f"{study.name}: {counts or 'no trial was run'}"]
     ranked = study.ranked
     if ranked:
         best = ranked[0]

@@ -50,19 +50,25 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def outcome_text(trial: TrialRecord) -> str:
-    """`complete`, `pruned`, `diverged`, `failed`, `running`, `waiting`."""
+def outcome_text(trial: TrialRecord, is_live: bool = True) -> str:
+    """`complete`, `pruned`, `diverged`, `failed`, `running`, `waiting`.
+
+    Args:
+        is_live: a driver runs the study; else what has not ended was `interrupted`.
+    """
     if trial.is_diverged:
         return "diverged"
+    if trial.state is TrialState.RUNNING and not is_live:
+        return "interrupted"
     return "failed" if trial.state is TrialState.FAIL else trial.state.value.lower()
 
 
-OUTCOMES = ("complete", "pruned", "diverged", "failed", "running", "waiting")
+OUTCOMES = ("complete", "pruned", "diverged", "failed", "running", "interrupted", "waiting")
 
 
-def counts_text(trials: Iterable[TrialRecord]) -> str:
+def counts_text(trials: Iterable[TrialRecord], is_live: bool = True) -> str:
     """`11 complete 14 pruned 1 diverged 1 failed`, without those that there are none of."""
-    counts = Counter(outcome_text(trial) for trial in trials)
+    counts = Counter(outcome_text(trial, is_live) for trial in trials)
     return " ".join(f"{counts[word]} {word}" for word in OUTCOMES if counts[word])
 
 

@@ -121,9 +121,10 @@ def _counts(study: StudyRecord) -> Numbers:
     asked = max(study.n_trials_asked_for, n.total)
     trials = f"of {asked:,} trials finished" if n.finished < asked else "trials finished"
     items = [(f"{n.finished:,}", trials)]
+    begun = "running" if study.state == "running" else "interrupted"
     states = (
         (n.complete, "complete"), (n.pruned, "pruned"), (n.diverged, "diverged"),
-        (n.failed, "failed"), (n.running, "running"), (n.waiting, "waiting"),
+        (n.failed, "failed"), (n.running, begun), (n.waiting, "waiting"),
     )  # fmt: skip
     items += [(f"{k:,}", word) for k, word in states if k or word == "complete"]
     return Numbers(tuple(items))

@@ -246,11 +246,13 @@ def test_a_running_study_says_how_far_it_is_and_when(make: MakeStudy, tmp_path: 
     running = replace(make(n_trials=20, is_finished=False), state="running")
     page = page_of(running, tmp_path / "out")
     assert "running: 18 of 22 trials finished, as of 14:02 on 02 January 2026" in page.text
+    assert re.search(r"\b2\s+running", page.text)
     assert "recsweep show made-up --watch" in page.text
 
 
 def test_an_interrupted_study_says_how_to_go_on(make: MakeStudy, tmp_path: Path) -> None:
     page = page_of(make(n_trials=20, is_finished=False), tmp_path / "out")
+    assert re.search(r"\b2\s+interrupted", page.text)
     assert "interrupted: 18 of 22" in page.text
     assert "recsweep resume made-up" in page.text
 

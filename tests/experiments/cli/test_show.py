@@ -20,6 +20,7 @@ from experiments.records import (
     Opening,
     Purpose,
     StudyRecord,
+    TrialState,
     VerdictRecord,
     read_study,
 )
@@ -69,6 +70,22 @@ def test_the_json_of_a_study_is_standard_and_has_a_schema(study: StudyRecord) ->
     assert shown["study"]["bias_rmse"] == 1.04
     assert len(shown["trials"]) == 24
     assert shown["trials"][0]["best_rmse"] == study.ranked[0].best_rmse
+
+
+def test_of_a_study_that_nobody_runs_no_trial_is_said_to_run(tmp_path: Path) -> None:
+    made = make_study(tmp_path / "made-up", n_trials=20, is_finished=False)
+    interrupted = read_study(made)
+    begun = sum(trial.state is TrialState.RUNNING for trial in interrupted.trials)
+    for study, word, other in (
+        (interrupted, "interrupted", "running"),
+        (replace(interrupted, state="running"), "running", "interrupted"),
+    ):
+        lines = show_text(study).splitlines()
+        assert sum(f"  {word} " in line for line in lines) == begun > 0
+        assert any(f"{begun} {word}" in line for line in lines if line.startswith("trials"))
+        assert not any(other in line for line in lines[1:])
+        counts = show_json(study)["study"]["n_trials"]
+        assert (counts[word], counts[other]) == (begun, 0)
 
 
 def test_the_keys_of_a_trial_stay_what_they_are(study: StudyRecord) -> None:
