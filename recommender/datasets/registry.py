@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from recommender.datasets.base import SPLIT_METHODS, DatasetConfig, SplitConfig
 from recommender.datasets.movielens import ML_100K, MOVIELENS_SMALL
+from recommender.datasets.movielens_releases import RELEASES
 from recommender.datasets.own_source import own_source
 from recommender.datasets.sources import TIME_FEATURES, Problem, Source
 from recommender.datasets.table import TABLE
@@ -15,6 +16,7 @@ from recommender.errors import unknown
 DATASETS: dict[str, Source] = {
     "movielens-small": MOVIELENS_SMALL,
     "ml-100k": ML_100K,
+    **RELEASES,
 }
 """By name; a table of one's own, which has a path and no name, is `TABLE`."""
 

@@ -1,0 +1,130 @@
+"""The MovieLens data sets since 1M, each from its unpacked folder.
+
+1M and 10M hold `ratings.dat` and `movies.dat` with `::` between columns and no header; the others
+`ratings.csv` and `movies.csv`.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+from dataclasses import replace
+from pathlib import Path
+
+from recommender.datasets.base import DatasetConfig
+from recommender.datasets.movielens import FEATURES, folder_problems
+from recommender.datasets.sources import RawItems, RawTable, Source
+from recommender.datasets.table import read_table
+from recommender.errors import DataError
+
+N_RATINGS = {
+    "ml-1m": 1_000_209,
+    "ml-10m": 10_000_054,
+    "ml-20m": 20_000_263,
+    "ml-25m": 25_000_095,
+    "ml-32m": 32_000_204,
+    "ml-latest": None,
+    "ml-latest-small": None,
+}
+"""As GroupLens has them; what is called latest changes."""
+
+_COLUMNS = ("user", "item", "rating", "time")
+_CSV_COLUMNS = ("userId", "movieId", "rating", "timestamp")
+_YEAR = r"\((\d{4})(?:[-–]\d*)?\)\s*$"
+"""At the end of a title, of a series the first."""
+
+
+def _read_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
+    assert dataset.name is not None and dataset.path is not None
+    of_split = path
+    path = of_split or dataset.path / _file("ratings", dataset.name)
+    if path.suffix == ".csv":
+        raw = read_table(path, _CSV_COLUMNS, _CSV_COLUMNS[:2])
+        raw = replace(raw, frame=raw.frame.set_axis(list(_COLUMNS), axis=1))
+    else:
+        raw = _read_ratings_dat(path, dataset.name)
+    expected = N_RATINGS[dataset.name]
+    if of_split is None and expected not in (None, len(raw.frame)):
+        told = f"{raw.name} holds {len(raw.frame):,} ratings, and {dataset.name} has {expected:,}"
+        raw = replace(raw, notes=(*raw.notes, told))
+    return raw
+
+
+def _read_ratings_dat(path: Path, name: str) -> RawTable:
+    import pandas as pd
+
+    # Between two colons lies an empty column, and an eighth one shows lines that are too long.
+    try:
+        frame = pd.read_csv(
+            path,
+            sep=":",
+            header=None,
+            names=list(range(8)),
+            index_col=False,
+            dtype=dict.fromkeys((0, 1, 2, 3, 5, 7), str),
+            quoting=csv.QUOTE_NONE,
+            encoding="latin-1",
+            skip_blank_lines=False,
+        )
+    except pd.errors.EmptyDataError:
+        frame = pd.DataFrame(columns=list(range(8)))
+    except (pd.errors.ParserError, OSError) as error:
+        raise DataError([f"{path.name}: cannot be read: {error}; is it {name}?"]) from error
+    is_wrong = frame[[0, 2, 4, 6]].isna().any(axis=1) | frame[[1, 3, 5, 7]].notna().any(axis=1)
+    if is_wrong.any():
+        raise _odd_line(
+            path, int(is_wrong.to_numpy().argmax()) + 1, "user::item::rating::time", name
+        )
+    return RawTable(frame[[0, 2, 4, 6]].set_axis(list(_COLUMNS), axis=1), path.name, "line", 1)
+
+
+def _read_items(dataset: DatasetConfig) -> RawItems:
+    assert dataset.name is not None and dataset.path is not None
+    path = dataset.path / _file("movies", dataset.name)
+    if path.suffix == ".csv":
+        columns = ("movieId", "title", "genres")
+        raw = read_table(path, columns, columns)
+    else:
+        raw = _read_movies_dat(path, dataset.name)
+    item, title, genres = (raw.frame[column] for column in raw.frame)
+    frame = raw.frame.iloc[:, :0].assign(
+        item=item,
+        genres=genres.replace("(no genres listed)", ""),
+        year=title.str.extract(_YEAR, expand=False),
+    )
+    return RawItems(replace(raw, frame=frame), {"genres": "list", "year": "number"})
+
+
+def _read_movies_dat(path: Path, name: str) -> RawTable:
+    import pandas as pd
+
+    # Of a title the year alone is used, so that its encoding, Latin-1 in 1M and UTF-8 in 10M, does
+    # not matter.
+    lines = path.read_text("latin-1").split("\n")
+    rows = [line.rstrip("\r").split("::") for line in (lines if lines[-1] else lines[:-1])]
+    for number, row in enumerate(rows or [[]], start=1):
+        if len(row) != 3:
+            raise _odd_line(path, number, "item::title::genres", name)
+    return RawTable(pd.DataFrame(rows), path.name, "line", 1)
+
+
+def _odd_line(path: Path, number: int, layout: str, name: str) -> DataError:
+    return DataError([f"{path.name}: line {number} is not {layout}; is it {name}?"])
+
+
+def _file(stem: str, name: str) -> str:
+    return f"{stem}.dat" if name in ("ml-1m", "ml-10m") else f"{stem}.csv"
+
+
+RELEASES = {
+    name: Source(
+        rating_range=(1.0 if name == "ml-1m" else 0.5, 5.0),
+        features=lambda _dataset: FEATURES,
+        problems=functools.partial(
+            folder_problems, ratings=_file("ratings", name), items=_file("movies", name)
+        ),
+        read_ratings=_read_ratings,
+        read_items=_read_items,
+    )
+    for name in N_RATINGS
+}
