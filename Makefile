@@ -3,8 +3,8 @@
 # make unit         the quick tests alone, in about a minute
 # make bench        how fast it is, against its peers and by itself; alone on the machine, please.
 #                   Its parts: bench-sweeps (an hour), bench-step (half a minute),
-#                   bench-memory (1 min), bench-workers (2 min), bench-driver (1 min),
-#                   bench-start (1 min)
+#                   bench-compiled (1 min), bench-memory (1 min), bench-workers (2 min),
+#                   bench-driver (1 min), bench-start (1 min)
 # make torture      long: kill a study at every write, and real sweeps at random; prints the counts
 # make lock         resolve requirements.lock anew (needs uv)
 
@@ -15,7 +15,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& command -v $$p && break; done)
 
-BENCHES := bench-sweeps bench-step bench-memory bench-workers bench-driver bench-start
+BENCHES := bench-sweeps bench-step bench-compiled bench-memory bench-workers bench-driver \
+	bench-start
 
 .PHONY: quickstart test unit bench $(BENCHES) torture setup lock clean
 
@@ -36,12 +37,12 @@ test: $(READY)
 unit: $(READY)
 	$(BIN)/python -m pytest -m "not ray and not slow" $(ASIDE)
 
-bench: bench-step bench-driver bench-start bench-memory bench-workers bench-sweeps
+bench: bench-step bench-compiled bench-driver bench-start bench-memory bench-workers bench-sweeps
 
 bench-sweeps: $(READY)
 	$(BIN)/python -m tests.benchmarks.sweeps --repeats 3 --trials 40 --epochs 10
 
-bench-step bench-driver bench-start bench-memory bench-workers: bench-%: $(READY)
+bench-step bench-compiled bench-driver bench-start bench-memory bench-workers: bench-%: $(READY)
 	$(BIN)/python -m tests.benchmarks.$*
 
 torture: $(READY)
