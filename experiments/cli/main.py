@@ -14,7 +14,16 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli import bundles, completing, judging, looking, making, mending, models
+from experiments.cli import (
+    bundles,
+    completing,
+    judging,
+    looking,
+    making,
+    mending,
+    models,
+    starting,
+)
 from experiments.errors import RecsweepError
 
 app = typer.Typer(
@@ -26,6 +35,7 @@ app = typer.Typer(
     help="Hyperparameter experiments for recommender ranking models.",
     epilog="Start with: recsweep run quickstart",
 )
+starting.add_to(app)
 making.add_to(app)
 looking.add_to(app)
 models.add_to(app)

@@ -1,0 +1,74 @@
+"""The command for a first sweep: init."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli import completing
+from experiments.errors import RequestError
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("init", epilog="Example: recsweep init ratings.csv --items films.csv")(init)
+
+
+def init(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE",
+            help="Ratings as CSV, TSV or Parquet.",
+            autocompletion=completing.files,
+        ),
+    ],
+    items: Annotated[
+        Path | None,
+        typer.Option(
+            "--items", help="A table with a row an item.", autocompletion=completing.files
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The sweep file; default: the table's name, .toml."),
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="Its column; default: by its name.")] = None,
+    item: Annotated[str | None, typer.Option(help="Likewise.")] = None,
+    rating: Annotated[str | None, typer.Option(help="Likewise.")] = None,
+    time: Annotated[str | None, typer.Option(help="Likewise; there may be none.")] = None,
+) -> None:
+    """Look at a table of ratings and write a sweep for it that runs as it stands."""
+    from experiments.drafts import draft_sweep
+    from experiments.files import atomic_write
+    from experiments.typed import from_here
+
+    target = output or Path(f"{table.name.partition('.')[0]}.toml")
+    if target.exists() and not table.is_dir():
+        raise RequestError(f"{target} is there already; name another file with -o")
+    asked = {"user": user, "item": item, "rating": rating, "time": time}
+    given = {role: name for role, name in asked.items() if name is not None}
+    draft = draft_sweep(table, target, given, items)
+    atomic_write(target, draft.text)
+    it, columns = draft.description, draft.columns
+    typer.echo(f"columns  {' · '.join(f'{role} {name}' for role, name in columns.items())}")
+    if draft.items is not None:
+        typer.echo(
+            f"items    {draft.items.key} · {', '.join(draft.items.features) or 'no feature'}"
+        )
+    if draft.left_out:
+        typer.echo(f"         left out, texts or always the same: {', '.join(draft.left_out)}")
+    low, high = it.rating_range
+    typer.echo(
+        f"data     {it.n_ratings:,} ratings, {it.n_users:,} users, {it.n_items:,} items, "
+        f"{low:g} to {high:g}"
+    )
+    rows = " · ".join(f"{name} {part.n_rows:,}" for name, part in it.parts.items())
+    typer.echo(f"split    {it.split['method']}: {rows} (sealed)")
+    for note in it.notes:
+        typer.echo(f"         {note}")
+    typer.echo(f"wrote    {target}")
+    run = f"recsweep run {shlex.quote(from_here(target))}"
+    typer.echo(f"next     {run} --plan        {run}")
