@@ -75,7 +75,7 @@ def draft_sweep(
 
     Raises:
         DataProblem: the table cannot be read, or its ratings cannot be used.
-        RequestError: no column looks like a role that is needed.
+        RequestError: no column looks like a role that is needed, or the target is there.
     """
     try:
         return _drafted(table, target, given, items)
@@ -89,6 +89,8 @@ def _drafted(table: Path, target: Path, given: Mapping[str, str], items: Path | 
             f"{table} is a folder; name its table of ratings. The folders of MovieLens go by name "
             'in a sweep: name = "ml-1m" and path = FOLDER under [dataset]'
         )
+    if target.exists():
+        raise RequestError(f"{target} is there already; name another file with -o")
     columns = guessed_columns(table, given)
     found, left_out = (None, ()) if items is None else _guessed_items(items, columns["item"])
     dataset = DatasetConfig(path=table, columns=columns, items=found)

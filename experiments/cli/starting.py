@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from experiments.cli import completing
-from experiments.errors import RequestError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,8 +45,6 @@ def init(
     from experiments.typed import from_here
 
     target = output or Path(f"{table.name.partition('.')[0]}.toml")
-    if target.exists() and not table.is_dir():
-        raise RequestError(f"{target} is there already; name another file with -o")
     asked = {"user": user, "item": item, "rating": rating, "time": time}
     given = {role: name for role, name in asked.items() if name is not None}
     draft = draft_sweep(table, target, given, items)
