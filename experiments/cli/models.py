@@ -1,4 +1,4 @@
-"""Commands about one model or the data: train, export, spaces, data describe."""
+"""Commands about one model or the data: train, replay, export, spaces, data describe."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     app.command("train", epilog="Example: recsweep train article-basic")(train)
+    app.command("replay", epilog="Example: recsweep replay quickstart:3")(replay)
     app.command(
         "export", epilog="Example: recsweep export quickstart --to optuna:sqlite:///quickstart.db"
     )(export)
@@ -52,6 +53,30 @@ def train(
         raise RequestError(f"{file} has a [space]: it is a sweep. Run it with: recsweep run {file}")
     try:
         for line in train_single(config, save):
+            typer.echo(line)
+    except OwnCodeError as error:
+        raise RequestError(error.log) from error
+
+
+def replay(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
+    """Train the winner (or STUDY:17) again and say whether its number comes back; exit 4 if not.
+
+    The winner is the leader of the verdict; before a verdict, the best trial of the search.
+    """
+    from experiments.best import chosen_trial
+    from experiments.records import read_study
+    from experiments.replay import replay_trial
+    from recommender.errors import OwnCodeError
+
+    name, number = split_trial(study)
+    folder = study_folder(name, root)
+    record = read_study(folder)
+    trial = chosen_trial(record, number)
+    typer.echo(
+        f"trial    {record.name}:{trial.number}, {len(trial.epochs)} epochs, seed {trial.seed}"
+    )
+    try:
+        for line in replay_trial(folder, record, trial):
             typer.echo(line)
     except OwnCodeError as error:
         raise RequestError(error.log) from error
