@@ -24,6 +24,7 @@ from recommender.own_functions import is_reference, read_function
 SPLIT_KEYS: dict[SplitMethod | Literal["own"], tuple[str, ...]] = {
     "time-range": ("train", "validation"),
     "time-fraction": ("train", "validation"),
+    "leave-last-out": (),
     "random": ("train", "validation", "seed"),
     "files": ("train_path", "test_path", "validation_path"),
     "own": (),

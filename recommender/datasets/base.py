@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,8 @@ Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Strings = npt.NDArray[np.str_]
 
-SplitMethod = Literal["time-range", "time-fraction", "random", "files"]
-SPLIT_METHODS: tuple[SplitMethod, ...] = ("time-range", "time-fraction", "random", "files")
+SplitMethod = Literal["time-range", "time-fraction", "leave-last-out", "random", "files"]
+SPLIT_METHODS: tuple[SplitMethod, ...] = get_args(SplitMethod)
 FeatureKind = Literal["list", "category", "number"]
 PARTS = ("train", "validation", "test", "confirm")
 """What a row is for; the last only where `split.confirm` asks for it."""

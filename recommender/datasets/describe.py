@@ -167,7 +167,8 @@ def _split_in_words(split: SplitConfig) -> dict[str, Any]:
         return {"method": split.own.where} | confirm
     if split.method == "files":
         return words | {part: path.name for part, path in split.files.items()} | confirm
-    words |= {"train": split.train, "validation": split.validation}
+    if split.method != "leave-last-out":
+        words |= {"train": split.train, "validation": split.validation}
     return words | ({"seed": split.seed} if split.method == "random" else {}) | confirm
 
 
@@ -215,7 +216,7 @@ def _histogram_lines(counts: Sequence[tuple[float, int]]) -> list[str]:
 
 def _split_line(split: Any) -> str:
     details = ", ".join(f"{key} {value}" for key, value in split.items() if key != "method")
-    return f"{split['method']}: {details}"
+    return f"{split['method']}: {details}" if details else str(split["method"])
 
 
 def _part_line(name: str, part: PartDescription, n_ratings: int) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from recommender.datasets.base import PARTS, SplitConfig
+from recommender.datasets.base import PARTS, Ints, SplitConfig
 from recommender.datasets.cleaning import Ratings
 from recommender.datasets.own_split import labelled
 from recommender.errors import DataError
@@ -19,6 +19,8 @@ Parts = npt.NDArray[np.int8]
 
 Times = npt.NDArray[np.int64]
 
+LAST_OF_USERS = 2
+"""Ratings that `leave-last-out` takes from the end of each user's who has more."""
 LAST_OF_TRAIN = 0.1
 """What `files` without a validation file takes from the end of the train file."""
 
@@ -35,6 +37,8 @@ def split_ratings(ratings: Ratings, split: SplitConfig) -> Parts:
         parts = _by_time_range(time, split.train, split.validation)
     elif split.method == "time-fraction":
         parts = _by_rank(_in_order(time), split.train, split.validation)
+    elif split.method == "leave-last-out":
+        parts = _by_last_of_users(ratings.user, time)
     elif split.method == "random":
         shuffled = np.random.default_rng(split.seed).permutation(len(ratings))
         parts = _by_rank(shuffled, split.train, split.validation)
@@ -47,18 +51,23 @@ def split_ratings(ratings: Ratings, split: SplitConfig) -> Parts:
         raise DataError([f"{split.own.where} leaves no row for {' and '.join(empty)}"])
     if empty:
         told = f"split {split.method} leaves no row for {' and '.join(empty)}"
-        cure = (
-            "add rows, or give split.validation_path"
-            if split.method == "files"
-            else "change split.train and split.validation, or the method"
-        )
+        cure = {
+            "files": "add rows, or give split.validation_path",
+            "leave-last-out": "take another method: it needs three ratings of a user",
+        }.get(split.method, "change split.train and split.validation, or the method")
         raise DataError([f"{told} out of {len(ratings):,} ratings{_span(ratings)}; {cure}"])
     return _with_confirm(ratings, parts, split) if split.confirm else parts
 
 
 def notes_on(ratings: Ratings, parts: Parts, split: SplitConfig) -> list[str]:
     """What is odd about a split by time: rows of one moment on both sides of a bound."""
-    if ratings.time is None or split.method not in ("time-fraction", "files"):
+    if ratings.time is None:
+        return []
+    if split.method == "leave-last-out":
+        n_few = int((np.bincount(ratings.user) < LAST_OF_USERS + 1).sum())
+        told = f"{n_few:,} users have fewer than three ratings and are in train alone"
+        return [told] if n_few else []
+    if split.method not in ("time-fraction", "files"):
         return []
     notes = []
     for earlier, later in ((TRAIN, VALIDATION), (VALIDATION, TEST)):
@@ -143,6 +152,20 @@ def _by_rank(order: npt.NDArray[np.intp], train: float, validation: float) -> Pa
     ends = [round(share * n_rows) for share in (train, train + validation)]
     parts = np.empty(n_rows, np.int8)
     parts[order] = np.searchsorted(ends, np.arange(n_rows), side="right")
+    return parts
+
+
+def _by_last_of_users(user: Ints, time: Times) -> Parts:
+    """Of each user the last rating for the test and the one before for the validation."""
+    in_order = _in_order(time)
+    rows = in_order[np.argsort(user[in_order], kind="stable")]  # by user, then by time
+    counts = np.bincount(user)
+    from_end = np.cumsum(counts)[user[rows]] - 1 - np.arange(len(rows))
+    is_long = counts[user[rows]] > LAST_OF_USERS
+    parts = np.empty(len(rows), np.int8)
+    parts[rows] = np.select(
+        [is_long & (from_end == 0), is_long & (from_end == 1)], [TEST, VALIDATION], TRAIN
+    )
     return parts
 
 

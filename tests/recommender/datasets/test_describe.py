@@ -41,6 +41,15 @@ def test_lines_end_with_the_notes(tmp_path) -> None:
     assert description_lines(noted)[-1].endswith("a.csv: read as Latin-1")
 
 
+def test_a_split_is_told_with_what_it_was_given(tmp_path) -> None:
+    for split, told in (
+        (SplitConfig(), "time-range: train 0.6, validation 0.2"),
+        (SplitConfig("leave-last-out"), "leave-last-out"),
+    ):
+        lines = description_lines(load_table(tmp_path, RATINGS, split).description)
+        assert f"split       {told}" in lines
+
+
 @pytest.mark.parametrize(
     ("ratings", "step"),
     [([1, 2, 5], 1.0), ([0.5, 1.0, 4.5], 0.5), ([1, 2.5, 3.3], None)],

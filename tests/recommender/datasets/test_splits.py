@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,6 +43,41 @@ def test_a_time_fraction_cuts_rows_in_order_of_time() -> None:
     assert np.bincount(parts).tolist() == [6, 2, 2]
     assert parts[[0, 2]].tolist() == [TEST, TEST]
     assert parts[[3, 4]].tolist() == [VALIDATION, VALIDATION]
+
+
+def _of_users(user: list[int], times: list[int]) -> Ratings:
+    n_users = max(user) + 1
+    return replace(
+        ratings_at(times),
+        user=np.array(user, np.int32),
+        user_ids=np.array([f"u{u}" for u in range(n_users)]),
+    )
+
+
+def test_the_last_rating_of_each_user_is_left_out_and_the_one_before_validates() -> None:
+    ratings = _of_users([0, 0, 0, 0, 1, 1, 2, 2, 2], [7, 9, 1, 8, 5, 6, 3, 2, 1])
+    split = SplitConfig("leave-last-out")
+    parts = split_ratings(ratings, split)
+    assert parts.tolist() == [
+        TRAIN, TEST, TRAIN, VALIDATION, TRAIN, TRAIN, TEST, VALIDATION, TRAIN,
+    ]  # fmt: skip
+    (note,) = notes_on(ratings, parts, split)
+    assert note == "1 users have fewer than three ratings and are in train alone"
+
+
+def test_which_of_a_user_s_ratings_of_one_moment_is_last_does_not_follow_the_item_s_id() -> None:
+    n_users = 400
+    ratings = _of_users(list(np.repeat(np.arange(n_users), 3)), [5] * 3 * n_users)
+    parts = split_ratings(ratings, SplitConfig("leave-last-out")).reshape(n_users, 3)
+    assert (np.sort(parts, axis=1) == [TRAIN, VALIDATION, TEST]).all()
+    shares = (parts == TEST).mean(axis=0)
+    assert (abs(shares - 1 / 3) < 0.1).all()
+
+
+def test_without_a_user_of_three_ratings_nothing_can_be_left_out() -> None:
+    ratings = _of_users([0, 0, 1], [1, 2, 3])
+    with pytest.raises(DataError, match=r"leave-last-out leaves no row for validation and test"):
+        split_ratings(ratings, SplitConfig("leave-last-out"))
 
 
 def test_a_random_split_is_the_seed_s() -> None:
