@@ -159,6 +159,7 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
             "path": dataset.path,
             "columns": dict(dataset.columns) or None,
             "rating_range": dataset.rating_range,
+            "duplicates": dataset.duplicates if dataset.duplicates != "refuse" else None,
             "items": dataset.items
             and {
                 key: getattr(dataset.items, key)

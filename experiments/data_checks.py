@@ -110,6 +110,7 @@ def _read_dataset(
         path=source.resolve("dataset.path", read.path) if read.path is not None else None,
         columns=columns.model_dump(exclude_none=True) if columns else {},
         rating_range=(read.rating_range[0], read.rating_range[1]) if read.rating_range else None,
+        duplicates=read.duplicates,
         items=_items_config(items, source) if items else None,
         features=tuple(read.features),
     )

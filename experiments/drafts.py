@@ -13,6 +13,7 @@ from experiments.toml_text import toml_value
 from recommender.datasets.base import (
     DatasetConfig,
     DatasetDescription,
+    Duplicates,
     ItemsConfig,
     SplitConfig,
 )
@@ -93,7 +94,8 @@ def _drafted(table: Path, target: Path, given: Mapping[str, str], items: Path | 
         raise RequestError(f"{target} is there already; name another file with -o")
     columns = guessed_columns(table, given)
     found, left_out = (None, ()) if items is None else _guessed_items(items, columns["item"])
-    dataset = DatasetConfig(path=table, columns=columns, items=found)
+    way: Duplicates = "latest" if "time" in columns else "mean"
+    dataset = DatasetConfig(path=table, columns=columns, items=found, duplicates=way)
     split, description = _split(dataset)
     return Draft(
         _text(table, target, dataset, split, description), description, columns, found, left_out
@@ -203,7 +205,7 @@ seed = 42                           # every random choice follows from it
 [dataset]
 path = {path}
 columns = {columns}
-{items}features = {features}
+{items}{duplicates}features = {features}
 # rating_range = {range}            # what a rating can be; unsaid: what was seen
 
 [split]
@@ -255,6 +257,9 @@ def _text(
         features = {kind: names for kind, names in kinds.items() if names}
         entries = {"path": beside(known.path), "key": known.key, **features}
         items = f"items = {toml_value(entries)}\n"
+    duplicates = ""
+    if any("rate a user-item pair again" in note for note in description.notes):
+        duplicates = f"duplicates = {toml_value(dataset.duplicates)}\n"
     low, high = description.rating_range
     return _SWEEP.format(
         file=target.name,
@@ -263,6 +268,7 @@ def _text(
         path=toml_value(beside(table)),
         columns=toml_value(dict(dataset.columns)),
         items=items,
+        duplicates=duplicates,
         features=toml_value(description.features),
         range=f"[{low:g}, {high:g}]",
         method=_METHODS[split.method],

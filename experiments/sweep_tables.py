@@ -9,7 +9,7 @@ from annotated_types import Ge, Len, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from experiments.overrides import format_key
-from recommender.datasets.base import SplitMethod
+from recommender.datasets.base import Duplicates, SplitMethod
 from recommender.errors import unknown
 
 Report = Callable[[str, str], None]
@@ -40,6 +40,7 @@ class DatasetTable(Table):
     name: str | None = None
     path: str | None = None
     rating_range: Annotated[list[Finite], Len(2, 2)] | None = None
+    duplicates: Duplicates = "refuse"
     features: Words = []
 
 

@@ -22,6 +22,7 @@ Strings = npt.NDArray[np.str_]
 SplitMethod = Literal["time-range", "time-fraction", "leave-last-out", "random", "files"]
 SPLIT_METHODS: tuple[SplitMethod, ...] = get_args(SplitMethod)
 FeatureKind = Literal["list", "category", "number"]
+Duplicates = Literal["refuse", "latest", "mean"]
 PARTS = ("train", "validation", "test", "confirm")
 """What a row is for; the last only where `split.confirm` asks for it."""
 
@@ -58,6 +59,9 @@ class DatasetConfig:
     """Only for a table: which column is `user`, `item`, `rating` and, if any, `time`."""
     rating_range: tuple[float, float] | None = None
     """None: the shipped data set's own, or the lowest and highest rating outside the test part."""
+    duplicates: Duplicates = "refuse"
+    """What becomes of pairs that are rated more than once: `latest` keeps the last in time, of the
+    same time the last in the file; `mean` their mean, at the time of the last."""
     items: ItemsConfig | None = None
     """Only for a table."""
     own: OwnArchitecture | None = None

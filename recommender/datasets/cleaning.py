@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recommender.datasets.base import Ints, Strings
+from recommender.datasets.base import Duplicates, Ints, Strings
 from recommender.datasets.findings import MEND, Findings, Mask, example
 from recommender.datasets.identifiers import identifiers
 from recommender.datasets.sources import N_PLACES_SHOWN, RawTable
@@ -42,12 +42,17 @@ class Ratings:
         return len(self.rating)
 
 
-def clean(tables: Sequence[RawTable], rating_range: tuple[float, float] | None) -> Ratings:
+def clean(
+    tables: Sequence[RawTable],
+    rating_range: tuple[float, float] | None,
+    duplicates: Duplicates = "refuse",
+) -> Ratings:
     """The ratings of one or several files, checked and sorted by user and item.
 
     Raises:
         DataError: a missing or damaged id, a rating that is missing, no number or outside the
-            range, a missing time, a pair rated twice, no ratings at all; every problem found.
+            range, a missing time, a pair rated twice where that is refused or in two files, no
+            ratings at all; every problem found.
     """
     findings = [Findings(table) for table in tables]
     parsed = [_parse(found, rating_range) for found in findings]
@@ -59,22 +64,26 @@ def clean(tables: Sequence[RawTable], rating_range: tuple[float, float] | None) 
         user, user_ids = _shared_codes([(p.user, p.user_ids) for p in parsed])
         item, item_ids = _shared_codes([(p.item, p.item_ids) for p in parsed])
         rating = np.concatenate([p.rating for p in parsed])
-        order = np.lexsort((item, user))
-        problems = _twice_rated(tables, user, item, rating, order)
+        times = [p.time for p in parsed if p.time is not None]
+        time = np.concatenate(times) if times else None
+        by_time = () if time is None or duplicates == "refuse" else (time,)
+        order = np.lexsort((*by_time, item, user))
+        if duplicates == "refuse":
+            problems = _twice_rated(tables, user, item, rating, order)
     if problems:
         raise DataError(problems)
-    times = [p.time for p in parsed if p.time is not None]
     sizes = [len(table.frame) for table in tables]
-    return Ratings(
+    ratings = Ratings(
         user=user[order],
         item=item[order],
         user_ids=user_ids,
         item_ids=item_ids,
         rating=rating[order],
-        time=np.concatenate(times)[order] if times else None,
+        time=time[order] if time is not None else None,
         file=np.repeat(np.arange(len(tables), dtype=np.int8), sizes)[order],
         notes=tuple(note for found in findings for note in found.notes),
     )
+    return _once_a_pair(ratings, duplicates, " and ".join(table.name for table in tables))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,8 +252,53 @@ def _twice_rated(
     where = " and ".join(table.name for table in tables)
     return [
         f"{where}: {n_again:,} rows rate a user-item pair again, {n_conflicts:,} of them "
-        f"differently ({examples}); keep one row a pair"
+        f"differently ({examples}); keep one row a pair, or say which: dataset.duplicates = "
+        '"latest", or "mean"'
     ]
+
+
+def _once_a_pair(ratings: Ratings, duplicates: Duplicates, name: str) -> Ratings:
+    """One row of each pair, of rows that are sorted by pair and, within one, by time.
+
+    Raises:
+        DataError: they lie in different files, or have no times where the latest is asked for.
+    """
+    is_again = np.append(False, np.diff(ratings.user) == 0) & np.append(
+        False, np.diff(ratings.item) == 0
+    )
+    n_again = int(is_again.sum())
+    if not n_again:
+        return ratings
+    if duplicates == "latest" and ratings.time is None:
+        raise DataError(
+            [
+                "dataset.duplicates: latest needs times; name their column, or take "
+                'duplicates = "mean"'
+            ]
+        )
+    if (np.diff(ratings.file) != 0)[is_again[1:]].any():
+        raise DataError(
+            [
+                f"{name}: user-item pairs are rated in more than one of these files; keep each in "
+                "one of them"
+            ]
+        )
+    is_last = np.append(~is_again[1:], True)
+    rating = ratings.rating[is_last]
+    did = "the latest of each pair is kept"
+    if duplicates == "mean":
+        pair = np.cumsum(~is_again) - 1
+        rating = np.bincount(pair, ratings.rating) / np.bincount(pair)
+        did = "the mean of each pair is taken"
+    return replace(
+        ratings,
+        user=ratings.user[is_last],
+        item=ratings.item[is_last],
+        rating=rating,
+        time=None if ratings.time is None else ratings.time[is_last],
+        file=ratings.file[is_last],
+        notes=(*ratings.notes, f"{name}: {n_again:,} rows rate a user-item pair again; {did}"),
+    )
 
 
 def _place_of(tables: Sequence[RawTable]) -> Callable[[int], str]:

@@ -101,7 +101,8 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
             tables.append(_named_apart(source.read_ratings(dataset, path), path, split))
     with _gathered(found):
         if tables:
-            ratings = clean(tables, dataset.rating_range or source.rating_range)
+            known_range = dataset.rating_range or source.rating_range
+            ratings = clean(tables, known_range, dataset.duplicates)
     items, item_frame, item_notes = None, pd.DataFrame(), list[str]()
     with _gathered(found):
         items = source.read_items(dataset)

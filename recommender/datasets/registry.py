@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import get_args
 
-from recommender.datasets.base import SPLIT_METHODS, DatasetConfig, SplitConfig
+from recommender.datasets.base import SPLIT_METHODS, DatasetConfig, Duplicates, SplitConfig
 from recommender.datasets.movielens import ML_100K, MOVIELENS_SMALL
 from recommender.datasets.movielens_releases import RELEASES
 from recommender.datasets.own_source import own_source
@@ -67,6 +68,8 @@ def problems_with(dataset: DatasetConfig, split: SplitConfig) -> list[Problem]:
         if split.needs_time and dataset.name is None and "time" not in dataset.columns:
             other = ", or give split.validation_path" if split.method == "files" else ""
             problems.append(("split.method", f"{split.method} needs times; {NAME_TIME}{other}"))
+    if dataset.duplicates not in (known := get_args(Duplicates)):
+        problems.append(("dataset.duplicates", unknown("way", dataset.duplicates, known)))
     return problems + _range_problems(dataset) + _split_problems(split)
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.cli.main import app
-from experiments.config import load_sweep
+from experiments.config import load_sweep, sweep_to_toml
 from experiments.drafts import draft_sweep, guessed_columns, study_name
 from experiments.errors import DataProblem, RequestError
 from experiments.study import plan_study
@@ -130,6 +130,23 @@ def test_items_give_features_by_what_their_columns_hold(table: Path) -> None:
     )  # fmt: skip
     assert sweep.dataset.features == ("user_id", "item_id", "colour", "genres", "price")
     assert 'path = "../films.csv"' in text
+
+
+@pytest.mark.parametrize(("has_time", "way"), [(True, "latest"), (False, "mean")])
+def test_pairs_that_are_rated_again_are_settled(tmp_path: Path, has_time: bool, way: str) -> None:
+    frame = synthetic_ratings()
+    twice = pd.concat([frame, frame[:3]])
+    (twice if has_time else twice.drop(columns="time")).to_csv(tmp_path / "r.csv", index=False)
+    sweep, text = _drafted(tmp_path / "r.csv")
+    assert sweep.dataset.duplicates == way
+    assert f'duplicates = "{way}"' in text
+    assert load_sweep(_resolved(sweep, tmp_path)).dataset.duplicates == way
+
+
+def _resolved(sweep: SweepConfig, folder: Path) -> Path:
+    path = folder / "resolved.toml"
+    path.write_text(sweep_to_toml(sweep))
+    return path
 
 
 def test_a_folder_and_a_table_that_cannot_be_used_are_refused(tmp_path: Path) -> None:

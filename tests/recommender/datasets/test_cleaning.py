@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from recommender.datasets.base import SplitConfig
@@ -80,6 +81,54 @@ def test_a_pair_in_two_files_is_refused_with_the_files(tmp_path) -> None:
         load_table(tmp_path, RATINGS, split, path=None)
     assert "train.csv and test.csv: 100 rows rate a user-item pair again" in str(caught.value)
     assert "test.csv line 2 after train.csv line 2" in str(caught.value)
+
+
+def test_the_latest_or_the_mean_of_a_pair_stands_for_all_its_ratings(tmp_path) -> None:
+    again = RATINGS.iloc[[2, 2, 7]].copy()
+    again["time"] = [int(RATINGS["time"].max()) + 50, int(RATINGS["time"][2]), RATINGS["time"][7]]
+    again["rating"] = [1.0, 4.5, 2.5]  # later, at the same time, and at the same time
+    twice = pd.concat([RATINGS, again], ignore_index=True)
+    for duplicates, expected in (
+        ("latest", {2: (1.0, again["time"].iloc[0]), 7: (2.5, RATINGS["time"][7])}),
+        (
+            "mean",
+            {
+                2: ((RATINGS["rating"][2] + 5.5) / 3, again["time"].iloc[0]),
+                7: ((RATINGS["rating"][7] + 2.5) / 2, RATINGS["time"][7]),
+            },
+        ),
+    ):
+        once = RATINGS.copy()
+        for row, (rating, time) in expected.items():
+            once.loc[row, ["rating", "time"]] = rating, time
+        seen = load_table(tmp_path, twice, duplicates=duplicates)
+        wanted = load_table(tmp_path, once)
+        assert seen.description.fingerprint == wanted.description.fingerprint
+        assert seen.description.split_fingerprint == wanted.description.split_fingerprint
+        (note,) = seen.description.notes
+        assert note.startswith("ratings.csv: 3 rows rate a user-item pair again; the ")
+    assert load_table(tmp_path, RATINGS, duplicates="latest").description.notes == ()
+
+
+def test_without_times_no_rating_of_a_pair_is_the_latest(tmp_path) -> None:
+    twice = pd.concat([RATINGS, RATINGS[:1]]).drop(columns="time")
+    split = SplitConfig("random")
+    with pytest.raises(DataError, match=r"dataset\.duplicates: latest needs times"):
+        load_table(tmp_path, twice, split, duplicates="latest")
+    assert load_table(tmp_path, twice, split, duplicates="mean").description.n_ratings == 300
+
+
+def test_a_pair_in_two_files_is_refused_whatever_becomes_of_duplicates(tmp_path) -> None:
+    RATINGS[:200].to_csv(tmp_path / "train.csv", index=False)
+    RATINGS[199:].to_csv(tmp_path / "test.csv", index=False)
+    split = SplitConfig("files", train_path=tmp_path / "train.csv", test_path=tmp_path / "test.csv")
+    with pytest.raises(DataError, match="in more than one of these files"):
+        load_table(tmp_path, RATINGS, split, path=None, duplicates="mean")
+
+
+def test_an_unknown_way_with_duplicates_is_refused(tmp_path) -> None:
+    (problem,) = problems(tmp_path, RATINGS, duplicates="first")
+    assert problem == ("dataset.duplicates: unknown way 'first'; known: latest, mean, refuse")
 
 
 def test_all_kinds_of_damage_are_told_at_once(tmp_path) -> None:
