@@ -87,8 +87,8 @@ def late_text(study: StudyRecord) -> str:
         return ""
     sweep = shlex.quote(f"studies/{study.name}/sweep.toml")
     return (
-        f"{numbers.plural(len(study.late_trials), 'trial')} of the search came after the list was "
-        "frozen, which is done once: they are not judged. A new study would judge all: "
+        f"{numbers.plural(len(study.late_trials), 'trial')} of the search had not ended when the "
+        "list was frozen, which is done once: they are not judged. A new study would judge all: "
         f"recsweep run {sweep} --set search.trials={study.n_trials_asked_for}"
     )
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.records import BaselineRecord, Finalist, StudyRecord
+from experiments.records import BaselineRecord, Finalist, StudyRecord, TrialState
 from reports.blocks import Beside, Picture, Problem, Table
 from reports.decision import smallest_tied
 from reports.exports import verdict_frame
@@ -191,9 +191,19 @@ def test_trials_after_the_list_was_frozen_are_told(study: StudyRecord) -> None:
     shown = judged(study, {plain: 0.03, dcn: 0.01})
     assert shown.verdict is not None
     late = replace(shown, verdict=replace(shown.verdict, frozen_at=0.0))
-    said = f"{len(study.search_trials)} trials of the search came after"
+    said = f"{len(study.search_trials)} trials of the search had not ended when"
     assert said in repr(verdict(late)) and said in repr(watch_outs(late))
     assert said not in repr(watch_outs(shown))
+
+
+def test_a_trial_that_is_tried_again_after_the_list_was_frozen_is_late(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = judged(study, {plain: 0.03, dcn: 0.01})
+    assert shown.verdict is not None and shown.late_trials == ()
+    failed = next(trial for trial in shown.trials if trial.state is TrialState.FAIL)
+    again = replace(failed, state=TrialState.COMPLETE, ended_at=shown.verdict.frozen_at + 1)
+    trials = tuple(again if trial is failed else trial for trial in shown.trials)
+    assert replace(shown, trials=trials).late_trials == (again,)
 
 
 def test_every_seed_stands_in_the_csv_and_every_number_in_the_report(study: StudyRecord) -> None:
