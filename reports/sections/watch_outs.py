@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from experiments.records import Answer, StudyRecord, TrialState, VerdictResults
+from experiments.records import StudyRecord, TrialState, VerdictResults
 from reports import numbers, ranking
 from reports.blocks import WatchOut, WatchOuts
-from reports.decision import is_model, label, leading_finalist, trial_of
+from reports.decision import against, is_model, label, leading_finalist, trial_of
 from reports.described import described
 from reports.sections.edges import edges_of_best
 from reports.sections.segments import collapsed_models
@@ -118,9 +118,8 @@ def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOu
         is_asked = trial.is_default if trial is not None else not is_model(study, other.name)
         if other.mean is None or other is leader or not is_asked:
             continue
-        pair = results.pair(leader.name, other.name)
-        if pair is None or pair.answer != Answer.BETTER:
-            how = "ties with" if pair and pair.answer == Answer.TIE else "was not shown to beat"
+        how = against(results, leader.name, other.name)
+        if how != "beats":
             named = f"{label(study, other.name)}, {numbers.rmse(other.mean)}"
             items.append(
                 WatchOut(f"The leader, {label(study, leader.name)}, {how} {named}.", "verdict")

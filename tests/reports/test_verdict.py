@@ -88,6 +88,18 @@ def test_of_a_tie_with_a_baseline_no_smaller_model_is_named(make: MakeStudy) -> 
     assert said.text.endswith("tie within 0.003") and "smallest" not in said.detail
 
 
+@pytest.mark.parametrize(
+    ("off", "how"), [(0.2, "is beaten by"), (0.0395, "ties with"), (0.0, "beats")]
+)
+def test_how_the_leader_did_against_the_best_baseline_is_watched(
+    make: MakeStudy, off: float, how: str
+) -> None:
+    study = make(compare=False)
+    said = repr(watch_outs(judged(study, {study.ranked[0].number: off})))
+    assert (f"{how} matrix factorisation" in said) == (how != "beats")
+    assert "was not shown to beat" not in said
+
+
 def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     assert headline(judged(study, {plain: 0.2, dcn: 0.1})).text == (
