@@ -190,16 +190,16 @@ def next_command(study: StudyRecord) -> Command:
     ranked = ranking.ranked_trials(study)
     if not ranked:
         return Command("See what became of the trials", (f"recsweep show {name}",))
-    if study.verdict is None or study.verdict.results is None:
-        cost = verdict_cost(study)
+    if (cost := verdict_cost(study)) is not None:
         return Command(
-            "Train the finalists again under fresh seeds, and have the differences judged"
-            + (f" ({cost.text})" if cost else ""),
+            "Train the finalists again under fresh seeds, and have the differences judged "
+            f"({cost.text})",
             (f"recsweep verdict {name}",),
         )
-    if study.leader is None:
+    results = study.verdict.results if study.verdict else None
+    if results is None or study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
-    smallest = smallest_tied(study, study.verdict.results)
+    smallest = smallest_tied(study, results)
     taken = smallest or study.leader
     return Command(
         "Take the leader, or the smallest that ties with it" if smallest else "Take the leader",

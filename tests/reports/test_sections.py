@@ -145,6 +145,10 @@ def test_the_next_command_fits_the_state(study: StudyRecord) -> None:
     assert next_command(running).lines == ("recsweep show made-up --watch",)
     assert next_command(interrupted).lines == ("recsweep resume made-up",)
     assert next_command(study).lines == ("recsweep verdict made-up",)
+    described = study.provenance["dataset"]
+    of_one_user = described | {"validation": described["validation"] | {"n_users": 1}}
+    refused = replace(study, provenance={**study.provenance, "dataset": of_one_user})
+    assert next_command(refused).lines == ("recsweep show made-up",)
 
 
 def test_a_driver_that_has_nothing_left_to_run_counts_as_finished(study: StudyRecord) -> None:
