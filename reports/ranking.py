@@ -125,7 +125,7 @@ def noise(study: StudyRecord) -> Noise:
         f"two equal models of one seed each differ by less than {NOISE:g} in 95 of 100 simulated "
         f"studies (spreads of MovieLens 100K, {NOISE_USERS} validation users)"
     )
-    here = [f"{n_users} users"] * (of_users > 1) + ["this rating range"] * (scale != 1)
+    here = [numbers.plural(n_users, "user")] * (of_users > 1) + ["this rating range"] * (scale != 1)
     usual = NOISE * scale * of_users
     if here:
         source += f"; {usual:.2g} is that scaled to {' and '.join(here)}, not measured here"

@@ -97,13 +97,16 @@ def _budget(study: StudyRecord) -> list[str]:
     ]
     if "max_epochs" in search:
         patience = search.get("patience")
-        early = f", ended early after {patience} epochs without improvement" if patience else ""
-        sentences.append(f"A trial was trained for at most {search['max_epochs']} epochs{early}.")
+        most = numbers.plural(search["max_epochs"], "epoch")
+        after = numbers.plural(patience, "epoch") if patience else ""
+        early = f", ended early after {after} without improvement" if after else ""
+        sentences.append(f"A trial was trained for at most {most}{early}.")
     if (pruner := name_of(search.get("pruner"))) and pruner != "none":
         sentences.append(f"Weak trials were stopped by the {pruner} pruner.")
     sentences.append(
-        f"{n.complete:,} trials were completed, {n.pruned:,} pruned, {n.diverged:,} diverged to a "
-        f"value that is not finite and {n.failed:,} failed; only completed ones are ranked."
+        f"Of all trials {n.complete:,} completed, {n.pruned:,} were pruned, {n.diverged:,} "
+        f"diverged to a value that is not finite and {n.failed:,} failed; only completed ones are "
+        "ranked."
     )
     if ranking.default_trial(study) is not None:
         sentences.append("The default configuration was the first trial of every arm." if arms

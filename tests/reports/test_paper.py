@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from experiments.records import StudyRecord
 from recommender.datasets.registry import DATASETS
+from reports import ranking
 from reports.described import MOVIELENS
 from reports.exports import column_definitions
+from reports.model_card import model_card
 from reports.paper.checklist import checklist
 from reports.paper.citations import bibtex
 from reports.paper.latex import document, escape, leaderboard_table, verdict_table
@@ -139,6 +141,25 @@ def test_the_methods_paragraph_tells_what_is_on_record(study: StudyRecord) -> No
         "learning_rate from 0.0003 to 0.3 (log, over all its cases)", "no test of significance",
     ):  # fmt: skip
         assert said in text
+
+
+def test_one_is_told_in_the_singular(study: StudyRecord) -> None:
+    trial = study.ranked[0]
+    short = replace(trial, epochs=trial.epochs[:1])
+    search = study.sweep["search"] | {"max_epochs": 1, "patience": 1}
+    described = study.provenance["dataset"]
+    of_one_user = described | {"validation": described["validation"] | {"n_users": 1}}
+    one = replace(
+        study,
+        trials=(short,),
+        sweep={**study.sweep, "search": search},
+        provenance={**study.provenance, "dataset": of_one_user},
+    )
+    text = methods_paragraph(one)
+    assert "at most 1 epoch, ended early after 1 epoch without improvement." in text
+    assert "Of all trials 1 completed, 0 were pruned" in text
+    assert "trained for 1 epoch under seed" in model_card(one, short)
+    assert "scaled to 1 user, not measured here" in ranking.noise(one).source
 
 
 def test_a_bare_study_has_a_paragraph_and_a_checklist_without_inventions(
