@@ -9,7 +9,7 @@ from experiments.records import ColumnRecord, StudyRecord, VerdictResults
 from reports import numbers, ranking
 from reports.decision import label
 from reports.described import described
-from reports.judged_rows import judged_on, kept_users_text
+from reports.judged_rows import LEAST_OPTIMISM, judged_on, kept_users_text
 from reports.sections.unsealed import n_early_openings
 from reports.sections.verdict import chosen_text
 
@@ -187,7 +187,8 @@ def _tests(study: StudyRecord) -> str:
 def _chosen(results: VerdictResults) -> str:
     if results.is_confirmed:
         return ""
-    by = f", by up to {results.optimism:.4f}" if results.optimism and results.optimism > 0 else ""
+    is_told = results.optimism is not None and results.optimism >= LEAST_OPTIMISM
+    by = f", by up to {results.optimism:.4f}" if is_told else ""
     return f"The choice of the finalists on these rows flatters them{by}. "
 
 

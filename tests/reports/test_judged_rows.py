@@ -112,6 +112,7 @@ def test_without_such_users_it_is_said_how_much_too_good_the_best_is(
     # An older verdict does not know.
     assert "By how much is not known" in repr(verdict(verdict_on_same))
     assert "no higher" in repr(verdict(with_results(shown, optimism=-0.001)))
+    assert "flatters them. " in methods_paragraph(with_results(shown, optimism=0.00004))
 
 
 @pytest.mark.parametrize("spread_of_truth", [0.0, 0.003])
