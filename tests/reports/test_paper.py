@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.records import StudyRecord
+from experiments.records import StudyRecord, TrialState
 from recommender.datasets.registry import DATASETS
 from reports import ranking
 from reports.described import MOVIELENS
@@ -125,6 +125,14 @@ def test_the_numbers_of_the_finalists_equal_those_of_the_csv(
         assert to_bias == f"{gap:+.4f}".replace("-", "$-$")
         assert search == four_decimals(found.search_rmse)
         assert p_best == ("--" if pd.isna(found.p_best) else f"{found.p_best:.2f}")
+
+
+def test_the_caption_names_the_default_where_the_table_has_it(study: StudyRecord) -> None:
+    assert ", the default and the baselines on ml-100k" in leaderboard_table(study)
+    lost = tuple(
+        replace(t, state=TrialState.PRUNED) if t.is_default else t for t in study.search_trials
+    )
+    assert "complete trials and the baselines on" in leaderboard_table(replace(study, trials=lost))
 
 
 def test_every_row_of_the_table_has_seven_cells(study: StudyRecord) -> None:
