@@ -282,6 +282,17 @@ def test_each_trial_without_a_rank_is_listed_once(study: StudyRecord) -> None:
     assert sorted(listed) == sorted(unranked)
 
 
+def test_a_trial_that_is_tried_again_from_its_start_went_on_from_no_checkpoint(
+    study: StudyRecord,
+) -> None:
+    assert "1 trial took more than one attempt" in repr(failures(study))
+    assert "; 1 went on from a checkpoint." in repr(failures(study))
+    trial = next(trial for trial in study.search_trials if len(trial.attempts) > 1)
+    anew = tuple(replace(attempt, first_epoch=1) for attempt in trial.attempts)
+    again = replace(study, trials=(replace(trial, attempts=anew),))
+    assert "; 0 went on from a checkpoint." in repr(failures(again))
+
+
 def test_provenance_tells_how_many_trials_shared_a_gpu_and_why(study: StudyRecord) -> None:
     def told(packing: list[dict[str, object]]) -> str | None:
         probed = replace(study, provenance={**study.provenance, "packing": packing})
