@@ -25,7 +25,7 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
     bias = judged_baseline(study, results, "bias")
     if best is not None and best.mean is not None and bias is not None and best.mean >= bias:
         return Headline(
-            "No model beats the bias baseline",
+            f"No {'judged ' if study.late_trials else ''}model beats the bias baseline",
             f"The best finalist, {label(study, best.name)}, has a mean RMSE of "
             f"{numbers.rmse(best.mean)} over its seeds; a user and an item bias alone have "
             f"{numbers.rmse(bias)}"

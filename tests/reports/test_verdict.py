@@ -107,6 +107,17 @@ def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:
     )
 
 
+def test_trials_after_the_list_may_still_beat_the_bias_baseline(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    lost = judged(study, {plain: 0.2, dcn: 0.1})
+    assert lost.verdict is not None
+    late = replace(lost.ranked[-1], best_rmse=0.9, ended_at=lost.verdict.frozen_at + 1)
+    trials = (*(t for t in lost.trials if t.number != late.number), late)
+    assert headline(replace(lost, trials=trials)).text == (
+        "No judged model beats the bias baseline"
+    )
+
+
 def test_a_finalist_that_failed_under_a_seed_is_compared_with_nobody(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     third = next(t.number for t in study.ranked if t.number not in (plain, dcn))
