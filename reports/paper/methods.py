@@ -172,16 +172,24 @@ def _tests(study: StudyRecord) -> str:
         )
     return (
         f"The search used one seed. Then {len(results.finalists):,} finalists "
-        f"({chosen_text(study.verdict)}) were frozen and trained again under "
+        f"({chosen_text(study.verdict)}) were frozen, the models among them trained again under "
         f"{numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
         f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "
-        f"{judged_on(results)}. Differences have 95 "
+        f"{judged_on(results)}. {_lost(results)}Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "
         f"freedom); p values are Holm's over {numbers.plural(len(results.pairs), 'pair')}; "
         f"differences within {results.margin:.2g} RMSE count as a tie. "
         + _chosen(results)
         + "The variance of the search itself is not covered."
     )
+
+
+def _lost(results: VerdictResults) -> str:
+    n = sum(found.mean is None for found in results.finalists)
+    if not n:
+        return ""
+    were = "was" if n == 1 else "were"
+    return f"Of these {n:,} failed or diverged under a seed and {were} compared with none. "
 
 
 def _chosen(results: VerdictResults) -> str:

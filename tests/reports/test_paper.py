@@ -250,6 +250,7 @@ def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) 
     assert verdict_table(study) == ""
     text = methods_paragraph(decided)
     assert "Holm's over 3 pairs" in text and "5 fresh seeds" in text
+    assert "the models among them trained again" in text and "Of these" not in text
     assert "no test of significance" not in text
     answers = {item.question: item.answer for item in checklist(decided)}
     assert answers["Results have error bars over seeds"] == "yes"
@@ -262,6 +263,8 @@ def test_finalists_that_all_failed_have_no_error_bars_and_no_tests(study: StudyR
     bars = items["Results have error bars over seeds"]
     assert (bars.answer, bars.evidence) == ("no", "0 finalists complete under 5 fresh seeds, of 2")
     assert items["Differences were tested, with correction for many"].answer == "no"
+    said = "Of these 2 failed or diverged under a seed and were compared with none."
+    assert said in methods_paragraph(lost)
 
 
 def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:
