@@ -28,7 +28,8 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
         items.append(WatchOut(said, "segments"))
     if edges := edges_of_best(study):
         places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
-        items.append(WatchOut(f"The best trial sits on the edge of its range: {places}.", "edges"))
+        best = f"The best trial of the search, {ranking.label(ranking.ranked_trials(study)[0])},"
+        items.append(WatchOut(f"{best} sits on the edge of its range: {places}.", "edges"))
     cold = data.validation.unseen_users
     if cold is not None and cold >= 0.2:
         items.append(

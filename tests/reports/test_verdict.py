@@ -100,6 +100,16 @@ def test_how_the_leader_did_against_the_best_baseline_is_watched(
     assert "was not shown to beat" not in said
 
 
+def test_after_a_verdict_an_edge_is_told_of_the_first_of_the_search(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    first = study.ranked[0]
+    at_end = replace(first, values={**first.values, "embedding_size": 64})
+    searched = replace(study, trials=tuple(at_end if t == first else t for t in study.trials))
+    other = plain if first.number == dcn else dcn
+    shown = judged(searched, {first.number: 0.03, other: 0.01})
+    assert f"The best trial of the search, #{first.number} " in repr(watch_outs(shown))
+
+
 def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     assert headline(judged(study, {plain: 0.2, dcn: 0.1})).text == (
