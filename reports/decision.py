@@ -38,7 +38,8 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
 def _unanswered(study: StudyRecord, results: VerdictResults) -> Headline:
     """Where those that could have answered did not complete."""
     completed = {arm_of(study, found.name) for found in _judged_trials(study, results)}
-    lost = [arm.arm for arm in ranking.arms(study) if arm.arm not in completed]
+    arms = [arm.arm for arm in ranking.arms(study)]
+    lost = [ranking.arm_text(study, arm) for arm in arms if arm not in completed]
     who = f"{' or '.join(lost)} finalist" if lost else "two finalists"
     best = leading_finalist(study, results)
     return Headline(
@@ -51,12 +52,11 @@ def _unanswered(study: StudyRecord, results: VerdictResults) -> Headline:
 
 
 def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> Headline:
-    arms = arm_of(study, pair.first), arm_of(study, pair.second)
-    first, second = (
-        (label(study, pair.first), label(study, pair.second))
-        if None in arms or arms[0] == arms[1]
-        else arms
-    )
+    first, second = arm_of(study, pair.first), arm_of(study, pair.second)
+    if first is None or second is None or first == second:
+        first, second = label(study, pair.first), label(study, pair.second)
+    else:
+        first, second = ranking.arm_text(study, first), ranking.arm_text(study, second)
     by = f"{-pair.estimate:.4f} ({numbers.plain(-pair.high)} to {numbers.plain(-pair.low)})"
     margin = f"{results.margin:.2g}"
     means = _means(study, results, pair)

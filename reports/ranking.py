@@ -223,6 +223,13 @@ def counts(trials: tuple[TrialRecord, ...]) -> Counts:
     )
 
 
+def arm_text(study: StudyRecord, arm: str) -> str:
+    """`dcn`, `embedding_size 16`: a number or a truth value says nothing by itself."""
+    compared = next((c for c in study.columns if c.name == study.compared_dimension), None)
+    is_word = compared is None or any(isinstance(choice, str) for choice in compared.choices)
+    return arm if is_word else f"{study.compared_dimension} {arm}"
+
+
 def label(trial: TrialRecord) -> str:
     """How a trial is named in tables and pictures: `#19 dcn`, `#0 plain, default`."""
     arm = f" {trial.arm}" if trial.arm is not None else ""

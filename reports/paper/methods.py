@@ -87,7 +87,9 @@ def _range(column: ColumnRecord, *, in_cases: bool) -> str:
 def _budget(study: StudyRecord) -> list[str]:
     search: Mapping[str, Any] = study.sweep.get("search") or {}
     n = ranking.counts(study.search_trials)
-    arms = [f"{len(arm.trials):,} {arm.arm}" for arm in ranking.arms(study)]
+    arms = [
+        f"{len(arm.trials):,} {ranking.arm_text(study, arm.arm)}" for arm in ranking.arms(study)
+    ]
     split = f" ({', '.join(arms)})" if arms else ""
     seed = study.provenance.get("seed", study.sweep.get("seed"))
     seeded = f" under seed {seed}" if seed is not None else ""
@@ -172,8 +174,8 @@ def _tests(study: StudyRecord) -> str:
         )
     return (
         f"The search used one seed. Then {len(results.finalists):,} finalists "
-        f"({chosen_text(study.verdict)}) were frozen, the models among them trained again under "
-        f"{numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
+        f"({chosen_text(study, study.verdict)}) were frozen, the models among them trained again "
+        f"under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
         f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "
         f"{judged_on(results)}. {_lost(results)}Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "

@@ -104,7 +104,8 @@ def _what_is_open(study: StudyRecord) -> str:
     if len(with_best) >= 2:
         first, second = sorted(with_best, key=lambda arm: ranking.objective(arm.ranked[0]))[:2]
         apart = ranking.objective(second.ranked[0]) - ranking.objective(first.ranked[0])
-        who, what = f"The best {first.arm}", f"the best {second.arm}"
+        who = f"The best {ranking.arm_text(study, first.arm)}"
+        what = f"the best {ranking.arm_text(study, second.arm)}"
     elif (n := len(ranking.trials_within_noise(study))) > 1:
         return f"Noise cannot tell the best {n:,} trials apart. {ONE_SEED}"
     else:

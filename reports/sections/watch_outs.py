@@ -66,7 +66,12 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
     for arm in ranking.arms(study):
         if n.finished >= 10 and len(arm.ranked) < 5:
             complete = numbers.plural(len(arm.ranked), "trial")
-            items.append(WatchOut(f"Arm {arm.arm} has only {complete} complete.", "compare"))
+            items.append(
+                WatchOut(
+                    f"Arm {ranking.arm_text(study, arm.arm)} has only {complete} complete.",
+                    "compare",
+                )
+            )
     return WatchOuts(tuple(items)) if items else None
 
 

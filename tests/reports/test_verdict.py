@@ -110,6 +110,25 @@ def test_after_a_verdict_an_edge_is_told_of_the_first_of_the_search(study: Study
     assert f"The best trial of the search, #{first.number} " in repr(watch_outs(shown))
 
 
+def test_an_arm_that_is_a_number_is_told_with_its_dimension(study: StudyRecord) -> None:
+    sizes = {"plain": "8", "dcn": "16"}
+    trials = tuple(replace(trial, arm=sizes[trial.arm or ""]) for trial in study.trials)
+    sweep = {**study.sweep, "compare": {"dimension": "embedding_size"}}
+    sized = replace(study, trials=trials, sweep=sweep)
+    plain, dcn = best_of_each_arm(study)
+    said = headline(judged(sized, {plain: 0.03, dcn: 0.01})).text
+    assert said.startswith("embedding_size 16 beats embedding_size 8 by")
+    lost = headline(judged(sized, {plain: 0.03, dcn: 0.01}, failed=(dcn,))).text
+    assert lost == "Not decided: no embedding_size 16 finalist completed under every seed"
+    assert "the best embedding_size" in headline(sized).detail
+    assert "12 embedding_size 8, 12 embedding_size 16" in methods_paragraph(sized)
+    best = Finalist(study.ranked[0].name, study.ranked[0].number, ("place 1", "best 16"))
+    record = judged(sized, {}).verdict
+    assert record is not None
+    told = chosen_text(sized, replace(record, finalists=(best,)))
+    assert told == "the best, the best embedding_size 16"
+
+
 def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     assert headline(judged(study, {plain: 0.2, dcn: 0.1})).text == (
@@ -214,7 +233,7 @@ def test_who_was_frozen_is_told_by_the_reasons_on_record(make: MakeStudy) -> Non
     assert f": {told}; each once" in repr(verdict(listed))
     assert f"({told}) were frozen" in methods_paragraph(listed)
     arms = replace(finalists[1], reasons=("best dcn", "default"))
-    assert chosen_text(replace(study.verdict, finalists=(finalists[0], arms))) == (
+    assert chosen_text(study, replace(study.verdict, finalists=(finalists[0], arms))) == (
         "the best, the best dcn, the default"
     )
 
