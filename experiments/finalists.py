@@ -45,7 +45,7 @@ class VerdictCost:
 
 
 def chosen_trials(study: StudyRecord, top: int) -> list[tuple[TrialRecord, tuple[str, ...]]]:
-    """The best `top`, the best of each arm and the default (if complete), by rank, with reasons.
+    """The best `top`, the best of each arm and the best default, by rank, with reasons.
 
     Of trials with the same values the first stands for all: they are one model.
     """
@@ -54,7 +54,7 @@ def chosen_trials(study: StudyRecord, top: int) -> list[tuple[TrialRecord, tuple
     for place, trial in enumerate(study.ranked, start=1):
         place_of[trial.number] = place
         equals.setdefault(frozenset(trial.values.items()), []).append(trial)
-    default = next((t for t in study.search_trials if t.is_default), None)
+    default = next((trial for trial in study.ranked if trial.is_default), None)
     arms: set[str] = set()
     chosen = []
     for n_better, (first, *others) in enumerate(equals.values()):

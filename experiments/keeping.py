@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from experiments.records import TrialRecord
 
 KEPT_BEST = 10
-"""So many of the best trials keep theirs; the best of each arm does, too."""
+"""So many of the best trials keep theirs; the best of each arm and the defaults do, too: whoever a
+verdict may find to lead."""
 
 
 def trials_kept(ranked: Iterable[TrialRecord]) -> list[TrialRecord]:
@@ -15,7 +16,7 @@ def trials_kept(ranked: Iterable[TrialRecord]) -> list[TrialRecord]:
     kept = []
     arms: set[str | None] = set()
     for place, trial in enumerate(ranked):
-        if place < KEPT_BEST or trial.arm not in arms:
+        if place < KEPT_BEST or trial.arm not in arms or trial.is_default:
             kept.append(trial)
         arms.add(trial.arm)
     return kept

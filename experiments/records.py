@@ -190,7 +190,7 @@ class StudyRecord:
 
     @property
     def late_trials(self) -> tuple[TrialRecord, ...]:
-        """Trials of the search that came after the verdict's list was frozen: not judged."""
+        """Trials of the search that had not ended when the verdict froze its list: not judged."""
         if self.verdict is None:
             return ()
         return tuple(t for t in self.search_trials if not self.verdict.knew(t))

@@ -146,8 +146,8 @@ def frozen_or_chosen(
 
 
 def choose_finalists(study: StudyRecord, top: int) -> tuple[Finalist, ...]:
-    """The best `top`, the best of each arm, the default (if complete), a control as large as the
-    best DCN where that is compared with plain, and the best baseline."""
+    """The best `top`, the best of each arm, the best default, a control as large as the best DCN
+    where that is compared with plain, and the best baseline."""
     finalists = [
         Finalist(trial.name, trial.number, reasons) for trial, reasons in chosen_trials(study, top)
     ]

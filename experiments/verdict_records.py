@@ -139,8 +139,9 @@ class VerdictRecord:
     results: VerdictResults | None = None
 
     def knew(self, trial: TrialRecord) -> bool:
-        """Whether a trial of the search was asked for before the list was frozen."""
-        return trial.asked_at <= self.frozen_at
+        """Whether a trial of the search had ended before the list was frozen; one that had failed
+        and was tried again since had not."""
+        return trial.ended_at is not None and trial.ended_at <= self.frozen_at
 
     def finalist(self, name: str) -> Finalist | None:
         return next((f for f in self.finalists if f.name == name), None)

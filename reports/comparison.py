@@ -206,10 +206,19 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
             Column("validation rows", "Ratings that it was judged on.", True),
         ),
         rows=tuple(row for *_, row in entries),
-        note="RMSE of different letters are not comparable: other rows are easier or harder."
-        if len(groups) > 1
-        else "",
+        note=_not_comparable(groups),
     )
+
+
+def _not_comparable(groups: tuple[tuple[StudyRecord, ...], ...]) -> str:
+    if len(groups) == 1:
+        return ""
+    said = "RMSE of different letters are not comparable: other rows are easier or harder."
+    ranges = sorted({span for group in groups if (span := described(group[0]).rating_range)})
+    if len(ranges) < 2:
+        return said
+    spans = ", ".join(f"{low:g} to {high:g}" for low, high in ranges)
+    return f"{said} Gaps are in units of each one's own ratings, whose ranges differ: {spans}."
 
 
 def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:

@@ -25,7 +25,7 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
     bias = judged_baseline(study, results, "bias")
     if best is not None and best.mean is not None and bias is not None and best.mean >= bias:
         return Headline(
-            "No model beats the bias baseline",
+            f"No {'judged ' if study.late_trials else ''}model beats the bias baseline",
             f"The best finalist, {label(study, best.name)}, has a mean RMSE of "
             f"{numbers.rmse(best.mean)} over its seeds; a user and an item bias alone have "
             f"{numbers.rmse(bias)}"
@@ -38,7 +38,8 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
 def _unanswered(study: StudyRecord, results: VerdictResults) -> Headline:
     """Where those that could have answered did not complete."""
     completed = {arm_of(study, found.name) for found in _judged_trials(study, results)}
-    lost = [arm.arm for arm in ranking.arms(study) if arm.arm not in completed]
+    arms = [arm.arm for arm in ranking.arms(study)]
+    lost = [ranking.arm_text(study, arm) for arm in arms if arm not in completed]
     who = f"{' or '.join(lost)} finalist" if lost else "two finalists"
     best = leading_finalist(study, results)
     return Headline(
@@ -51,12 +52,11 @@ def _unanswered(study: StudyRecord, results: VerdictResults) -> Headline:
 
 
 def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> Headline:
-    arms = arm_of(study, pair.first), arm_of(study, pair.second)
-    first, second = (
-        (label(study, pair.first), label(study, pair.second))
-        if None in arms or arms[0] == arms[1]
-        else arms
-    )
+    first, second = arm_of(study, pair.first), arm_of(study, pair.second)
+    if first is None or second is None or first == second:
+        first, second = label(study, pair.first), label(study, pair.second)
+    else:
+        first, second = ranking.arm_text(study, first), ranking.arm_text(study, second)
     by = f"{-pair.estimate:.4f} ({numbers.plain(-pair.high)} to {numbers.plain(-pair.low)})"
     margin = f"{results.margin:.2g}"
     means = _means(study, results, pair)
@@ -130,6 +130,18 @@ def leading_finalist(study: StudyRecord, results: VerdictResults) -> FinalistRes
 def _judged_trials(study: StudyRecord, results: VerdictResults) -> list[FinalistResult]:
     """Trials of the search that completed under every seed, best first."""
     return [f for f in results.finalists if f.mean is not None and trial_of(study, f.name)]
+
+
+def against(results: VerdictResults, name: str, other: str) -> str | None:
+    """`beats`, `ties with`, `is beaten by`, `was not shown to beat`; None where one of both did not
+    complete."""
+    pair = results.pair(name, other) or results.pair(other, name)
+    if pair is None:
+        return None
+    if pair.answer in (Answer.BETTER, Answer.WORSE):
+        is_better = (pair.answer == Answer.BETTER) == (pair.first == name)
+        return "beats" if is_better else "is beaten by"
+    return "ties with" if pair.answer == Answer.TIE else "was not shown to beat"
 
 
 def smallest_tied(study: StudyRecord, results: VerdictResults) -> TrialRecord | None:

@@ -6,6 +6,9 @@ from experiments.records import StudyRecord, VerdictResults
 from reports import numbers
 from reports.described import described
 
+LEAST_OPTIMISM = 0.00005
+"""Less is 0.0000 in four decimals, and is not told as a number."""
+
 
 def judged_baseline(study: StudyRecord, results: VerdictResults, name: str) -> float | None:
     """A baseline's RMSE on the rows that judged the finalists."""
@@ -42,14 +45,14 @@ def optimism_text(results: VerdictResults) -> str:
         f"Choosing the best of {results.n_choosable:,} complete trials on some of these users and "
         "judging it on the others comes out "
     )
-    if results.optimism < 0.00005:
+    if results.optimism < LEAST_OPTIMISM:
         return chosen + how + "no higher: little of it shows here." + cure
     return chosen + how + f"{results.optimism:.4f} higher: at most about as much too good." + cure
 
 
 def optimism_in_short(study: StudyRecord, results: VerdictResults) -> str:
     """One sentence for a first screen; empty where there is nothing to warn of."""
-    if results.is_confirmed or results.optimism is None or results.optimism < 0.00005:
+    if results.is_confirmed or results.optimism is None or results.optimism < LEAST_OPTIMISM:
         return ""
     late = study.late_trials
     first = next((trial.number for trial in study.ranked if trial not in late), None)

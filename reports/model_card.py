@@ -40,8 +40,9 @@ def _about(study: StudyRecord, trial: TrialRecord) -> list[str]:
     return [
         f"# Model card: {as_markdown(study.name)}, trial {trial.number}",
         "",
-        f"A rating model ({kind}{size}), trained for {len(trial.epochs)} epochs under seed "
-        f"{trial.seed}; weights of epoch {trial.best_epoch}, its best.",
+        f"A rating model ({kind}{size}), trained for "
+        f"{numbers.plural(len(trial.epochs), 'epoch')} under seed {trial.seed}; weights of epoch "
+        f"{trial.best_epoch}, its best.",
     ]
 
 

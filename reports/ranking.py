@@ -125,7 +125,7 @@ def noise(study: StudyRecord) -> Noise:
         f"two equal models of one seed each differ by less than {NOISE:g} in 95 of 100 simulated "
         f"studies (spreads of MovieLens 100K, {NOISE_USERS} validation users)"
     )
-    here = [f"{n_users} users"] * (of_users > 1) + ["this rating range"] * (scale != 1)
+    here = [numbers.plural(n_users, "user")] * (of_users > 1) + ["this rating range"] * (scale != 1)
     usual = NOISE * scale * of_users
     if here:
         source += f"; {usual:.2g} is that scaled to {' and '.join(here)}, not measured here"
@@ -221,6 +221,13 @@ def counts(trials: tuple[TrialRecord, ...]) -> Counts:
         running=n(TrialState.RUNNING),
         waiting=n(TrialState.WAITING),
     )
+
+
+def arm_text(study: StudyRecord, arm: str) -> str:
+    """`dcn`, `embedding_size 16`: a number or a truth value says nothing by itself."""
+    compared = next((c for c in study.columns if c.name == study.compared_dimension), None)
+    is_word = compared is None or any(isinstance(choice, str) for choice in compared.choices)
+    return arm if is_word else f"{study.compared_dimension} {arm}"
 
 
 def label(trial: TrialRecord) -> str:

@@ -43,8 +43,9 @@ def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
             "which they finished; pruned and failed ones count as finished. One seed each: a part "
             "of every step down is luck.",
             "; ".join(
-                f"{row.label}: {numbers.gap(row.so_far[0][1])} after {row.so_far[0][0]:,} "
-                f"finished trials, {numbers.gap(row.so_far[-1][1])} after {row.so_far[-1][0]:,}"
+                f"{row.label}: {numbers.gap(row.so_far[0][1])} after "
+                f"{numbers.plural(row.so_far[0][0], 'finished trial')}, "
+                f"{numbers.gap(row.so_far[-1][1])} after {row.so_far[-1][0]:,}"
                 for row in rows
             )
             + ".",

@@ -87,7 +87,7 @@ def _search_items(study: StudyRecord) -> tuple[Item, ...]:
              f"#{default.number}, {default.state.value}" if default else numbers.NOTHING),
     ]  # fmt: skip
     if arms:
-        told = ", ".join(f"{arm.arm} {len(arm.trials):,}" for arm in arms)
+        told = ", ".join(f"{ranking.arm_text(study, arm.arm)}: {len(arm.trials):,}" for arm in arms)
         items.append(
             Item("What is compared got the same number of trials",
                  "yes" if len(counts) == 1 else "no", told)

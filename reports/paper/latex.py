@@ -122,8 +122,10 @@ def _table(caption: str, name: str, columns: str, heads: str, rows: Sequence[str
 def _caption(study: StudyRecord, n_ranked: int) -> str:
     data = described(study)
     on = f" on {data.name} ({data.split.get('method', 'unknown')} split)" if data.name else ""
-    best = f"The best {min(N_TRIALS, n_ranked)} of {n_ranked:,} complete trials" if n_ranked else ""
-    who = f"{best}, the default and the baselines" if best else "The baselines"
+    best = f"The best {min(N_TRIALS, n_ranked)} of {numbers.plural(n_ranked, 'complete trial')}"
+    default = ranking.default_trial(study)
+    also = ", the default" if default is not None and default.is_ranked else ""
+    who = f"{best}{also} and the baselines" if n_ranked else "The baselines"
     noise = ranking.noise(study).rmse
     return (
         f"{who}{on}. {ranking.what_is_averaged(study)}, one seed each; to bias: RMSE minus the "

@@ -9,7 +9,7 @@ from experiments.records import ColumnRecord, StudyRecord, VerdictResults
 from reports import numbers, ranking
 from reports.decision import label
 from reports.described import described
-from reports.judged_rows import judged_on, kept_users_text
+from reports.judged_rows import LEAST_OPTIMISM, judged_on, kept_users_text
 from reports.sections.unsealed import n_early_openings
 from reports.sections.verdict import chosen_text
 
@@ -87,7 +87,9 @@ def _range(column: ColumnRecord, *, in_cases: bool) -> str:
 def _budget(study: StudyRecord) -> list[str]:
     search: Mapping[str, Any] = study.sweep.get("search") or {}
     n = ranking.counts(study.search_trials)
-    arms = [f"{len(arm.trials):,} {arm.arm}" for arm in ranking.arms(study)]
+    arms = [
+        f"{len(arm.trials):,} {ranking.arm_text(study, arm.arm)}" for arm in ranking.arms(study)
+    ]
     split = f" ({', '.join(arms)})" if arms else ""
     seed = study.provenance.get("seed", study.sweep.get("seed"))
     seeded = f" under seed {seed}" if seed is not None else ""
@@ -97,13 +99,16 @@ def _budget(study: StudyRecord) -> list[str]:
     ]
     if "max_epochs" in search:
         patience = search.get("patience")
-        early = f", ended early after {patience} epochs without improvement" if patience else ""
-        sentences.append(f"A trial was trained for at most {search['max_epochs']} epochs{early}.")
+        most = numbers.plural(search["max_epochs"], "epoch")
+        after = numbers.plural(patience, "epoch") if patience else ""
+        early = f", ended early after {after} without improvement" if after else ""
+        sentences.append(f"A trial was trained for at most {most}{early}.")
     if (pruner := name_of(search.get("pruner"))) and pruner != "none":
         sentences.append(f"Weak trials were stopped by the {pruner} pruner.")
     sentences.append(
-        f"{n.complete:,} trials were completed, {n.pruned:,} pruned, {n.diverged:,} diverged to a "
-        f"value that is not finite and {n.failed:,} failed; only completed ones are ranked."
+        f"Of all trials {n.complete:,} completed, {n.pruned:,} were pruned, {n.diverged:,} "
+        f"diverged to a value that is not finite and {n.failed:,} failed; only completed ones are "
+        "ranked."
     )
     if ranking.default_trial(study) is not None:
         sentences.append("The default configuration was the first trial of every arm." if arms
@@ -169,10 +174,10 @@ def _tests(study: StudyRecord) -> str:
         )
     return (
         f"The search used one seed. Then {len(results.finalists):,} finalists "
-        f"({chosen_text(study.verdict)}) were frozen and trained again under "
-        f"{numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
+        f"({chosen_text(study, study.verdict)}) were frozen, the models among them trained again "
+        f"under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
         f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "
-        f"{judged_on(results)}. Differences have 95 "
+        f"{judged_on(results)}. {_lost(results)}Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "
         f"freedom); p values are Holm's over {numbers.plural(len(results.pairs), 'pair')}; "
         f"differences within {results.margin:.2g} RMSE count as a tie. "
@@ -181,10 +186,19 @@ def _tests(study: StudyRecord) -> str:
     )
 
 
+def _lost(results: VerdictResults) -> str:
+    n = sum(found.mean is None for found in results.finalists)
+    if not n:
+        return ""
+    were = "was" if n == 1 else "were"
+    return f"Of these {n:,} failed or diverged under a seed and {were} compared with none. "
+
+
 def _chosen(results: VerdictResults) -> str:
     if results.is_confirmed:
         return ""
-    by = f", by up to {results.optimism:.4f}" if results.optimism and results.optimism > 0 else ""
+    is_told = results.optimism is not None and results.optimism >= LEAST_OPTIMISM
+    by = f", by up to {results.optimism:.4f}" if is_told else ""
     return f"The choice of the finalists on these rows flatters them{by}. "
 
 

@@ -62,12 +62,15 @@ def _verdict(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> str:
         else "Not decided: one seed each, and the best of many is chosen on the rows that it is "
         "judged on."
     )
+    given = (f"{len(arm.trials):,} {ranking.arm_text(study, arm.arm)}" for arm in arms)
+    bests = ", ".join(
+        f"{ranking.arm_text(study, arm.arm)} {numbers.rmse(ranking.objective(arm.ranked[0]))} "
+        f"(best of {len(arm.ranked)} complete)"
+        for arm in (first, second)
+    )
     return (
-        f"{first.arm} {numbers.rmse(ranking.objective(first.ranked[0]))} (best of "
-        f"{len(first.ranked)} complete), {second.arm} "
-        f"{numbers.rmse(ranking.objective(second.ranked[0]))} (best of {len(second.ranked)}): "
-        f"{apart:.4f} apart, {ranking.beside_noise(study, apart)}. {decided} "
-        f"Trials given to each arm: {', '.join(f'{len(arm.trials):,} {arm.arm}' for arm in arms)}."
+        f"{bests}: {apart:.4f} apart, {ranking.beside_noise(study, apart)}. {decided} "
+        f"Trials given to each arm: {', '.join(given)}."
     )
 
 

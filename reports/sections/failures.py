@@ -42,10 +42,12 @@ def failures(study: StudyRecord) -> Section:
     if pruned:
         blocks.append(_pruned(study, pruned))
     if resumed:
+        n_went_on = sum(any((a.first_epoch or 1) > 1 for a in t.attempts) for t in resumed)
         blocks.append(
             Text(
                 f"{numbers.plural(len(resumed), 'trial')} took more than one attempt (a worker or "
-                "the driver went away) and went on from a checkpoint."
+                "the driver went away, or what had failed was tried again); "
+                f"{n_went_on:,} went on from a checkpoint."
             )
         )
     return Section("Pruned, diverged, failed", tuple(blocks))

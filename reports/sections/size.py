@@ -5,7 +5,7 @@ from __future__ import annotations
 from experiments.records import Answer, FinalistResult, PairResult, StudyRecord, VerdictResults
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
-from reports.decision import arm_of, control_of, label, size_of, trial_of
+from reports.decision import against, arm_of, control_of, label, size_of, trial_of
 from reports.exports import reproduce_commands
 
 
@@ -56,13 +56,12 @@ def _again(study: StudyRecord, name: str) -> tuple[Command, ...]:
 def size_explains(study: StudyRecord, results: VerdictResults) -> str | None:
     """A sentence where the DCN was not shown to be better than plain of its size; else None."""
     both = _dcn_and_control(study, results)
-    pair = _pair(results, *both) if both else None
-    if both is None or pair is None:
+    if both is None:
         return None
     crossed, found = both
-    if pair.first == crossed.name and pair.answer == Answer.BETTER:
+    how = against(results, crossed.name, found.name)
+    if how in (None, "beats"):
         return None
-    how = "ties with" if pair.answer == Answer.TIE else "was not shown to beat"
     return (
         f"{label(study, crossed.name)}, {numbers.rmse(crossed.mean)}, {how} a plain model of its "
         f"size, {numbers.rmse(found.mean)}."

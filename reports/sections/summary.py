@@ -104,7 +104,8 @@ def _what_is_open(study: StudyRecord) -> str:
     if len(with_best) >= 2:
         first, second = sorted(with_best, key=lambda arm: ranking.objective(arm.ranked[0]))[:2]
         apart = ranking.objective(second.ranked[0]) - ranking.objective(first.ranked[0])
-        who, what = f"The best {first.arm}", f"the best {second.arm}"
+        who = f"The best {ranking.arm_text(study, first.arm)}"
+        what = f"the best {ranking.arm_text(study, second.arm)}"
     elif (n := len(ranking.trials_within_noise(study))) > 1:
         return f"Noise cannot tell the best {n:,} trials apart. {ONE_SEED}"
     else:
@@ -191,16 +192,16 @@ def next_command(study: StudyRecord) -> Command:
     ranked = ranking.ranked_trials(study)
     if not ranked:
         return Command("See what became of the trials", (f"recsweep show {name}",))
-    if study.verdict is None or study.verdict.results is None:
-        cost = verdict_cost(study)
+    if (cost := verdict_cost(study)) is not None:
         return Command(
-            "Train the finalists again under fresh seeds, and have the differences judged"
-            + (f" ({cost.text})" if cost else ""),
+            "Train the finalists again under fresh seeds, and have the differences judged "
+            f"({cost.text})",
             (f"recsweep verdict {name}",),
         )
-    if study.leader is None:
+    results = study.verdict.results if study.verdict else None
+    if results is None or study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
-    smallest = smallest_tied(study, study.verdict.results)
+    smallest = smallest_tied(study, results)
     taken = smallest or study.leader
     return Command(
         "Take the leader, or the smallest that ties with it" if smallest else "Take the leader",

@@ -11,7 +11,7 @@ from experiments.records import (
     VerdictRecord,
     VerdictResults,
 )
-from reports import numbers
+from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.decision import is_model, label, size_of
 from reports.judged_rows import baselines_text, judged_baseline, judged_on, optimism_text
@@ -35,9 +35,9 @@ def verdict(study: StudyRecord) -> Section | None:
     )
     frozen = (
         f"{numbers.plural(len(record.finalists), 'finalist')}, frozen on "
-        f"{numbers.moment(record.frozen_at)}: {chosen_text(record)}; each once. Trained again "
-        f"under {numbers.plural(len(record.seeds), 'seed')} that the search never used, the same "
-        "for all."
+        f"{numbers.moment(record.frozen_at)}: {chosen_text(study, record)}; each once. Trained "
+        f"again under {numbers.plural(len(record.seeds), 'seed')} that the search never used, the "
+        "same for all."
     )
     results = record.results
     if results is None:
@@ -65,14 +65,15 @@ def verdict(study: StudyRecord) -> Section | None:
     return Section("Verdict", tuple(blocks))
 
 
-def chosen_text(record: VerdictRecord) -> str:
+def chosen_text(study: StudyRecord, record: VerdictRecord) -> str:
     """Who is on the frozen list: `the best 2, the best dcn, the default, the best baseline`."""
     reasons = [reason for finalist in record.finalists for reason in finalist.reasons]
     n_placed = sum(reason.startswith("place ") for reason in reasons)
     chosen = [f"the best {n_placed}" if n_placed > 1 else "the best"] * (n_placed > 0)
-    arms = [r for r in reasons if r.startswith("best ") and r != "best baseline"]
+    best = [reason.removeprefix("best ") for reason in reasons if reason.startswith("best ")]
+    arms = [arm for arm in best if arm != "baseline"]
     for reason, said in (
-        *((arm, f"the {arm}") for arm in arms),
+        *((f"best {arm}", f"the best {ranking.arm_text(study, arm)}") for arm in arms),
         ("default", "the default"),
         ("size control", "plain as large as the best dcn"),
         ("best baseline", "the best baseline"),
@@ -87,8 +88,8 @@ def late_text(study: StudyRecord) -> str:
         return ""
     sweep = shlex.quote(f"studies/{study.name}/sweep.toml")
     return (
-        f"{numbers.plural(len(study.late_trials), 'trial')} of the search came after the list was "
-        "frozen, which is done once: they are not judged. A new study would judge all: "
+        f"{numbers.plural(len(study.late_trials), 'trial')} of the search had not ended when the "
+        "list was frozen, which is done once: they are not judged. A new study would judge all: "
         f"recsweep run {sweep} --set search.trials={study.n_trials_asked_for}"
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from experiments.records import Answer, StudyRecord, TrialState, VerdictResults
+from experiments.records import StudyRecord, TrialState, VerdictResults
 from reports import numbers, ranking
 from reports.blocks import WatchOut, WatchOuts
-from reports.decision import is_model, label, leading_finalist, trial_of
+from reports.decision import against, is_model, label, leading_finalist, trial_of
 from reports.described import described
 from reports.sections.edges import edges_of_best
 from reports.sections.segments import collapsed_models
@@ -28,7 +28,8 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
         items.append(WatchOut(said, "segments"))
     if edges := edges_of_best(study):
         places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
-        items.append(WatchOut(f"The best trial sits on the edge of its range: {places}.", "edges"))
+        best = f"The best trial of the search, {ranking.label(ranking.ranked_trials(study)[0])},"
+        items.append(WatchOut(f"{best} sits on the edge of its range: {places}.", "edges"))
     cold = data.validation.unseen_users
     if cold is not None and cold >= 0.2:
         items.append(
@@ -65,7 +66,12 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
     for arm in ranking.arms(study):
         if n.finished >= 10 and len(arm.ranked) < 5:
             complete = numbers.plural(len(arm.ranked), "trial")
-            items.append(WatchOut(f"Arm {arm.arm} has only {complete} complete.", "compare"))
+            items.append(
+                WatchOut(
+                    f"Arm {ranking.arm_text(study, arm.arm)} has only {complete} complete.",
+                    "compare",
+                )
+            )
     return WatchOuts(tuple(items)) if items else None
 
 
@@ -118,9 +124,8 @@ def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOu
         is_asked = trial.is_default if trial is not None else not is_model(study, other.name)
         if other.mean is None or other is leader or not is_asked:
             continue
-        pair = results.pair(leader.name, other.name)
-        if pair is None or pair.answer != Answer.BETTER:
-            how = "ties with" if pair and pair.answer == Answer.TIE else "was not shown to beat"
+        how = against(results, leader.name, other.name)
+        if how != "beats":
             named = f"{label(study, other.name)}, {numbers.rmse(other.mean)}"
             items.append(
                 WatchOut(f"The leader, {label(study, leader.name)}, {how} {named}.", "verdict")

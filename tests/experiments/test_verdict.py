@@ -59,11 +59,20 @@ def test_the_list_holds_the_best_the_best_of_each_arm_the_default_and_a_baseline
     reasons = {finalist.name: finalist.reasons for finalist in finalists}
     assert len(reasons) == len(finalists)
     best = made_up.ranked[0]
-    assert reasons[best.name] == ("place 1", f"best {best.arm}")
+    assert reasons[best.name][:2] == ("place 1", f"best {best.arm}")
     other = next(trial for trial in made_up.ranked if trial.arm != best.arm)
     assert f"best {other.arm}" in reasons[other.name]
-    assert "default" in reasons["0000"]
+    default = next(trial for trial in made_up.ranked if trial.is_default)
+    assert "default" in reasons[default.name]
     assert reasons["matrix_factorisation"] == ("best baseline",)
+
+
+def test_the_default_of_another_arm_stands_for_one_that_failed(made_up: StudyRecord) -> None:
+    plain, dcn, *others = made_up.trials
+    assert plain.is_default and dcn.is_default and dcn.is_ranked
+    study = replace(made_up, trials=(replace(plain, state=TrialState.FAIL), dcn, *others))
+    reasons = {trial.number: told for trial, told in chosen_trials(study, top=1)}
+    assert "default" in reasons[dcn.number]
 
 
 def test_trials_with_the_same_values_are_one_finalist(made_up: StudyRecord) -> None:

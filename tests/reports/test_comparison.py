@@ -112,7 +112,15 @@ def test_side_by_side_the_gap_to_its_own_bias_baseline_decides_the_order(
     table = comparison_sections(apart)["summary"].blocks[1]
     assert isinstance(table, Table)
     assert [row.cells[0] for row in table.rows] == ["second", "first"]
-    assert "not comparable" in table.note
+    assert "not comparable" in table.note and "ranges differ" not in table.note
+
+
+def test_gaps_in_other_units_are_told(two: tuple[StudyRecord, ...]) -> None:
+    first, second = two
+    other = on_other_rows(second, fingerprint="d" * 64, rating_range=[0, 100])
+    table = comparison_sections((first, other))["summary"].blocks[1]
+    assert isinstance(table, Table)
+    assert "own ratings, whose ranges differ: 0 to 100, 1 to 5." in table.note
 
 
 def test_only_what_differs_between_the_sweeps_is_listed(two: tuple[StudyRecord, ...]) -> None:

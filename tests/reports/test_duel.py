@@ -112,7 +112,9 @@ def test_a_control_is_judged_and_shown_but_never_leads(study: StudyRecord) -> No
     assert first.cells[1] == "size control" and first.cells[-1] == "54,321"
     number = next(f"{f.mean:.4f}" for f in results.finalists if f.name == control[8:])
     said = repr(summary(found).blocks)
-    assert f"dcn, default, {number}, was not shown to beat a plain model of its size" in said
+    assert f"dcn, default, {number}, is beaten by a plain model of its size" in said
+    undecided = repr(summary(arms_judged(study, 0.0125, 0.01)).blocks)
+    assert "was not shown to beat a plain model of its size" in undecided
     assert "a plain model of its size" not in repr(summary(arms_judged(study, 0.0, 0.02)).blocks)
     assert found.segments is not None
     spreads = found.segments.spreads

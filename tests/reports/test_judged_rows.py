@@ -105,13 +105,14 @@ def test_without_such_users_it_is_said_how_much_too_good_the_best_is(
     # A better one that came later was not among those chosen from.
     assert shown.verdict is not None
     best, second = shown.ranked[:2]
-    late = replace(best, asked_at=shown.verdict.frozen_at + 1)
+    late = replace(best, ended_at=shown.verdict.frozen_at + 1)
     extended = replace(shown, trials=tuple(late if t == best else t for t in shown.trials))
     assert f"#{second.number}, first of the search, looks" in repr(summary(extended))
     assert "flatters them, by up to 0.0021" in methods_paragraph(shown)
     # An older verdict does not know.
     assert "By how much is not known" in repr(verdict(verdict_on_same))
     assert "no higher" in repr(verdict(with_results(shown, optimism=-0.001)))
+    assert "flatters them. " in methods_paragraph(with_results(shown, optimism=0.00004))
 
 
 @pytest.mark.parametrize("spread_of_truth", [0.0, 0.003])

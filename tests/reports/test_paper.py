@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.records import StudyRecord
+from experiments.records import StudyRecord, TrialState
 from recommender.datasets.registry import DATASETS
+from reports import ranking
 from reports.described import MOVIELENS
 from reports.exports import column_definitions
+from reports.model_card import model_card
 from reports.paper.checklist import checklist
 from reports.paper.citations import bibtex
 from reports.paper.latex import document, escape, leaderboard_table, verdict_table
@@ -125,6 +127,14 @@ def test_the_numbers_of_the_finalists_equal_those_of_the_csv(
         assert p_best == ("--" if pd.isna(found.p_best) else f"{found.p_best:.2f}")
 
 
+def test_the_caption_names_the_default_where_the_table_has_it(study: StudyRecord) -> None:
+    assert ", the default and the baselines on ml-100k" in leaderboard_table(study)
+    lost = tuple(
+        replace(t, state=TrialState.PRUNED) if t.is_default else t for t in study.search_trials
+    )
+    assert "complete trials and the baselines on" in leaderboard_table(replace(study, trials=lost))
+
+
 def test_every_row_of_the_table_has_seven_cells(study: StudyRecord) -> None:
     rows = [line for line in leaderboard_table(study).splitlines() if line.endswith(r"\\")]
     assert len(rows) > 10
@@ -139,6 +149,25 @@ def test_the_methods_paragraph_tells_what_is_on_record(study: StudyRecord) -> No
         "learning_rate from 0.0003 to 0.3 (log, over all its cases)", "no test of significance",
     ):  # fmt: skip
         assert said in text
+
+
+def test_one_is_told_in_the_singular(study: StudyRecord) -> None:
+    trial = study.ranked[0]
+    short = replace(trial, epochs=trial.epochs[:1])
+    search = study.sweep["search"] | {"max_epochs": 1, "patience": 1}
+    described = study.provenance["dataset"]
+    of_one_user = described | {"validation": described["validation"] | {"n_users": 1}}
+    one = replace(
+        study,
+        trials=(short,),
+        sweep={**study.sweep, "search": search},
+        provenance={**study.provenance, "dataset": of_one_user},
+    )
+    text = methods_paragraph(one)
+    assert "at most 1 epoch, ended early after 1 epoch without improvement." in text
+    assert "Of all trials 1 completed, 0 were pruned" in text
+    assert "trained for 1 epoch under seed" in model_card(one, short)
+    assert "scaled to 1 user, not measured here" in ranking.noise(one).source
 
 
 def test_a_bare_study_has_a_paragraph_and_a_checklist_without_inventions(
@@ -221,6 +250,7 @@ def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) 
     assert verdict_table(study) == ""
     text = methods_paragraph(decided)
     assert "Holm's over 3 pairs" in text and "5 fresh seeds" in text
+    assert "the models among them trained again" in text and "Of these" not in text
     assert "no test of significance" not in text
     answers = {item.question: item.answer for item in checklist(decided)}
     assert answers["Results have error bars over seeds"] == "yes"
@@ -233,6 +263,8 @@ def test_finalists_that_all_failed_have_no_error_bars_and_no_tests(study: StudyR
     bars = items["Results have error bars over seeds"]
     assert (bars.answer, bars.evidence) == ("no", "0 finalists complete under 5 fresh seeds, of 2")
     assert items["Differences were tested, with correction for many"].answer == "no"
+    said = "Of these 2 failed or diverged under a seed and were compared with none."
+    assert said in methods_paragraph(lost)
 
 
 def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:

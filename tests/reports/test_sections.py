@@ -145,6 +145,10 @@ def test_the_next_command_fits_the_state(study: StudyRecord) -> None:
     assert next_command(running).lines == ("recsweep show made-up --watch",)
     assert next_command(interrupted).lines == ("recsweep resume made-up",)
     assert next_command(study).lines == ("recsweep verdict made-up",)
+    described = study.provenance["dataset"]
+    of_one_user = described | {"validation": described["validation"] | {"n_users": 1}}
+    refused = replace(study, provenance={**study.provenance, "dataset": of_one_user})
+    assert next_command(refused).lines == ("recsweep show made-up",)
 
 
 def test_a_driver_that_has_nothing_left_to_run_counts_as_finished(study: StudyRecord) -> None:
@@ -276,6 +280,17 @@ def test_each_trial_without_a_rank_is_listed_once(study: StudyRecord) -> None:
     listed = [row.cells[0].split()[0] for table in tables for row in table.rows]
     unranked = [f"#{t.number}" for t in study.trials if t.state.is_finished and not t.is_ranked]
     assert sorted(listed) == sorted(unranked)
+
+
+def test_a_trial_that_is_tried_again_from_its_start_went_on_from_no_checkpoint(
+    study: StudyRecord,
+) -> None:
+    assert "1 trial took more than one attempt" in repr(failures(study))
+    assert "; 1 went on from a checkpoint." in repr(failures(study))
+    trial = next(trial for trial in study.search_trials if len(trial.attempts) > 1)
+    anew = tuple(replace(attempt, first_epoch=1) for attempt in trial.attempts)
+    again = replace(study, trials=(replace(trial, attempts=anew),))
+    assert "; 0 went on from a checkpoint." in repr(failures(again))
 
 
 def test_provenance_tells_how_many_trials_shared_a_gpu_and_why(study: StudyRecord) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.records import BaselineRecord, Finalist, StudyRecord
+from experiments.records import BaselineRecord, Finalist, StudyRecord, TrialState
 from reports.blocks import Beside, Picture, Problem, Table
 from reports.decision import smallest_tied
 from reports.exports import verdict_frame
@@ -88,10 +88,62 @@ def test_of_a_tie_with_a_baseline_no_smaller_model_is_named(make: MakeStudy) -> 
     assert said.text.endswith("tie within 0.003") and "smallest" not in said.detail
 
 
+@pytest.mark.parametrize(
+    ("off", "how"), [(0.2, "is beaten by"), (0.0395, "ties with"), (0.0, "beats")]
+)
+def test_how_the_leader_did_against_the_best_baseline_is_watched(
+    make: MakeStudy, off: float, how: str
+) -> None:
+    study = make(compare=False)
+    said = repr(watch_outs(judged(study, {study.ranked[0].number: off})))
+    assert (f"{how} matrix factorisation" in said) == (how != "beats")
+    assert "was not shown to beat" not in said
+
+
+def test_after_a_verdict_an_edge_is_told_of_the_first_of_the_search(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    first = study.ranked[0]
+    at_end = replace(first, values={**first.values, "embedding_size": 64})
+    searched = replace(study, trials=tuple(at_end if t == first else t for t in study.trials))
+    other = plain if first.number == dcn else dcn
+    shown = judged(searched, {first.number: 0.03, other: 0.01})
+    assert f"The best trial of the search, #{first.number} " in repr(watch_outs(shown))
+
+
+def test_an_arm_that_is_a_number_is_told_with_its_dimension(study: StudyRecord) -> None:
+    sizes = {"plain": "8", "dcn": "16"}
+    trials = tuple(replace(trial, arm=sizes[trial.arm or ""]) for trial in study.trials)
+    sweep = {**study.sweep, "compare": {"dimension": "embedding_size"}}
+    sized = replace(study, trials=trials, sweep=sweep)
+    plain, dcn = best_of_each_arm(study)
+    said = headline(judged(sized, {plain: 0.03, dcn: 0.01})).text
+    assert said.startswith("embedding_size 16 beats embedding_size 8 by")
+    lost = headline(judged(sized, {plain: 0.03, dcn: 0.01}, failed=(dcn,))).text
+    assert lost == "Not decided: no embedding_size 16 finalist completed under every seed"
+    assert "the best embedding_size" in headline(sized).detail
+    assert "12 embedding_size 8, 12 embedding_size 16" in methods_paragraph(sized)
+    best = Finalist(study.ranked[0].name, study.ranked[0].number, ("place 1", "best 16"))
+    record = judged(sized, {}).verdict
+    assert record is not None
+    told = chosen_text(sized, replace(record, finalists=(best,)))
+    assert told == "the best, the best embedding_size 16"
+
+
 def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     assert headline(judged(study, {plain: 0.2, dcn: 0.1})).text == (
         "No model beats the bias baseline"
+    )
+
+
+def test_trials_after_the_list_may_still_beat_the_bias_baseline(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    lost = judged(study, {plain: 0.2, dcn: 0.1})
+    assert lost.verdict is not None
+    late = replace(lost.ranked[-1], best_rmse=0.9, ended_at=lost.verdict.frozen_at + 1)
+    trials = (*(t for t in lost.trials if t.number != late.number), late)
+    assert headline(replace(lost, trials=trials)).text == (
+        "No judged model beats the bias baseline"
     )
 
 
@@ -181,7 +233,7 @@ def test_who_was_frozen_is_told_by_the_reasons_on_record(make: MakeStudy) -> Non
     assert f": {told}; each once" in repr(verdict(listed))
     assert f"({told}) were frozen" in methods_paragraph(listed)
     arms = replace(finalists[1], reasons=("best dcn", "default"))
-    assert chosen_text(replace(study.verdict, finalists=(finalists[0], arms))) == (
+    assert chosen_text(study, replace(study.verdict, finalists=(finalists[0], arms))) == (
         "the best, the best dcn, the default"
     )
 
@@ -191,9 +243,19 @@ def test_trials_after_the_list_was_frozen_are_told(study: StudyRecord) -> None:
     shown = judged(study, {plain: 0.03, dcn: 0.01})
     assert shown.verdict is not None
     late = replace(shown, verdict=replace(shown.verdict, frozen_at=0.0))
-    said = f"{len(study.search_trials)} trials of the search came after"
+    said = f"{len(study.search_trials)} trials of the search had not ended when"
     assert said in repr(verdict(late)) and said in repr(watch_outs(late))
     assert said not in repr(watch_outs(shown))
+
+
+def test_a_trial_that_is_tried_again_after_the_list_was_frozen_is_late(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = judged(study, {plain: 0.03, dcn: 0.01})
+    assert shown.verdict is not None and shown.late_trials == ()
+    failed = next(trial for trial in shown.trials if trial.state is TrialState.FAIL)
+    again = replace(failed, state=TrialState.COMPLETE, ended_at=shown.verdict.frozen_at + 1)
+    trials = tuple(again if trial is failed else trial for trial in shown.trials)
+    assert replace(shown, trials=trials).late_trials == (again,)
 
 
 def test_every_seed_stands_in_the_csv_and_every_number_in_the_report(study: StudyRecord) -> None:
