@@ -108,7 +108,7 @@ def _long_lines(path: Path, separator: str, encoding: str, n_fields: int) -> lis
         text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
         reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
         for row in reader:
-            if len(row) > n_fields:
+            if any(row[n_fields:]):
                 lines.append(reader.line_num)
     return lines
 

@@ -129,6 +129,7 @@ def test_dates_of_parquet_are_read(tmp_path) -> None:
         (b"user,item,rating,time\n", "holds no ratings"),
         (b"\xff\xfeu\x00s\x00", "UTF-16"),
         (b'user,item,rating,time\na,"b,3,4\n', "cannot be read as a table"),
+        (b"user,item,rating,time\na,b,3,5,100\nc,d,4,100\n", "1 lines have more fields"),
         (b"user,item,rating,user\na,b,3,4\n", "column 'user' is there 2 times"),
         (b"uid,item,rating,time\na,b,3,4\n", "unknown column 'user'"),
         (b"user,item,raiting,time\na,b,3,4\n", "did you mean 'raiting'?"),
@@ -282,6 +283,7 @@ def test_one_damaged_byte_does_not_change_all_accents(tmp_path) -> None:
         (b"user,item,rating,time\na,b,1e39,4\n", "ratings are too large"),
         (b'user,item,rating,time\na,"b,3,4\n' + b"a,b,3,4\n" * 20_000, "EOF inside string"),
         (b"x" * 200_000, "the first line must name the columns and cannot"),
+        (b"user,item,rating,time\na,b,3,4,\na,c,3,4,5,6\n", "1 lines have more fields"),
     ],
 )
 def test_a_table_in_another_shape_is_told_with_the_cure(tmp_path, content, message) -> None:
