@@ -115,7 +115,7 @@ def _long_lines(path: Path, separator: str, encoding: str, n_fields: int) -> lis
 
 def _n_lines(path: Path) -> int:
     with _open(path) as file:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+        return sum(1 for _ in file)
 
 
 def _by_lines(

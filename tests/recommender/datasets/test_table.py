@@ -238,6 +238,8 @@ def _with_reviews(**at: str) -> str:
 def test_a_stray_quote_does_not_swallow_ratings(tmp_path) -> None:
     told = problems(load_text, tmp_path, _with_reviews(row_10='"5 stars', row_200='the 12"'))
     assert "line 12 opens a quote that is closed on line 202, so that 190 line breaks" in told
+    unended = _with_reviews(row_10='"5 stars', row_11='the 12"').removesuffix("\n")
+    assert "closed on line 13, so that 1 line breaks" in problems(load_text, tmp_path, unended)
 
 
 def test_a_text_of_several_lines_is_read_and_lines_are_counted_as_the_file_has_them(
