@@ -342,7 +342,11 @@ def test_dates_are_no_numbers(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("layout", "note"),
-    [("%Y%m%d", "dates YYYYMMDD"), ("%Y%m%d%H%M%S", "dates YYYYMMDDhhmmss")],
+    [
+        ("%Y%m%d", "dates YYYYMMDD"),
+        ("%Y%m%d%H%M", "dates YYYYMMDDhhmm"),
+        ("%Y%m%d%H%M%S", "dates YYYYMMDDhhmmss"),
+    ],
 )
 def test_compact_dates_are_dates(tmp_path, layout, note) -> None:
     dates = pd.to_datetime(RATINGS["time"], unit="s").dt.strftime(layout).astype(int)
