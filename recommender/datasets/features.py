@@ -116,7 +116,8 @@ def _number_table(name: str, column: pd.Series[Any], train_catalog: Ints) -> Ite
     seen = values[train_catalog]
     seen = seen[np.isfinite(seen)]
     mean = seen.mean() if len(seen) else 0.0
-    spread = (seen.std() if len(seen) else 0.0) or 1.0
+    # What is the same for all has a spread of rounding errors: 1e-17 for values of .1.
+    spread = seen.std() if len(seen) and np.ptp(seen) else 1.0
     with np.errstate(over="ignore"):
         standardised = ((values - mean) / spread).astype(np.float32)
     if np.isinf(standardised).any():

@@ -409,6 +409,18 @@ def test_a_number_beyond_single_precision_is_refused(tmp_path) -> None:
     assert "feature year: 1e+39 is too far" in problems(load_table, tmp_path, ratings, items=config)
 
 
+def test_a_number_that_is_the_same_in_train_is_not_magnified_elsewhere(tmp_path) -> None:
+    path = tmp_path / "items.csv"
+    items = synthetic_items().assign(year=0.1)
+    items.loc[7, "year"] = 0.2
+    items.to_csv(path, index=False)
+    ratings = RATINGS.sort_values("time", ignore_index=True)
+    ratings = ratings[(ratings["item"] != "i7") | (ratings.index > 250)]
+    config = ItemsConfig(path, "item", number=("year",))
+    table = load_table(tmp_path, ratings, items=config).encoded.item_tables["year"]
+    assert table.matrix.max() == pytest.approx(0.1)
+
+
 def test_all_tables_are_looked_at_before_anything_is_told(tmp_path) -> None:
     path = tmp_path / "items.csv"
     items = synthetic_items().astype({"year": object})
