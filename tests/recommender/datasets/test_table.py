@@ -396,6 +396,9 @@ def test_lists_in_another_form_are_told_and_lists_of_numbers_refused(tmp_path) -
     assert tables["genres"].columns == ("a",)
     items.assign(genres=[[0.5, 0.0]] * len(items)).to_parquet(path)
     assert "genres holds lists of float" in problems(load_table, tmp_path, RATINGS, items=config)
+    items.assign(genres=[[["a", "b"], ["c"]]] * len(items)).to_parquet(path)
+    config = ItemsConfig(path, "item", category=("genres",))
+    assert "genres holds lists of ndarray" in problems(load_table, tmp_path, RATINGS, items=config)
 
 
 def test_a_number_beyond_single_precision_is_refused(tmp_path) -> None:
