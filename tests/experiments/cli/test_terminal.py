@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -210,3 +213,24 @@ def test_silent_watches_without_a_word(
 ) -> None:
     watch(study, Silent())
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("watcher", ["terminal.Terminal()", "judged.Progress(1)"])
+def test_trials_go_on_when_the_reader_of_their_progress_has_gone(watcher: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    script = (
+        "import sys; from experiments.cli import judged, terminal;"
+        f"watcher = {watcher}; watcher.message('one'); watcher.message('two');"
+        "print('three', file=sys.stderr, flush=True); print('on')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=writing,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+    os.close(writing)
+    assert (done.returncode, done.stdout) == (0, "on\n")
