@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -31,7 +32,12 @@ class Stderr(Console):
         super().__init__(stderr=True, highlight=False, force_jupyter=False)
 
     def on_broken_pipe(self) -> None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        drop(sys.stderr)
+
+
+def drop(stream: TextIO) -> None:
+    """What is written to it goes nowhere from now on: its reader has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Terminal:

@@ -234,3 +234,25 @@ def test_trials_go_on_when_the_reader_of_their_progress_has_gone(watcher: str) -
     )
     os.close(writing)
     assert (done.returncode, done.stdout) == (0, "on\n")
+
+
+def test_a_run_ends_with_its_own_code_when_nobody_reads_where_the_report_is(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "made-up")
+    reading, writing = os.pipe()
+    os.close(reading)
+    script = (
+        "import sys; from pathlib import Path; import typer; from experiments.cli import making;"
+        "from experiments.records import read_study; from experiments.study import Outcome;"
+        "from experiments.supervision import Ending, StopCause;"
+        "outcome = Outcome(read_study(Path(sys.argv[1])), StopCause.SIGTERM);"
+        "sys.argv[1:] = []; typer.run(lambda: making._close(outcome, False, Ending()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (143, b"")
