@@ -140,9 +140,11 @@ def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
     if now.search and frozen.search and now.search.trials:
         more = replace(frozen.search, trials=now.search.trials)
         if replace(frozen, search=more) == now:
-            if now.search.trials == read_study(folder).n_trials_asked_for:
+            n_asked_for = read_study(folder).n_trials_asked_for
+            if now.search.trials == n_asked_for:
                 return folder
-            way_on += f" --trials {now.search.trials}"
+            if now.search.trials > n_asked_for:
+                way_on += f" --trials {now.search.trials}"
     raise StateError(
         f"{folder} was begun with another sweep:\n"
         + difference(sweep_to_toml(frozen), sweep_to_toml(now))

@@ -92,6 +92,7 @@ def orderly_signals() -> Iterator[Ending]:
     ending = Ending()
 
     def handle(number: int, _frame: FrameType | None) -> None:
+        _call_off_abort()
         cause = StopCause(signal.Signals(number).name)
         if ending.is_closing and ending.asked_by is None:
             ending.asked_by = cause
@@ -268,6 +269,12 @@ def _exit_at_once(told: str, exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
+def _call_off_abort() -> None:
+    """Where Ray's own handler had a SIGTERM before ours, it left an alarm that aborts the process
+    three seconds later."""
+    signal.alarm(0)
+
+
 @contextlib.contextmanager
 def _signals(switch: StopSwitch) -> Iterator[Callable[[], object]]:
     """SIGINT, SIGTERM and SIGUSR1 ask for a stop; a second one ends the process on the spot."""
@@ -278,6 +285,7 @@ def _signals(switch: StopSwitch) -> Iterator[Callable[[], object]]:
     is_guest = _IS_GUEST.get()
 
     def handle(number: int, _frame: FrameType | None) -> None:
+        _call_off_abort()
         if switch.path.exists():
             if is_guest:
                 os.write(2, b"stopping: the running trials are being checkpointed\n")
@@ -290,8 +298,7 @@ def _signals(switch: StopSwitch) -> Iterator[Callable[[], object]]:
 
     before = hold()
     try:
-        # Ray's core, once it starts, puts a handler of its own before ours that aborts the process
-        # three seconds after a SIGTERM.
+        # Ray's core, once it starts, puts a handler of its own before ours.
         yield hold
     finally:
         if (ending := _ENDING.get()) is not None:

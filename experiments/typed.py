@@ -10,7 +10,8 @@ from pathlib import Path
 def typed(folder: Path) -> str:
     """Its name where commands look for studies by themselves, else its path from here."""
     studies = Path(os.environ.get("RECSWEEP_STUDIES") or "studies").absolute()
-    is_found = folder.absolute().parent == studies
+    folder = folder.absolute()
+    is_found = folder.parent == studies
     return shlex.quote(folder.name if is_found else from_here(folder))
 
 

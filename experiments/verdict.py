@@ -303,6 +303,7 @@ def _train(
     resources: Resources,
     machine: Machine,
 ) -> None:
+    is_said_to_be_finished = ledger.is_said_to_be_finished
     journal.append("session", sync=True, at=time.time(), pid=os.getpid(), host=socket.gethostname())
     ledger.catch_up(journal.path.parent)
     study = read_study(folder)
@@ -332,6 +333,12 @@ def _train(
             conductor, loaded, cluster, resources, machine, switch, watcher, command="verdict"
         )
     finally:
-        # The word is about the search, which was finished before any of this.
-        journal.append("session_end", sync=True, at=time.time(), state="finished")
+        # The word is about the search, which may have been extended since the list was frozen.
+        is_finished = is_said_to_be_finished or study.is_finished
+        journal.append(
+            "session_end",
+            sync=True,
+            at=time.time(),
+            state="finished" if is_finished else "interrupted",
+        )
         ledger.catch_up(journal.path.parent)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 from experiments.cli import wording
+from experiments.cli.terminal import Stderr, print_plain
 from experiments.durations import format_duration
 from experiments.records import StudyRecord, TrialRecord, VerdictRecord
 from experiments.watcher import Silent
@@ -46,6 +46,7 @@ class Progress(Silent):
     def __init__(self, n_left: int) -> None:
         self._n_left = n_left
         self._n_ended = 0
+        self._console = Stderr()
 
     def trial_ended(self, trial: TrialRecord) -> None:
         self._n_ended += 1
@@ -58,9 +59,8 @@ class Progress(Silent):
     def message(self, text: str) -> None:
         self._say(text)
 
-    @staticmethod
-    def _say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201  # progress, not a result
+    def _say(self, text: str) -> None:
+        print_plain(self._console, text)
 
 
 def verdict_lines(study: StudyRecord) -> list[str]:

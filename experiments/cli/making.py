@@ -297,11 +297,15 @@ def _deadline(stop_at: str | None) -> float | None:
 
 def _close(outcome: Outcome, strict: bool, ending: Ending) -> None:
     """Write the report, say where it is, and end with the code that fits."""
+    from experiments.cli.terminal import drop
     from reports.render import write_report
 
     study = outcome.study
     paths = write_report(study)
-    typer.echo(f"report   {from_here(paths.html)}")
+    try:
+        typer.echo(f"report   {from_here(paths.html)}")
+    except BrokenPipeError:
+        drop(sys.stdout)
     if (stopped_by := outcome.stopped_by or ending.asked_by) is not None:
         raise typer.Exit(stopped_by.exit_code)
     problem = outcome.problem(strict)

@@ -6,8 +6,11 @@ All of it goes to stderr: stdout is for results.
 from __future__ import annotations
 
 import atexit
+import os
+import sys
 import time
 from collections.abc import Callable
+from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -22,6 +25,21 @@ from experiments.values import values_text
 BAR_WIDTH = 24
 
 
+class Stderr(Console):
+    """Where progress is told; when its reader has gone, the trials go on unseen."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True, highlight=False, force_jupyter=False)
+
+    def on_broken_pipe(self) -> None:
+        drop(sys.stderr)
+
+
+def drop(stream: TextIO) -> None:
+    """What is written to it goes nowhere from now on: its reader has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 class Terminal:
     """Watches a study for a person at a keyboard, or for a log file.
 
@@ -33,7 +51,7 @@ class Terminal:
     def __init__(
         self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._console = console or Console(stderr=True, highlight=False)
+        self._console = console or Stderr()
         self._clock = clock
         self._live: Live | None = None
         self._study: StudyRecord | None = None
@@ -166,8 +184,12 @@ class Terminal:
         return self._study.compared_dimension if self._study else None
 
     def _print(self, line: str) -> None:
-        # As it is: no markup from a file name or an error, no breaks in a log file.
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_plain(self._console, line)
+
+
+def print_plain(console: Console, line: str) -> None:
+    """As it is: no markup from a file name or an error, no breaks in a log file."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def bar(share: float, width: int = BAR_WIDTH) -> Text:

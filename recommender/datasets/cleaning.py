@@ -150,10 +150,11 @@ _END_OF_1970, _FIRST_OF_2100 = 31_536_000, 4_102_444_800
 
 _DATE_FORMATS = (
     ("YYYYMMDD", "%Y%m%d", 19_000_101, 20_991_231),
+    ("YYYYMMDDhhmm", "%Y%m%d%H%M", 190_001_010_000, 209_912_312_359),
     ("YYYYMMDDhhmmss", "%Y%m%d%H%M%S", 19_000_101_000_000, 20_991_231_235_959),
 )
 """Numbers that are such dates throughout, of these years, are read as dates: as seconds they would
-lie in some weeks of 1970, as milliseconds around the year 2600."""
+lie in some weeks of 1970, as milliseconds in 1976 or around the year 2600."""
 
 
 def _seconds(column: pd.Series[Any], found: Findings) -> npt.NDArray[np.int64]:

@@ -60,21 +60,26 @@ def item_features(items: RawItems, features: Sequence[str]) -> tuple[pd.DataFram
     found.refuse(is_again, "item ids appear a second time", "keep one row an item")
     columns = [name for name in features if name in items.kinds]
     for name in columns:
-        if items.kinds[name] == "list":
-            _check_words(name, frame[name], found)
-        elif items.kinds[name] == "number":
+        if items.kinds[name] == "number":
             is_bad = ~np.isfinite(numbers(frame[name])) & frame[name].notna().to_numpy()
             shown = example(frame[name], is_bad)
             found.refuse(is_bad, f"values of {name} are no numbers, such as {shown}")
+            continue
+        _check_lists(name, frame[name], found)
+        if items.kinds[name] == "list":
+            _check_texts(name, frame[name], found)
     if found.problems:
         raise DataError(found.problems)
     return frame[columns].set_axis([ids[code] for code in codes], axis=0), found.notes
 
 
-def _check_words(name: str, column: pd.Series[Any], found: Findings) -> None:
+def _check_lists(name: str, column: pd.Series[Any], found: Findings) -> None:
     lists = [value for value in column if isinstance(value, LISTS)]
     if odd := [part for value in lists for part in value if not is_word(part)]:
         found.refuse_table(f"{name} holds lists of {type(odd[0]).__name__}; {WORDS_WANTED}")
+
+
+def _check_texts(name: str, column: pd.Series[Any], found: Findings) -> None:
     texts = [value for value in column if isinstance(value, str)]
     is_otherwise = [text for text in texts if text.startswith("[") or ", " in text]
     if 2 * len(is_otherwise) > len(texts) and not any("|" in text for text in texts):
@@ -116,7 +121,8 @@ def _number_table(name: str, column: pd.Series[Any], train_catalog: Ints) -> Ite
     seen = values[train_catalog]
     seen = seen[np.isfinite(seen)]
     mean = seen.mean() if len(seen) else 0.0
-    spread = (seen.std() if len(seen) else 0.0) or 1.0
+    # What is the same for all has a spread of rounding errors: 1e-17 for values of .1.
+    spread = seen.std() if len(seen) and np.ptp(seen) else 1.0
     with np.errstate(over="ignore"):
         standardised = ((values - mean) / spread).astype(np.float32)
     if np.isinf(standardised).any():

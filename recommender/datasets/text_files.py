@@ -102,15 +102,20 @@ def _too_long(path: Path, separator: str, lines: Sequence[int]) -> DataError:
 
 def _long_lines(path: Path, separator: str, encoding: str, n_fields: int) -> list[int]:
     """Where pandas says no more than the first."""
-    with _open(path) as file:
+    lines = []
+    # A quote that is never closed makes a field too long for this reader; pandas tells of it.
+    with _open(path) as file, contextlib.suppress(csv.Error):
         text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
         reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
-        return [reader.line_num for row in reader if len(row) > n_fields]
+        for row in reader:
+            if any(row[n_fields:]):
+                lines.append(reader.line_num)
+    return lines
 
 
 def _n_lines(path: Path) -> int:
     with _open(path) as file:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+        return sum(1 for _ in file)
 
 
 def _by_lines(
@@ -226,7 +231,12 @@ def read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]
         reader = csv.reader([header], delimiter=separator, skipinitialspace=True)
         return [name.strip() for name in next(reader)]
 
-    separator = max(SEPARATORS, key=lambda s: (len({*wanted} & {*names(s)}), len(names(s))))
+    try:
+        separator = max(SEPARATORS, key=lambda s: (len({*wanted} & {*names(s)}), len(names(s))))
+    except csv.Error as error:
+        raise DataError(
+            [f"{path.name}: the first line must name the columns and cannot: {error}"]
+        ) from error
     return names(separator), separator, encoding
 
 

@@ -99,6 +99,9 @@ def test_run_resume_of_more_trials_says_how_and_takes_what_was_extended(tmp_path
         ledger.catch_up(folder / "journal")
         with pytest.raises(StateError, match="recsweep resume made-up --trials 6;"):
             begun_study(tmp_path, more)
+        fewer = replace(sweep, search=replace(sweep.search, trials=3))
+        with pytest.raises(StateError, match="recsweep resume made-up;"):
+            begun_study(tmp_path, fewer)
         with Journal(folder / DRIVER_JOURNAL) as journal:
             extend(read_study(folder), 6, journal)
         ledger.catch_up(folder / "journal")

@@ -72,6 +72,18 @@ def test_a_first_signal_asks_for_a_stop_and_gives_its_code(
     assert (driver.returncode, err) == (exit_code, "")
 
 
+def test_an_alarm_that_ray_set_before_a_stop_does_not_end_it(tmp_path: Path) -> None:
+    script = DRIVER.replace(
+        '    (folder / "working")', '    signal.alarm(60)\n    (folder / "working")'
+    )
+    script = script.replace("import sys", "import signal, sys")
+    script = script.replace("sys.exit(", "print(signal.alarm(0))\nsys.exit(")
+    driver = drive(tmp_path / "mine", "obeys", script=script)
+    driver.send_signal(signal.SIGTERM)
+    out, _ = driver.communicate(timeout=30)
+    assert out.splitlines() == ["asked by SIGTERM", "0"]
+
+
 def test_a_second_signal_leaves_at_once_with_the_command_to_go_on(tmp_path: Path) -> None:
     driver = drive(tmp_path / "mine", "does not obey")
     driver.send_signal(signal.SIGTERM)

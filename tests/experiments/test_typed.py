@@ -38,3 +38,11 @@ def test_a_study_is_named_as_the_next_command_finds_it(
         (Path(folder) / "sweep.toml").touch()
         found = study_folder(said.strip("'"), Path(set_to or "studies"))
         assert found.samefile(folder)
+
+
+def test_the_current_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECSWEEP_STUDIES", str(tmp_path.parent))
+    assert typed(Path()) == tmp_path.name
+    monkeypatch.delenv("RECSWEEP_STUDIES")
+    assert typed(Path()) == "."

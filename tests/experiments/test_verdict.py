@@ -192,6 +192,21 @@ def test_a_driver_that_dies_goes_on_to_the_same_verdict(
     assert len(workers.trained) == len(set(workers.trained))
 
 
+def test_a_verdict_does_not_finish_a_search_that_was_extended_before_it_went_on(
+    study: Path, workers: InProcess
+) -> None:
+    workers.trained.clear()
+    workers.dies_after = 2
+    with pytest.raises(Died):
+        gather_evidence(study, top=1, n_seeds=2, watcher=Silent())
+    with pytest.raises(Died):
+        resume_study(study, watcher=Silent(), n_trials=6)
+    workers.dies_after = None
+    decide(study)
+    assert read_study(study).state == "interrupted"
+    assert resume_study(study, watcher=Silent()).study.state == "finished"
+
+
 def test_a_damaged_prediction_file_is_made_again_from_the_weights(
     study: Path, workers: InProcess
 ) -> None:

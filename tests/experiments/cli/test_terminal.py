@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -210,3 +213,46 @@ def test_silent_watches_without_a_word(
 ) -> None:
     watch(study, Silent())
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("watcher", ["terminal.Terminal()", "judged.Progress(1)"])
+def test_trials_go_on_when_the_reader_of_their_progress_has_gone(watcher: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    script = (
+        "import sys; from experiments.cli import judged, terminal;"
+        f"watcher = {watcher}; watcher.message('one'); watcher.message('two');"
+        "print('three', file=sys.stderr, flush=True); print('on')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=writing,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+    os.close(writing)
+    assert (done.returncode, done.stdout) == (0, "on\n")
+
+
+def test_a_run_ends_with_its_own_code_when_nobody_reads_where_the_report_is(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "made-up")
+    reading, writing = os.pipe()
+    os.close(reading)
+    script = (
+        "import sys; from pathlib import Path; import typer; from experiments.cli import making;"
+        "from experiments.records import read_study; from experiments.study import Outcome;"
+        "from experiments.supervision import Ending, StopCause;"
+        "outcome = Outcome(read_study(Path(sys.argv[1])), StopCause.SIGTERM);"
+        "sys.argv[1:] = []; typer.run(lambda: making._close(outcome, False, Ending()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (143, b"")

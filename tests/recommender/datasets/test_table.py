@@ -238,6 +238,8 @@ def _with_reviews(**at: str) -> str:
 def test_a_stray_quote_does_not_swallow_ratings(tmp_path) -> None:
     told = problems(load_text, tmp_path, _with_reviews(row_10='"5 stars', row_200='the 12"'))
     assert "line 12 opens a quote that is closed on line 202, so that 190 line breaks" in told
+    unended = _with_reviews(row_10='"5 stars', row_11='the 12"').removesuffix("\n")
+    assert "closed on line 13, so that 1 line breaks" in problems(load_text, tmp_path, unended)
 
 
 def test_a_text_of_several_lines_is_read_and_lines_are_counted_as_the_file_has_them(
@@ -281,6 +283,9 @@ def test_one_damaged_byte_does_not_change_all_accents(tmp_path) -> None:
         (b"\xff\xfe\0\0u\0\0\0", "UTF-32"),
         (b'user;item;rating;time\na;b;"3,5";4\n', "decimal point"),
         (b"user,item,rating,time\na,b,1e39,4\n", "ratings are too large"),
+        (b'user,item,rating,time\na,"b,3,4\n' + b"a,b,3,4\n" * 20_000, "EOF inside string"),
+        (b"x" * 200_000, "the first line must name the columns and cannot"),
+        (b"user,item,rating,time\na,b,3,4,\na,c,3,4,5,6\n", "1 lines have more fields"),
     ],
 )
 def test_a_table_in_another_shape_is_told_with_the_cure(tmp_path, content, message) -> None:
@@ -337,7 +342,11 @@ def test_dates_are_no_numbers(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("layout", "note"),
-    [("%Y%m%d", "dates YYYYMMDD"), ("%Y%m%d%H%M%S", "dates YYYYMMDDhhmmss")],
+    [
+        ("%Y%m%d", "dates YYYYMMDD"),
+        ("%Y%m%d%H%M", "dates YYYYMMDDhhmm"),
+        ("%Y%m%d%H%M%S", "dates YYYYMMDDhhmmss"),
+    ],
 )
 def test_compact_dates_are_dates(tmp_path, layout, note) -> None:
     dates = pd.to_datetime(RATINGS["time"], unit="s").dt.strftime(layout).astype(int)
@@ -387,6 +396,9 @@ def test_lists_in_another_form_are_told_and_lists_of_numbers_refused(tmp_path) -
     assert tables["genres"].columns == ("a",)
     items.assign(genres=[[0.5, 0.0]] * len(items)).to_parquet(path)
     assert "genres holds lists of float" in problems(load_table, tmp_path, RATINGS, items=config)
+    items.assign(genres=[[["a", "b"], ["c"]]] * len(items)).to_parquet(path)
+    config = ItemsConfig(path, "item", category=("genres",))
+    assert "genres holds lists of ndarray" in problems(load_table, tmp_path, RATINGS, items=config)
 
 
 def test_a_number_beyond_single_precision_is_refused(tmp_path) -> None:
@@ -398,6 +410,18 @@ def test_a_number_beyond_single_precision_is_refused(tmp_path) -> None:
     ratings = ratings[(ratings["item"] != "i7") | (ratings.index > 250)]
     config = ItemsConfig(path, "item", number=("year",))
     assert "feature year: 1e+39 is too far" in problems(load_table, tmp_path, ratings, items=config)
+
+
+def test_a_number_that_is_the_same_in_train_is_not_magnified_elsewhere(tmp_path) -> None:
+    path = tmp_path / "items.csv"
+    items = synthetic_items().assign(year=0.1)
+    items.loc[7, "year"] = 0.2
+    items.to_csv(path, index=False)
+    ratings = RATINGS.sort_values("time", ignore_index=True)
+    ratings = ratings[(ratings["item"] != "i7") | (ratings.index > 250)]
+    config = ItemsConfig(path, "item", number=("year",))
+    table = load_table(tmp_path, ratings, items=config).encoded.item_tables["year"]
+    assert table.matrix.max() == pytest.approx(0.1)
 
 
 def test_all_tables_are_looked_at_before_anything_is_told(tmp_path) -> None:
