@@ -108,7 +108,11 @@ def judge(
         if mean is not None and search_rmse is not None and is_seeded:
             again = mean if on_searched is None else _mean(on_searched[name])
             shrinkage = None if again is None else again - search_rmse
-        interval = over_seeds([v for v in own if v is not None]) if mean and is_seeded else None
+        interval = (
+            over_seeds([v for v in own if v is not None])
+            if mean is not None and is_seeded
+            else None
+        )
         return FinalistResult(
             name=name,
             search_rmse=search_rmse,

@@ -97,7 +97,7 @@ def trial_of(study: StudyRecord, number: int) -> TrialRecord:
     trial = study.trial(number)
     if trial is None:
         raise RequestError(
-            f"{study.name} has no trial {number}; it has {len(study.trials)}, from 0"
+            f"{study.name} has no trial {number}; it has {len(study.search_trials)}, from 0"
         )
     return trial
 

@@ -231,7 +231,10 @@ def closing_lines(study: StudyRecord) -> list[str]:
             left, more = f"{left}, and no time", " --timeout 1h"
         lines.append(f"go on    recsweep resume {typed(study.folder)}{more}        ({left})")
     elif ranked:
-        steps = [wording.verdict_step(study), f"recsweep best {typed(study.folder)} > best.toml"]
+        # After a verdict, `best` without a number is its leader, which need not be the best above.
+        number = f":{ranked[0].number}" if study.leader not in (None, ranked[0]) else ""
+        take = f"recsweep best {typed(study.folder)}{number} > best.toml"
+        steps = [wording.verdict_step(study), take]
         first, *rest = [step for step in steps if step]
         lines += [f"next     {first}", *(f"         {step}" for step in rest)]
     return lines

@@ -15,6 +15,7 @@ from rich.console import Console
 from experiments.cli.terminal import Terminal, bar, closing_lines
 from experiments.records import StudyRecord, TrialRecord, TrialState, read_study
 from experiments.watcher import Silent, StudyWatcher
+from tests.reports.verdicts import judged
 from tests.synthetic_study import make_study
 
 
@@ -173,6 +174,17 @@ def test_the_last_lines_name_the_best_its_gaps_and_the_next_command(
     assert "apart: not decided" in text
     assert "recsweep best made-up" in text
     assert "resume" not in text
+
+
+def test_the_best_trial_goes_by_its_number_where_a_verdict_has_another_leader(
+    study: StudyRecord,
+) -> None:
+    first, other = (trial.number for trial in study.ranked[:2])
+    led = judged(study, {first: 0.03, other: 0.01})
+    assert led.leader is not None and led.leader.number == other
+    assert any(f"made-up:{first} > best.toml" in line for line in closing_lines(led))
+    led = judged(study, {first: 0.01, other: 0.03})
+    assert any("made-up > best.toml" in line for line in closing_lines(led))
 
 
 def test_an_interrupted_study_says_how_to_go_on(tmp_path: Path) -> None:
