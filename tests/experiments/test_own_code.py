@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from experiments.folders import begun_study
 from experiments.records import StopReason, TrialState
 from experiments.study import resume_study, run_study
 from experiments.sweep import SweepConfig, model_of
+from experiments.sweep_checks import build_sweep
+from experiments.sweep_file import read_sweep_file
 from experiments.watcher import Silent
 from recsweep import Choice, Int, space
 from tests.in_process import InProcess
@@ -73,6 +76,50 @@ def test_a_reference_becomes_a_name_and_its_parameters_dimensions_of_its_arm(fil
         ("gate_l2", 0.01),
     )
     assert model_of(sweep, {"architecture": "plain"}).own is None
+
+
+def test_what_makes_our_layers_does_not_vary_for_a_function_in_their_place(file: Path) -> None:
+    layers = """
+        [space.n_layers]
+        low = 1
+        high = 2
+        [space.layer_size]
+        choices = [8, 16]
+        each = "n_layers"
+        [space.cross_layers]
+        low = 1
+        high = 2
+        [space.embedding_size]
+        choices = [4, 8]
+        [model]"""
+    text = SWEEP.replace("[model]", layers)
+    file.write_text(text)
+    sweep = load_sweep(file)
+    assert sweep.space is not None
+    names = {
+        arm: [d.name for d in sweep.space.restrict("architecture", arm).dimensions[1:]]
+        for arm in sweep.arms
+    }
+    assert names == {
+        "plain": ["n_layers", "layer_size", "cross_layers", "embedding_size"],
+        "gated": ["n_heads", "noise", "embedding_size"],
+    }
+    # A study that was begun when they varied for it goes on so.
+    lines = sweep_to_toml(sweep).splitlines()
+    file.write_text(
+        "\n".join(line for line in lines if line != 'when = { architecture = "plain" }')
+    )
+    frozen = build_sweep(replace(read_sweep_file(file), is_frozen=True))
+    assert frozen.space is not None
+    gated = frozen.space.restrict("architecture", "gated")
+    assert {"n_layers", "layer_size"} <= {d.name for d in gated.dimensions}
+
+
+def test_a_condition_on_a_model_to_which_a_dimension_means_nothing_is_refused(file: Path) -> None:
+    low = "[space.n_heads]\nlow = 1"
+    assert _problems(file, **{low: f'{low}\nwhen = {{ architecture = "plain" }}'}) == {
+        "space.n_heads.when.architecture:11": "n_heads means nothing to plain, but to gated"
+    }
 
 
 def test_a_resolved_sweep_reads_as_the_same_sweep(file: Path) -> None:
