@@ -202,8 +202,9 @@ def _choices(table: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _refuse_idle(table: Mapping[str, Any], own: OwnCode, report: Report) -> None:
-    """A dimension that means nothing to any architecture of the sweep, or of its condition."""
-    space = table.get("space")
+    """A dimension that means nothing to any architecture of the sweep, or of its condition, and a
+    fixed value where every architecture that it means something to varies it."""
+    space, model = table.get("space"), table.get("model")
     if not isinstance(space, dict) or own.mistaken or not own.choices or not own.architectures:
         return
     known = {*HYPERPARAMETERS, *own.parameters}
@@ -217,14 +218,21 @@ def _refuse_idle(table: Mapping[str, Any], own: OwnCode, report: Report) -> None
                 f"means nothing to {', '.join(own.choices)}; known there: {', '.join(taken)}",
             )
             continue
+        varying: set[str] = set()
         for key, case in cases_of(name, space[name]):
             named = architectures_of(case) or ()
+            if isinstance(when := case.get("when", {}), dict) and when.keys() <= {"architecture"}:
+                varying |= {*named} or {*takers}
             idle = [choice for choice in own.choices if choice in named and choice not in takers]
             if idle:
                 report(
                     f"{key}.when.architecture",
                     f"{name} means nothing to {', '.join(idle)}, but to {', '.join(takers)}",
                 )
+        # Where all of them take it, `parse_space` tells.
+        is_fixed = isinstance(model, dict) and name in model and len(takers) < len(own.choices)
+        if is_fixed and varying.issuperset(takers):
+            report(f"space.{name}", f"varied here, but [model] fixes {name!r}: drop one of them")
 
 
 def _add(found: dict[str, OwnArchitecture], name: str, own: OwnArchitecture) -> None:

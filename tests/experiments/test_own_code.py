@@ -122,6 +122,14 @@ def test_a_condition_on_a_model_to_which_a_dimension_means_nothing_is_refused(fi
     }
 
 
+def test_a_value_is_not_fixed_for_a_model_to_which_it_means_nothing(file: Path) -> None:
+    with pytest.raises(SweepFileError) as caught:
+        load_sweep(file, ["space.n_layers.low=1", "space.n_layers.high=2", "model.n_layers=2"])
+    (problem,) = caught.value.problems
+    assert problem.key == "space.n_layers"
+    assert problem.message == "varied here, but [model] fixes 'n_layers': drop one of them"
+
+
 def test_a_resolved_sweep_reads_as_the_same_sweep(file: Path) -> None:
     sweep = load_sweep(file)
     other = file.with_name("resolved.toml")
