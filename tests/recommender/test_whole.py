@@ -18,7 +18,7 @@ from recommender.model_data import ModelData
 from recommender.own import OwnArchitecture, Parameter, read_own
 from recommender.whole import WholeRun
 from tests.own_classes import write_classes
-from tests.synthetic import synthetic_encoded
+from tests.synthetic import synthetic_encoded, validated_on_strangers
 
 pytestmark = pytest.mark.slow
 
@@ -173,6 +173,13 @@ def test_its_mistakes_are_told_in_one_line(models: Path, name: str, told: str) -
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "recommender/whole.py" not in caught.value.log
+
+
+def test_one_that_is_shown_only_unknown_ids_may_give_one_rating(models: Path) -> None:
+    config, strangers = _config(models, KINDS["mf"]), validated_on_strangers()
+    run = WholeRun(config, TrainingConfig(seed=1, patience=0), strangers)
+    run.step()
+    assert np.ptp(run.predict_validation()) == 0
 
 
 @pytest.mark.parametrize(
