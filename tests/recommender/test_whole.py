@@ -221,6 +221,31 @@ def test_mistakes_in_a_keras_model_are_told_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+COMPILED = """\
+import tensorflow as tf
+
+
+class Compiled(tf.keras.Model):
+    def __init__(self, data, *, column="user"):
+        super().__init__()
+        self.column = column
+        self.user = tf.keras.layers.Embedding(data.n_users + 1, 4)
+        self.rating = tf.keras.layers.Dense(1)
+        self.compile("adam", "mse", jit_compile=True)
+
+    def call(self, features):
+        return self.rating(self.user(features[self.column]))
+"""
+
+
+def test_a_keras_model_may_have_xla_compile_its_training(tmp_path: Path) -> None:
+    (tmp_path / "compiled.py").write_text(COMPILED)
+    run = _run(_config(tmp_path, "compiled.py:Compiled"))
+    assert np.isfinite(run.predict_validation()).all()
+    with pytest.raises(OwnCodeError, match="asks for 'user_id'; the columns are user, item, genre"):
+        _run(_config(tmp_path, "compiled.py:Compiled", column="user_id"))
+
+
 def test_predictions_that_are_not_finite_end_it_as_diverged(models: Path) -> None:
     run = _run(_config(models, "wrong.py:NotANumber"), n_epochs=1)
     assert run.stop_reason == "diverged"
