@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.arms import default_point
 from experiments.best import single_model
 from experiments.cli.models import train
 from experiments.config import Sweep, default_values, load_sweep, sweep_to_toml
@@ -12,7 +13,7 @@ from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.folders import begun_study
 from experiments.records import StopReason, TrialState
 from experiments.study import resume_study, run_study
-from experiments.sweep import SweepConfig, model_of
+from experiments.sweep import SweepConfig, model_of, own_defaults
 from experiments.sweep_checks import build_sweep
 from experiments.sweep_file import read_sweep_file
 from experiments.watcher import Silent
@@ -113,6 +114,27 @@ def test_what_makes_our_layers_does_not_vary_for_a_function_in_their_place(file:
     assert frozen.space is not None
     gated = frozen.space.restrict("architecture", "gated")
     assert {"n_layers", "layer_size"} <= {d.name for d in gated.dimensions}
+
+
+def test_the_default_of_each_function_is_its_own(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(file.parent)
+    for name, default in (("one", 0.2), ("two", 0.4)):
+        (file.parent / f"{name}.py").write_text(f"def {name}(x, *, dropout={default}): ...")
+    choices = 'space.architecture.choices=["plain", "one.py:one", "two.py:two", "gated.py:gated"]'
+    sweep = load_sweep(file, [choices, "space.dropout.low=0.0", "space.dropout.high=0.5"])
+    assert sweep.space is not None
+    own = own_defaults(sweep.model, sweep.architectures)
+    points = {
+        arm: default_point(sweep.space.restrict("architecture", arm), default_values(sweep), own)
+        for arm in ("plain", "one", "two")
+    }
+    assert {arm: point["dropout"] for arm, point in points.items()} == {
+        "plain": 0.3,
+        "one": 0.2,
+        "two": 0.4,
+    }
 
 
 def test_a_condition_on_a_model_to_which_a_dimension_means_nothing_is_refused(file: Path) -> None:
