@@ -99,8 +99,11 @@ class Study:
     def best(self, n: int = 1) -> pd.DataFrame:
         """The `n` COMPLETE trials with the lowest validation RMSE, best first, as rows of
         `trials`; fewer where there are not so many. One seed each."""
+        from experiments.errors import RequestError
         from reports.exports import best_frame
 
+        if type(n) is not int or n < 0:
+            raise RequestError(f"best(n) takes a whole number of trials, got {n!r}")
         return best_frame(self.record, n)
 
     def curves(self) -> pd.DataFrame:

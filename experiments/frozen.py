@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from pathlib import Path
 
-from experiments.config import load_sweep
 from experiments.errors import StateError
 from experiments.files import read_json
 from experiments.journal import sound_events
 from experiments.kept_code import refuse_damaged_code
 from experiments.records import DRIVER_JOURNAL, PROVENANCE_NAME, SWEEP_NAME
 from experiments.sweep import SweepConfig
+from experiments.sweep_checks import build_sweep
+from experiments.sweep_file import read_sweep_file
 from experiments.typed import typed
 
 
@@ -23,7 +25,8 @@ def frozen_sweep(folder: Path) -> SweepConfig:
     """
     refuse_changed_sweep(folder)
     refuse_damaged_code(folder, read_json(folder / PROVENANCE_NAME))
-    return load_sweep(folder / SWEEP_NAME, environ={})
+    source = read_sweep_file(folder / SWEEP_NAME, environ={})
+    return build_sweep(replace(source, is_frozen=True))
 
 
 def refuse_changed_sweep(folder: Path) -> None:

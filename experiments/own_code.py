@@ -22,10 +22,16 @@ from experiments.translate.hypermodel_reader import with_hyperparameters
 from recommender.config import ARCHITECTURES, HYPERPARAMETERS, KERAS_OPTIMIZERS, problem_with
 from recommender.errors import ModelError, unknown
 from recommender.own import OwnArchitecture, read_own
+from recommender.sizes import CROSS_VALUES
 from search_spaces import SHIPPED, Dimension, SearchSpace, shipped_space
 from search_spaces.tables import write_dimension
 
 _LAYER_SIZE = re.compile(r"layer_size_\d+")
+_OF_OUR_LAYERS = (
+    *("n_layers", "layer_size", "activation", "kernel_initializer", "dropout", "dense_l2"),
+    *CROSS_VALUES,
+)
+"""What lies between embeddings and rating in our models; a function is in the place of that."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,40}")
 
 
@@ -45,19 +51,19 @@ class OwnCode:
         names = {p.name for own in self.architectures.values() for p in own.parameters}
         return frozenset(names - HYPERPARAMETERS.keys())
 
-    @property
-    def has_whole(self) -> bool:
-        return any(own.is_whole for own in self.architectures.values())
-
     def takers(self, name: str) -> list[str]:
         """The architectures to which a hyperparameter of this name means something."""
         return [choice for choice in self.choices if self._takes(choice, name)]
 
     def _takes(self, choice: str, name: str) -> bool:
         own = self.architectures.get(choice)
-        if own is None or not own.is_whole:
-            return _is_ours(name) or (own is not None and name in {p.name for p in own.parameters})
-        return name in (own.uses or ())
+        if own is None:
+            return _is_ours(name)
+        if own.is_whole:
+            return name in (own.uses or ())
+        is_of_layers = name in _OF_OUR_LAYERS or _LAYER_SIZE.fullmatch(name) is not None
+        is_theirs = name in {p.name for p in own.parameters}
+        return is_theirs or (_is_ours(name) and not is_of_layers)
 
     def is_known(self, name: str) -> bool:
         """Also any name where a reference is mistaken: who knows what its function takes."""
@@ -174,8 +180,9 @@ def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], Ow
     for name, architecture in found.items():
         _add_dimensions(table, own, name, tuned.get(architecture, ()))
     _check_required(table, own, report)
-    _make_conditional(table.get("space"), own)
-    _refuse_idle(table, own, report)
+    if not source.is_frozen:
+        _make_conditional(table.get("space"), own)
+        _refuse_idle(table, own, report)
     return table, own
 
 
@@ -195,17 +202,37 @@ def _choices(table: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _refuse_idle(table: Mapping[str, Any], own: OwnCode, report: Report) -> None:
-    """A dimension that means nothing to any architecture of the sweep."""
-    space = table.get("space")
-    if not isinstance(space, dict) or own.mistaken or not own.choices or not own.has_whole:
+    """A dimension that means nothing to any architecture of the sweep, or of its condition, and a
+    fixed value where every architecture that it means something to varies it."""
+    space, model = table.get("space"), table.get("model")
+    if not isinstance(space, dict) or own.mistaken or not own.choices or not own.architectures:
         return
+    known = {*HYPERPARAMETERS, *own.parameters}
     for name in space:
-        if name not in _NO_DIMENSIONS and own.is_known(name) and not own.takers(name):
-            taken = sorted({n for o in own.architectures.values() for n in o.uses or ()})
+        if name in _NO_DIMENSIONS or not own.is_known(name):
+            continue
+        if not (takers := own.takers(name)):
+            taken = sorted(other for other in known if own.takers(other))
             report(
                 f"space.{name}",
                 f"means nothing to {', '.join(own.choices)}; known there: {', '.join(taken)}",
             )
+            continue
+        varying: set[str] = set()
+        for key, case in cases_of(name, space[name]):
+            named = architectures_of(case) or ()
+            if isinstance(when := case.get("when", {}), dict) and when.keys() <= {"architecture"}:
+                varying |= {*named} or {*takers}
+            idle = [choice for choice in own.choices if choice in named and choice not in takers]
+            if idle:
+                report(
+                    f"{key}.when.architecture",
+                    f"{name} means nothing to {', '.join(idle)}, but to {', '.join(takers)}",
+                )
+        # Where all of them take it, `parse_space` tells.
+        is_fixed = isinstance(model, dict) and name in model and len(takers) < len(own.choices)
+        if is_fixed and varying.issuperset(takers):
+            report(f"space.{name}", f"varied here, but [model] fixes {name!r}: drop one of them")
 
 
 def _add(found: dict[str, OwnArchitecture], name: str, own: OwnArchitecture) -> None:
@@ -303,6 +330,13 @@ def _add_dimensions(
         if len(own.choices) > 1:
             its = [_only(case, name) for case in its]
         space[dimension.name] = [*cases, *its] if len(cases) + len(its) > 1 else its[0]
+
+
+def architectures_of(case: Mapping[str, Any]) -> list[str] | None:
+    """Those that a case is for; None: all."""
+    when = case.get("when")
+    named = when.get("architecture") if isinstance(when, dict) else None
+    return None if named is None else list(named) if isinstance(named, list) else [named]
 
 
 def _only(case: Mapping[str, Any], architecture: str | list[str]) -> dict[str, Any]:

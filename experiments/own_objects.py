@@ -118,11 +118,16 @@ def refuse_changed_objects(folder: Path, own: Sequence[Any] | Literal["saved"] |
             source in the study.
 
     Raises:
+        RequestError: `own` is neither.
         StateError: one changed (shows the difference), or is not there.
     """
-    if isinstance(own, str):
+    if isinstance(own, str) and own == "saved":
         return
-    passed: Sequence[Any] = own or ()
+    passed = () if own is None else own
+    if not isinstance(passed, list | tuple) or not all(hasattr(o, "__name__") for o in passed):
+        raise RequestError(
+            f'own is a list of functions and classes, as in own=[gated], or "saved"; got {own!r}'
+        )
     given = {thing.__name__: thing for thing in passed}
     here = vars(sys.modules["__main__"])
     for name, root, files in origins(read_json(folder / PROVENANCE_NAME)):

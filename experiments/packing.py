@@ -13,7 +13,7 @@ from experiments.gpu_memory import LEAST_MB, Gpu, memory_cap_mb
 from experiments.machine import Machine
 from experiments.plan import draw_values
 from experiments.resources import Resources, share_of
-from experiments.sweep import SweepConfig, default_values
+from experiments.sweep import SweepConfig
 from recommender.config import RankingConfig, ranking_config
 from recommender.datasets.base import EncodedDataset
 from recommender.footprint import least_bytes
@@ -133,7 +133,7 @@ def models_to_probe(sweep: SweepConfig, encoded: EncodedDataset) -> tuple[Rankin
     """The largest model that the space may ask for, as far as dozens of draws show, and the first
     drawn of each architecture of the researcher's own, whose size nobody knows."""
     dice = random.Random(sweep.seed)
-    values = [default_values(sweep), *(draw_values(sweep, dice) for _ in range(_N_DRAWS))]
+    values = [dict(sweep.model), *(draw_values(sweep, dice) for _ in range(_N_DRAWS))]
     models = [ranking_config(drawn, sweep.architectures) for drawn in values]
     ours = [model for model in models if model.own is None]
     largest = sorted(ours, key=lambda model: least_bytes(model, encoded))[-1:]

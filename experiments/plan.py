@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
-from experiments.config import SweepConfig, default_values
+from experiments.config import SweepConfig, default_values, ranking_values
 from experiments.durations import format_duration
 from recommender.config import Value, ranking_config
 from recommender.datasets.base import DatasetDescription
@@ -152,9 +152,9 @@ def _mean_epoch_s(config: SweepConfig, n_rows: int) -> float:
 
 
 def draw_values(config: SweepConfig, dice: random.Random) -> dict[str, Value]:
-    """A configuration that the space may ask for, with the defaults of what it does not vary."""
+    """Values that the space may ask for, with those that `[model]` fixes."""
     assert config.space is not None
-    return default_values(config) | config.space.walk(lambda slot: _draw(slot, dice))
+    return ranking_values(config, config.space.walk(lambda slot: _draw(slot, dice)))
 
 
 def _epoch_s(config: SweepConfig, values: Mapping[str, Value], n_rows: int) -> float:

@@ -61,6 +61,8 @@ def set_environment(resources: Resources) -> None:
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     is_early = "ray" not in sys.modules
     if not is_early:  # a notebook's own import, which has read the line above already
+        # Or one of `import_ray` that is under way: a part of Ray must not come before the whole.
+        importlib.import_module("ray")
         from ray._private import ray_constants
 
         ray_constants.ENABLE_RAY_CLUSTER = False

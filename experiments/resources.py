@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from experiments.errors import SweepFileError, SweepProblem
+from experiments.errors import RequestError, SweepFileError, SweepProblem
 from experiments.gpu_memory import LEAST_MB, memory_cap_mb
 from experiments.machine import Machine, read_machine
 
@@ -192,8 +192,11 @@ def take_machine(
     """The machine as far as it may be used here, and the resources settled on it.
 
     Raises:
+        RequestError: they are no `Resources`.
         SweepFileError: they cannot be had on it.
     """
+    if not isinstance(resources, Resources | None):
+        raise RequestError(f"resources are Resources(workers=2, ...) or None, got {resources!r}")
     machine = read_machine(os.environ if environ is None else environ)
     settled = (resources or Resources()).settle(machine)
     return settled.narrowed(machine), settled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.own_code import OwnCode, with_conditions
+from experiments.own_code import OwnCode, architectures_of, with_conditions
 from experiments.sweep_tables import Report, cases_of
 from recommender.config import Value
 from search_spaces import SearchSpace, parse_space
@@ -43,7 +43,7 @@ def read_space(
     table = {name: _with_number_type(name, dimension, own) for name, dimension in raw.items()}
     space, problems = parse_space(table, fixed=model)
     told = {problem.key for problem in problems}
-    if space is not None and "use" in table and own.has_whole:
+    if space is not None and "use" in table and own.architectures:
         space, problems = parse_space(with_conditions(space, own), fixed=model)
     for problem in problems:
         report(problem.key, problem.message)
@@ -65,7 +65,7 @@ def _value_problems(raw: Mapping[str, Any], own: OwnCode) -> Iterator[tuple[str,
             yield f"space.{name}", own.unknown("dimension", name)
             continue
         for key, case in cases_of(name, dimension):
-            among = _architectures_of(case)
+            among = architectures_of(case)
             for end in ("low", "high"):
                 if end in case and (problem := own.problem_with(name, case[end], among)):
                     yield f"{key}.{end}", problem
@@ -80,13 +80,6 @@ def _value_problems(raw: Mapping[str, Any], own: OwnCode) -> Iterator[tuple[str,
                     yield f"{key}.choices", "; ".join(wrong)
             if "each" in case and name != "layer_size":
                 yield f"{key}.each", "only layer_size has one value a layer; leave each out"
-
-
-def _architectures_of(case: Mapping[str, Any]) -> list[str] | None:
-    """Those that a case is for; None: all."""
-    when = case.get("when")
-    named = when.get("architecture") if isinstance(when, dict) else None
-    return None if named is None else list(named) if isinstance(named, list) else [named]
 
 
 def _with_number_type(name: str, dimension: object, own: OwnCode) -> object:

@@ -117,8 +117,8 @@ def default_values(config: SweepConfig) -> dict[str, Value]:
 def own_defaults(
     model: Mapping[str, Value], architectures: Mapping[str, OwnArchitecture]
 ) -> dict[str, dict[str, Value]]:
-    """By whole model of the researcher's own, the defaults that it has beside recsweep's."""
-    return {n: {**own.defaults(), **model} for n, own in architectures.items() if own.is_whole}
+    """By model of the researcher's own, the defaults that it has beside recsweep's."""
+    return {n: {**own.defaults(), **model} for n, own in architectures.items()}
 
 
 def defaults_with(

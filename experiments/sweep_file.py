@@ -59,6 +59,8 @@ class SweepSource:
     overrides: tuple[Override, ...] = ()
     """In the order in which they were applied."""
     override_problems: tuple[SweepProblem, ...] = ()
+    is_frozen: bool = False
+    """A study's own: its dimensions stay as they were proposed, whatever is said of them now."""
 
     def problem(self, key: str, message: str) -> SweepProblem:
         """A mistake at a key, placed at the override or the line that made it."""

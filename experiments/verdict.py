@@ -122,6 +122,9 @@ def frozen_or_chosen(
         )
         raise StateError(f"{study.name} is not finished, and its finalists are frozen once: {how}")
     top, n_seeds = TOP if top is None else top, N_SEEDS if n_seeds is None else n_seeds
+    for option, number in (("--top", top), ("--seeds", n_seeds)):
+        if type(number) is not int:
+            raise RequestError(f"{option} must be a whole number, got {number!r}")
     if top < 1:
         raise RequestError(f"--top must be at least 1, got {top}")
     if n_seeds < 2:

@@ -104,7 +104,7 @@ class RankingConfig:
         problems = [
             problem
             for f in fields(self)
-            if f.metadata
+            if f.name in HYPERPARAMETERS
             and not (f.name == "architecture" and self.own is not None)
             and (problem := problem_with(f.name, getattr(self, f.name)))
         ]
@@ -132,10 +132,16 @@ class TrainingConfig:
     seed: int = 42
 
     def __post_init__(self) -> None:
-        if self.max_epochs < 1:
-            raise ModelError(f"max_epochs must be at least 1, got {self.max_epochs}")
-        if self.patience < 0:
-            raise ModelError(f"patience must be at least 0 (0: never), got {self.patience}")
+        if not _is_whole(self.max_epochs) or self.max_epochs < 1:
+            raise ModelError(
+                f"max_epochs must be a whole number of at least 1, got {self.max_epochs!r}"
+            )
+        if not _is_whole(self.patience) or self.patience < 0:
+            raise ModelError(
+                f"patience must be a whole number of at least 0 (0: never), got {self.patience!r}"
+            )
+        if not _is_whole(self.seed):
+            raise ModelError(f"seed must be a whole number, got {self.seed!r}")
 
 
 HYPERPARAMETERS: dict[str, Any] = {

@@ -109,7 +109,9 @@ class WholeRun(Run):
         predicted = self._predict(self._dataset.validation)
         self.last_predictions = predicted
         sampled = self._predict(self._sample)
-        if self.epoch == 1 and len(predicted) > 1 and np.ptp(predicted) == 0:
+        # Validation rows of unknown ids alone may be all the same to it; those of train are not.
+        is_constant = len(sampled) > 1 and np.ptp(np.concatenate([predicted, sampled])) == 0
+        if self.epoch == 1 and is_constant:
             raise OwnCodeError(
                 f"{self._own.where}.predict gives {predicted.flat[0]:.4g} for every row after an "
                 "epoch of training: it does not use its rows"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,11 @@ def synthetic_encoded(
         train_mean=float(train.rating.mean()),
         validation_users=user[is_validation].astype(np.int32),
     )
+
+
+def validated_on_strangers() -> EncodedDataset:
+    """The same without side features; no user and no item of a validation row is in train."""
+    data = synthetic_encoded(side_features=False)
+    nobody = np.zeros(len(data.validation), np.int32)
+    rows = replace(data.validation, user=nobody, item=nobody, catalog=nobody)
+    return replace(data, validation=rows)

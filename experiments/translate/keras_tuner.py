@@ -35,8 +35,12 @@ def from_keras_tuner(hp: HyperParameters) -> SearchSpace:
     """The space that KerasTuner's hyperparameters make.
 
     Raises:
-        SpaceError: something that our spaces cannot say, such as `reverse_log`; all of it.
+        SpaceError: something that our spaces cannot say, such as `reverse_log`; all of it. Or it is
+            no `HyperParameters`.
     """
+    if not hasattr(hp, "get_config"):
+        told = f"must be keras_tuner.HyperParameters, got {hp!r}; a HyperModel is an architecture"
+        raise SpaceError([Problem("hp", told)])
     dimensions, _ = read_hyperparameters(hp.get_config()["space"])
     return SearchSpace(dimensions)
 

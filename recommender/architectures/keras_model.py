@@ -55,6 +55,8 @@ class KerasModel:
             if getattr(model, "optimizer", None) is None:
                 loss = {} if self._is_tfrs else {"loss": "mse"}
                 model.compile(optimizer=self._optimizer(), **loss)
+        if getattr(model, "jit_compile", None) is True:
+            self._columns.leave_out_text()
         self._names = self._wanted_columns()
         self.predict(data.train[:2])  # makes its weights
 
@@ -204,7 +206,17 @@ class _Columns:
                 name: (tf.constant(table), key) for name, (table, key) in data.tables().items()
             }
         self._context = data.context_columns
-        self.names = ("user", "item", *self._tables, *self._context)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("user", "item", *self._tables, *self._context)
+
+    def leave_out_text(self) -> None:
+        """XLA takes none, not even where the model does not look at it."""
+        tables = self._tables.items()
+        self._tables = {
+            name: (table, key) for name, (table, key) in tables if table.dtype != tf.string
+        }
 
     def of(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
         looked_up = {

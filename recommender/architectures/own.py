@@ -69,11 +69,14 @@ class OwnRanking(RankingModel):
         return list(self.inner.non_trainable_variables)
 
     def check(self, inputs: Inputs, is_trained: bool) -> None:
-        ratings = self.network(self.features(inputs), None).numpy()
+        features = self.features(inputs)
+        ratings = self.network(features, None).numpy()
         where = self._own.where
         if not np.isfinite(ratings).all() and not is_trained:
             raise OwnCodeError(f"{where} gives NaN or infinity before any training")
-        if is_trained and len(ratings) > 1 and np.ptp(ratings) == 0:
+        # Rows of unknown ids alone may be all the same to it.
+        is_blind = np.ptp(ratings) == 0 and np.ptp(features.numpy(), axis=0).any()
+        if is_trained and is_blind:
             raise OwnCodeError(
                 f"{where} gives {ratings.flat[0]:.4g} for every row after an epoch of training: "
                 "it does not use its inputs, or all its units are dead"

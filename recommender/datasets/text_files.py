@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 SEPARATORS = (",", "\t", ";", "|")
 LATIN_1 = "latin-1"
+_NO_TEXT = {
+    b"PAR1": "Parquet; call it .parquet",
+    b"\x1f\x8b": "gzip; call it .csv.gz",
+    b"PK\x03\x04": "ZIP, as spreadsheets are; save it as CSV in UTF-8",
+}
+"""How files begin that often go by the name of a text."""
 
 
 def read_text(path: Path, columns: Sequence[str], text: Sequence[str]) -> RawTable:
@@ -217,6 +223,11 @@ def read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]
         raise DataError([f"{path.name}: cannot be read: {error}"]) from error
     if first_line.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
         raise DataError([f"{path.name}: is UTF-16 or UTF-32; save it as UTF-8"])
+    for mark, told in _NO_TEXT.items():
+        if first_line.startswith(mark):
+            raise DataError([f"{path.name}: is no text but {told}"])
+    if b"\0" in first_line:
+        raise DataError([f"{path.name}: holds NUL in its first line; save it as text in UTF-8"])
     encoding = "utf-8-sig"
     try:
         header = first_line.decode(encoding)

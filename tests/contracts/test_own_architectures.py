@@ -16,7 +16,7 @@ from recommender.own import read_own
 from recommender.runtime import tf
 from recommender.training import TrainingRun
 from tests.own_models import write_models
-from tests.synthetic import synthetic_encoded
+from tests.synthetic import synthetic_encoded, validated_on_strangers
 
 pytestmark = pytest.mark.slow
 
@@ -113,6 +113,12 @@ def test_its_mistakes_are_told_by_file_and_line(
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "recommender" not in caught.value.log
+
+
+def test_one_that_is_shown_only_unknown_ids_may_give_one_rating(models: Path) -> None:
+    strangers = DeviceData(validated_on_strangers())
+    predicted = _run(_config(models, "gated", "gated"), strangers).predict_validation()
+    assert np.ptp(predicted) == 0
 
 
 def test_what_xla_cannot_compile_is_told_with_the_cure(models: Path, data: DeviceData) -> None:

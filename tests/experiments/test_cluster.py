@@ -347,3 +347,26 @@ def test_a_start_that_nobody_waits_for_is_undone(monkeypatch: pytest.MonkeyPatch
     ):
         raise RequestError("no")
     assert events == ["started", "left"]
+
+
+def test_nothing_of_ray_is_imported_while_another_thread_imports_it(tmp_path: Path) -> None:
+    parts = tmp_path / "ray" / "_private"
+    parts.mkdir(parents=True)
+    (parts / "__init__.py").touch()
+    (parts / "ray_constants.py").write_text(
+        "import sys\nprint(hasattr(sys.modules['ray'], 'is_whole'))\n"
+    )
+    (tmp_path / "ray" / "__init__.py").write_text("import time\ntime.sleep(0.5)\nis_whole = True")
+    code = (
+        "import sys, time\n"
+        "from experiments.ray_environment import import_ray, set_environment\n"
+        "from experiments.resources import Resources\n"
+        "thread = import_ray(Resources(workers=1))\n"
+        "while 'ray' not in sys.modules: time.sleep(0.01)\n"
+        "set_environment(Resources(workers=1))\n"
+    )
+    paths = f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"
+    told = subprocess.check_output(
+        [sys.executable, "-c", code], text=True, env={**os.environ, "PYTHONPATH": paths}
+    )
+    assert told == "True\n"

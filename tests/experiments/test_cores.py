@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from experiments.cores import cores_of_worker, sibling_rank
+from experiments.errors import RequestError
 from experiments.machine import Gpu, Machine
-from experiments.resources import Resources
+from experiments.resources import Resources, take_machine
 
 ROOT = Path(__file__).parents[2]
 GPUS = tuple(Gpu(i, f"GPU-{i}", "a", 16, 16) for i in range(2))
@@ -97,3 +98,9 @@ def test_under_taskset_there_is_one_worker() -> None:
         check=True,
     )
     assert done.stdout == "1\n"
+
+
+@pytest.mark.parametrize("mistake", [3, {"workers": 2}, 0])
+def test_resources_are_nothing_else(mistake: object) -> None:
+    with pytest.raises(RequestError, match="resources are Resources"):
+        take_machine(mistake)  # type: ignore[arg-type]

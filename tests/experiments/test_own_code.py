@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from experiments.arms import default_point
 from experiments.best import single_model
 from experiments.cli.models import train
 from experiments.config import Sweep, default_values, load_sweep, sweep_to_toml
@@ -11,7 +13,9 @@ from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.folders import begun_study
 from experiments.records import StopReason, TrialState
 from experiments.study import resume_study, run_study
-from experiments.sweep import SweepConfig, model_of
+from experiments.sweep import SweepConfig, model_of, own_defaults
+from experiments.sweep_checks import build_sweep
+from experiments.sweep_file import read_sweep_file
 from experiments.watcher import Silent
 from recsweep import Choice, Int, space
 from tests.in_process import InProcess
@@ -73,6 +77,79 @@ def test_a_reference_becomes_a_name_and_its_parameters_dimensions_of_its_arm(fil
         ("gate_l2", 0.01),
     )
     assert model_of(sweep, {"architecture": "plain"}).own is None
+
+
+def test_what_makes_our_layers_does_not_vary_for_a_function_in_their_place(file: Path) -> None:
+    layers = """
+        [space.n_layers]
+        low = 1
+        high = 2
+        [space.layer_size]
+        choices = [8, 16]
+        each = "n_layers"
+        [space.cross_layers]
+        low = 1
+        high = 2
+        [space.embedding_size]
+        choices = [4, 8]
+        [model]"""
+    text = SWEEP.replace("[model]", layers)
+    file.write_text(text)
+    sweep = load_sweep(file)
+    assert sweep.space is not None
+    names = {
+        arm: [d.name for d in sweep.space.restrict("architecture", arm).dimensions[1:]]
+        for arm in sweep.arms
+    }
+    assert names == {
+        "plain": ["n_layers", "layer_size", "cross_layers", "embedding_size"],
+        "gated": ["n_heads", "noise", "embedding_size"],
+    }
+    # A study that was begun when they varied for it goes on so.
+    lines = sweep_to_toml(sweep).splitlines()
+    file.write_text(
+        "\n".join(line for line in lines if line != 'when = { architecture = "plain" }')
+    )
+    frozen = build_sweep(replace(read_sweep_file(file), is_frozen=True))
+    assert frozen.space is not None
+    gated = frozen.space.restrict("architecture", "gated")
+    assert {"n_layers", "layer_size"} <= {d.name for d in gated.dimensions}
+
+
+def test_the_default_of_each_function_is_its_own(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(file.parent)
+    for name, default in (("one", 0.2), ("two", 0.4)):
+        (file.parent / f"{name}.py").write_text(f"def {name}(x, *, dropout={default}): ...")
+    choices = 'space.architecture.choices=["plain", "one.py:one", "two.py:two", "gated.py:gated"]'
+    sweep = load_sweep(file, [choices, "space.dropout.low=0.0", "space.dropout.high=0.5"])
+    assert sweep.space is not None
+    own = own_defaults(sweep.model, sweep.architectures)
+    points = {
+        arm: default_point(sweep.space.restrict("architecture", arm), default_values(sweep), own)
+        for arm in ("plain", "one", "two")
+    }
+    assert {arm: point["dropout"] for arm, point in points.items()} == {
+        "plain": 0.3,
+        "one": 0.2,
+        "two": 0.4,
+    }
+
+
+def test_a_condition_on_a_model_to_which_a_dimension_means_nothing_is_refused(file: Path) -> None:
+    low = "[space.n_heads]\nlow = 1"
+    assert _problems(file, **{low: f'{low}\nwhen = {{ architecture = "plain" }}'}) == {
+        "space.n_heads.when.architecture:11": "n_heads means nothing to plain, but to gated"
+    }
+
+
+def test_a_value_is_not_fixed_for_a_model_to_which_it_means_nothing(file: Path) -> None:
+    with pytest.raises(SweepFileError) as caught:
+        load_sweep(file, ["space.n_layers.low=1", "space.n_layers.high=2", "model.n_layers=2"])
+    (problem,) = caught.value.problems
+    assert problem.key == "space.n_layers"
+    assert problem.message == "varied here, but [model] fixes 'n_layers': drop one of them"
 
 
 def test_a_resolved_sweep_reads_as_the_same_sweep(file: Path) -> None:

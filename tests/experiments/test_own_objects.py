@@ -184,6 +184,9 @@ def test_a_notebook_is_asked_again_on_resume(notebook: ModuleType, tmp_path: Pat
     with pytest.raises(StateError, match=r"run its cell again, or pass it: .*own=\[gated\]"):
         refuse_changed_objects(tmp_path, None)
     refuse_changed_objects(tmp_path, "saved")
+    for mistake in ("save", gated, ["gated"]):
+        with pytest.raises(RequestError, match='or "saved"; got'):
+            refuse_changed_objects(tmp_path, mistake)
     notebook.gated = gated
     notebook.In.append("def scaled(x, by=WIDTH):\n    return x / by")
     exec(notebook.In[-1], notebook.__dict__)

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.config import SweepConfig, load_sweep
+from experiments.config import Sweep, SweepConfig, load_sweep
+from experiments.packing import models_to_probe
 from experiments.plan import Plan, plan_sweep
 from recommender.datasets.base import DatasetDescription, LongTail, PartDescription
+from recsweep import Choice, Float, space
+from tests.synthetic import synthetic_encoded
 
 
 def _data(n_train: int = 65_395) -> DatasetDescription:
@@ -75,3 +79,20 @@ def test_a_time_on_a_gpu_is_said_not_to_be_measured() -> None:
     sweep = load_sweep("quickstart")
     assert not any("GPU" in line and "nothing was measured" in line for line in _plan(sweep).lines)
     assert any("nothing was measured" in line for line in _plan(sweep, n_gpus=1).lines)
+
+
+def test_own_parameters_that_are_called_like_ours_keep_their_own_defaults(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "class Own:\n    def __init__(self, data, *, jit_compile='fast', n_layers=0.5): ...\n"
+        "    def fit_epoch(self): ...\n    def predict(self, rows): ...\n"
+    )
+    sweep = Sweep(
+        "own",
+        space=space(
+            architecture=Choice(["plain", f"{tmp_path}/own.py:Own"]), dropout=Float(0, 0.5)
+        ),
+        trials=2,
+    )
+    assert _plan(sweep).seconds > 0
+    own = models_to_probe(sweep, synthetic_encoded())[-1]
+    assert (own.architecture, own.own_arguments) == ("Own", ())

@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,10 +102,15 @@ def test_seeds_are_fresh_different_and_the_same_every_time(made_up: StudyRecord)
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"top": 0}, "--top"), ({"n_seeds": 1}, "one seed decides nothing")],
+    [
+        ({"top": 0}, "--top"),
+        ({"n_seeds": 1}, "one seed decides nothing"),
+        ({"top": "3"}, "--top must be a whole number, got '3'"),
+        ({"n_seeds": 2.5}, "--seeds must be a whole number, got 2.5"),
+    ],
 )
 def test_impossible_verdicts_are_refused(
-    made_up: StudyRecord, options: dict[str, int], message: str
+    made_up: StudyRecord, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(RequestError, match=message):
         frozen_or_chosen(made_up, **options)

@@ -18,7 +18,7 @@ from recommender.model_data import ModelData
 from recommender.own import OwnArchitecture, Parameter, read_own
 from recommender.whole import WholeRun
 from tests.own_classes import write_classes
-from tests.synthetic import synthetic_encoded
+from tests.synthetic import synthetic_encoded, validated_on_strangers
 
 pytestmark = pytest.mark.slow
 
@@ -175,6 +175,13 @@ def test_its_mistakes_are_told_in_one_line(models: Path, name: str, told: str) -
     assert "recommender/whole.py" not in caught.value.log
 
 
+def test_one_that_is_shown_only_unknown_ids_may_give_one_rating(models: Path) -> None:
+    config, strangers = _config(models, KINDS["mf"]), validated_on_strangers()
+    run = WholeRun(config, TrainingConfig(seed=1, patience=0), strangers)
+    run.step()
+    assert np.ptp(run.predict_validation()) == 0
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -212,6 +219,31 @@ def test_mistakes_in_a_keras_model_are_told_in_one_line(
         _run(_config(tmp_path, KINDS["tutorial"]), n_epochs=1)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+COMPILED = """\
+import tensorflow as tf
+
+
+class Compiled(tf.keras.Model):
+    def __init__(self, data, *, column="user"):
+        super().__init__()
+        self.column = column
+        self.user = tf.keras.layers.Embedding(data.n_users + 1, 4)
+        self.rating = tf.keras.layers.Dense(1)
+        self.compile("adam", "mse", jit_compile=True)
+
+    def call(self, features):
+        return self.rating(self.user(features[self.column]))
+"""
+
+
+def test_a_keras_model_may_have_xla_compile_its_training(tmp_path: Path) -> None:
+    (tmp_path / "compiled.py").write_text(COMPILED)
+    run = _run(_config(tmp_path, "compiled.py:Compiled"))
+    assert np.isfinite(run.predict_validation()).all()
+    with pytest.raises(OwnCodeError, match="asks for 'user_id'; the columns are user, item, genre"):
+        _run(_config(tmp_path, "compiled.py:Compiled", column="user_id"))
 
 
 def test_predictions_that_are_not_finite_end_it_as_diverged(models: Path) -> None:

@@ -98,3 +98,9 @@ def test_what_our_spaces_cannot_say_is_refused_by_name() -> None:
     hp.Float("rate", 1e-4, 1e-1, sampling="reverse_log")
     with pytest.raises(SpaceError, match=r"rate.*reverse_log"):
         from_keras_tuner(hp)
+
+
+@pytest.mark.parametrize("mistake", [None, lambda hp: hp.Int("units", 1, 2)])
+def test_what_has_no_hyperparameters_is_refused(mistake: object) -> None:
+    with pytest.raises(SpaceError, match=r"must be keras_tuner\.HyperParameters, got "):
+        from_keras_tuner(mistake)  # type: ignore[arg-type]
