@@ -235,6 +235,15 @@ def read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]
         encoding = LATIN_1
         header = first_line.decode(encoding)
     header = re.split(r"[\r\n]", header)[0]
+    if re.fullmatch(r"\s*sep=.\s*", header):
+        raise DataError(
+            [
+                f"{path.name}: the first line is {header.strip()!r}, a spreadsheet's, and must name "
+                "the columns; remove it"
+            ]
+        )
+    if "::" in header:
+        raise DataError([f"{path.name}: '::' is between its columns; write one tab instead"])
     if not header.strip():
         raise DataError([f"{path.name}: the first line is empty; it must name the columns"])
 

@@ -126,6 +126,8 @@ def test_dates_of_parquet_are_read(tmp_path) -> None:
     ("content", "message"),
     [
         (b"", "the first line is empty"),
+        (b"sep=;\r\nuser;item;rating\r\n", "the first line is 'sep=;', a spreadsheet's"),
+        (b"user::item::rating::time\n", "'::' is between its columns; write one tab instead"),
         (b"user,item,rating,time\n", "holds no ratings"),
         (b"\xff\xfeu\x00s\x00", "UTF-16"),
         (b"u\x00s\x00e\x00r\x00,\x00", "holds NUL in its first line; save it as text"),
