@@ -238,8 +238,8 @@ def read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]
     if re.fullmatch(r"\s*sep=.\s*", header):
         raise DataError(
             [
-                f"{path.name}: the first line is {header.strip()!r}, a spreadsheet's, and must name "
-                "the columns; remove it"
+                f"{path.name}: the first line is {header.strip()!r}, a spreadsheet's, and not the "
+                "names of the columns; remove it"
             ]
         )
     if "::" in header:
