@@ -136,15 +136,19 @@ def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
 
 def _best_match(names: Sequence[str], role: str) -> str | None:
     known = _NAMES[role].split()
-    plain = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(names)}
+    plain = {_plain(name): name for name in reversed(names)}
     return next((plain[name] for name in known if name in plain), None)
 
 
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
 def _guessed_items(path: Path, item: str) -> tuple[ItemsConfig, tuple[str, ...]]:
-    """The item's features, and the columns that are none: texts, and what never changes."""
+    """The item's features, and the columns that are none: texts, ids, and what never changes."""
     names = column_names(path, [item])
     key = item if item in names else _best_match(names, "item")
-    key = key or next((name for name in names if name.lower() == "id"), None)
+    key = key or next((name for name in names if _plain(name) == "id"), None)
     if key is None:
         raise RequestError(
             f"{path.name}: no column looks like the item id; it has {', '.join(names)}. Call it "
@@ -155,7 +159,7 @@ def _guessed_items(path: Path, item: str) -> tuple[ItemsConfig, tuple[str, ...]]
     kinds: dict[str, list[str]] = {"category": [], "list": [], "number": []}
     left_out: list[str] = []
     for name in columns:
-        kind = _kind(frame[name])
+        kind = None if _plain(name).endswith("id") else _kind(frame[name])
         (left_out if kind is None else kinds[kind]).append(name)
     return ItemsConfig(path, key, **{k: tuple(v) for k, v in kinds.items()}), tuple(left_out)
 

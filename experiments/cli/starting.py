@@ -56,7 +56,9 @@ def init(
             f"items    {draft.items.key} · {', '.join(draft.items.features) or 'no feature'}"
         )
     if draft.left_out:
-        typer.echo(f"         left out, texts or always the same: {', '.join(draft.left_out)}")
+        typer.echo(
+            f"         no features, as texts, ids or all the same: {', '.join(draft.left_out)}"
+        )
     low, high = it.rating_range
     typer.echo(
         f"data     {it.n_ratings:,} ratings, {it.n_users:,} users, {it.n_items:,} items, "

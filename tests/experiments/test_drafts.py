@@ -120,6 +120,7 @@ def test_items_give_features_by_what_their_columns_hold(table: Path) -> None:
             "colour": rng.choice(["red", "blue"], n_items),
             "price": [None, *rng.random(n_items - 1)],
             "currency": "EUR",
+            "imdbId": range(n_items),
         }
     ).to_csv(table.parent / "films.csv", index=False)
     sweep, text = _drafted(table, items=table.parent / "films.csv")
