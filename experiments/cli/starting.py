@@ -56,9 +56,8 @@ def init(
             f"items    {draft.items.key} · {', '.join(draft.items.features) or 'no feature'}"
         )
     if draft.left_out:
-        typer.echo(
-            f"         no features, as texts, ids or all the same: {', '.join(draft.left_out)}"
-        )
+        left_out = ", ".join(draft.left_out)
+        typer.echo(f"         left out: {left_out} (texts, ids, or always the same)")
     low, high = it.rating_range
     typer.echo(
         f"data     {it.n_ratings:,} ratings, {it.n_users:,} users, {it.n_items:,} items, "
