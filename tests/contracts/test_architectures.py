@@ -83,6 +83,7 @@ def test_every_optimizer_trains_alike_on_a_used_graph_and_a_fresh_one(
     assert _equal(_trained(config, data, seed=1), _trained(config, fresh, seed=1))
 
 
+@pytest.mark.slow
 @EVERY_OPTIMIZER
 def test_compiled_it_trains_as_uncompiled(optimizer: str, data: DeviceData) -> None:
     """Where there is no noise: XLA draws other numbers."""
@@ -93,6 +94,7 @@ def test_compiled_it_trains_as_uncompiled(optimizer: str, data: DeviceData) -> N
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_compiled_its_noise_follows_from_the_seed(data: DeviceData) -> None:
     config = dataclasses.replace(SMALL, jit_compile=True)
     first, other, again = (_trained(config, data, seed) for seed in (1, 2, 1))
