@@ -25,6 +25,9 @@ _UPDATE_S = 0.7e-3
 _FLOPS = 48e9
 """Of one core in the dense layers. All five were measured on 2 cores without a GPU."""
 
+_STEPS_TO_COMPILE = 3000
+"""On a GPU, from where that pays for a trial of a new shape."""
+
 _USUAL_BEST_EPOCH = 8
 _SHARE_OF_EPOCHS = {"none": 1.0, "median": 0.5, "hyperband": 0.33, "successive-halving": 0.25}
 """Of the epochs asked for, what 60 trials of at most 50 spent under each pruner."""
@@ -97,7 +100,8 @@ def plan_sweep(
     epochs = _expected_epochs(search.max_epochs, search.patience, search.pruner)
     epoch_s = _mean_epoch_s(config, dataset.train.n_rows)
     rounds = -(-search.trials // n_workers)
-    is_compiled = default_values(config)["jit_compile"] is True
+    fixed = default_values(config)
+    is_compiled = fixed["jit_compile"] is True
     build_s = _BUILD_S + (_COMPILE_S if is_compiled else 0)
     assumptions = [
         f"{_START_S:.0f} s to start, {build_s:g} s to build a model and {epoch_s:.2g} s an epoch: "
@@ -108,6 +112,13 @@ def plan_sweep(
     ]
     if n_gpus:
         assumptions.append("on a GPU nothing was measured: the time is that of cores")
+        batch_size = fixed["batch_size"]
+        n_steps = epochs * dataset.train.n_rows / batch_size if isinstance(batch_size, int) else 0
+        if not is_compiled and n_steps > _STEPS_TO_COMPILE:
+            assumptions.append(
+                f"steps of small models wait for a GPU, and a trial has {n_steps:,.0f}: "
+                "jit_compile = true under [model] makes them a fifth"
+            )
     return Plan(
         trials_by_arm=_trials_by_arm(config.arms, search.trials),
         n_trials=search.trials,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,14 @@ def test_a_time_on_a_gpu_is_said_not_to_be_measured() -> None:
     sweep = load_sweep("quickstart")
     assert not any("GPU" in line and "nothing was measured" in line for line in _plan(sweep).lines)
     assert any("nothing was measured" in line for line in _plan(sweep, n_gpus=1).lines)
+    assert not any("jit_compile" in line for line in _plan(sweep, n_gpus=1).lines)
+    million = _plan(sweep, n_gpus=1, n_train=1_000_000).lines
+    assert any("jit_compile = true under [model]" in line for line in million)
+    assert not any("jit_compile" in line for line in _plan(sweep, n_train=1_000_000).lines)
+    compiled = replace(sweep, model={**sweep.model, "jit_compile": True})
+    million = _plan(compiled, n_gpus=1, n_train=1_000_000).lines
+    assert not any("jit_compile" in line for line in million)
+    assert any("2 s to build a model" in line for line in million)
 
 
 def test_own_parameters_that_are_called_like_ours_keep_their_own_defaults(tmp_path: Path) -> None:
