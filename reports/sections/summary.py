@@ -18,7 +18,13 @@ from reports.blocks import (
     Section,
     Table,
 )  # fmt: skip
-from reports.decision import headline_of_verdict, label, leading_finalist, smallest_tied
+from reports.decision import (
+    against,
+    headline_of_verdict,
+    label,
+    leading_finalist,
+    smallest_tied,
+)
 from reports.judged_rows import (
     judged_baseline,
     judged_on,
@@ -201,6 +207,14 @@ def next_command(study: StudyRecord) -> Command:
     results = study.verdict.results if study.verdict else None
     if results is None or study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
+    assert study.verdict is not None
+    for other in study.verdict.finalists:
+        if other.is_baseline and against(results, study.leader.name, other.name) == "is beaten by":
+            beating = label(study, other.name)
+            return Command(
+                f"Take the {beating} baseline, which beats the leader, or let more vary",
+                (f"recsweep show {name}",),
+            )
     smallest = smallest_tied(study, results)
     taken = smallest or study.leader
     return Command(

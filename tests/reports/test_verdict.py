@@ -95,9 +95,14 @@ def test_how_the_leader_did_against_the_best_baseline_is_watched(
     make: MakeStudy, off: float, how: str
 ) -> None:
     study = make(compare=False)
-    said = repr(watch_outs(judged(study, {study.ranked[0].number: off})))
+    after = judged(study, {study.ranked[0].number: off})
+    said = repr(watch_outs(after))
     assert (f"{how} matrix factorisation" in said) == (how != "beats")
     assert "was not shown to beat" not in said
+    take = next_command(after).purpose
+    assert take.startswith(
+        "Take the matrix factorisation baseline" if how == "is beaten by" else "Take the leader"
+    )
 
 
 def test_after_a_verdict_an_edge_is_told_of_the_first_of_the_search(study: StudyRecord) -> None:
