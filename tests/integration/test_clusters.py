@@ -78,7 +78,7 @@ def test_a_cluster_that_is_too_small_one_that_hangs_and_one_that_loses_its_head(
     _, said = driver.communicate(timeout=60)
     assert driver.returncode == 7, said
     assert f"Ray is lost: its head at {nodes.address} has not answered" in said
-    assert "go on with: recsweep resume mine" in said
+    assert f"go on with: recsweep resume {folder}" in said
     study = read_study(folder)
     assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.RUNNING]
     assert study.trials[0].stop_reason is StopReason.STALLED
