@@ -72,6 +72,7 @@ def test_a_graph_used_for_other_settings_trains_as_a_fresh_one(config: RankingCo
     assert len(used.graphs) == 1
 
 
+@pytest.mark.slow
 @EVERY_OPTIMIZER
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_optimizer_trains_alike_on_a_used_graph_and_a_fresh_one(
@@ -106,6 +107,7 @@ def test_compiled_its_noise_follows_from_the_seed(data: DeviceData) -> None:
     assert _equal(first, _trained(config, fresh, 1))
 
 
+@pytest.mark.slow
 @EVERY_OPTIMIZER
 def test_a_run_that_was_interrupted_and_restored_equals_one_left_alone(
     optimizer: str, data: DeviceData, tmp_path: Path

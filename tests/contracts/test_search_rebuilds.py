@@ -20,6 +20,8 @@ from experiments.sweep import SearchConfig
 from tests.fake_runner import FakeRunner, Objective
 from tests.made_up_spaces import CONDITIONAL, DEFAULTS, FINITE, overfitter, troubled
 
+pytestmark = pytest.mark.slow
+
 N_TRIALS = 22
 
 

@@ -71,6 +71,7 @@ def run_alone(folder: Path, sweep: SweepConfig) -> tuple[list[object], int]:
     return [outcome(trial) for trial in trials_of(folder)], fuse.n_writes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampler", "pruner"), [("tpe", "median"), ("random", "hyperband"), ("random", "none")]
 )

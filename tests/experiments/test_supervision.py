@@ -59,6 +59,7 @@ def drive(
     return driver
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)]
 )
@@ -72,6 +73,7 @@ def test_a_first_signal_asks_for_a_stop_and_gives_its_code(
     assert (driver.returncode, err) == (exit_code, "")
 
 
+@pytest.mark.slow
 def test_an_alarm_that_ray_set_before_a_stop_does_not_end_it(tmp_path: Path) -> None:
     script = DRIVER.replace(
         '    (folder / "working")', '    signal.alarm(60)\n    (folder / "working")'
@@ -84,6 +86,7 @@ def test_an_alarm_that_ray_set_before_a_stop_does_not_end_it(tmp_path: Path) -> 
     assert out.splitlines() == ["asked by SIGTERM", "0"]
 
 
+@pytest.mark.slow
 def test_a_second_signal_leaves_at_once_with_the_command_to_go_on(tmp_path: Path) -> None:
     driver = drive(tmp_path / "mine", "does not obey")
     driver.send_signal(signal.SIGTERM)
@@ -96,6 +99,7 @@ def test_a_second_signal_leaves_at_once_with_the_command_to_go_on(tmp_path: Path
     assert not StopSwitch(tmp_path / "mine").path.exists()
 
 
+@pytest.mark.slow
 def test_who_does_not_come_to_rest_is_left_behind(tmp_path: Path) -> None:
     driver = drive(tmp_path / "mine", "does not obey", grace_s=0.3)
     driver.send_signal(signal.SIGUSR1)
@@ -120,6 +124,7 @@ except ClusterError as error:
 )
 
 
+@pytest.mark.slow
 def test_a_process_that_is_not_ours_outlives_impatience_and_hung_workers(tmp_path: Path) -> None:
     driver = drive(tmp_path / "mine", "does not obey", grace_s=1.0, script=GUEST)
     driver.send_signal(signal.SIGINT)
@@ -182,6 +187,7 @@ with orderly_signals() as ending:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)]
 )
@@ -195,6 +201,7 @@ def test_a_signal_after_the_trials_waits_for_the_report(
     assert (tmp_path / "mine" / "report").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_one_before_the_trials_ends_the_command_with_its_code(
     tmp_path: Path, number: signal.Signals
@@ -206,6 +213,7 @@ def test_one_before_the_trials_ends_the_command_with_its_code(
     assert not (tmp_path / "mine" / "report").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_begun", [True, False])
 def test_one_while_ray_starts_does_not_wait_for_it(tmp_path: Path, is_begun: bool) -> None:
     folder = tmp_path / "mine"
@@ -219,6 +227,7 @@ def test_one_while_ray_starts_does_not_wait_for_it(tmp_path: Path, is_begun: boo
     assert err.endswith("\nnot begun  the other\n")
 
 
+@pytest.mark.slow
 def test_a_second_one_does_not_wait_for_the_report(tmp_path: Path) -> None:
     command = drive(tmp_path / "mine", "after, twice", script=COMMAND)
     command.send_signal(signal.SIGTERM)
