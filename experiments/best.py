@@ -1,39 +1,13 @@
-"""One trial of a study, taken out of it: chosen, and written as a file to train again."""
+"""One trial of a study as a file that trains it again."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from experiments.config import sweep_to_toml
-from experiments.errors import RequestError
 from experiments.own_code import OwnCode
 from experiments.records import StudyRecord, TrialRecord
 from experiments.sweep import SweepConfig, ranking_values
-from experiments.typed import typed
-
-
-def chosen_trial(study: StudyRecord, number: int | None) -> TrialRecord:
-    """The trial of that number; without one the winner: the leader of the verdict, and before a
-    verdict the best COMPLETE trial.
-
-    Raises:
-        RequestError: there is no such trial, or none is complete.
-    """
-    if number is None:
-        if study.leader is not None:
-            return study.leader
-        if not study.ranked:
-            raise RequestError(
-                f"{study.name} has no complete trial; see them all: "
-                f"recsweep show {typed(study.folder)}"
-            )
-        return study.ranked[0]
-    trial = study.trial(number)
-    if trial is None:
-        raise RequestError(
-            f"{study.name} has no trial {number}; it has {len(study.search_trials)}, from 0"
-        )
-    return trial
 
 
 def single_model(sweep: SweepConfig, study: StudyRecord, trial: TrialRecord) -> SweepConfig:

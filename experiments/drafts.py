@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from experiments.errors import DataProblem, RequestError
 from experiments.toml_text import toml_value
@@ -20,6 +22,9 @@ from recommender.datasets.base import (
 from recommender.datasets.loading import load_dataset
 from recommender.datasets.table import COLUMNS, column_names, read_table
 from recommender.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NAMES = {
     "user": """
@@ -43,6 +48,8 @@ _NAMES = {
 }
 """What columns of each role are called, in lower case and without signs; the surest first."""
 
+_IS_ID = re.compile(r"(?:^|[\W_])[iI][dD]$|[a-z]I[dD]$")
+"""`imdbId`, `store_id`, but not `paid`."""
 _LEAST_SHARE = 0.05
 """Of the rows, that every part of a split by time range should have."""
 _LARGE = 1_000_000
@@ -159,15 +166,14 @@ def _guessed_items(path: Path, item: str) -> tuple[ItemsConfig, tuple[str, ...]]
     kinds: dict[str, list[str]] = {"category": [], "list": [], "number": []}
     left_out: list[str] = []
     for name in columns:
-        kind = None if _plain(name).endswith("id") else _kind(frame[name])
+        kind = None if _IS_ID.search(name) else _kind(frame[name])
         (left_out if kind is None else kinds[kind]).append(name)
     return ItemsConfig(path, key, **{k: tuple(v) for k, v in kinds.items()}), tuple(left_out)
 
 
-def _kind(column: object) -> str | None:
+def _kind(column: pd.Series[Any]) -> str | None:
     import pandas as pd
 
-    assert isinstance(column, pd.Series)
     values = column.dropna()
     if values.empty or values.astype(str).nunique() < 2:
         return None
@@ -186,16 +192,10 @@ def _split(dataset: DatasetConfig) -> tuple[SplitConfig, DatasetDescription]:
         split = SplitConfig("random", train=0.8, validation=0.1)
         return split, load_dataset(dataset, split).description
     by_range, by_order = SplitConfig("time-range"), SplitConfig("time-fraction")
-    try:
+    with contextlib.suppress(DataError):  # what is wrong with more than the split is told below
         description = load_dataset(dataset, by_range).description
-    except DataError as error:
-        if not any("split time-range leaves no row" in problem for problem in error.problems):
-            raise
-    else:
-        if (
-            min(p.n_rows for p in description.parts.values())
-            >= _LEAST_SHARE * description.n_ratings
-        ):
+        least = min(part.n_rows for part in description.parts.values())
+        if least >= _LEAST_SHARE * description.n_ratings:
             return by_range, description
     return by_order, load_dataset(dataset, by_order).description
 
@@ -209,7 +209,8 @@ seed = 42                           # every random choice follows from it
 [dataset]
 path = {path}
 columns = {columns}
-{items}{duplicates}features = {features}
+{items}features = {features}
+duplicates = {duplicates}               # of pairs that are rated more than once; or "refuse"
 # rating_range = {range}            # what a rating can be; unsaid: what was seen
 
 [split]
@@ -261,9 +262,6 @@ def _text(
         features = {kind: names for kind, names in kinds.items() if names}
         entries = {"path": beside(known.path), "key": known.key, **features}
         items = f"items = {toml_value(entries)}\n"
-    duplicates = ""
-    if any("rate a user-item pair again" in note for note in description.notes):
-        duplicates = f"duplicates = {toml_value(dataset.duplicates)}\n"
     low, high = description.rating_range
     return _SWEEP.format(
         file=target.name,
@@ -272,7 +270,7 @@ def _text(
         path=toml_value(beside(table)),
         columns=toml_value(dict(dataset.columns)),
         items=items,
-        duplicates=duplicates,
+        duplicates=toml_value(dataset.duplicates),
         features=toml_value(description.features),
         range=f"[{low:g}, {high:g}]",
         method=_METHODS[split.method],

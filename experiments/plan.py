@@ -100,8 +100,8 @@ def plan_sweep(
     epochs = _expected_epochs(search.max_epochs, search.patience, search.pruner)
     epoch_s = _mean_epoch_s(config, dataset.train.n_rows)
     rounds = -(-search.trials // n_workers)
-    fixed = default_values(config)
-    is_compiled = fixed["jit_compile"] is True
+    defaults = default_values(config)
+    is_compiled = defaults["jit_compile"] is True
     build_s = _BUILD_S + (_COMPILE_S if is_compiled else 0)
     assumptions = [
         f"{_START_S:.0f} s to start, {build_s:g} s to build a model and {epoch_s:.2g} s an epoch: "
@@ -112,7 +112,7 @@ def plan_sweep(
     ]
     if n_gpus:
         assumptions.append("on a GPU nothing was measured: the time is that of cores")
-        batch_size = fixed["batch_size"]
+        batch_size = defaults["batch_size"]
         n_steps = epochs * dataset.train.n_rows / batch_size if isinstance(batch_size, int) else 0
         if not is_compiled and n_steps > _STEPS_TO_COMPILE:
             assumptions.append(

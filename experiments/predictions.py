@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments import folders
+from experiments.choosing import trial_of
 from experiments.errors import RequestError, StateError
 from experiments.frozen import frozen_sweep
 from experiments.orders import predictions_folder
@@ -50,11 +51,7 @@ def validation_predictions(
         RequestError: there is no such trial, it has no result, or nothing of its model was kept.
         StateError: data or code changed, or the predictions are not those of the record.
     """
-    trial = next((t for t in study.trials if which in (t.number, t.name)), None)
-    if trial is None:
-        raise RequestError(
-            f"{study.name} has no trial {which!r}; it has {len(study.search_trials)}, from 0"
-        )
+    trial = trial_of(study, which)
     if trial.best_rmse is None:
         raise RequestError(f"trial {which} of {study.name} has no result ({trial.state})")
     sweep = frozen_sweep(study.folder)

@@ -5,6 +5,7 @@ TensorFlow is imported when the first model is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from experiments.files import read_json
 from experiments.machine import read_machine
-from experiments.records import TrialRecord
+from experiments.records import PROVENANCE_NAME, TrialRecord
 from experiments.sweep import SweepConfig, model_of
 from recommender.datasets.base import EncodedDataset
 from recommender.runs import Trainer
@@ -51,7 +53,8 @@ class Replicas:
     def __init__(self, folder: Path, sweep: SweepConfig, encoded: EncodedDataset) -> None:
         self._folder = folder
         self._sweep = sweep
-        self._trainer = Trainer(encoded, configure_as_worker)
+        resources = read_json(folder / PROVENANCE_NAME).get("resources")
+        self._trainer = Trainer(encoded, lambda: configure_as_worker(resources))
 
     def run_of(self, trial: TrialRecord) -> Run:
         """A run with the weights of the trial's best epoch.
@@ -82,8 +85,14 @@ class Replicas:
         keep_predictions(self.run_of(trial), self._trainer.dataset, folder)
 
 
-def configure_as_worker() -> None:
-    """Have this process train as a worker does, with one thread: the same numbers to the bit."""
+def configure_as_worker(resources: Mapping[str, Any] | None = None) -> None:
+    """Have this process train as a worker does: the same numbers to the bit.
+
+    Args:
+        resources: of the study, as its provenance has them; None: a GPU where there is one, and one
+            thread.
+    """
     from recommender.runtime import configure_devices
 
-    configure_devices(gpu=read_machine().n_gpus > 0, threads=1)
+    taken = resources or {"gpus": read_machine().n_gpus, "cpus": 1}
+    configure_devices(gpu=bool(taken["gpus"]), threads=max(1, int(taken["cpus"])))

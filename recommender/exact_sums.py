@@ -17,7 +17,7 @@ Tensor = Any
 _POWER_OF_TWO = 0x7F800000
 """The bits of a float32 that say its power of two."""
 _LEAST = 2.0**-100
-"""Numbers this small count as 0 beside those that are not."""
+"""A power of two that can still be divided by, where all numbers are 0 or nearly so."""
 
 
 def exact_sums(values: Tensor, places: Tensor, n_places: Tensor | int) -> Tensor:

@@ -38,7 +38,8 @@ def show(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Where a study stands and its trials; STUDY:17 shows one trial."""
-    from experiments.cli.show import show_json, show_text, trial_json, trial_of, trial_text
+    from experiments.choosing import trial_of
+    from experiments.cli.show import show_json, show_text, trial_json, trial_text
     from experiments.records import read_study
 
     name, number = split_trial(study)
@@ -219,7 +220,8 @@ def best(
 
     The winner is the leader of the verdict; before a verdict, the best trial of the search.
     """
-    from experiments.best import chosen_trial, trial_to_toml
+    from experiments.best import trial_to_toml
+    from experiments.choosing import chosen_trial
     from experiments.frozen import frozen_sweep
     from experiments.records import read_study
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,16 +46,11 @@ def train(
     """Train one model and say its validation RMSE beside the baselines'."""
     from experiments.config import load_sweep
     from experiments.single import train_single
-    from recommender.errors import OwnCodeError
 
     config = load_sweep(file, overrides or [], os.environ)
     if config.space is not None:
         raise RequestError(f"{file} has a [space]: it is a sweep. Run it with: recsweep run {file}")
-    try:
-        for line in train_single(config, save):
-            typer.echo(line)
-    except OwnCodeError as error:
-        raise RequestError(error.log) from error
+    _tell(train_single(config, save))
 
 
 def replay(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
@@ -63,10 +58,9 @@ def replay(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
 
     The winner is the leader of the verdict; before a verdict, the best trial of the search.
     """
-    from experiments.best import chosen_trial
+    from experiments.choosing import chosen_trial
     from experiments.records import read_study
     from experiments.replay import replay_trial
-    from recommender.errors import OwnCodeError
 
     name, number = split_trial(study)
     folder = study_folder(name, root)
@@ -75,8 +69,15 @@ def replay(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     typer.echo(
         f"trial    {record.name}:{trial.number}, {len(trial.epochs)} epochs, seed {trial.seed}"
     )
+    _tell(replay_trial(folder, record, trial))
+
+
+def _tell(training: Iterator[str]) -> None:
+    """Print its lines as they come; an error in the researcher's own code with its traceback."""
+    from recommender.errors import OwnCodeError
+
     try:
-        for line in replay_trial(folder, record, trial):
+        for line in training:
             typer.echo(line)
     except OwnCodeError as error:
         raise RequestError(error.log) from error
@@ -100,7 +101,7 @@ def export(
     optuna:sqlite:///study.db (any Optuna storage) opens in optuna-dashboard, mlflow:FOLDER in
     `mlflow ui --backend-store-uri FOLDER` (with MLFLOW_ALLOW_FILE_STORE=true from MLflow 3 on).
     """
-    from experiments.best import chosen_trial
+    from experiments.choosing import chosen_trial
     from experiments.records import read_study
     from experiments.single import export_trial
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from experiments.cli import wording
 from experiments.crew import read_crew
-from experiments.errors import RequestError
 from experiments.records import (
     Purpose,
     StudyRecord,
@@ -90,16 +89,6 @@ def show_json(study: StudyRecord) -> dict[str, Any]:
         ],
         "trials": [_trial_summary(trial) for trial in _by_rank(study)],
     }
-
-
-def trial_of(study: StudyRecord, number: int) -> TrialRecord:
-    """Raises RequestError where there is no trial of this number."""
-    trial = study.trial(number)
-    if trial is None:
-        raise RequestError(
-            f"{study.name} has no trial {number}; it has {len(study.search_trials)}, from 0"
-        )
-    return trial
 
 
 def trial_text(study: StudyRecord, trial: TrialRecord) -> str:

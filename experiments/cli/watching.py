@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from experiments.choosing import trial_of
 from experiments.cli import wording
-from experiments.cli.show import trial_of, trial_text
+from experiments.cli.show import trial_text
 from experiments.records import EpochRecord, TrialRecord, read_study
 from experiments.watcher import StudyWatcher
 

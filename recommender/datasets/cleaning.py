@@ -240,7 +240,7 @@ def _twice_rated(
 ) -> list[str]:
     """A sentence if pairs are rated more than once; `order` sorts by pair and keeps file order."""
     earlier, later = order[:-1], order[1:]
-    is_again = (user[earlier] == user[later]) & (item[earlier] == item[later])
+    is_again = _rates_again(user[order], item[order])[1:]
     n_again = int(is_again.sum())
     if not n_again:
         return []
@@ -258,15 +258,19 @@ def _twice_rated(
     ]
 
 
+def _rates_again(user: Ints, item: Ints) -> Mask:
+    """Of rows sorted by pair, those that rate the pair of the row before."""
+    is_same = (user[1:] == user[:-1]) & (item[1:] == item[:-1])
+    return np.append(False, is_same)
+
+
 def _once_a_pair(ratings: Ratings, duplicates: Duplicates, name: str) -> Ratings:
     """One row of each pair, of rows that are sorted by pair and, within one, by time.
 
     Raises:
         DataError: they lie in different files, or have no times where the latest is asked for.
     """
-    is_again = np.append(False, np.diff(ratings.user) == 0) & np.append(
-        False, np.diff(ratings.item) == 0
-    )
+    is_again = _rates_again(ratings.user, ratings.item)
     n_again = int(is_again.sum())
     if not n_again:
         return ratings

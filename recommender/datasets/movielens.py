@@ -104,7 +104,8 @@ def _read_100k_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
     """u.data, or one of its splits such as u1.base: user, item, rating, time between tabs."""
     assert dataset.path is not None
     path = path or dataset.path / "u.data"
-    frame = _read_plain(path, sep="\t", n_columns=4, layout="user, item, rating, time between tabs")
+    layout = "user, item, rating, time between tabs"
+    frame = read_plain(path, "ml-100k", sep="\t", n_columns=4, layout=layout)
     frame = frame.set_axis(["user", "item", "rating", "time"], axis=1)
     return RawTable(frame, path.name, "line", 1)
 
@@ -115,7 +116,7 @@ def _read_100k_items(dataset: DatasetConfig) -> RawItems:
 
     assert dataset.path is not None
     path = dataset.path / "u.item"
-    raw = _read_plain(path, sep="|", n_columns=24, layout="24 columns between |")
+    raw = read_plain(path, "ml-100k", sep="|", n_columns=24, layout="24 columns between |")
     flags = raw.iloc[:, 6:].to_numpy()
     is_wrong = ~np.isin(flags, ["0", "1"]).all(axis=1)
     if is_wrong.any():
@@ -130,7 +131,7 @@ def _read_100k_items(dataset: DatasetConfig) -> RawItems:
     return RawItems(RawTable(frame, path.name, "line", 1), {"genres": "list", "year": "number"})
 
 
-def _read_plain(path: Path, *, sep: str, n_columns: int, layout: str) -> pd.DataFrame:
+def read_plain(path: Path, name: str, *, sep: str, n_columns: int, layout: str) -> pd.DataFrame:
     """All columns of a file without a header, as text; every line must have all of them."""
     import pandas as pd
 
@@ -144,7 +145,7 @@ def _read_plain(path: Path, *, sep: str, n_columns: int, layout: str) -> pd.Data
             raise DataError(
                 [
                     f"{path.name}: line {line} has {len(row)} columns instead of {n_columns} "
-                    f"({layout}); is it MovieLens 100K?"
+                    f"({layout}); is it {name}?"
                 ]
             )
     return pd.DataFrame(rows)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from recommender.datasets.base import DatasetConfig
-from recommender.datasets.movielens import FEATURES, folder_problems
+from recommender.datasets.movielens import FEATURES, folder_problems, read_plain
 from recommender.datasets.sources import RawItems, RawTable, Source
 from recommender.datasets.table import read_table
 from recommender.errors import DataError
@@ -72,8 +72,9 @@ def _read_ratings_dat(path: Path, name: str) -> RawTable:
         raise DataError([f"{path.name}: cannot be read: {error}; is it {name}?"]) from error
     is_wrong = frame[[0, 2, 4, 6]].isna().any(axis=1) | frame[[1, 3, 5, 7]].notna().any(axis=1)
     if is_wrong.any():
-        raise _odd_line(
-            path, int(is_wrong.to_numpy().argmax()) + 1, "user::item::rating::time", name
+        line = int(is_wrong.to_numpy().argmax()) + 1
+        raise DataError(
+            [f"{path.name}: line {line} is not user::item::rating::time; is it {name}?"]
         )
     return RawTable(frame[[0, 2, 4, 6]].set_axis(list(_COLUMNS), axis=1), path.name, "line", 1)
 
@@ -85,7 +86,11 @@ def _read_items(dataset: DatasetConfig) -> RawItems:
         columns = ("movieId", "title", "genres")
         raw = read_table(path, columns, columns)
     else:
-        raw = _read_movies_dat(path, dataset.name)
+        # Of a title the year alone is used, so that its encoding, Latin-1 in 1M and UTF-8 in 10M,
+        # does not matter.
+        layout = "item::title::genres"
+        frame = read_plain(path, dataset.name, sep="::", n_columns=3, layout=layout)
+        raw = RawTable(frame, path.name, "line", 1)
     item, title, genres = (raw.frame[column] for column in raw.frame)
     frame = raw.frame.iloc[:, :0].assign(
         item=item,
@@ -93,23 +98,6 @@ def _read_items(dataset: DatasetConfig) -> RawItems:
         year=title.str.extract(_YEAR, expand=False),
     )
     return RawItems(replace(raw, frame=frame), {"genres": "list", "year": "number"})
-
-
-def _read_movies_dat(path: Path, name: str) -> RawTable:
-    import pandas as pd
-
-    # Of a title the year alone is used, so that its encoding, Latin-1 in 1M and UTF-8 in 10M, does
-    # not matter.
-    lines = path.read_text("latin-1").split("\n")
-    rows = [line.rstrip("\r").split("::") for line in (lines if lines[-1] else lines[:-1])]
-    for number, row in enumerate(rows or [[]], start=1):
-        if len(row) != 3:
-            raise _odd_line(path, number, "item::title::genres", name)
-    return RawTable(pd.DataFrame(rows), path.name, "line", 1)
-
-
-def _odd_line(path: Path, number: int, layout: str, name: str) -> DataError:
-    return DataError([f"{path.name}: line {number} is not {layout}; is it {name}?"])
 
 
 def _file(stem: str, name: str) -> str:

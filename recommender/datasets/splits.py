@@ -60,7 +60,8 @@ def split_ratings(ratings: Ratings, split: SplitConfig) -> Parts:
 
 
 def notes_on(ratings: Ratings, parts: Parts, split: SplitConfig) -> list[str]:
-    """What is odd about a split by time: rows of one moment on both sides of a bound."""
+    """What is odd about a split by time: rows of one moment on both sides of a bound, users who are
+    in train alone."""
     if ratings.time is None:
         return []
     if split.method == "leave-last-out":

@@ -242,8 +242,6 @@ def read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]
                 "names of the columns; remove it"
             ]
         )
-    if "::" in header:
-        raise DataError([f"{path.name}: '::' is between its columns; write one tab instead"])
     if not header.strip():
         raise DataError([f"{path.name}: the first line is empty; it must name the columns"])
 
@@ -257,7 +255,10 @@ def read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]
         raise DataError(
             [f"{path.name}: the first line must name the columns and cannot: {error}"]
         ) from error
-    return names(separator), separator, encoding
+    found = names(separator)
+    if len(found) == 1 and "::" in header:
+        raise DataError([f"{path.name}: '::' is between its columns; write one tab instead"])
+    return found, separator, encoding
 
 
 def _open(path: Path) -> BinaryIO:

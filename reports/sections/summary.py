@@ -204,11 +204,10 @@ def next_command(study: StudyRecord) -> Command:
             f"({cost.text})",
             (f"recsweep verdict {name}",),
         )
-    results = study.verdict.results if study.verdict else None
-    if results is None or study.leader is None:
+    verdict = study.verdict
+    if verdict is None or (results := verdict.results) is None or study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
-    assert study.verdict is not None
-    for other in study.verdict.finalists:
+    for other in verdict.finalists:
         if other.is_baseline and against(results, study.leader.name, other.name) == "is beaten by":
             beating = label(study, other.name)
             return Command(

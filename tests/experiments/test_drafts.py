@@ -121,15 +121,17 @@ def test_items_give_features_by_what_their_columns_hold(table: Path) -> None:
             "price": [None, *rng.random(n_items - 1)],
             "currency": "EUR",
             "imdbId": range(n_items),
+            "store_id": range(n_items),
+            "paid": rng.random(n_items),
         }
     ).to_csv(table.parent / "films.csv", index=False)
     sweep, text = _drafted(table, items=table.parent / "films.csv")
     items = sweep.dataset.items
     assert items is not None
     assert (items.key, items.category, items.list, items.number) == (
-        "id", ("colour",), ("genres",), ("price",),
+        "id", ("colour",), ("genres",), ("price", "paid"),
     )  # fmt: skip
-    assert sweep.dataset.features == ("user_id", "item_id", "colour", "genres", "price")
+    assert sweep.dataset.features == ("user_id", "item_id", "colour", "genres", "price", "paid")
     assert 'path = "../films.csv"' in text
 
 

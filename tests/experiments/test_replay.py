@@ -10,8 +10,12 @@ from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.errors import RequestError, StateError
+from experiments.files import read_json, write_json
+from experiments.frozen import frozen_sweep
 from experiments.records import StudyRecord, TrialRecord, read_study
 from experiments.replay import replay_trial
+from experiments.replicas import Replicas
+from experiments.study import load_data
 from tests.in_process import InProcess
 
 pytestmark = pytest.mark.slow
@@ -59,3 +63,27 @@ def test_other_data_are_refused(study: Path, workers: InProcess) -> None:
     changed = replace(record, provenance=record.provenance | {"dataset": data})
     with pytest.raises(StateError, match="the data of small changed"):
         _replayed(changed, record.trials[0])
+
+
+@pytest.mark.parametrize(
+    ("gpus", "cpus", "expected"), [(0.0, 2.5, (False, 2)), (0.25, 0.5, (True, 1))]
+)
+def test_it_trains_on_what_the_study_was_trained_on(
+    study: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gpus: float,
+    cpus: float,
+    expected: tuple[bool, int],
+) -> None:
+    provenance = read_json(study / "provenance.json")
+    provenance["resources"] |= {"gpus": gpus, "cpus": cpus}
+    write_json(study / "provenance.json", provenance)
+    seen = []
+
+    def configure(gpu: bool, threads: int) -> None:
+        seen.append((gpu, threads))
+
+    monkeypatch.setattr("recommender.runtime.configure_devices", configure)
+    sweep = frozen_sweep(study)
+    Replicas(study, sweep, load_data(sweep).encoded)._trainer._configure_once()
+    assert seen == [expected]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.best import chosen_trial
+from experiments.choosing import chosen_trial
 from experiments.errors import RequestError, StateError
 from experiments.records import read_study
 from experiments.single import export_trial, train_single

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from experiments.best import chosen_trial
+from experiments.choosing import chosen_trial
 from experiments.cli.main import app
 from experiments.cli.show import ls_json, ls_text, show_json, show_text, trial_json, trial_text
 from experiments.records import (

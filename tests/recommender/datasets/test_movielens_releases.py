@@ -106,7 +106,7 @@ def test_a_split_of_files_in_the_same_format_is_read(name: str, tmp_path: Path) 
             "movies.dat",
             "::Drama",
             "",
-            "movies.dat: line 2 is not item::title::genres; is it ml-1m?",
+            "movies.dat: line 2 has 2 columns instead of 3 (item::title::genres); is it ml-1m?",
         ),
     ],
 )
