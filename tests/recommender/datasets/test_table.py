@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -407,25 +408,24 @@ def test_lists_in_another_form_are_told_and_lists_of_numbers_refused(tmp_path) -
     assert "genres holds lists of ndarray" in problems(load_table, tmp_path, RATINGS, items=config)
 
 
-def test_a_number_beyond_single_precision_is_refused(tmp_path) -> None:
-    path = tmp_path / "items.csv"
-    items = synthetic_items().assign(year=2000.0)
-    items.loc[7, "year"] = 1e39
+def _one_odd_year(folder: Path, year: float, odd: float) -> tuple[pd.DataFrame, ItemsConfig]:
+    """Items of one year but for one, which no train row rates."""
+    path = folder / "items.csv"
+    items = synthetic_items().assign(year=year)
+    items.loc[7, "year"] = odd
     items.to_csv(path, index=False)
     ratings = RATINGS.sort_values("time", ignore_index=True)
     ratings = ratings[(ratings["item"] != "i7") | (ratings.index > 250)]
-    config = ItemsConfig(path, "item", number=("year",))
+    return ratings, ItemsConfig(path, "item", number=("year",))
+
+
+def test_a_number_beyond_single_precision_is_refused(tmp_path) -> None:
+    ratings, config = _one_odd_year(tmp_path, 2000.0, 1e39)
     assert "feature year: 1e+39 is too far" in problems(load_table, tmp_path, ratings, items=config)
 
 
 def test_a_number_that_is_the_same_in_train_is_not_magnified_elsewhere(tmp_path) -> None:
-    path = tmp_path / "items.csv"
-    items = synthetic_items().assign(year=0.1)
-    items.loc[7, "year"] = 0.2
-    items.to_csv(path, index=False)
-    ratings = RATINGS.sort_values("time", ignore_index=True)
-    ratings = ratings[(ratings["item"] != "i7") | (ratings.index > 250)]
-    config = ItemsConfig(path, "item", number=("year",))
+    ratings, config = _one_odd_year(tmp_path, 0.1, 0.2)
     table = load_table(tmp_path, ratings, items=config).encoded.item_tables["year"]
     assert table.matrix.max() == pytest.approx(0.1)
 
