@@ -163,7 +163,7 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
             "items": dataset.items
             and {
                 key: getattr(dataset.items, key)
-                for key in ("path", "key", "category", "list", "number")
+                for key in ("path", "key", "category", "list", "number", "text")
             },
             "features": dataset.features,
         },

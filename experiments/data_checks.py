@@ -26,7 +26,9 @@ SPLIT_KEYS: dict[SplitMethod | Literal["own"], tuple[str, ...]] = {
     "time-fraction": ("train", "validation"),
     "leave-last-out": (),
     "random": ("train", "validation", "seed"),
+    "folds": ("folds", "fold", "seed"),
     "files": ("train_path", "test_path", "validation_path"),
+    "column": (),
     "own": (),
 }
 """What `[split]` may say beside its method."""
@@ -123,6 +125,7 @@ def _items_config(items: ItemsTable, source: SweepSource) -> ItemsConfig:
         category=tuple(items.category),
         list=tuple(items.list),
         number=tuple(items.number),
+        text=tuple(items.text),
     )
 
 
@@ -138,7 +141,7 @@ def _read_split(raw: Any, source: SweepSource, report: Report) -> SplitConfig | 
         return None
     method = read.method if own is None else "own"
     # A path without method "files" is told by the data's own checks.
-    for key in ("train", "validation", "seed"):
+    for key in ("train", "validation", "seed", "folds", "fold"):
         if key in read.model_fields_set and key not in SPLIT_KEYS[method]:
             told = own.where if own else repr(method)
             report(f"split.{key}", f"means nothing to method {told}; leave it out")
@@ -152,7 +155,9 @@ def _read_split(raw: Any, source: SweepSource, report: Report) -> SplitConfig | 
         own=own,
         train=read.train,
         validation=read.validation,
-        seed=read.seed or 0,
+        seed=read.seed,
+        folds=read.folds,
+        fold=read.fold,
         confirm=read.confirm,
         **paths,
     )

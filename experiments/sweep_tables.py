@@ -51,6 +51,7 @@ class ColumnsTable(Table):
     item: str
     rating: str
     time: str | None = None
+    part: str | None = None
 
 
 class ItemsTable(Table):
@@ -61,6 +62,7 @@ class ItemsTable(Table):
     category: Words = []
     list: Words = []
     number: Words = []
+    text: Words = []
 
 
 class SplitTable(Table):
@@ -69,7 +71,9 @@ class SplitTable(Table):
     method: SplitMethod = "time-range"
     train: Finite = 0.6
     validation: Finite = 0.2
-    seed: Seed | None = None
+    seed: Seed = 0
+    folds: Annotated[int, Ge(3)] = 5
+    fold: Annotated[int, Ge(1)] = 1
     confirm: Finite = 0.0
     train_path: str | None = None
     test_path: str | None = None

@@ -206,7 +206,7 @@ def feature_table(dataset: EncodedDataset, name: str) -> Array:
         raise KeyError(f"no feature {name!r}; features: {known}")
     if table.kind == "number":
         return table.matrix[:, 0]
-    if table.kind == "list":
+    if table.kind in ("list", "text"):
         return table.matrix
     words = np.array([*table.columns, UNSEEN])
     has_none = ~table.matrix.any(axis=1)

@@ -19,9 +19,11 @@ Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Strings = npt.NDArray[np.str_]
 
-SplitMethod = Literal["time-range", "time-fraction", "leave-last-out", "random", "files"]
+SplitMethod = Literal[
+    "time-range", "time-fraction", "leave-last-out", "random", "folds", "files", "column"
+]
 SPLIT_METHODS: tuple[SplitMethod, ...] = get_args(SplitMethod)
-FeatureKind = Literal["list", "category", "number"]
+FeatureKind = Literal["list", "category", "text", "number"]
 Duplicates = Literal["refuse", "latest", "mean"]
 PARTS = ("train", "validation", "test", "confirm")
 """What a row is for; the last only where `split.confirm` asks for it."""
@@ -39,13 +41,15 @@ class ItemsConfig:
     list: tuple[str, ...] = ()
     """Columns with several words each, separated by `|` (Parquet: lists too)."""
     number: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    """Columns with titles or descriptions, of which the most frequent words count."""
 
     def __post_init__(self) -> None:
         _make_paths(self, "path")
 
     @property
     def features(self) -> tuple[str, ...]:
-        return (*self.category, *self.list, *self.number)
+        return (*self.category, *self.list, *self.number, *self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ class DatasetConfig:
     path: Path | None = None
     """The folder of a shipped data set, or the file of one's own table."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Only for a table: which column is `user`, `item`, `rating` and, if any, `time`."""
+    """Only for a table: which column is `user`, `item`, `rating` and, if any, `time`; under the
+    split method `column` also `part`: train, validation or test."""
     rating_range: tuple[float, float] | None = None
     """None: the shipped data set's own, or the lowest and highest rating outside the test part."""
     duplicates: Duplicates = "refuse"
@@ -83,7 +88,12 @@ class SplitConfig:
     validation: float = 0.2
     """The same; the rest is the test."""
     seed: int = 0
-    """Only for `random`."""
+    """Only for `random` and `folds`."""
+    folds: int = 5
+    """Only for `folds`: parts of equal size into which the rows are dealt at random; at least 3."""
+    fold: int = 1
+    """Which of them is the test, from 1 to `folds`; the next one validates, and the first after
+    the last."""
     confirm: float = 0.0
     """Share of the validation users whose validation rows the search never sees; only a verdict
     judges on them. 0: none, and the search's rows are the verdict's, too."""
@@ -103,7 +113,7 @@ class SplitConfig:
         """Whether the data must have times to be split this way."""
         if self.method == "files":
             return self.validation_path is None
-        return self.method not in ("random", "own")
+        return self.method not in ("random", "folds", "column", "own")
 
     @property
     def files(self) -> dict[str, Path]:

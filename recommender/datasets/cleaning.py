@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recommender.datasets.base import Duplicates, Ints, Strings
+from recommender.datasets.base import PARTS, Duplicates, Ints, Strings
 from recommender.datasets.findings import MEND, Findings, Mask, example
 from recommender.datasets.identifiers import identifiers
 from recommender.datasets.sources import N_PLACES_SHOWN, RawTable
@@ -34,8 +34,8 @@ class Ratings:
     rating: npt.NDArray[np.float64]
     time: npt.NDArray[np.int64] | None
     """Seconds since 1970."""
-    file: npt.NDArray[np.int8]
-    """Which of the files read each row comes from."""
+    part: npt.NDArray[np.int8]
+    """Which of `PARTS` the split's files or a column of the table name; all 0 where none does."""
     notes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -72,7 +72,6 @@ def clean(
             problems = _twice_rated(tables, user, item, rating, order)
     if problems:
         raise DataError(problems)
-    sizes = [len(table.frame) for table in tables]
     ratings = Ratings(
         user=user[order],
         item=item[order],
@@ -80,7 +79,7 @@ def clean(
         item_ids=item_ids,
         rating=rating[order],
         time=time[order] if time is not None else None,
-        file=np.repeat(np.arange(len(tables), dtype=np.int8), sizes)[order],
+        part=np.concatenate([p.part for p in parsed])[order],
         notes=tuple(note for found in findings for note in found.notes),
     )
     return _once_a_pair(ratings, duplicates, " and ".join(table.name for table in tables))
@@ -94,6 +93,7 @@ class _Parsed:
     item_ids: list[str]
     rating: npt.NDArray[np.float64]
     time: npt.NDArray[np.int64] | None
+    part: npt.NDArray[np.int8]
 
 
 def _parse(found: Findings, rating_range: tuple[float, float] | None) -> _Parsed:
@@ -118,7 +118,30 @@ def _parse(found: Findings, rating_range: tuple[float, float] | None) -> _Parsed
             "mend them, or set dataset.rating_range",
         )
     time = _seconds(frame["time"], found) if "time" in frame else None
-    return _Parsed(user, user_ids, item, item_ids, rating, time)
+    part = _parts(frame["part"], found) if "part" in frame else np.zeros(len(frame), np.int8)
+    return _Parsed(user, user_ids, item, item_ids, rating, time, part)
+
+
+_PART_WORDS = {
+    **{part: part for part in PARTS[:3]},
+    "training": "train",
+    **dict.fromkeys(("valid", "val", "dev"), "validation"),
+    "testing": "test",
+}
+
+
+def _parts(column: pd.Series[Any], found: Findings) -> npt.NDArray[np.int8]:
+    """Words such as `train` and `Valid` as places in `PARTS`."""
+    codes, words = pd.factorize(column)
+    named = [_PART_WORDS.get(str(word).strip().lower()) for word in words]
+    is_bad = np.array([name is None for name in named], bool)[codes] & (codes >= 0)
+    found.refuse(codes < 0, "parts are missing")
+    found.refuse(
+        is_bad,
+        f"parts are neither {', '.join(PARTS[:2])} nor {PARTS[2]}, such as "
+        f"{example(column, is_bad)}",
+    )
+    return np.array([PARTS.index(name or PARTS[0]) for name in named], np.int8)[codes]
 
 
 def numbers(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
@@ -268,7 +291,7 @@ def _once_a_pair(ratings: Ratings, duplicates: Duplicates, name: str) -> Ratings
     """One row of each pair, of rows that are sorted by pair and, within one, by time.
 
     Raises:
-        DataError: they lie in different files, or have no times where the latest is asked for.
+        DataError: they lie in different parts, or have no times where the latest is asked for.
     """
     is_again = _rates_again(ratings.user, ratings.item)
     n_again = int(is_again.sum())
@@ -281,12 +304,9 @@ def _once_a_pair(ratings: Ratings, duplicates: Duplicates, name: str) -> Ratings
                 'duplicates = "mean"'
             ]
         )
-    if (np.diff(ratings.file) != 0)[is_again[1:]].any():
+    if (np.diff(ratings.part) != 0)[is_again[1:]].any():
         raise DataError(
-            [
-                f"{name}: user-item pairs are rated in more than one of these files; keep each in "
-                "one of them"
-            ]
+            [f"{name}: user-item pairs are rated in more than one part; keep each in one of them"]
         )
     is_last = np.append(~is_again[1:], True)
     rating = ratings.rating[is_last]
@@ -301,7 +321,7 @@ def _once_a_pair(ratings: Ratings, duplicates: Duplicates, name: str) -> Ratings
         item=ratings.item[is_last],
         rating=rating,
         time=None if ratings.time is None else ratings.time[is_last],
-        file=ratings.file[is_last],
+        part=ratings.part[is_last],
         notes=(*ratings.notes, f"{name}: {n_again:,} rows rate a user-item pair again; {did}"),
     )
 

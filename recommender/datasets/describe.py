@@ -167,9 +167,11 @@ def _split_in_words(split: SplitConfig) -> dict[str, Any]:
         return {"method": split.own.where} | confirm
     if split.method == "files":
         return words | {part: path.name for part, path in split.files.items()} | confirm
-    if split.method != "leave-last-out":
+    if split.method in ("time-range", "time-fraction", "random"):
         words |= {"train": split.train, "validation": split.validation}
-    return words | ({"seed": split.seed} if split.method == "random" else {}) | confirm
+    if split.method == "folds":
+        words |= {"folds": split.folds, "fold": split.fold}
+    return words | ({"seed": split.seed} if split.method in ("random", "folds") else {}) | confirm
 
 
 def _ratings_fingerprint(ratings: Ratings) -> str:

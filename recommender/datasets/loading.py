@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -96,9 +95,10 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
         raise DataError([f"{key}: {problem}" for key, problem in missing])
     found: list[str] = []
     tables, ratings = [], None
-    for path in split.files.values() or (None,):
+    for part, path in split.files.items() or ((None, None),):
         with _gathered(found):
-            tables.append(_named_apart(source.read_ratings(dataset, path), path, split))
+            table = source.read_ratings(dataset, path)
+            tables.append(table if part is None else _of_part(table, part, split))
     with _gathered(found):
         if tables:
             known_range = dataset.rating_range or source.rating_range
@@ -136,10 +136,12 @@ def _gathered(problems: list[str]) -> Iterator[None]:
         problems += error.problems
 
 
-def _named_apart(table: RawTable, path: Path | None, split: SplitConfig) -> RawTable:
-    """By its path where another file of the split has the same name."""
-    is_shared = [other.name for other in split.files.values()].count(table.name) > 1
-    return replace(table, name=str(path)) if is_shared else table
+def _of_part(table: RawTable, part: str, split: SplitConfig) -> RawTable:
+    """A file of the split; by its path where another one has the same name."""
+    is_shared = [path.name for path in split.files.values()].count(table.name) > 1
+    name = str(split.files[part]) if is_shared else table.name
+    words = pd.Series(part, table.frame.index, dtype="category")
+    return replace(table, name=name, frame=table.frame.assign(part=words))
 
 
 def _coverage(name: str, item_frame: pd.DataFrame, ratings: Ratings) -> list[str]:
@@ -150,7 +152,7 @@ def _coverage(name: str, item_frame: pd.DataFrame, ratings: Ratings) -> list[str
     n_unknown = int((~is_known).sum())
     if not n_unknown:
         return []
-    return [f"{name}: {n_unknown:,} of {len(is_known):,} rated items are not in it"]
+    return [f"{name} lacks {n_unknown:,} of {len(is_known):,} rated items"]
 
 
 def _observed(ratings: Ratings, parts: Parts) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from recommender.datasets.base import SPLIT_METHODS, DatasetConfig, Duplicates, 
 from recommender.datasets.movielens import ML_100K, MOVIELENS_SMALL
 from recommender.datasets.movielens_releases import RELEASES
 from recommender.datasets.own_source import own_source
-from recommender.datasets.sources import TIME_FEATURES, Problem, Source
+from recommender.datasets.sources import NAME_TIME, TIME_FEATURES, Problem, Source
 from recommender.datasets.table import TABLE
 from recommender.errors import unknown
 
@@ -70,10 +70,22 @@ def problems_with(dataset: DatasetConfig, split: SplitConfig) -> list[Problem]:
             problems.append(("split.method", f"{split.method} needs times; {NAME_TIME}{other}"))
     if dataset.duplicates not in (known := get_args(Duplicates)):
         problems.append(("dataset.duplicates", unknown("way", dataset.duplicates, known)))
-    return problems + _range_problems(dataset) + _split_problems(split)
+    problems += _column_problems(dataset, split) + _range_problems(dataset)
+    return problems + _split_problems(split)
 
 
-NAME_TIME = "name their column: columns = { time = ... }"
+def _column_problems(dataset: DatasetConfig, split: SplitConfig) -> list[Problem]:
+    """Whether a column says the part of each row, and is asked to."""
+    is_asked, is_named = split.method == "column", "part" in dataset.columns
+    if is_asked and dataset.name is not None:
+        return [("split.method", "column is for a table of your own; choose another method")]
+    if is_asked and not is_named:
+        told = "which column holds train, validation or test? columns = { part = ... }"
+        return [("dataset.columns", told)]
+    if is_named and not is_asked and dataset.name is None:
+        told = f"part means nothing to the split method {split.method}; leave it out, or set "
+        return [("dataset.columns", told + 'split.method = "column"')]
+    return []
 
 
 def _name_problems(dataset: DatasetConfig) -> list[Problem]:
@@ -130,14 +142,26 @@ def _split_problems(split: SplitConfig) -> list[Problem]:
         for name, value in shares.items()
         if not isinstance(value, int | float)
     ]
-    if not isinstance(split.seed, int):
-        wrong.append(("split.seed", f"must be a whole number, got {split.seed!r}"))
+    wrong += [
+        (f"split.{name}", f"must be a whole number, got {value!r}")
+        for name, value in (("seed", split.seed), ("folds", split.folds), ("fold", split.fold))
+        if not isinstance(value, int)
+    ]
     if wrong:
         return wrong
     if not 0 <= split.confirm < 1:
         message = "must be at least 0 and below 1, a share of the validation users, got"
         return [("split.confirm", f"{message} {split.confirm:g}"), *_method_problems(split)]
     return _method_problems(split)
+
+
+def _fold_problems(split: SplitConfig) -> list[Problem]:
+    if split.folds < 3:
+        told = f"must be at least 3: one tests, one validates, one trains, got {split.folds}"
+        return [("split.folds", told)]
+    if not 1 <= split.fold <= split.folds:
+        return [("split.fold", f"must lie from 1 to {split.folds}, got {split.fold}")]
+    return []
 
 
 def _method_problems(split: SplitConfig) -> list[Problem]:
@@ -168,6 +192,8 @@ def _method_problems(split: SplitConfig) -> list[Problem]:
                 "sealed test; together they must stay under 1",
             )
         )
+    if split.method == "folds":
+        problems += _fold_problems(split)
     if split.seed < 0:
         problems.append(("split.seed", f"must be at least 0, got {split.seed}"))
     return problems

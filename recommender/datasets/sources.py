@@ -16,6 +16,7 @@ Problem = tuple[str, str]
 """The key in the sweep file (`dataset.columns`), and what is wrong with its cure."""
 
 TIME_FEATURES = ("hour_of_day", "day_of_week")
+NAME_TIME = "name their column: columns = { time = ... }"
 
 N_PLACES_SHOWN = 5
 """How many lines a message about bad rows names."""
@@ -55,6 +56,6 @@ class Source:
     problems: Callable[[DatasetConfig, Mapping[str, Path]], list[Problem]]
     """What is wrong before reading; with the files of the split by part, where there are any."""
     read_ratings: Callable[[DatasetConfig, Path | None], RawTable]
-    """Columns `user`, `item`, `rating` and, where there are times, `time`; of a file of the split,
-    where one is given."""
+    """Columns `user`, `item`, `rating`, where there are times `time`, and `part` where the table
+    says it; of a file of the split, where one is given."""
     read_items: Callable[[DatasetConfig], RawItems | None]

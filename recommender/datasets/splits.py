@@ -10,6 +10,7 @@ import numpy.typing as npt
 from recommender.datasets.base import PARTS, Ints, SplitConfig
 from recommender.datasets.cleaning import Ratings
 from recommender.datasets.own_split import labelled
+from recommender.datasets.sources import NAME_TIME
 from recommender.errors import DataError
 
 TRAIN, VALIDATION, TEST, CONFIRM = range(len(PARTS))
@@ -22,7 +23,7 @@ Times = npt.NDArray[np.int64]
 LAST_OF_USERS = 2
 """Ratings that `leave-last-out` takes from the end of each user's who has more."""
 LAST_OF_TRAIN = 0.1
-"""What `files` without a validation file takes from the end of the train file."""
+"""What `files` and `column` without validation rows take from the end of the train rows."""
 
 
 def split_ratings(ratings: Ratings, split: SplitConfig) -> Parts:
@@ -40,12 +41,13 @@ def split_ratings(ratings: Ratings, split: SplitConfig) -> Parts:
     elif split.method == "leave-last-out":
         parts = _by_last_of_users(ratings.user, time)
     elif split.method == "random":
-        shuffled = np.random.default_rng(split.seed).permutation(len(ratings))
-        parts = _by_rank(shuffled, split.train, split.validation)
+        parts = _by_rank(_shuffled(ratings, split), split.train, split.validation)
+    elif split.method == "folds":
+        parts = _by_fold(_shuffled(ratings, split), split.folds, split.fold)
     elif split.own is not None:
         parts = labelled(split.own, ratings)
     else:
-        parts = _by_file(ratings.file, time, has_validation=split.validation_path is not None)
+        parts = _as_given(ratings)
     empty = [PARTS[part] for part in (TRAIN, VALIDATION, TEST) if not (parts == part).any()]
     if empty and split.own is not None:
         raise DataError([f"{split.own.where} leaves no row for {' and '.join(empty)}"])
@@ -54,6 +56,8 @@ def split_ratings(ratings: Ratings, split: SplitConfig) -> Parts:
         cure = {
             "files": "add rows, or give split.validation_path",
             "leave-last-out": "take another method: it needs three ratings of a user",
+            "folds": "add rows, or take fewer folds",
+            "column": "it must say train and test, and had better say validation, too",
         }.get(split.method, "change split.train and split.validation, or the method")
         raise DataError([f"{told} out of {len(ratings):,} ratings{_span(ratings)}; {cure}"])
     return _with_confirm(ratings, parts, split) if split.confirm else parts
@@ -66,14 +70,15 @@ def notes_on(ratings: Ratings, parts: Parts, split: SplitConfig) -> list[str]:
         return []
     if split.method == "leave-last-out":
         n_few = int((np.bincount(ratings.user) < LAST_OF_USERS + 1).sum())
-        told = f"{n_few:,} users have fewer than three ratings and are in train alone"
+        told = f"in train alone are users with fewer than three ratings: {n_few:,}"
         return [told] if n_few else []
-    if split.method not in ("time-fraction", "files"):
-        return []
+    bounds = {
+        "time-fraction": [(TRAIN, VALIDATION), (VALIDATION, TEST)],
+        "files": [(TRAIN, VALIDATION)],
+        "column": [(TRAIN, VALIDATION)],
+    }.get(split.method, [])
     notes = []
-    for earlier, later in ((TRAIN, VALIDATION), (VALIDATION, TEST)):
-        if split.method == "files" and (later == TEST or split.validation_path is not None):
-            continue
+    for earlier, later in bounds if not (ratings.part == VALIDATION).any() else []:
         of_earlier, of_later = (
             ratings.time[without_confirm(parts) == part] for part in (earlier, later)
         )
@@ -156,6 +161,18 @@ def _by_rank(order: npt.NDArray[np.intp], train: float, validation: float) -> Pa
     return parts
 
 
+def _shuffled(ratings: Ratings, split: SplitConfig) -> npt.NDArray[np.int64]:
+    return np.random.default_rng(split.seed).permutation(len(ratings))
+
+
+def _by_fold(order: npt.NDArray[np.int64], folds: int, fold: int) -> Parts:
+    """One of the folds, counted from 1, as test and the next as validation."""
+    parts = np.full(len(order), TRAIN, np.int8)
+    parts[order[fold - 1 :: folds]] = TEST
+    parts[order[fold % folds :: folds]] = VALIDATION
+    return parts
+
+
 def _by_last_of_users(user: Ints, time: Times) -> Parts:
     """Of each user the last rating for the test and the one before for the validation."""
     in_order = _in_order(time)
@@ -170,11 +187,23 @@ def _by_last_of_users(user: Ints, time: Times) -> Parts:
     return parts
 
 
-def _by_file(file: npt.NDArray[np.int8], time: Times, *, has_validation: bool) -> Parts:
-    """Files in the order train, test, validation; without the last, the latest train rows."""
-    parts = np.array([TRAIN, TEST, VALIDATION], np.int8)[file]
-    if not has_validation:
-        rows = np.flatnonzero(parts == TRAIN)
-        by_time = rows[_in_order(time[rows])]
-        parts[by_time[len(rows) - round(LAST_OF_TRAIN * len(rows)) :]] = VALIDATION
+def _as_given(ratings: Ratings) -> Parts:
+    """As files or a column say; where they name no validation rows, the latest train rows are.
+
+    Raises:
+        DataError: a column names none, and there are no times.
+    """
+    parts = ratings.part.copy()
+    if (parts == VALIDATION).any():
+        return parts
+    if ratings.time is None:
+        raise DataError(
+            [
+                "columns.part names no validation rows, and without times none are the latest of "
+                f"train; call some of them validation, or {NAME_TIME}"
+            ]
+        )
+    rows = np.flatnonzero(parts == TRAIN)
+    by_time = rows[_in_order(ratings.time[rows])]
+    parts[by_time[len(rows) - round(LAST_OF_TRAIN * len(rows)) :]] = VALIDATION
     return parts

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recommender.datasets.base import DatasetConfig, FeatureKind
 from recommender.datasets.sources import (
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("user", "item", "rating", "time")
+ROLES = (*COLUMNS, "part")
+MOST_WORDS = 1_000
+"""Of a column of texts: so many words at most, those that most items have, and two at least."""
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
@@ -97,16 +102,16 @@ def _check_file(path: Path) -> None:
 
 def _problems(dataset: DatasetConfig, files: Mapping[str, Path]) -> list[Problem]:
     problems: list[Problem] = [
-        ("dataset.columns", unknown("column role", role, COLUMNS))
+        ("dataset.columns", unknown("column role", role, ROLES))
         for role in dataset.columns
-        if role not in COLUMNS
+        if role not in ROLES
     ]
     problems += [
         ("dataset.columns", f"which column holds the {role}? columns = {{ {role} = ... }}")
         for role in COLUMNS[:3]
         if role not in dataset.columns
     ]
-    named = [dataset.columns[role] for role in COLUMNS if role in dataset.columns]
+    named = [dataset.columns[role] for role in ROLES if role in dataset.columns]
     problems += [
         ("dataset.columns", f"column {name!r} cannot play more than one role")
         for name in dict.fromkeys(named)
@@ -167,10 +172,9 @@ def _features(dataset: DatasetConfig) -> tuple[str, ...]:
 def _read_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
     path = path or dataset.path
     assert path is not None
-    columns = {role: dataset.columns[role] for role in COLUMNS if role in dataset.columns}
-    raw = read_table(
-        path, tuple(dict.fromkeys(columns.values())), (columns["user"], columns["item"])
-    )
+    columns = {role: dataset.columns[role] for role in ROLES if role in dataset.columns}
+    texts = [columns[role] for role in ("user", "item", "part") if role in columns]
+    raw = read_table(path, tuple(dict.fromkeys(columns.values())), texts)
     return replace(raw, frame=_renamed(raw.frame, columns))
 
 
@@ -178,15 +182,33 @@ def _read_items(dataset: DatasetConfig) -> RawItems | None:
     items = dataset.items
     if items is None:
         return None
-    raw = read_table(
-        items.path, (items.key, *items.features), (items.key, *items.category, *items.list)
-    )
+    texts = (items.key, *items.category, *items.list, *items.text)
+    raw = read_table(items.path, (items.key, *items.features), texts)
     columns = {"item": items.key} | {name: name for name in items.features}
+    frame = _renamed(raw.frame, columns)
+    for name in items.text:
+        frame[name] = frequent_words(frame[name])
     kinds: dict[str, FeatureKind] = {}
     kinds |= dict.fromkeys(items.category, "category")
     kinds |= dict.fromkeys(items.list, "list")
     kinds |= dict.fromkeys(items.number, "number")
-    return RawItems(replace(raw, frame=_renamed(raw.frame, columns)), kinds)
+    kinds |= dict.fromkeys(items.text, "text")
+    return RawItems(replace(raw, frame=frame), kinds)
+
+
+def frequent_words(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """Of each text its words, in lower case, that are among the frequent ones of all texts."""
+    import pandas as pd
+
+    words_of = [sorted(set(_WORD.findall(str(text).lower()))) for text in texts.fillna("")]
+    n_texts = Counter(word for words in words_of for word in words)
+    by_count = sorted(n_texts, key=lambda word: (-n_texts[word], word))
+    known = {word for word in by_count[:MOST_WORDS] if n_texts[word] > 1}
+    kept = [[word for word in words if word in known] for words in words_of]
+    return pd.Series(kept, texts.index, dtype=object)
+
+
+_WORD = re.compile(r"[^\W_]+")
 
 
 def _renamed(frame: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:

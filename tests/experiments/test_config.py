@@ -183,6 +183,7 @@ def test_problems_found_elsewhere_are_told_with_those_of_the_file(file: Path) ->
         ("dataset.columns={user='u', rating='r'}", "dataset.columns.item", "is missing"),
         ("split.method=random-ish", "split.method", "unknown method 'random-ish'; did you mean"),
         ("split.seed=3", "split.seed", "means nothing to method 'time-range'"),
+        ("split.fold=3", "split.fold", "means nothing to method 'time-range'"),
         ("split.train=0.9", "split.validation", "test"),
         ("split.train=high", "split.train", "must be a number, got 'high'"),
         ("compare.dimension=dropout", "compare.dimension", "must be a choice that every trial"),
@@ -384,7 +385,11 @@ def _sweeps(draw: st.DrawFn) -> dict[str, Any]:
         "space": draw(st.sampled_from(spaces)),
         "split": draw(
             st.sampled_from(
-                ["time-fraction", {"method": "random", "seed": 3, "train": 0.5, "validation": 0.25}]
+                [
+                    "time-fraction",
+                    {"method": "random", "seed": 3, "train": 0.5, "validation": 0.25},
+                    {"method": "folds", "folds": 10, "fold": 4},
+                ]
             )
         ),
         "model": {"batch_size": draw(st.integers(1, 4096)), "biases": draw(st.booleans())},

@@ -122,7 +122,7 @@ def test_a_pair_in_two_files_is_refused_whatever_becomes_of_duplicates(tmp_path)
     RATINGS[:200].to_csv(tmp_path / "train.csv", index=False)
     RATINGS[199:].to_csv(tmp_path / "test.csv", index=False)
     split = SplitConfig("files", train_path=tmp_path / "train.csv", test_path=tmp_path / "test.csv")
-    with pytest.raises(DataError, match="in more than one of these files"):
+    with pytest.raises(DataError, match="in more than one part"):
         load_table(tmp_path, RATINGS, split, path=None, duplicates="mean")
 
 

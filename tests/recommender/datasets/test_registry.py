@@ -65,7 +65,7 @@ def test_a_sound_configuration_has_no_problems(table: Path) -> None:
         (DatasetConfig(path=Path("nowhere.csv"), columns=NAMES), "nowhere.csv is not there"),
         (
             DatasetConfig(path=Path("x.csv"), columns={"user": "user", "movie": "item"}),
-            "dataset.columns: unknown column role 'movie'; known: item, rating, time, user",
+            "dataset.columns: unknown column role 'movie'; known: item, part, rating, time, user",
         ),
         (
             DatasetConfig(path=Path("x.csv"), columns={"user": "a", "item": "a"}),
@@ -89,6 +89,10 @@ def test_a_wrong_dataset_is_told_with_its_key(dataset: DatasetConfig, message: s
         (SplitConfig(train=0.8), "split.validation: train 0.8 and validation 0.2 leave nothing"),
         (SplitConfig(validation=float("nan")), "split.validation: must lie between 0 and 1"),
         (SplitConfig("random", seed=-1), "split.seed: must be at least 0, got -1"),
+        (SplitConfig("folds", folds=2), "split.folds: must be at least 3"),
+        (SplitConfig("folds", fold=6), "split.fold: must lie from 1 to 5, got 6"),
+        (SplitConfig("folds", fold=0), "split.fold: must lie from 1 to 5, got 0"),
+        (SplitConfig("column"), "split.method: column is for a table of your own"),
         (SplitConfig(test_path=Path("x")), "split.test_path: is only for the split method files"),
         (SplitConfig("files"), "split.train_path: is missing"),
         (
@@ -109,6 +113,13 @@ def test_times_must_be_named_where_split_or_features_need_them(table: Path) -> N
     lines = told(dataset)
     assert any(line.startswith("dataset.features: hour_of_day needs times") for line in lines)
     assert any(line.startswith("split.method: time-range needs times") for line in lines)
+
+
+def test_a_column_of_parts_is_named_where_the_split_asks_for_it_and_nowhere_else(table) -> None:
+    (line,) = told(DatasetConfig(path=table, columns=NAMES), SplitConfig("column"))
+    assert line.startswith("dataset.columns: which column holds train, validation or test?")
+    (line,) = told(DatasetConfig(path=table, columns=NAMES | {"part": "extra"}))
+    assert line.startswith("dataset.columns: part means nothing to the split method time-range")
 
 
 def test_missing_columns_are_told_with_a_guess(table: Path) -> None:

@@ -11,11 +11,11 @@ from recommender.datasets.base import Ints, SplitConfig
 from recommender.datasets.cleaning import Ratings
 from recommender.datasets.splits import TEST, TRAIN, VALIDATION, notes_on, split_ratings
 from recommender.errors import DataError
-from tests.recommender.datasets.tables import load_table
+from tests.recommender.datasets.tables import NAMES, load_table, load_text
 from tests.synthetic import synthetic_ratings
 
 
-def ratings_at(times: list[int], files: list[int] | None = None) -> Ratings:
+def ratings_at(times: list[int], parts: list[int] | None = None) -> Ratings:
     n = len(times)
     codes: Ints = np.arange(n, dtype=np.int32)
     ids = np.array([f"{i:04}" for i in range(n)])
@@ -26,7 +26,7 @@ def ratings_at(times: list[int], files: list[int] | None = None) -> Ratings:
         item_ids=ids,
         rating=np.ones(n),
         time=np.array(times, np.int64),
-        file=np.array(files or [0] * n, np.int8),
+        part=np.array(parts or [TRAIN] * n, np.int8),
         notes=(),
     )
 
@@ -62,7 +62,7 @@ def test_the_last_rating_of_each_user_is_left_out_and_the_one_before_validates()
         TRAIN, TEST, TRAIN, VALIDATION, TRAIN, TRAIN, TEST, VALIDATION, TRAIN,
     ]  # fmt: skip
     (note,) = notes_on(ratings, parts, split)
-    assert note == "1 users have fewer than three ratings and are in train alone"
+    assert note == "in train alone are users with fewer than three ratings: 1"
 
 
 def test_which_of_a_user_s_ratings_of_one_moment_is_last_does_not_follow_the_item_s_id() -> None:
@@ -92,7 +92,7 @@ def test_a_random_split_is_the_seed_s() -> None:
 def test_files_keep_their_parts(tmp_path) -> None:
     path = tmp_path / "x.csv"
     split = SplitConfig("files", train_path=path, test_path=path, validation_path=path)
-    parts = split_ratings(ratings_at([0] * 4, [0, 1, 2, 0]), split)
+    parts = split_ratings(ratings_at([0] * 4, [TRAIN, TEST, VALIDATION, TRAIN]), split)
     assert parts.tolist() == [TRAIN, TEST, VALIDATION, TRAIN]
 
 
@@ -100,8 +100,62 @@ def test_without_a_validation_file_the_latest_tenth_of_train_validates(tmp_path)
     path = tmp_path / "x.csv"
     split = SplitConfig("files", train_path=path, test_path=path)
     times = [*range(20, 0, -1), 100]
-    parts = split_ratings(ratings_at(times, [0] * 20 + [1]), split)
+    parts = split_ratings(ratings_at(times, [TRAIN] * 20 + [TEST]), split)
     assert parts.tolist() == [VALIDATION, VALIDATION, *[TRAIN] * 18, TEST]
+
+
+def test_each_row_is_the_test_of_one_fold_and_validates_in_one() -> None:
+    ratings = ratings_at([0] * 11)
+    folds = np.array(
+        [split_ratings(ratings, SplitConfig("folds", folds=4, fold=n)) for n in (1, 2, 3, 4)]
+    )
+    for part in (VALIDATION, TEST):
+        assert ((folds == part).sum(axis=0) == 1).all()
+        assert set((folds == part).sum(axis=1)) == {2, 3}
+    assert np.array_equal(folds[0] == VALIDATION, folds[1] == TEST)
+    assert np.array_equal(folds[3] == VALIDATION, folds[0] == TEST)
+    other = split_ratings(ratings, SplitConfig("folds", folds=4, seed=1))
+    assert other.tolist() != folds[0].tolist()
+
+
+WITH_PART = NAMES | {"part": "set"}
+BY_COLUMN = SplitConfig("column")
+
+
+def test_a_column_says_the_part_of_each_row(tmp_path) -> None:
+    text = "user,item,rating,time,set\na,x,1,9,train\nb,x,2,8, Val\na,y,3,7,TEST\nb,y,4,6,train\n"
+    loaded = load_text(tmp_path, text, BY_COLUMN, columns=WITH_PART)
+    assert sorted(loaded.encoded.train.rating) == [1, 4]
+    assert loaded.encoded.validation.rating.tolist() == [2]
+    assert loaded.description.split == {"method": "column"}
+    assert loaded.description.test.n_rows == 1
+
+
+def test_where_a_column_names_no_validation_rows_the_latest_of_train_are(tmp_path) -> None:
+    rows = [f"u{i},x{i},{1 + i % 5},{i},{'test' if i == 3 else 'train'}" for i in range(11)]
+    text = "\n".join(["user,item,rating,time,set", *rows])
+    loaded = load_text(tmp_path, text, BY_COLUMN, columns=WITH_PART)
+    assert (loaded.encoded.validation.rating.tolist(), loaded.description.test.n_rows) == ([1], 1)
+    without = {role: name for role, name in WITH_PART.items() if role != "time"}
+    with pytest.raises(DataError, match=r"columns\.part names no validation rows"):
+        load_text(tmp_path, text, BY_COLUMN, columns=without)
+
+
+def test_other_words_than_parts_are_refused_with_their_lines(tmp_path) -> None:
+    text = "user,item,rating,time,set\na,x,1,9,train\nb,x,2,8,holdout\na,y,3,7,\n"
+    with pytest.raises(DataError) as refused:
+        load_text(tmp_path, text, BY_COLUMN, columns=WITH_PART)
+    assert refused.value.problems == [
+        "ratings.csv: 1 parts are missing (line 4); mend or remove them",
+        "ratings.csv: 1 parts are neither train, validation nor test, such as 'holdout' (line 3); "
+        "mend or remove them",
+    ]
+
+
+def test_a_column_without_test_rows_is_refused(tmp_path) -> None:
+    text = "user,item,rating,time,set\na,x,1,9,train\nb,x,2,8,validation\n"
+    with pytest.raises(DataError, match=r"column leaves no row for test .*; it must say train and"):
+        load_text(tmp_path, text, BY_COLUMN, columns=WITH_PART)
 
 
 def test_a_part_without_rows_is_refused_by_name() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from recommender.datasets.base import DatasetConfig, ItemsConfig, SplitConfig
 from recommender.datasets.loading import load_dataset
+from recommender.datasets.table import MOST_WORDS, frequent_words
 from recommender.errors import DataError
 from tests.recommender.datasets.tables import NAMES, load_table, load_text
 from tests.synthetic import synthetic_items, synthetic_ratings
@@ -199,6 +200,26 @@ def test_lists_of_parquet_are_words(tmp_path) -> None:
     assert encoded.item_tables["genres"].columns == ("Action", "Comedy", "Drama")
 
 
+def test_of_texts_the_words_of_more_than_one_item_count(tmp_path) -> None:
+    items_path = tmp_path / "items.csv"
+    titles = ["Toy Story (1995)", "toy soldiers", None, "Story, the 2nd: toy"]
+    items = pd.DataFrame({"item": [f"i{i}" for i in range(4)], "title": titles})
+    items.to_csv(items_path, index=False)
+    config = ItemsConfig(items_path, "item", text=("title",))
+    encoded = load_table(tmp_path, RATINGS, items=config).encoded
+    table = encoded.item_tables["title"]
+    assert (table.kind, table.columns) == ("text", ("story", "toy"))
+    rows = [1 + int(np.flatnonzero(encoded.catalog == f"i{i}")[0]) for i in range(4)]
+    assert table.matrix[rows].tolist() == [[1, 1], [0, 1], [0, 0], [1, 1]]
+
+
+def test_of_many_words_the_most_frequent_count() -> None:
+    texts = pd.Series([f"all half{i % 2} w{i % 1500}" for i in range(3_000)])
+    words = frequent_words(texts)
+    assert len({word for row in words for word in row}) == MOST_WORDS
+    assert set(words[0]) == {"all", "half0", "w0"}
+
+
 def test_a_missing_number_counts_as_the_mean(tmp_path) -> None:
     items_path = tmp_path / "items.csv"
     items = synthetic_items().astype({"year": object})
@@ -215,7 +236,7 @@ def test_rated_items_without_features_are_told(tmp_path) -> None:
     synthetic_items()[:15].to_csv(items_path, index=False)
     config = ItemsConfig(items_path, "item", number=("year",))
     loaded = load_table(tmp_path, RATINGS, items=config)
-    assert loaded.description.notes == ("items.csv: 5 of 20 rated items are not in it",)
+    assert loaded.description.notes == ("items.csv lacks 5 of 20 rated items",)
 
 
 @pytest.mark.parametrize(
