@@ -112,7 +112,7 @@ CASES = [
     Case(
         "unknown-split",
         with_space('[split]\nmethod = "tim-range"\n'),
-        "14 split.method: unknown method 'tim-range'; did you mean 'time-range'? Known: files,",
+        "14 split.method: unknown method 'tim-range'; did you mean 'time-range'? Known: column,",
     ),
     Case(
         "no-trials",

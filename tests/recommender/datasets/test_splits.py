@@ -145,7 +145,7 @@ def test_other_words_than_parts_are_refused_with_their_lines(tmp_path) -> None:
     text = "user,item,rating,time,set\na,x,1,9,train\nb,x,2,8,holdout\na,y,3,7,\n"
     with pytest.raises(DataError) as refused:
         load_text(tmp_path, text, BY_COLUMN, columns=WITH_PART)
-    assert refused.value.problems == [
+    assert list(refused.value.problems) == [
         "ratings.csv: 1 parts are missing (line 4); mend or remove them",
         "ratings.csv: 1 parts are neither train, validation nor test, such as 'holdout' (line 3); "
         "mend or remove them",
