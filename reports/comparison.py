@@ -15,6 +15,7 @@ import pandas as pd
 
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
+from reports.arms_across import arms_across
 from reports.blocks import Block, Column, Headline, Note, Row, Section, Table, Text
 from reports.changes import changes, recorded_changes
 from reports.described import described
@@ -80,6 +81,8 @@ def comparison_sections(studies: Sequence[StudyRecord]) -> dict[str, Section]:
     sections = {"summary": _summary(studies, groups)}
     if (pictures := side_by_side(studies)) is not None:
         sections["side-by-side"] = pictures
+    if (arms := arms_across(studies)) is not None:
+        sections["arms"] = arms
     shared = [group for group in groups if len(group) > 1]
     for i, group in enumerate(shared, start=1):
         title = "Ranked together" if len(shared) == 1 else f"Ranked together: group {i}"

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.records import BaselineRecord, StudyRecord, TrialState, read_study
-from reports.blocks import Headline, Table
+from reports.blocks import Headline, Table, Text
 from reports.changes import changes
 from reports.comparison import comparison_sections, studies_by_rows, write_comparison
 from reports.comparison_figures import StudyGaps, best_so_far
@@ -221,3 +221,41 @@ def test_the_command_compares_several_studies_and_reports_one(
     assert Path(compared[0]) == tmp_path / "compared" / "first-vs-second" / "comparison.html"
     assert "first · second" in Path(compared[0]).read_text("utf-8")
     assert Path(lines("first", "first")[0]) == tmp_path / "first" / "report" / "report.html"
+
+
+def _arms_text_and_table(studies: tuple[StudyRecord, ...]) -> tuple[str, Table]:
+    text, table, _ = comparison_sections(studies)["arms"].blocks
+    assert isinstance(text, Text)
+    assert isinstance(table, Table)
+    return text.text, table
+
+
+def test_the_arms_of_studies_that_compare_the_same_stand_study_by_study(
+    two: tuple[StudyRecord, StudyRecord],
+) -> None:
+    text, table = _arms_text_and_table(two)
+    assert [row.cells[0] for row in table.rows] == ["first", "second"]
+    for study, row in zip(two, table.rows, strict=True):
+        bias = study.baseline("bias")
+        assert bias is not None
+        for arm, cell in zip(("plain", "dcn"), row.cells[1:3], strict=True):
+            best = min(t.best_rmse for t in study.ranked if t.arm == arm and t.best_rmse)
+            assert cell == f"{best - bias.val_rmse:+.4f}".replace("-", "−")
+    assert "After a verdict: none yet in 2." in text
+
+
+def test_what_the_verdicts_decided_is_counted_by_arm(two: tuple[StudyRecord, ...]) -> None:
+    best = {arm: next(t.number for t in two[0].ranked if t.arm == arm) for arm in ("plain", "dcn")}
+    decided = judged(two[0], {best["plain"]: 0.3, best["dcn"]: 0.0})
+    text, table = _arms_text_and_table((decided, two[1]))
+    assert "After a verdict: decided for dcn in 1, none yet in 1." in text
+    assert table.rows[0].cells[3].startswith("dcn beats plain by")
+
+
+def test_studies_that_share_fewer_than_two_arms_ask_no_question_together(
+    two: tuple[StudyRecord, StudyRecord],
+) -> None:
+    only_plain = tuple(t for t in two[1].trials if t.arm == "plain")
+    assert "arms" not in comparison_sections((two[0], replace(two[1], trials=only_plain)))
+    unasked = {key: value for key, value in two[1].sweep.items() if key != "compare"}
+    assert "arms" not in comparison_sections((two[0], replace(two[1], sweep=unasked)))
