@@ -10,6 +10,8 @@ from reports import numbers, ranking
 from reports.blocks import Block, Column, Note, Row, Section, Table, Text
 from reports.decision import arm_of, deciding_pair, headline_of_verdict
 
+NONE_YET = "none yet"
+
 
 def arms_across(studies: Sequence[StudyRecord]) -> Section | None:
     """None where no two studies compare the same dimension with two arms in common.
@@ -51,7 +53,8 @@ def _said(studies: Sequence[StudyRecord], bests: dict[object, dict[str, float]])
     ahead = Counter(min(best, key=lambda arm: best[arm]) for best in bests.values())
     leads = ", ".join(f"{ranking.arm_text(first, arm)} in {n:,}" for arm, n in ahead.most_common())
     answers = Counter(_answer(study) for study in studies)
-    decided = ", ".join(f"{answer} in {n:,}" for answer, n in answers.most_common())
+    in_order = sorted(answers.items(), key=lambda entry: (entry[0] == NONE_YET, -entry[1]))
+    decided = ", ".join(f"{answer} in {n:,}" for answer, n in in_order)
     return (
         f"{len(studies):,} studies compare {first.compared_dimension}. The arm with the best "
         f"trial, of one seed each: {leads}. After a verdict: {decided}."
@@ -62,7 +65,7 @@ def _answer(study: StudyRecord) -> str:
     results = study.verdict.results if study.verdict else None
     pair = deciding_pair(study, results) if results else None
     if pair is None:
-        return "none yet"
+        return NONE_YET
     if pair.answer == Answer.BETTER:
         arm = arm_of(study, pair.first)
         return f"decided for {ranking.arm_text(study, arm)}" if arm else "decided"
@@ -80,7 +83,7 @@ def _table(dimension: str, arms: Sequence[str], studies: Sequence[StudyRecord]) 
                 (
                     study.name,
                     *map(numbers.gap, gaps),
-                    headline.text if headline else "none yet: not decided, one seed each",
+                    headline.text if headline else f"{NONE_YET}: not decided, one seed each",
                 )
             )
         )
