@@ -36,8 +36,8 @@ Initialiser = Any
 Variable = Any
 
 MAX_GRAPHS = 24
-"""Graphs kept for one data set, about 8 MB each beside their variables; the one longest unused goes
-first."""
+"""Graphs kept for one data set, about 8 MB each beside their variables; with one more a quarter of
+them go, those longest unused: what it takes to free one frees several."""
 MAX_VARIABLE_BYTES = 1 << 29
 """Of all graphs that are kept, but for the last."""
 
@@ -156,12 +156,12 @@ def borrow_graph(structure: Structure, data: DeviceData, borrower: object) -> Ra
         graph = RankingGraph(structure, data)
     graph.borrower = weakref.ref(borrower)
     data.graphs[structure] = graph
+    n_before = len(data.graphs)
+    most = MAX_GRAPHS if n_before <= MAX_GRAPHS else MAX_GRAPHS - MAX_GRAPHS // 4
     n_bytes = sum(kept.n_bytes for kept in data.graphs.values())
-    is_over = False
-    while len(data.graphs) > MAX_GRAPHS or (n_bytes > MAX_VARIABLE_BYTES and len(data.graphs) > 1):
+    while len(data.graphs) > most or (n_bytes > MAX_VARIABLE_BYTES and len(data.graphs) > 1):
         n_bytes -= data.graphs.popitem(last=False)[1].n_bytes
-        is_over = True
-    if is_over:
+    if len(data.graphs) < n_before:
         gc.collect()  # A traced function and its graph refer to each other.
     return graph
 

@@ -74,7 +74,7 @@ class Trainer:
     def _configure_once(self) -> None:
         if not self._is_configured:
             # What TensorFlow's import makes is no garbage. To look through it takes a fifth of the
-            # import's time, and later a quarter of a second whenever a graph makes way for another.
+            # import's time, and later a quarter of a second whenever graphs make way for others.
             gc.disable()
             try:
                 # On a stack of its own: the import leaves tracebacks behind, and their frames would

@@ -71,6 +71,18 @@ def test_only_the_graphs_used_last_are_kept(
     assert list(data.graphs) == [structures[0], structures[2]]
 
 
+def test_a_quarter_of_the_graphs_makes_way_at_once(
+    data: DeviceData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "MAX_GRAPHS", 4)
+    structures = [
+        Structure.of(dataclasses.replace(SMALL, embedding_size=n)) for n in (1, 2, 3, 4, 5)
+    ]
+    for structure in structures:
+        borrow_graph(structure, data, Borrower())
+    assert list(data.graphs) == structures[2:]
+
+
 def test_graphs_of_large_tables_make_way_sooner(
     data: DeviceData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
