@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.errors import DataProblem, RequestError
+from experiments.data_problems import data_problem
+from experiments.errors import RequestError
 from experiments.toml_text import toml_value
 from recommender.datasets.base import (
     DatasetConfig,
@@ -88,7 +89,7 @@ def draft_sweep(
     try:
         return _drafted(table, target, given, items)
     except DataError as error:
-        raise DataProblem("\n".join(error.problems)) from error
+        raise data_problem(error, table) from error
 
 
 def _drafted(table: Path, target: Path, given: Mapping[str, str], items: Path | None) -> Draft:

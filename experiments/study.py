@@ -17,6 +17,7 @@ from experiments.best_segments import write_best_segments
 from experiments.board_check import record_board_check
 from experiments.cluster import ray_beside
 from experiments.conductor import Conductor
+from experiments.data_problems import data_problem
 from experiments.errors import DataProblem
 from experiments.frozen import frozen_sweep
 from experiments.gpu_memory import others_lines
@@ -234,7 +235,8 @@ def load_data(sweep: SweepConfig) -> LoadedDataset:
     try:
         loaded = load_dataset(sweep.dataset, sweep.split)
     except DataError as error:
-        raise DataProblem("\n".join(error.problems)) from error
+        is_table = sweep.dataset.name is None
+        raise data_problem(error, sweep.dataset.path if is_table else None) from error
     stage_over("data loaded, split and encoded")
     return loaded
 

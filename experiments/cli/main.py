@@ -17,6 +17,7 @@ import typer
 from experiments.cli import (
     bundles,
     completing,
+    data,
     judging,
     looking,
     making,
@@ -39,6 +40,7 @@ starting.add_to(app)
 making.add_to(app)
 looking.add_to(app)
 models.add_to(app)
+data.add_to(app)
 judging.add_to(app)
 mending.add_to(app)
 bundles.add_to(app)

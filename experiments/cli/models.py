@@ -1,4 +1,4 @@
-"""Commands about one model or the data: train, replay, export, spaces, data describe."""
+"""Commands about one model: train, replay, export, spaces."""
 
 from __future__ import annotations
 
@@ -24,9 +24,6 @@ def add_to(app: typer.Typer) -> None:
         "export", epilog="Example: recsweep export quickstart --to optuna:sqlite:///quickstart.db"
     )(export)
     app.command("spaces", epilog="Example: recsweep spaces ranking")(spaces)
-    data = typer.Typer(help="Look at a data set.", no_args_is_help=True, rich_markup_mode=None)
-    data.command("describe", epilog="Example: recsweep data describe quickstart")(describe)
-    app.add_typer(data, name="data")
 
 
 def train(
@@ -173,23 +170,3 @@ def spaces(
     if name not in SHIPPED:
         raise RequestError(f"no shipped space {name!r}; known: {', '.join(SHIPPED)}")
     typer.echo(SHIPPED[name].read_text(encoding="utf-8"), nl=False)
-
-
-def describe(
-    sweep: Annotated[
-        str,
-        typer.Argument(
-            help="A sweep file or a shipped sweep by name.", autocompletion=completing.sweeps
-        ),
-    ],
-    overrides: Set = None,
-) -> None:
-    """Counts, long tail, split and cold share of a sweep's data; test ratings stay sealed."""
-    from experiments.config import load_sweep
-    from experiments.study import load_data
-    from recommender.datasets.describe import description_lines
-
-    for line in description_lines(
-        load_data(load_sweep(sweep, overrides or [], os.environ)).description
-    ):
-        typer.echo(line)

@@ -85,6 +85,13 @@ def clean(
     return _once_a_pair(ratings, duplicates, " and ".join(table.name for table in tables))
 
 
+def findings_of(table: RawTable, rating_range: tuple[float, float] | None) -> Findings:
+    """What is wrong with the rows of a table, each by itself."""
+    found = Findings(table)
+    _parse(found, rating_range)
+    return found
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Parsed:
     user: Ints

@@ -22,12 +22,19 @@ class Findings:
         self.table = table
         self.problems: list[str] = []
         self.notes: list[str] = list(table.notes)
+        self.is_damaged: Mask = np.zeros(len(table.frame), bool)
+        """The rows of all problems that are those of rows."""
+        self.left_out: list[str] = []
+        """What the problems of rows are, without the cure."""
 
     def refuse(self, is_bad: Mask, what: str, cure: str = MEND) -> None:
         """Note the rows of a mask as a problem, if there are any. `what` follows the count."""
         n_bad = int(is_bad.sum())
         if n_bad:
-            self.refuse_table(f"{n_bad:,} {what} ({self.places(is_bad)}); {cure}")
+            told = f"{n_bad:,} {what} ({self.places(is_bad)})"
+            self.is_damaged |= is_bad
+            self.left_out.append(told)
+            self.refuse_table(f"{told}; {cure}")
 
     def refuse_table(self, what: str) -> None:
         self.problems.append(f"{self.table.name}: {what}")

@@ -1,0 +1,100 @@
+"""Commands about a data set: data describe, data clean."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli import completing
+from experiments.cli.options import Set
+
+
+def add_to(app: typer.Typer) -> None:
+    data = typer.Typer(
+        help="Look at a data set, or clean it.", no_args_is_help=True, rich_markup_mode=None
+    )
+    data.command("describe", epilog="Example: recsweep data describe quickstart")(describe)
+    data.command("clean", epilog="Example: recsweep data clean ratings.csv -o clean.csv")(clean)
+    app.add_typer(data, name="data")
+
+
+def describe(
+    sweep: Annotated[
+        str,
+        typer.Argument(
+            help="A sweep file or a shipped sweep by name.", autocompletion=completing.sweeps
+        ),
+    ],
+    overrides: Set = None,
+) -> None:
+    """Counts, long tail, split and cold share of a sweep's data; test ratings stay sealed."""
+    from experiments.config import load_sweep
+    from experiments.study import load_data
+    from recommender.datasets.describe import description_lines
+
+    for line in description_lines(
+        load_data(load_sweep(sweep, overrides or [], os.environ)).description
+    ):
+        typer.echo(line)
+
+
+def clean(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE",
+            help="Ratings as CSV, TSV or Parquet.",
+            autocompletion=completing.files,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="CSV, TSV or Parquet; default: the table's name, -clean.csv."
+        ),
+    ] = None,
+    duplicates: Annotated[
+        str | None,
+        typer.Option(
+            help="Of pairs that are rated more than once keep the latest, or their mean; default: "
+            "latest where there are times."
+        ),
+    ] = None,
+    rating_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--range", help="Ratings outside are left out.", metavar="LOW HIGH"),
+    ] = None,
+    at_least: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Leave out users and items with fewer ratings, until there are none."
+        ),
+    ] = 1,
+    user: Annotated[str | None, typer.Option(help="Its column; default: by its name.")] = None,
+    item: Annotated[str | None, typer.Option(help="Likewise.")] = None,
+    rating: Annotated[str | None, typer.Option(help="Likewise.")] = None,
+    time: Annotated[str | None, typer.Option(help="Likewise; there may be none.")] = None,
+) -> None:
+    """Write a table of ratings anew without the rows that cannot be used; says which and why.
+
+    It keeps the columns of user, item, rating and time, under their names.
+    """
+    from experiments.clean_tables import write_clean
+    from experiments.typed import from_here
+
+    asked = {"user": user, "item": item, "rating": rating, "time": time}
+    written = write_clean(
+        table,
+        output or Path(f"{table.name.partition('.')[0]}-clean.csv"),
+        {role: name for role, name in asked.items() if name is not None},
+        rating_range=rating_range,
+        duplicates=duplicates,
+        at_least=at_least,
+    )
+    for line in written.lines:
+        typer.echo(line)
+    typer.echo(f"next     recsweep init {shlex.quote(from_here(written.target))}")
