@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+import numpy as np
+
 from experiments.drafts import guessed_columns
 from experiments.errors import DataProblem, RequestError
 from experiments.files import atomic_write
@@ -93,5 +95,5 @@ def _lines(table: Path, columns: Mapping[str, str], found: Mended) -> list[str]:
 
 def _written(target: Path, found: Mended) -> str:
     ratings = found.ratings
-    n_users, n_items = len(set(ratings.user.tolist())), len(set(ratings.item.tolist()))
+    n_users, n_items = (len(np.unique(ids)) for ids in (ratings.user, ratings.item))
     return f"wrote    {target}: {len(ratings):,} ratings, {n_users:,} users, {n_items:,} items"
