@@ -13,7 +13,7 @@ from search_spaces.problems import Problem, SpaceError, unknown
 from search_spaces.values import spell, spell_all
 
 _RANGE_KEYS = ("low", "high", "log", "step", "type")
-_KEYS = (*_RANGE_KEYS, "choices", "when", "each")
+KEYS = (*_RANGE_KEYS, "choices", "when", "each")
 
 
 def read_dimension(name: str, given: object, problems: list[Problem]) -> list[Draft]:
@@ -43,7 +43,7 @@ def write_dimension(dimension: Dimension) -> dict[str, Any] | list[dict[str, Any
 def _read_case(key: str, table: Mapping[str, Any], problems: list[Problem]) -> Draft:
     """One case; without distribution where any part of it cannot be used."""
     faults = [
-        Problem(str(name), unknown("key", name, _KEYS)) for name in table if name not in _KEYS
+        Problem(str(name), unknown("key", name, KEYS)) for name in table if name not in KEYS
     ]
     draft = Draft(key, None)
     if "when" in table:
