@@ -180,10 +180,15 @@ class StudyRecord:
         return tuple(sorted(ranked, key=lambda t: (t.best_rmse, t.number)))
 
     @property
+    def verdict_results(self) -> VerdictResults | None:
+        """None without a verdict, and until all of it was trained."""
+        return self.verdict.results if self.verdict else None
+
+    @property
     def leader(self) -> TrialRecord | None:
         """The trial with the best mean of the verdict; None before one, and where no trial
         completed under every seed."""
-        results = self.verdict.results if self.verdict else None
+        results = self.verdict_results
         by_name = {trial.name: trial for trial in self.search_trials}
         means = [f.name for f in results.finalists if f.mean is not None] if results else []
         return next((by_name[name] for name in means if name in by_name), None)

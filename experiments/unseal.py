@@ -52,7 +52,7 @@ def refuse_unjudged(study: StudyRecord) -> None:
             f"{study.name} has no complete trial: there is nothing to score. What became of its "
             f"trials: recsweep show {typed(study.folder)}"
         )
-    if study.verdict is None or study.verdict.results is None:
+    if study.verdict_results is None:
         raise StateError(
             f"{study.name} has no verdict: the test split is for finalists that are frozen and "
             f"judged. First: recsweep verdict {typed(study.folder)}"

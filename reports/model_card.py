@@ -92,7 +92,7 @@ def _quality(study: StudyRecord, trial: TrialRecord) -> list[str]:
         f"- {as_markdown(b.label)}: {numbers.rmse(b.val_rmse)}"
         for b in sorted(study.baselines, key=lambda b: b.val_rmse)
     ]
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     found = results.finalist(trial.name) if results else None
     if found is not None and found.mean is not None and results is not None:
         interval = ""

@@ -70,8 +70,8 @@ def study_gaps(study: StudyRecord, colour: str) -> StudyGaps:
 
 
 def _judged(study: StudyRecord) -> tuple[float, float, float] | None:
-    results = study.verdict.results if study.verdict else None
-    found = leading_finalist(study, results) if results else None
+    results = study.verdict_results
+    found = leading_finalist(study)
     if results is None or found is None:
         return None
     bias = judged_baseline(study, results, "bias")

@@ -65,7 +65,7 @@ class Progress(Silent):
 
 def verdict_lines(study: StudyRecord) -> list[str]:
     """The finalists by mean, and the one sentence."""
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     headline = headline_of_verdict(study)
     assert results is not None and headline is not None
     lines = []

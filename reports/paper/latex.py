@@ -67,7 +67,7 @@ def leaderboard_table(study: StudyRecord) -> str:
 def verdict_table(study: StudyRecord) -> str:
     """The finalists over fresh seeds; empty without a verdict's results."""
     verdict = study.verdict
-    results = verdict.results if verdict else None
+    results = study.verdict_results
     if verdict is None or results is None:
         return ""
     bias = judged_baseline(study, results, "bias")

@@ -15,7 +15,7 @@ N_DOTS = 10
 
 def best_picture(study: StudyRecord) -> Picture | None:
     """After a verdict its finalists with their intervals, else the best trials of one seed each."""
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     return _best_dots(study) if results is None else _verdict_dots(study, results)
 
 

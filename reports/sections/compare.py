@@ -58,7 +58,7 @@ def _verdict(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> str:
     apart = ranking.objective(second.ranked[0]) - ranking.objective(first.ranked[0])
     decided = (
         "These are the search's own numbers, under one seed each; the verdict judges the best."
-        if study.verdict is not None and study.verdict.results is not None
+        if study.verdict_results is not None
         else "Not decided: one seed each, and the best of many is chosen on the rows that it is "
         "judged on."
     )

@@ -58,7 +58,7 @@ def summary(study: StudyRecord) -> Section:
 
 
 def _what_is_shown(study: StudyRecord) -> str:
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     if results is not None:
         said = f"{ranking.rmse_over(judged_on(results))}; lower is better."
         return f"{said} {optimism_in_short(study, results)}".strip()
@@ -166,9 +166,8 @@ def _best(study: StudyRecord) -> Numbers | None:
 
 def _leader(study: StudyRecord) -> Numbers | None:
     """The finalist with the best mean; None without a verdict."""
-    results = study.verdict.results if study.verdict else None
-    leader = leading_finalist(study, results) if results else None
-    if leader is None or leader.mean is None or study.verdict is None:
+    leader, results = leading_finalist(study), study.verdict_results
+    if leader is None or leader.mean is None or study.verdict is None or results is None:
         return None
     n_seeds = len(study.verdict.seeds)
     items = [
@@ -177,7 +176,6 @@ def _leader(study: StudyRecord) -> Numbers | None:
             f"mean validation RMSE of {n_seeds} seeds, {label(study, leader.name)}",
         )
     ]
-    assert results is not None
     if (bias := judged_baseline(study, results, "bias")) is not None:
         items.append(
             (numbers.gap(leader.mean - bias), f"to the bias baseline, {numbers.rmse(bias)}")
@@ -204,8 +202,8 @@ def next_command(study: StudyRecord) -> Command:
             f"({cost.text})",
             (f"recsweep verdict {name}",),
         )
-    verdict = study.verdict
-    if verdict is None or (results := verdict.results) is None or study.leader is None:
+    verdict, results = study.verdict, study.verdict_results
+    if verdict is None or results is None or study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
     for other in verdict.finalists:
         if other.is_baseline and against(results, study.leader.name, other.name) == "is beaten by":
@@ -257,7 +255,7 @@ def _top(study: StudyRecord) -> Table | None:
     )
     return Table(
         caption=(f"The best {len(rows)}" if len(rows) > 1 else "The only complete trial")
-        + (" of the search, under one seed" if study.verdict and study.verdict.results else ""),
+        + (" of the search, under one seed" if study.verdict_results else ""),
         columns=(
             Column("rank", "Place among COMPLETE trials, by RMSE.", is_number=True),
             Column("trial", "Number in the study, and its arm where arms are compared."),

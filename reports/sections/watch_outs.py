@@ -80,8 +80,8 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
     ranked = ranking.ranked_trials(study)
     if not ranked:
         return []
-    if study.verdict is not None and study.verdict.results is not None:
-        return _not_told_apart(study, study.verdict.results)
+    if (results := study.verdict_results) is not None:
+        return _not_told_apart(study, results)
     best, usual = ranking.objective(ranked[0]), ranking.noise(study).rmse
     items = []
     ahead = [b for b in study.baselines if b.val_rmse <= best]
@@ -106,7 +106,7 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
 def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOut]:
     """Finalists without a mean; the default and the best baseline, where the leader of the verdict
     did not beat them; and the best DCN, where plain of its size does as well."""
-    leader = leading_finalist(study, results)
+    leader = leading_finalist(study)
     items = [
         WatchOut(
             f"Failed or diverged under {sum(rmse is None for rmse in found.rmse_by_seed)} of "
