@@ -221,7 +221,7 @@ def without_formula(text: str) -> str:
 
 
 def _ranked_columns(study: StudyRecord) -> dict[str, list[float | None]]:
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     places = {trial.name: rank for rank, trial in enumerate(ranked, start=1)}
     default = ranking.default_trial(study)
     against = {

@@ -85,7 +85,7 @@ def _data(study: StudyRecord) -> list[str]:
 
 
 def _quality(study: StudyRecord, trial: TrialRecord) -> list[str]:
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     place = f", rank {ranked.index(trial) + 1} of {len(ranked):,}" if trial in ranked else ""
     lines = [f"- validation RMSE {numbers.rmse(trial.best_rmse)}, one seed{place}"]
     lines += [

@@ -96,7 +96,7 @@ def _search_items(study: StudyRecord) -> tuple[Item, ...]:
 
 
 def _result_items(study: StudyRecord) -> tuple[Item, ...]:
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     verdict = study.verdict
     results = study.verdict_results
     seeds = sorted(

@@ -31,7 +31,7 @@ def escape(text: str) -> str:
 def leaderboard_table(study: StudyRecord) -> str:
     """The best trials, the default and the baselines; needs booktabs, and T1 fonts."""
     rows = []
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     default = ranking.default_trial(study)
     for row in ranking.standings(study):
         if row.trial is not None:

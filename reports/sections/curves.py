@@ -14,7 +14,7 @@ N_GREY = 200
 
 def curves(study: StudyRecord) -> Section:
     title = "Learning curves"
-    best = ranking.ranked_trials(study)[: len(SERIES)]
+    best = study.ranked[: len(SERIES)]
     others = [trial for trial in study.search_trials if trial not in best]
     drawn = [
         *(_curve(trial, None) for trial in _evenly(others)),

@@ -16,7 +16,7 @@ N_DOTS = 600
 
 def space(study: StudyRecord) -> Section | None:
     """None where nothing can be drawn: without columns, or with fewer than two trials."""
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     axes = [Axis(column) for column in study.columns if _varies(column.name, ranked)]
     if len(ranked) < 2 or not axes:
         return None

@@ -69,7 +69,7 @@ def _what_is_shown(study: StudyRecord) -> str:
 
 def headline(study: StudyRecord) -> Headline:
     """What may be said: the first of six fixed sentences that is true."""
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     if not ranked:
         return Headline("No trial is complete", _why_none(study))
     if (decided := headline_of_verdict(study)) is not None:
@@ -115,7 +115,7 @@ def _what_is_open(study: StudyRecord) -> str:
     elif (n := len(ranking.trials_within_noise(study))) > 1:
         return f"Noise cannot tell the best {n:,} trials apart. {ONE_SEED}"
     else:
-        best, second_best = ranking.ranked_trials(study)[:2]
+        best, second_best = study.ranked[:2]
         apart = ranking.objective(second_best) - ranking.objective(best)
         who, what = ranking.label(best), ranking.label(second_best)
     return (
@@ -138,7 +138,7 @@ def _counts(study: StudyRecord) -> Numbers:
 
 
 def _best(study: StudyRecord) -> Numbers | None:
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     bias = ranking.bias_rmse(study)
     if not ranked:
         return None if bias is None else Numbers(((numbers.rmse(bias), "bias baseline, to beat"),))
@@ -193,7 +193,7 @@ def next_command(study: StudyRecord) -> Command:
         return Command("Watch it run", (f"recsweep show {name} --watch",))
     if not study.is_finished:
         return Command("Go on where it stopped", (f"recsweep resume {name}",))
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     if not ranked:
         return Command("See what became of the trials", (f"recsweep show {name}",))
     if (cost := verdict_cost(study)) is not None:
@@ -221,7 +221,7 @@ def next_command(study: StudyRecord) -> Command:
 
 
 def _top(study: StudyRecord) -> Table | None:
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     if not ranked:
         return None
     rows = [row for row in ranking.standings(study) if row.trial][:N_ROWS]

@@ -28,7 +28,7 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
         items.append(WatchOut(said, "segments"))
     if edges := edges_of_best(study):
         places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
-        best = f"The best trial of the search, {ranking.label(ranking.ranked_trials(study)[0])},"
+        best = f"The best trial of the search, {ranking.label(study.ranked[0])},"
         items.append(WatchOut(f"{best} sits on the edge of its range: {places}.", "edges"))
     cold = data.validation.unseen_users
     if cold is not None and cold >= 0.2:
@@ -77,7 +77,7 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
 
 def _unimpressive(study: StudyRecord) -> list[WatchOut]:
     """What the search did not win against, or by no more than the noise."""
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     if not ranked:
         return []
     if (results := study.verdict_results) is not None:
