@@ -88,7 +88,7 @@ def draft_sweep(
     try:
         return _drafted(table, target, given, items)
     except DataError as error:
-        raise DataProblem("\n".join(error.problems)) from error
+        raise DataProblem(str(error)) from error
 
 
 def _drafted(table: Path, target: Path, given: Mapping[str, str], items: Path | None) -> Draft:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import RequestError, StateError
-from experiments.folders import refuse_changed_data
 from experiments.frozen import frozen_sweep
 from experiments.machine import Machine, read_machine
 from experiments.provenance import PACKAGES, package_version
 from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import Replicas
-from experiments.study import load_data
+from experiments.study import load_same_data
 
 
 def replay_trial(folder: Path, study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
@@ -32,8 +31,7 @@ def replay_trial(folder: Path, study: StudyRecord, trial: TrialRecord) -> Iterat
             "to compare with"
         )
     sweep = frozen_sweep(folder)
-    loaded = load_data(sweep)
-    refuse_changed_data(study, loaded.description)
+    loaded = load_same_data(study, sweep)
     run = Replicas(folder, sweep, loaded.encoded).new_run(trial, len(trial.epochs))
     for then in trial.epochs:
         now = run.step()

@@ -158,8 +158,7 @@ def resume_study(
         loaded = None
         if n_trials is not None or retry_failed:
             # Before anything is written: what is refused changes nothing.
-            loaded = load_data(sweep)
-            folders.refuse_changed_data(study, loaded.description)
+            loaded = load_same_data(study, sweep)
         n_retried = 0
         with Journal(folder / DRIVER_JOURNAL) as journal:
             if n_trials is not None:
@@ -186,8 +185,7 @@ def resume_study(
         machine, resources = take_machine(resources)
         import_ray(resources)
         if loaded is None:
-            loaded = load_data(sweep)
-            folders.refuse_changed_data(study, loaded.description)
+            loaded = load_same_data(study, sweep)
         for change in record_changed_versions(folder):
             watcher.message(f"changed since the last run: {change}")
         with ray_beside(resources, machine) as cluster, left_at_once(folder, lock.release):
@@ -234,8 +232,15 @@ def load_data(sweep: SweepConfig) -> LoadedDataset:
     try:
         loaded = load_dataset(sweep.dataset, sweep.split)
     except DataError as error:
-        raise DataProblem("\n".join(error.problems)) from error
+        raise DataProblem(str(error)) from error
     stage_over("data loaded, split and encoded")
+    return loaded
+
+
+def load_same_data(study: StudyRecord, sweep: SweepConfig) -> LoadedDataset:
+    """As `load_data`, for a study that has begun: StateError where the data changed since."""
+    loaded = load_data(sweep)
+    folders.refuse_changed_data(study, loaded.description)
     return loaded
 
 

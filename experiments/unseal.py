@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments import folders
 from experiments.errors import DataProblem, StateError
 from experiments.files import write_json
 from experiments.frozen import frozen_sweep
@@ -18,7 +17,7 @@ from experiments.lock import StudyLock
 from experiments.openings import record_opening
 from experiments.records import Purpose, StudyRecord, TrialRecord, read_study
 from experiments.replicas import Replicas
-from experiments.study import load_data
+from experiments.study import load_same_data
 from experiments.sweep import SweepConfig
 from experiments.typed import typed
 from experiments.verdict_records import TEST_NAME, RefitResult, UnsealedRecord, VerdictResults
@@ -81,8 +80,7 @@ def score_on_test(
     with StudyLock(folder):
         study = read_study(folder)
         sweep = frozen_sweep(folder)
-        loaded = load_data(sweep)
-        folders.refuse_changed_data(study, loaded.description)
+        loaded = load_same_data(study, sweep)
         fingerprint = loaded.description.sealed_fingerprint
         try:
             opened = open_test(
@@ -91,7 +89,7 @@ def score_on_test(
                 record=lambda: record_opening(folder, fingerprint, why),
             )
         except DataError as error:
-            raise DataProblem("\n".join(error.problems)) from error
+            raise DataProblem(str(error)) from error
         verdict = study.verdict
         assert verdict is not None and verdict.results is not None
         replicas = Replicas(folder, sweep, loaded.encoded)

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from experiments import folders
 from experiments.board_check import record_board_check
 from experiments.cluster import ray_cluster
 from experiments.conductor import Conductor
@@ -57,7 +56,7 @@ from experiments.running import run_trials
 from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
 from experiments.size_control import size_control, trained_as, with_sized_control
-from experiments.study import load_data
+from experiments.study import load_same_data
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
 from experiments.typed import typed
@@ -204,9 +203,8 @@ def gather_evidence(
         bring_up_to_date(folder)
         machine, resources = take_machine(resources)
         sweep = frozen_sweep(folder)
-        loaded = load_data(sweep)
         study = read_study(folder)
-        folders.refuse_changed_data(study, loaded.description)
+        loaded = load_same_data(study, sweep)
         if not (folder / VERDICT_NAME).exists():
             frozen = with_sized_control(frozen, study, sweep, loaded.encoded)
             write_verdict(folder, frozen)
@@ -253,7 +251,7 @@ def _load_confirm(sweep: SweepConfig) -> ConfirmRows | None:
     try:
         return load_confirm(sweep.dataset, sweep.split)
     except DataError as error:
-        raise DataProblem("\n".join(error.problems)) from error
+        raise DataProblem(str(error)) from error
 
 
 def write_verdict(
