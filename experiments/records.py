@@ -193,6 +193,12 @@ class StudyRecord:
         means = [f.name for f in results.finalists if f.mean is not None] if results else []
         return next((by_name[name] for name in means if name in by_name), None)
 
+    def replicates(self, finalist: Finalist) -> list[TrialRecord]:
+        """The verdict's trials of a finalist, seed by seed."""
+        assert self.verdict is not None
+        by_name = {trial.name: trial for trial in self.trials}
+        return [by_name[finalist.replicate(i)] for i in range(len(self.verdict.seeds))]
+
     @property
     def late_trials(self) -> tuple[TrialRecord, ...]:
         """Trials of the search that had not ended when the verdict froze its list: not judged."""
