@@ -279,7 +279,7 @@ def test_a_file_without_space_and_search_is_one_model(file: Path) -> None:
         '[dataset]\nname = "ml-100k"\npath = "data"\n[training]\nmax_epochs = 3\npatience = 0\n'
     )
     sweep = load_sweep(file)
-    assert not sweep.is_sweep
+    assert sweep.search is None
     assert (sweep.name, sweep.training.max_epochs, sweep.training.patience) == ("mine", 3, 0)
 
 
