@@ -11,18 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from experiments.config import (
-    SWEEPS,
-    Sweep,
-    default_values,
-    load_sweep,
-    ranking_values,
-    sweep_to_toml,
-)
+from experiments.config import Sweep, load_sweep, sweep_to_toml
 from experiments.errors import SweepFileError, SweepProblem
-from experiments.sweep import SweepConfig
+from experiments.sweep import SweepConfig, default_values, ranking_values
 from experiments.sweep_checks import build_sweep
-from experiments.sweep_file import SweepSource
+from experiments.sweep_file import SWEEPS, SweepSource
 from recommender.config import RankingConfig, ranking_config
 from search_spaces import Choice, Float, Int, space
 

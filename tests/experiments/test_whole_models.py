@@ -10,12 +10,12 @@ from experiments.arms import default_point
 from experiments.best import trial_to_toml
 from experiments.board_check import check_board
 from experiments.cli.models import train
-from experiments.config import Sweep, default_values, load_sweep
+from experiments.config import Sweep, load_sweep
 from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.records import Purpose, StopReason, TrialState, read_study
 from experiments.single import export_trial
 from experiments.study import resume_study, run_study
-from experiments.sweep import SweepConfig, own_defaults
+from experiments.sweep import SweepConfig, default_values, own_defaults
 from experiments.translate.hypermodel_reader import explored
 from experiments.unseal import score_on_test
 from experiments.watcher import Silent
