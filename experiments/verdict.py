@@ -314,7 +314,7 @@ def _train(
         search=NoSearch(),
         ledger=ledger,
         journal=journal,
-        board=BoardWriter(folder / BOARD_FOLDER, study.columns),
+        board=BoardWriter(folder / BOARD_FOLDER, study.columns, study.metrics),
         watcher=watcher,
         n_trials=0,
         asks_for_new=False,
