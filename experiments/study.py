@@ -52,7 +52,7 @@ from experiments.resume import (
 from experiments.running import run_trials
 from experiments.search import Search, build_search
 from experiments.search_protocol import searched
-from experiments.sessions import begin_session, is_out_of_time, record_changed_versions
+from experiments.sessions import begin_session, end_session, is_out_of_time, record_changed_versions
 from experiments.stages import stage_over
 from experiments.supervision import StopCause, StopSwitch, left_at_once
 from experiments.sweep import SweepConfig, default_values, own_defaults
@@ -318,12 +318,7 @@ def _conduct(
             )
         finally:
             is_finished = conductor.is_finished
-            journal.append(
-                "session_end",
-                sync=True,
-                at=time.time(),
-                state="finished" if is_finished else "interrupted",
-            )
+            end_session(journal, is_finished=is_finished)
             ledger.catch_up(journal.path.parent)
             n_resamples = N_RESAMPLES if is_finished else 0  # who stops it wants it over
             shares = importance(sweep.space, ledger.trials(), n_resamples)

@@ -55,6 +55,7 @@ from experiments.resume import bring_up_to_date, next_attempt
 from experiments.running import run_trials
 from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
+from experiments.sessions import end_session
 from experiments.size_control import size_control, trained_as, with_sized_control
 from experiments.study import load_same_data
 from experiments.supervision import StopCause, StopSwitch
@@ -335,11 +336,5 @@ def _train(
         )
     finally:
         # The word is about the search, which may have been extended since the list was frozen.
-        is_finished = is_said_to_be_finished or study.is_finished
-        journal.append(
-            "session_end",
-            sync=True,
-            at=time.time(),
-            state="finished" if is_finished else "interrupted",
-        )
+        end_session(journal, is_finished=is_said_to_be_finished or study.is_finished)
         ledger.catch_up(journal.path.parent)
