@@ -232,6 +232,12 @@ def label(trial: TrialRecord) -> str:
     return f"#{trial.number}{arm}" + (f"{',' if arm else ''} {origin}" if origin else "")
 
 
+def evenly(trials: Sequence[TrialRecord], at_most: int) -> Sequence[TrialRecord]:
+    """So many at most, evenly by place; the first is among them."""
+    every = max(1, -(-len(trials) // at_most))
+    return trials[::every]
+
+
 def what_is_averaged(study: StudyRecord) -> str:
     """What every RMSE of a search is: over which rows, of which epoch, clipped or not."""
     data = described(study)

@@ -20,7 +20,10 @@ def compare(study: StudyRecord) -> Section | None:
     with_complete = {arm.arm: arm for arm in arms if arm.ranked}
     if with_complete:
         colours = arm_colours(study)
-        dots = {name: _thinned(arm) for name, arm in with_complete.items()}
+        dots = {
+            name: [ranking.objective(trial) for trial in ranking.evenly(arm.ranked, N_DOTS)]
+            for name, arm in with_complete.items()
+        }
         bias = ranking.bias_rmse(study)
         lines = [] if bias is None else [("bias baseline", bias)]
         thinned = ", ".join(
@@ -114,9 +117,3 @@ def _table(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> Table:
         ),
         rows=tuple(rows),
     )
-
-
-def _thinned(arm: ranking.ArmSummary) -> list[float]:
-    """At most N_DOTS objectives, evenly by rank, the best among them."""
-    every = max(1, -(-len(arm.ranked) // N_DOTS))
-    return [ranking.objective(trial) for trial in arm.ranked[::every]]
