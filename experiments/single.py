@@ -11,7 +11,7 @@ from experiments.errors import RequestError, StateError
 from experiments.frozen import frozen_sweep
 from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import configure_as_worker
-from experiments.study import load_data
+from experiments.study import load_data, load_same_data
 from experiments.sweep import SweepConfig, model_of
 from experiments.typed import typed
 from recommender.baselines import fit_baselines
@@ -81,7 +81,7 @@ def export_trial(
 
     Raises:
         RequestError: the trial's weights were not kept, or something is in the target's way.
-        StateError: the weights are damaged, or another version of the model's.
+        StateError: the data changed, or the weights are damaged or another version of the model's.
     """
     best = folder / "trials" / trial.name / "best"
     again = (
@@ -95,7 +95,7 @@ def export_trial(
     _refuse_taken(target, "--to")
     sweep = frozen_sweep(folder)
     refuse_export(model_of(sweep, trial.values), best)
-    encoded = load_data(sweep).encoded
+    encoded = load_same_data(study, sweep).encoded
 
     from recommender.runtime import configure_devices
 

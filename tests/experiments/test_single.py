@@ -7,8 +7,11 @@ import pytest
 
 from experiments.choosing import chosen_trial
 from experiments.errors import RequestError, StateError
+from experiments.files import read_json, write_json
+from experiments.frozen import frozen_sweep
 from experiments.records import read_study
 from experiments.single import export_trial, train_single
+from experiments.study import load_data
 from recommender.checkpoints import write_checkpoint
 from recsweep import Sweep
 from tests.reports.verdicts import judged
@@ -31,6 +34,9 @@ path = "{ratings}"
 columns = {{ user = "user", item = "item", rating = "rating", time = "time" }}
 """
     )
+    provenance = read_json(folder / "provenance.json")
+    provenance["dataset"] = load_data(frozen_sweep(folder)).description.to_json()
+    write_json(folder / "provenance.json", provenance)
     return folder
 
 
@@ -51,6 +57,17 @@ def test_weights_of_another_model_are_refused_without_a_traceback(
     with pytest.raises(StateError, match="cannot be used; train it again"):
         list(export_trial(folder, study, study.trials[0], folder.parent / "model"))
     assert not (folder.parent / "model").exists()
+
+
+def test_other_data_are_refused_whose_ids_would_be_looked_up_wrongly(folder: Path) -> None:
+    study = read_study(folder)
+    (folder / "trials" / study.trials[0].name / "best").mkdir(parents=True)
+    table = synthetic_ratings(60, 40, 1500)
+    users = sorted(set(table["user"]))
+    table["user"] = table["user"].map(dict(zip(users, reversed(users), strict=True)))
+    table.to_csv(folder.parent / "ratings.csv", index=False)
+    with pytest.raises(StateError, match="the data of study changed since it began"):
+        list(export_trial(folder, study, study.trials[0], folder.parent / "model"))
 
 
 def test_a_model_that_loses_to_the_bias_baseline_is_said_to(
