@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from experiments.errors import RequestError, StateError
@@ -16,7 +15,7 @@ from experiments.replicas import Replicas
 from experiments.study import load_same_data
 
 
-def replay_trial(folder: Path, study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
+def replay_trial(study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
     """Train a trial's epochs again, its model, seed and data; lines to print, one an epoch.
 
     Nothing is written: the study stays as it is.
@@ -30,9 +29,9 @@ def replay_trial(folder: Path, study: StudyRecord, trial: TrialRecord) -> Iterat
             f"{study.name}:{trial.number} ended before its first epoch, so that there is no number "
             "to compare with"
         )
-    sweep = frozen_sweep(folder)
+    sweep = frozen_sweep(study.folder)
     loaded = load_same_data(study, sweep)
-    run = Replicas(folder, sweep, loaded.encoded).new_run(trial, len(trial.epochs))
+    run = Replicas(study.folder, sweep, loaded.encoded).new_run(trial, len(trial.epochs))
     for then in trial.epochs:
         now = run.step()
         # As text: NaN is not equal to itself.

@@ -43,7 +43,7 @@ columns = {{ user = "user", item = "item", rating = "rating", time = "time" }}
 def test_a_trial_without_weights_is_refused_with_the_way_to_get_them(folder: Path) -> None:
     study = read_study(folder)
     with pytest.raises(RequestError, match=r"recsweep best study:0 -o trial\.toml"):
-        list(export_trial(folder, study, study.trials[0], folder.parent / "model"))
+        list(export_trial(study, study.trials[0], folder.parent / "model"))
 
 
 def test_weights_of_another_model_are_refused_without_a_traceback(
@@ -55,7 +55,7 @@ def test_weights_of_another_model_are_refused_without_a_traceback(
     best = folder / "trials" / study.trials[0].name / "best"
     write_checkpoint(best, {"weight_000": np.zeros(3)}, {"config": {"architecture": "other"}})
     with pytest.raises(StateError, match="cannot be used; train it again"):
-        list(export_trial(folder, study, study.trials[0], folder.parent / "model"))
+        list(export_trial(study, study.trials[0], folder.parent / "model"))
     assert not (folder.parent / "model").exists()
 
 
@@ -67,7 +67,7 @@ def test_other_data_are_refused_whose_ids_would_be_looked_up_wrongly(folder: Pat
     table["user"] = table["user"].map(dict(zip(users, reversed(users), strict=True)))
     table.to_csv(folder.parent / "ratings.csv", index=False)
     with pytest.raises(StateError, match="the data of study changed since it began"):
-        list(export_trial(folder, study, study.trials[0], folder.parent / "model"))
+        list(export_trial(study, study.trials[0], folder.parent / "model"))
 
 
 def test_a_model_that_loses_to_the_bias_baseline_is_said_to(
@@ -100,5 +100,5 @@ def test_an_exported_leader_of_a_verdict_is_called_so(
     first, second = study.ranked[:2]
     study = judged(study, {first.number: 0.03, second.number: 0.01})
     (folder / "trials" / second.name / "best").mkdir(parents=True)
-    said = next(export_trial(folder, study, chosen_trial(study, None), folder / "model"))
+    said = next(export_trial(study, chosen_trial(study, None), folder / "model"))
     assert f": trial {second.number} of study, the leader of the verdict, epoch " in said

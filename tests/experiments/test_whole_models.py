@@ -172,7 +172,7 @@ def test_a_sweep_over_whole_models_is_killed_resumed_and_trained_again(
     (folder / "trial.toml").write_text(trial_to_toml(frozen, study, mf))
     train("trial.toml")
     with pytest.raises(RequestError, match=r"mf.py: MF is a whole model of your own"):
-        list(export_trial(study.folder, study, mf, folder / "exported"))
+        list(export_trial(study, mf, folder / "exported"))
 
     text = (folder / "mf.py").read_text()
     (folder / "mf.py").write_text(text.replace("0.02", "0.03"))
