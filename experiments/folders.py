@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -255,9 +256,10 @@ def refuse_changed_data(study: StudyRecord, now: DatasetDescription) -> None:
     if same:
         return
     detail = "; ".join(changes) or "the same counts, other rows"
+    sweep = shlex.quote(str(study.folder / SWEEP_NAME))
     raise StateError(
         f"the data of {study.name} changed since it began ({detail}); its trials could not be "
         "compared with new ones.\n"
-        f"  put the data back, or begin another study: recsweep run {study.folder / 'sweep.toml'} "
+        f"  put the data back, or begin another study: recsweep run {sweep} "
         f"--set name={study.name}-new-data"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 import time
 from collections.abc import Iterator
@@ -83,7 +84,7 @@ def export_trial(study: StudyRecord, trial: TrialRecord, target: Path) -> Iterat
     best = study.folder / "trials" / trial.name / "best"
     again = (
         f"train it again with them: recsweep best {typed(study.folder)}:{trial.number} "
-        f"-o trial.toml && recsweep train trial.toml --save {target}"
+        f"-o trial.toml && recsweep train trial.toml --save {shlex.quote(str(target))}"
     )
     if not best.is_dir():
         raise RequestError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from experiments.cli.options import (
     study_folder,
 )
 from experiments.errors import RequestError, StateError
+from experiments.typed import typed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -122,9 +124,8 @@ def note(
     if text is not None or tags or without:
         write_note(folder, text, tags or (), without or ())
     record = read_study(folder)
-    typer.echo(
-        note_text(record) or f"{record.name} has no note; write one: recsweep note {study} TEXT"
-    )
+    write_one = f"{record.name} has no note; write one: recsweep note {typed(folder)} TEXT"
+    typer.echo(note_text(record) or write_one)
 
 
 def board(
@@ -239,4 +240,4 @@ def best(
             output.write_text(text, encoding="utf-8")
         except OSError as error:
             raise RequestError(f"{output}: cannot be written: {error.strerror}") from error
-        typer.echo(f"wrote {output}; train it with: recsweep train {output}")
+        typer.echo(f"wrote {output}; train it with: recsweep train {shlex.quote(str(output))}")

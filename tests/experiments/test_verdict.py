@@ -282,9 +282,12 @@ def arrays_in(value: object) -> list[np.ndarray]:
     return []
 
 
-def test_a_damaged_verdict_file_is_named(study: Path) -> None:
+def test_a_damaged_verdict_file_is_named_with_what_writes_it_anew(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "other studies" / "small", n_trials=2)
     (study / "verdict.json").write_text(json.dumps({"seeds": []}))
-    with pytest.raises(StateError, match=r"verdict\.json"):
+    with pytest.raises(
+        StateError, match=r"verdict\.json: .*`recsweep verdict '.*/other studies/small'`"
+    ):
         read_study(study)
 
 
