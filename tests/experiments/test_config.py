@@ -185,6 +185,11 @@ def test_problems_found_elsewhere_are_told_with_those_of_the_file(file: Path) ->
         ("space.dropout.high=1.5", "space.dropout.high", "dropout must be at most 0.95"),
         ("space.dropout.low=a", "space.dropout.low", "number"),
         ("space.n_layers={choices=[1, 2.5]}", "space.n_layers.choices", "whole number, got 2.5"),
+        (
+            "space.architecture={choices=[['plain'], 'dcn']}",
+            "space.architecture.choices",
+            "a choice must be text",
+        ),
         ("space.layer_size={choices=[0, 8]}", "space.layer_size.choices", "1 to 65,536, got 0"),
         (
             "space={n_layers={low=1, high=2}, activation={choices=['relu'], each='n_layers'}}",
@@ -193,6 +198,7 @@ def test_problems_found_elsewhere_are_told_with_those_of_the_file(file: Path) ->
         ),
         ("model.optimizer=adamm", "model.optimizer", "must be one of adam"),
         ("model.optimiser=adam", "model.optimiser", "did you mean 'optimizer'?"),
+        ("model.architecture=['plain']", "model.architecture", "did you mean 'plain'?"),
         ("model.dropout=0.1", "model.dropout", ""),
         ("model=adam", "model", "must be a table"),
         ("search.trials=0", "search.trials", "must be at least 1, got 0"),

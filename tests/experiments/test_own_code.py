@@ -144,6 +144,13 @@ def test_a_condition_on_a_model_to_which_a_dimension_means_nothing_is_refused(fi
     }
 
 
+def test_a_condition_on_what_is_no_name_is_refused(file: Path) -> None:
+    low = "[space.n_heads]\nlow = 1"
+    assert _problems(file, **{low: f'{low}\nwhen = {{ architecture = [["gated"]] }}'}) == {
+        "space.n_heads.when.architecture:11": "no dimension can have the value ['gated']"
+    }
+
+
 def test_a_value_is_not_fixed_for_a_model_to_which_it_means_nothing(file: Path) -> None:
     with pytest.raises(SweepFileError) as caught:
         load_sweep(file, ["space.n_layers.low=1", "space.n_layers.high=2", "model.n_layers=2"])
