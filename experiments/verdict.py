@@ -6,8 +6,6 @@ that was stopped or killed goes on like a sweep, and one that is done is read, n
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -55,7 +53,7 @@ from experiments.resume import bring_up_to_date, next_attempt
 from experiments.running import run_trials
 from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
-from experiments.sessions import end_session
+from experiments.sessions import begin_session, end_session, record_changed_versions
 from experiments.size_control import size_control, trained_as, with_sized_control
 from experiments.study import load_same_data
 from experiments.supervision import StopCause, StopSwitch
@@ -306,7 +304,9 @@ def _train(
     machine: Machine,
 ) -> None:
     is_said_to_be_finished = ledger.is_said_to_be_finished
-    journal.append("session", sync=True, at=time.time(), pid=os.getpid(), host=socket.gethostname())
+    for change in record_changed_versions(folder):
+        watcher.message(f"changed since the last run: {change}")
+    begin_session(folder, journal)
     ledger.catch_up(journal.path.parent)
     study = read_study(folder)
     conductor = Conductor(
