@@ -18,6 +18,7 @@ from experiments.cli.options import (
     split_trial,
     study_folder,
 )
+from experiments.cli.wording import plural
 from experiments.errors import RequestError, StateError
 from experiments.typed import typed
 
@@ -172,7 +173,7 @@ def board(
             )
     if n_differences:
         raise StateError(
-            f"{n_differences} difference{'s' * (n_differences > 1)} between board and ledger; "
+            f"{plural(n_differences, 'difference')} between board and ledger; "
             "the ledger is the record"
         )
 
