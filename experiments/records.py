@@ -157,7 +157,7 @@ class StudyRecord:
     verdict: VerdictRecord | None = None
     """None until finalists were frozen."""
     segments: SegmentsRecord | None = None
-    """Where the finalists err; None until their predictions were read."""
+    """Where the finalists err, before a verdict the best trials; None until a driver ended."""
     crossings: Mapping[str, CrossingRecord] = field(default_factory=dict)
     """By finalist: what the cross layers of a judged DCN cross."""
     board_check: BoardCheck | None = None
