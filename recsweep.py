@@ -261,15 +261,9 @@ def verdict(
     """
     folder = _folder(study)
     with _in_this_process():
-        from experiments.cli.judged import Progress
-        from experiments.verdict import (
-            expected_s,
-            frozen_or_chosen,
-            gather_evidence,
-            write_verdict,
-        )
+        from experiments.cli.judged import Progress, write_judged
+        from experiments.verdict import expected_s, frozen_or_chosen, gather_evidence
         from experiments.watcher import Silent
-        from reports.judging import judge
 
         record = load(folder).record
         n_left, _ = expected_s(record, frozen_or_chosen(record, top, seeds), 1)
@@ -280,19 +274,8 @@ def verdict(
             watcher=Silent() if quiet else Progress(n_left),
             resources=resources,
         )
-    if (evidence := ended.evidence) is not None:
-        results = judge(
-            ended.study,
-            ended.frozen,
-            predicted=evidence.predicted,
-            rmse_by_seed=evidence.rmse_by_seed,
-            actual=evidence.actual,
-            users=evidence.users,
-            on_searched=evidence.on_searched,
-            baselines=evidence.baselines,
-            searched=evidence.searched,
-        )
-        write_verdict(folder, ended.frozen, results)
+    if ended.evidence is not None:
+        write_judged(folder, ended, ended.evidence)
     return _reported(load(folder).record, ended.stopped_by)
 
 

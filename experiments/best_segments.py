@@ -34,7 +34,7 @@ def write_best_segments(
     Trials without predictions are left out: they are of an older version, or damaged, which is
     said. Nothing is written where none is left, nor over what a verdict wrote.
     """
-    if study.verdict is not None and study.verdict.results is not None:
+    if study.verdict_results is not None:
         return
     predicted: dict[str, npt.NDArray[np.floating[Any]]] = {}
     for trial in _best(study):

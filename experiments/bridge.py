@@ -12,7 +12,6 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -244,7 +243,7 @@ def run_on_ray(
             ),
             run_config=tune.RunConfig(
                 name="study",
-                storage_path=str(Path(scratch)),
+                storage_path=scratch,
                 verbose=0,
                 # Retries are the conductor's to count: it knows a recycled worker from a lost one.
                 # This is only the end of a trial that it has given up and no worker can void.

@@ -138,9 +138,9 @@ def check_importance(study: StudyRecord) -> Check:
 
 def check_verdict(study: StudyRecord) -> Check:
     """Who was judged, and with which numbers of which trials."""
-    if study.verdict is None or study.verdict.results is None:
+    verdict, results = study.verdict, study.verdict_results
+    if verdict is None or results is None:
         return Check("verdict", "none")
-    verdict, results = study.verdict, study.verdict.results
     by_name = {trial.name: trial for trial in study.trials}
     # Of rows that the search never sees the ledger has no number.
     has_ledger_scores = not (study.provenance.get("dataset") or {}).get("confirm")

@@ -68,7 +68,7 @@ def write_clean(
             way = "latest" if duplicates == "latest" else "mean"
         found = mended(table, columns, rating_range=rating_range, duplicates=way, at_least=at_least)
     except DataError as error:
-        raise DataProblem("\n".join(error.problems)) from error
+        raise DataProblem(str(error)) from error
     frame = as_table(found.ratings, columns)
     atomic_write(target, _as_bytes(frame, target.name.lower()))
     return CleanTable(target, (*_lines(table, columns, found), _written(target, found)))

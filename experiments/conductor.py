@@ -121,10 +121,6 @@ class Conductor:
     # Orders
 
     @property
-    def n_live(self) -> int:
-        return len(self._live)
-
-    @property
     def n_left(self) -> int:
         """Trials that wait to be handed out, or are still to be asked for."""
         return len(self._waiting) + (self._n_left if self._asks_for_new else 0)

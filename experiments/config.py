@@ -9,12 +9,8 @@ from typing import Any
 from experiments.data_checks import SPLIT_KEYS
 from experiments.errors import SweepProblem
 from experiments.own_objects import without_objects
-from experiments.sweep import SearchConfig as SearchConfig
-from experiments.sweep import SweepConfig as SweepConfig
-from experiments.sweep import default_values as default_values
-from experiments.sweep import ranking_values as ranking_values
+from experiments.sweep import SweepConfig
 from experiments.sweep_checks import build_sweep
-from experiments.sweep_file import SWEEPS as SWEEPS
 from experiments.sweep_file import SweepSource, read_sweep_file
 from experiments.toml_text import toml_key, toml_section
 from recommender.config import Value

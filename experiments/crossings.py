@@ -20,12 +20,11 @@ def crossings_of(
     study: StudyRecord, frozen: VerdictRecord, sweep: SweepConfig, replicas: Replicas
 ) -> dict[str, CrossingRecord]:
     """By finalist, of the DCNs that completed under every seed."""
-    by_name = {trial.name: trial for trial in study.trials}
     found = {}
     for finalist in frozen.finalists:
         if finalist.is_baseline:
             continue
-        trials = [by_name[finalist.replicate(i)] for i in range(len(frozen.seeds))]
+        trials = study.replicates(finalist)
         is_dcn = model_of(sweep, trials[0].values).architecture == "dcn"
         if is_dcn and all(trial.state is TrialState.COMPLETE for trial in trials):
             found[finalist.name] = _together([_kept(study.folder, t, replicas) for t in trials])

@@ -60,7 +60,6 @@ def read_evidence(
     watcher: StudyWatcher,
 ) -> Evidence:
     """The finalists' predictions from their files; a damaged one is made again and said."""
-    by_name = {trial.name: trial for trial in judged(study.trials)}
     encoded = loaded.encoded
     rows, what = (encoded.validation, "predicted") if confirm is None else (confirm.rows, "confirm")
     predicted: dict[str, Floats] = {}
@@ -72,7 +71,7 @@ def read_evidence(
             baseline = study.baseline(finalist.name)
             rmse_by_seed[finalist.name] = (baseline.val_rmse if baseline else None,)
             continue
-        trials = [by_name[finalist.replicate(i)] for i in range(len(frozen.seeds))]
+        trials = study.replicates(finalist)
         is_complete = [trial.state is TrialState.COMPLETE for trial in trials]
         rmse_by_seed[finalist.name] = tuple(
             trial.best_rmse if ok else None for trial, ok in zip(trials, is_complete, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -26,6 +27,10 @@ from experiments.lock import BEAT_NAME, LOCK_NAME
 from experiments.machine import Machine
 from experiments.provenance import provenance
 from experiments.records import (
+    BASELINES_NAME,
+    COLUMNS_NAME,
+    IMPORTANCE_NAME,
+    PROVENANCE_NAME,
     SWEEP_NAME,
     BaselineRecord,
     ColumnRecord,
@@ -42,7 +47,7 @@ from recommender.repeating import repeats_on_gpus
 from search_spaces import SearchSpace
 
 _OF_A_BEGINNING = {
-    LOCK_NAME, BEAT_NAME, CODE.name, "columns.json", "provenance.json", "README.txt"
+    LOCK_NAME, BEAT_NAME, CODE.name, COLUMNS_NAME, PROVENANCE_NAME, "README.txt"
 }  # fmt: skip
 """What a driver that ended while it made a folder leaves there, without a study."""
 
@@ -69,7 +74,7 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
     candidate, number = name, 1
     while (root / candidate).exists():
         folder = root / candidate
-        if not (folder / "sweep.toml").is_file():
+        if not (folder / SWEEP_NAME).is_file():
             if not folder.is_dir() or {p.name for p in folder.iterdir()} - _OF_A_BEGINNING:
                 raise StateError(
                     f"{folder} is there and is no study; choose another name: --set name=OTHER"
@@ -123,7 +128,7 @@ def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
     names = itertools.chain([sweep.name], (f"{sweep.name}-{n}" for n in itertools.count(2)))
     folder = None
     for name in names:
-        if not (root / name / "sweep.toml").is_file():
+        if not (root / name / SWEEP_NAME).is_file():
             break
         folder = root / name
     if folder is None:
@@ -189,9 +194,9 @@ def create(
         keep_code(folder, sweep)
     except OSError as error:
         raise DiskError(f"{folder}: cannot be written: {error.strerror}") from error
-    write_json(folder / "columns.json", [asdict(column) for column in columns_of(sweep.space)])
+    write_json(folder / COLUMNS_NAME, [asdict(column) for column in columns_of(sweep.space)])
     write_json(
-        folder / "provenance.json",
+        folder / PROVENANCE_NAME,
         provenance(sweep, description, machine, command)
         | {
             "n_workers": resources.workers,
@@ -203,7 +208,7 @@ def create(
     atomic_write(folder / "README.txt", README.format(name=folder.name))
     frozen = as_kept(Path(), sweep)
     # Last: a folder with a sweep.toml is a study.
-    atomic_write(folder / "sweep.toml", sweep_to_toml(frozen))
+    atomic_write(folder / SWEEP_NAME, sweep_to_toml(frozen))
     return folder
 
 
@@ -215,11 +220,11 @@ def columns_of(space: SearchSpace) -> tuple[ColumnRecord, ...]:
 
 def write_baselines(folder: Path, baselines: Sequence[Baseline]) -> None:
     rows = [BaselineRecord(b.name, b.label, b.val_rmse, b.seconds) for b in baselines]
-    write_json(folder / "baselines.json", [asdict(row) for row in rows])
+    write_json(folder / BASELINES_NAME, [asdict(row) for row in rows])
 
 
 def write_importance(folder: Path, records: Sequence[ImportanceRecord]) -> None:
-    write_json(folder / "importance.json", [asdict(record) for record in records])
+    write_json(folder / IMPORTANCE_NAME, [asdict(record) for record in records])
 
 
 def extend(study: StudyRecord, n_trials: int, journal: Journal) -> None:
@@ -255,9 +260,10 @@ def refuse_changed_data(study: StudyRecord, now: DatasetDescription) -> None:
     if same:
         return
     detail = "; ".join(changes) or "the same counts, other rows"
+    sweep = shlex.quote(str(study.folder / SWEEP_NAME))
     raise StateError(
         f"the data of {study.name} changed since it began ({detail}); its trials could not be "
         "compared with new ones.\n"
-        f"  put the data back, or begin another study: recsweep run {study.folder / 'sweep.toml'} "
+        f"  put the data back, or begin another study: recsweep run {sweep} "
         f"--set name={study.name}-new-data"
     )

@@ -61,16 +61,12 @@ class BoardWriter:
     """
 
     def __init__(
-        self, folder: Path, columns: Sequence[ColumnRecord], metrics: Sequence[str] = ()
+        self, folder: Path, columns: Sequence[ColumnRecord], metrics: Sequence[str]
     ) -> None:
         self._folder = folder
         self._columns = tuple(columns)
         self._metrics = tuple(metrics)
         self._runs: dict[str, tuple[Path, list[EpochRecord]]] = {}
-
-    def write_root(self) -> None:
-        """Declare columns and metrics; conditional dimensions would be missing otherwise."""
-        write_root(self._folder, self._columns, self._metrics)
 
     def start(self, trial: TrialRecord) -> None:
         """Show a trial that starts or goes on, with the epochs that the record already holds."""
@@ -131,8 +127,8 @@ def metric_columns(metrics: Sequence[str]) -> dict[str, str]:
     }
 
 
-def write_root(folder: Path, columns: Sequence[ColumnRecord], metrics: Sequence[str] = ()) -> None:
-    """Write the one run that declares the table's columns and metrics."""
+def write_root(folder: Path, columns: Sequence[ColumnRecord], metrics: Sequence[str]) -> None:
+    """Write the one run that declares the table's columns, conditional ones too, and metrics."""
     declared = [_declared(column) for column in columns]
     declared += [_own_column(name) for name in own_columns(columns)]
     # TensorBoard shows five columns until asked for more: those that "differ", by name.

@@ -19,6 +19,7 @@ from typing import Any
 from experiments.sweep_file import SweepSource
 from experiments.sweep_tables import Report, cases_of
 from experiments.translate.hypermodel_reader import with_hyperparameters
+from experiments.values import is_layer_size
 from recommender.config import ARCHITECTURES, HYPERPARAMETERS, KERAS_OPTIMIZERS, problem_with
 from recommender.errors import ModelError, unknown
 from recommender.own import OwnArchitecture, read_own
@@ -26,7 +27,6 @@ from recommender.sizes import CROSS_VALUES
 from search_spaces import SHIPPED, Dimension, SearchSpace, shipped_space
 from search_spaces.tables import write_dimension
 
-_LAYER_SIZE = re.compile(r"layer_size_\d+")
 _OF_OUR_LAYERS = (
     *("n_layers", "layer_size", "activation", "kernel_initializer", "dropout", "dense_l2"),
     *CROSS_VALUES,
@@ -61,7 +61,7 @@ class OwnCode:
             return _is_ours(name)
         if own.is_whole:
             return name in (own.uses or ())
-        is_of_layers = name in _OF_OUR_LAYERS or _LAYER_SIZE.fullmatch(name) is not None
+        is_of_layers = name in _OF_OUR_LAYERS or is_layer_size(name)
         is_theirs = name in {p.name for p in own.parameters}
         return is_theirs or (_is_ours(name) and not is_of_layers)
 
@@ -81,16 +81,12 @@ class OwnCode:
             among: the architectures that it is for; None: all of the sweep's.
         """
         if name == "architecture":
-            if value in self.mistaken or value in self.architectures:
-                return None
             known = [*ARCHITECTURES, *self.architectures]
+            if value in (*known, *self.mistaken):
+                return None
             return (
-                None
-                if value in known
-                else (
-                    f"{unknown('architecture', value, known)}; a model of your own is written "
-                    '"gated.py:gated" or "mypackage.models:gated"'
-                )
+                f"{unknown('architecture', value, known)}; a model of your own is written "
+                '"gated.py:gated" or "mypackage.models:gated"'
             )
         takers = [t for t in self.takers(name) if among is None or t in among]
         if _is_ours(name) and not (takers and all(self._is_theirs(t, name) for t in takers)):
@@ -130,7 +126,7 @@ class OwnCode:
 
 
 def _is_ours(name: str) -> bool:
-    return name in HYPERPARAMETERS or _LAYER_SIZE.fullmatch(name) is not None
+    return name in HYPERPARAMETERS or is_layer_size(name)
 
 
 def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], OwnCode]:
@@ -188,17 +184,25 @@ def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], Ow
 
 def _choices(table: Mapping[str, Any]) -> tuple[str, ...]:
     """The architectures that a sweep chooses among, or the one that it fixes."""
-    model, space = (
-        raw if isinstance(raw := table.get(key), dict) else {} for key in ("model", "space")
-    )
+    model, space = _model_and_space(table)
     dimension = space.get("architecture")
     if isinstance(dimension, dict):
         choices = dimension.get("choices")
-        return tuple(choices) if isinstance(choices, list) else ()
+        return _texts(choices) if isinstance(choices, list) else ()
     if "use" in space and "architecture" not in model:
         return ARCHITECTURES
     fixed = model.get("architecture", ARCHITECTURES[0])
     return (fixed,) if isinstance(fixed, str) else ()
+
+
+def _model_and_space(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    model, space = table.get("model"), table.get("space")
+    return model if isinstance(model, dict) else {}, space if isinstance(space, dict) else {}
+
+
+def _texts(named: Iterable[object]) -> tuple[str, ...]:
+    """Of what should be names, those that can be; of the others `parse_space` tells."""
+    return tuple(name for name in named if isinstance(name, str))
 
 
 def _refuse_idle(table: Mapping[str, Any], own: OwnCode, report: Report) -> None:
@@ -295,9 +299,7 @@ def _replaced(value: object, name_of: Callable[[str], str]) -> object:
 
 
 def _check_required(table: Mapping[str, Any], own: OwnCode, report: Report) -> None:
-    model, space = (
-        raw if isinstance(raw := table.get(key), dict) else {} for key in ("model", "space")
-    )
+    model, space = _model_and_space(table)
     given = {*model, *space}
     place = "space.architecture" if "architecture" in space else "model.architecture"
     for name, architecture in own.architectures.items():
@@ -323,7 +325,7 @@ def _add_dimensions(
         if dimension.name not in space:
             others = [taker for taker in own.takers(dimension.name) if taker != name]
             cases = [_only(case, others) for case in cases if others]
-        if any(_reaches(case, name) for case in cases):
+        if any(_is_for(case, name) for case in cases):
             continue
         added = write_dimension(dimension)
         its = added if isinstance(added, list) else [added]
@@ -332,21 +334,20 @@ def _add_dimensions(
         space[dimension.name] = [*cases, *its] if len(cases) + len(its) > 1 else its[0]
 
 
-def architectures_of(case: Mapping[str, Any]) -> list[str] | None:
+def architectures_of(case: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Those that a case is for; None: all."""
     when = case.get("when")
     named = when.get("architecture") if isinstance(when, dict) else None
-    return None if named is None else list(named) if isinstance(named, list) else [named]
+    return None if named is None else _texts(named if isinstance(named, list) else [named])
 
 
 def _only(case: Mapping[str, Any], architecture: str | list[str]) -> dict[str, Any]:
     return {**case, "when": {"architecture": architecture, **case.get("when", {})}}
 
 
-def _reaches(case: object, name: str) -> bool:
-    when = case.get("when") if isinstance(case, dict) else None
-    named = when.get("architecture", name) if isinstance(when, dict) else name
-    return name in (named if isinstance(named, list) else [named])
+def _is_for(case: object, name: str) -> bool:
+    named = architectures_of(case) if isinstance(case, dict) else None
+    return named is None or name in named
 
 
 _NO_DIMENSIONS = ("use", "without", "architecture")

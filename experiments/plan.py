@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
-from experiments.config import SweepConfig, default_values, ranking_values
 from experiments.durations import format_duration
+from experiments.sweep import SweepConfig, default_values, ranking_values
 from recommender.config import Value, ranking_config
 from recommender.datasets.base import DatasetDescription
 from search_spaces import Choice, Float, SearchSpace, Slot

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments import folders
 from experiments.choosing import trial_of
 from experiments.errors import RequestError, StateError
 from experiments.frozen import frozen_sweep
 from experiments.orders import predictions_folder
 from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import Replicas
-from experiments.study import load_data
+from experiments.study import load_same_data
 from experiments.sweep import SweepConfig
 from recommender.checkpoints import CheckpointError, has_checkpoint, read_checkpoint
 from recommender.datasets.base import EncodedDataset
@@ -55,8 +54,7 @@ def validation_predictions(
     if trial.best_rmse is None:
         raise RequestError(f"trial {which} of {study.name} has no result ({trial.state})")
     sweep = frozen_sweep(study.folder)
-    loaded = load_data(sweep)
-    folders.refuse_changed_data(study, loaded.description)
+    loaded = load_same_data(study, sweep)
     predicted = _stored(study.folder, trial)
     if predicted is None or len(predicted) != len(loaded.encoded.validation):
         predicted = _computed(study, trial, sweep, loaded.encoded, train_again)

@@ -157,7 +157,7 @@ class StudyRecord:
     verdict: VerdictRecord | None = None
     """None until finalists were frozen."""
     segments: SegmentsRecord | None = None
-    """Where the finalists err; None until their predictions were read."""
+    """Where the finalists err, before a verdict the best trials; None until a driver ended."""
     crossings: Mapping[str, CrossingRecord] = field(default_factory=dict)
     """By finalist: what the cross layers of a judged DCN cross."""
     board_check: BoardCheck | None = None
@@ -180,13 +180,24 @@ class StudyRecord:
         return tuple(sorted(ranked, key=lambda t: (t.best_rmse, t.number)))
 
     @property
+    def verdict_results(self) -> VerdictResults | None:
+        """None without a verdict, and until all of it was trained."""
+        return self.verdict.results if self.verdict else None
+
+    @property
     def leader(self) -> TrialRecord | None:
         """The trial with the best mean of the verdict; None before one, and where no trial
         completed under every seed."""
-        results = self.verdict.results if self.verdict else None
+        results = self.verdict_results
         by_name = {trial.name: trial for trial in self.search_trials}
         means = [f.name for f in results.finalists if f.mean is not None] if results else []
         return next((by_name[name] for name in means if name in by_name), None)
+
+    def replicates(self, finalist: Finalist) -> list[TrialRecord]:
+        """The verdict's trials of a finalist, seed by seed."""
+        assert self.verdict is not None
+        by_name = {trial.name: trial for trial in self.trials}
+        return [by_name[finalist.replicate(i)] for i in range(len(self.verdict.seeds))]
 
     @property
     def late_trials(self) -> tuple[TrialRecord, ...]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from experiments.errors import RequestError, StateError
-from experiments.folders import refuse_changed_data
 from experiments.frozen import frozen_sweep
 from experiments.machine import Machine, read_machine
 from experiments.provenance import PACKAGES, package_version
 from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import Replicas
-from experiments.study import load_data
+from experiments.study import load_same_data
 
 
-def replay_trial(folder: Path, study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
+def replay_trial(study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
     """Train a trial's epochs again, its model, seed and data; lines to print, one an epoch.
 
     Nothing is written: the study stays as it is.
@@ -31,10 +29,9 @@ def replay_trial(folder: Path, study: StudyRecord, trial: TrialRecord) -> Iterat
             f"{study.name}:{trial.number} ended before its first epoch, so that there is no number "
             "to compare with"
         )
-    sweep = frozen_sweep(folder)
-    loaded = load_data(sweep)
-    refuse_changed_data(study, loaded.description)
-    run = Replicas(folder, sweep, loaded.encoded).new_run(trial, len(trial.epochs))
+    sweep = frozen_sweep(study.folder)
+    loaded = load_same_data(study, sweep)
+    run = Replicas(study.folder, sweep, loaded.encoded).new_run(trial, len(trial.epochs))
     for then in trial.epochs:
         now = run.step()
         # As text: NaN is not equal to itself.

@@ -1,4 +1,5 @@
-"""Where a verdict's finalists err, and how widely they predict, as the study folder keeps it.
+"""Where models err, and how widely they predict, as the study folder keeps it: the finalists of a
+verdict, before one the best trials of the search; the bias baseline beside them.
 
 Standard library only; `experiments.records` hands it on to the reports.
 """
@@ -24,12 +25,12 @@ class Segment:
     name: str
     n_rows: int
     rmse: Mapping[str, float]
-    """By finalist: over its rows, the mean over seeds."""
+    """By model: over these rows, the mean over seeds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How widely a finalist predicts over all validation rows, the mean over seeds."""
+    """How widely a model predicts over all validation rows, the mean over seeds."""
 
     sd: float
     low: float
@@ -48,7 +49,7 @@ class SegmentsRecord:
     labels: Spread
     """Of the ratings themselves."""
     spreads: Mapping[str, Spread]
-    """By finalist."""
+    """By model."""
 
 
 def read_segments(folder: Path) -> SegmentsRecord | None:

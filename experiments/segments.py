@@ -28,7 +28,7 @@ def segments_of(dataset: EncodedDataset, predicted: Mapping[str, Floats]) -> Seg
     """The validation rows cut in several ways.
 
     Args:
-        predicted: by finalist, (n_seeds, n_rows) in stars, unclipped.
+        predicted: by model, (n_seeds, n_rows) in stars, unclipped.
     """
     actual = dataset.validation.rating.astype(np.float64)
     squares = {name: (rows - actual) ** 2 for name, rows in predicted.items()}

@@ -46,6 +46,12 @@ def begin_session(folder: Path, journal: Journal) -> None:
     )
 
 
+def end_session(journal: Journal, *, is_finished: bool) -> None:
+    """Journal that a driver ends, and what it leaves."""
+    state = "finished" if is_finished else "interrupted"
+    journal.append("session_end", sync=True, at=time.time(), state=state)
+
+
 def current_versions() -> dict[str, str | None]:
     """The version of Python, of recsweep and of every package that can change a number."""
     names = ("recsweep", *PACKAGES)
@@ -53,7 +59,7 @@ def current_versions() -> dict[str, str | None]:
 
 
 def record_changed_versions(folder: Path) -> list[str]:
-    """What is installed in another version than in the last session, as `name: then, now`.
+    """What is installed in another version than in the last session, as `name then -> now`.
 
     The changes are added to provenance.json under `changes`.
     """

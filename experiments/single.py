@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from experiments.errors import RequestError, StateError
 from experiments.frozen import frozen_sweep
 from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import configure_as_worker
-from experiments.study import load_data
+from experiments.study import load_data, load_same_data
 from experiments.sweep import SweepConfig, model_of
 from experiments.typed import typed
 from recommender.baselines import fit_baselines
@@ -63,8 +65,6 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
         told = [f"{name} {value:.4f}" for name, value in measured.values.items()]
         yield "also     " + " · ".join([*told, *measured.errors.values()])
     if save is not None:
-        import tempfile
-
         from recommender.export import export_model
 
         with tempfile.TemporaryDirectory() as folder:
@@ -74,28 +74,26 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
         yield f"saved    {save}"
 
 
-def export_trial(
-    folder: Path, study: StudyRecord, trial: TrialRecord, target: Path
-) -> Iterator[str]:
+def export_trial(study: StudyRecord, trial: TrialRecord, target: Path) -> Iterator[str]:
     """Write a trial's best epoch as a SavedModel; lines to print.
 
     Raises:
         RequestError: the trial's weights were not kept, or something is in the target's way.
-        StateError: the weights are damaged, or another version of the model's.
+        StateError: the data changed, or the weights are damaged or another version of the model's.
     """
-    best = folder / "trials" / trial.name / "best"
+    best = study.folder / "trials" / trial.name / "best"
     again = (
         f"train it again with them: recsweep best {typed(study.folder)}:{trial.number} "
-        f"-o trial.toml && recsweep train trial.toml --save {target}"
+        f"-o trial.toml && recsweep train trial.toml --save {shlex.quote(str(target))}"
     )
     if not best.is_dir():
         raise RequestError(
             f"{study.name}:{trial.number} has no weights (the best trials keep theirs); {again}"
         )
     _refuse_taken(target, "--to")
-    sweep = frozen_sweep(folder)
+    sweep = frozen_sweep(study.folder)
     refuse_export(model_of(sweep, trial.values), best)
-    encoded = load_data(sweep).encoded
+    encoded = load_same_data(study, sweep).encoded
 
     from recommender.runtime import configure_devices
 

@@ -53,7 +53,7 @@ from experiments.resume import (
 from experiments.running import run_trials
 from experiments.search import Search, build_search
 from experiments.search_protocol import searched
-from experiments.sessions import begin_session, is_out_of_time, record_changed_versions
+from experiments.sessions import begin_session, end_session, is_out_of_time, record_changed_versions
 from experiments.stages import stage_over
 from experiments.supervision import StopCause, StopSwitch, left_at_once
 from experiments.sweep import SweepConfig, default_values, own_defaults
@@ -159,8 +159,7 @@ def resume_study(
         loaded = None
         if n_trials is not None or retry_failed:
             # Before anything is written: what is refused changes nothing.
-            loaded = load_data(sweep)
-            folders.refuse_changed_data(study, loaded.description)
+            loaded = load_same_data(study, sweep)
         n_retried = 0
         with Journal(folder / DRIVER_JOURNAL) as journal:
             if n_trials is not None:
@@ -187,8 +186,7 @@ def resume_study(
         machine, resources = take_machine(resources)
         import_ray(resources)
         if loaded is None:
-            loaded = load_data(sweep)
-            folders.refuse_changed_data(study, loaded.description)
+            loaded = load_same_data(study, sweep)
         for change in record_changed_versions(folder):
             watcher.message(f"changed since the last run: {change}")
         with ray_beside(resources, machine) as cluster, left_at_once(folder, lock.release):
@@ -238,6 +236,13 @@ def load_data(sweep: SweepConfig) -> LoadedDataset:
         is_table = sweep.dataset.name is None
         raise data_problem(error, sweep.dataset.path if is_table else None) from error
     stage_over("data loaded, split and encoded")
+    return loaded
+
+
+def load_same_data(study: StudyRecord, sweep: SweepConfig) -> LoadedDataset:
+    """As `load_data`, for a study that has begun: StateError where the data changed since."""
+    loaded = load_data(sweep)
+    folders.refuse_changed_data(study, loaded.description)
     return loaded
 
 
@@ -315,12 +320,7 @@ def _conduct(
             )
         finally:
             is_finished = conductor.is_finished
-            journal.append(
-                "session_end",
-                sync=True,
-                at=time.time(),
-                state="finished" if is_finished else "interrupted",
-            )
+            end_session(journal, is_finished=is_finished)
             ledger.catch_up(journal.path.parent)
             n_resamples = N_RESAMPLES if is_finished else 0  # who stops it wants it over
             shares = importance(sweep.space, ledger.trials(), n_resamples)

@@ -58,8 +58,9 @@ class StopCause(StrEnum):
     @property
     def exit_code(self) -> int:
         """128 + the signal's number; 0 where somebody meant the study to stop here."""
-        codes = dict.fromkeys((StopCause.SIGTERM, StopCause.SIGUSR1, StopCause.JOB_END), 143)
-        return (codes | {StopCause.SIGINT: 130}).get(self, 0)
+        if self is StopCause.SIGINT:
+            return 130
+        return 143 if self.is_signal or self is StopCause.JOB_END else 0
 
     @property
     def is_signal(self) -> bool:

@@ -88,10 +88,6 @@ class SweepConfig:
             arms_of(self.space, self.compare)
 
     @property
-    def is_sweep(self) -> bool:
-        return self.search is not None
-
-    @property
     def arms(self) -> tuple[str, ...]:
         """The choices of the compared dimension; empty where nothing is compared."""
         if self.space is None or self.compare is None:

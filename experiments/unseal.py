@@ -10,18 +10,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments import folders
 from experiments.errors import DataProblem, StateError
 from experiments.files import write_json
 from experiments.frozen import frozen_sweep
 from experiments.lock import StudyLock
 from experiments.openings import record_opening
-from experiments.records import Purpose, StudyRecord, TrialRecord, read_study
+from experiments.records import StudyRecord, read_study
 from experiments.replicas import Replicas
-from experiments.study import load_data
+from experiments.study import load_same_data
 from experiments.sweep import SweepConfig
 from experiments.typed import typed
-from experiments.verdict_records import TEST_NAME, RefitResult, UnsealedRecord, VerdictResults
+from experiments.verdict_records import (
+    TEST_NAME,
+    Finalist,
+    RefitResult,
+    UnsealedRecord,
+    VerdictResults,
+)
 from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
 from recommender.checkpoints import write_checkpoint
@@ -52,7 +57,7 @@ def refuse_unjudged(study: StudyRecord) -> None:
             f"{study.name} has no complete trial: there is nothing to score. What became of its "
             f"trials: recsweep show {typed(study.folder)}"
         )
-    if study.verdict is None or study.verdict.results is None:
+    if study.verdict_results is None:
         raise StateError(
             f"{study.name} has no verdict: the test split is for finalists that are frozen and "
             f"judged. First: recsweep verdict {typed(study.folder)}"
@@ -81,8 +86,7 @@ def score_on_test(
     with StudyLock(folder):
         study = read_study(folder)
         sweep = frozen_sweep(folder)
-        loaded = load_data(sweep)
-        folders.refuse_changed_data(study, loaded.description)
+        loaded = load_same_data(study, sweep)
         fingerprint = loaded.description.sealed_fingerprint
         try:
             opened = open_test(
@@ -91,7 +95,7 @@ def score_on_test(
                 record=lambda: record_opening(folder, fingerprint, why),
             )
         except DataError as error:
-            raise DataProblem("\n".join(error.problems)) from error
+            raise DataProblem(str(error)) from error
         verdict = study.verdict
         assert verdict is not None and verdict.results is not None
         replicas = Replicas(folder, sweep, loaded.encoded)
@@ -107,7 +111,7 @@ def score_on_test(
                 rmse_by_seed[finalist.name] = (rmse(baselines[finalist.name], actual),)
             elif found.mean is not None:
                 watcher.message(f"scoring {finalist.name} under {len(verdict.seeds)} seeds")
-                trials = _replicates(study, finalist.name)
+                trials = study.replicates(finalist)
                 rows = np.stack([replicas.run_of(trial).predict(opened.rows) for trial in trials])
                 predicted[finalist.name] = rows
                 rmse_by_seed[finalist.name] = tuple(rmse(row, actual) for row in rows)
@@ -116,19 +120,8 @@ def score_on_test(
                     write_checkpoint(place, {"predicted": row}, {"test_rmse": rmse(row, actual)})
             else:
                 rmse_by_seed[finalist.name] = tuple(None for _ in verdict.seeds)
-        leader = next(
-            (
-                finalist.name
-                for name in predicted
-                if (finalist := verdict.finalist(name)) is not None
-                and not finalist.is_baseline
-                and not finalist.is_control
-            ),
-            None,
-        )
-        refit = None
-        if is_refit and leader is not None:
-            refit = _refit(folder, study, sweep, leader, opened, watcher)
+        leader = verdict.finalist(study.leader.name) if is_refit and study.leader else None
+        refit = _refit(study, sweep, leader, opened, watcher) if leader else None
     return UnsealedEvidence(
         predicted=predicted,
         rmse_by_seed=rmse_by_seed,
@@ -146,30 +139,20 @@ def write_test(folder: Path, evidence: UnsealedEvidence, results: VerdictResults
 
 
 def _refit(
-    folder: Path,
     study: StudyRecord,
     sweep: SweepConfig,
-    name: str,
+    leader: Finalist,
     opened: OpenedTest,
     watcher: StudyWatcher,
 ) -> RefitResult:
     """The leader on train and validation; there is nothing left to stop it by but its epochs."""
-    replicas = Replicas(folder, sweep, opened.refit)
+    replicas = Replicas(study.folder, sweep, opened.refit)
     scores = []
-    for trial in _replicates(study, name):
+    for trial in study.replicates(leader):
         assert trial.best_epoch is not None
         watcher.message(f"refitting {trial.name} for {trial.best_epoch} epochs")
         run = replicas.new_run(trial, trial.best_epoch)
         while run.stop_reason is None:
             run.step()
         scores.append(rmse(run.predict(opened.refit_rows), opened.refit_rows.rating))
-    return RefitResult(name, tuple(scores))
-
-
-def _replicates(study: StudyRecord, name: str) -> list[TrialRecord]:
-    """The verdict's trials of one finalist, seed by seed."""
-    verdict = study.verdict
-    finalist = verdict.finalist(name) if verdict else None
-    assert verdict is not None and finalist is not None
-    by_name = {t.name: t for t in study.trials if t.purpose is Purpose.VERDICT}
-    return [by_name[finalist.replicate(i)] for i in range(len(verdict.seeds))]
+    return RefitResult(leader.name, tuple(scores))

@@ -6,14 +6,11 @@ that was stopped or killed goes on like a sweep, and one that is done is read, n
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from experiments import folders
 from experiments.board_check import record_board_check
 from experiments.cluster import ray_cluster
 from experiments.conductor import Conductor
@@ -56,8 +53,9 @@ from experiments.resume import bring_up_to_date, next_attempt
 from experiments.running import run_trials
 from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
+from experiments.sessions import begin_session, end_session, record_changed_versions
 from experiments.size_control import size_control, trained_as, with_sized_control
-from experiments.study import load_data
+from experiments.study import load_same_data
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
 from experiments.typed import typed
@@ -204,9 +202,8 @@ def gather_evidence(
         bring_up_to_date(folder)
         machine, resources = take_machine(resources)
         sweep = frozen_sweep(folder)
-        loaded = load_data(sweep)
         study = read_study(folder)
-        folders.refuse_changed_data(study, loaded.description)
+        loaded = load_same_data(study, sweep)
         if not (folder / VERDICT_NAME).exists():
             frozen = with_sized_control(frozen, study, sweep, loaded.encoded)
             write_verdict(folder, frozen)
@@ -253,7 +250,7 @@ def _load_confirm(sweep: SweepConfig) -> ConfirmRows | None:
     try:
         return load_confirm(sweep.dataset, sweep.split)
     except DataError as error:
-        raise DataProblem("\n".join(error.problems)) from error
+        raise DataProblem(str(error)) from error
 
 
 def write_verdict(
@@ -307,7 +304,9 @@ def _train(
     machine: Machine,
 ) -> None:
     is_said_to_be_finished = ledger.is_said_to_be_finished
-    journal.append("session", sync=True, at=time.time(), pid=os.getpid(), host=socket.gethostname())
+    for change in record_changed_versions(folder):
+        watcher.message(f"changed since the last run: {change}")
+    begin_session(folder, journal)
     ledger.catch_up(journal.path.parent)
     study = read_study(folder)
     conductor = Conductor(
@@ -316,7 +315,7 @@ def _train(
         search=NoSearch(),
         ledger=ledger,
         journal=journal,
-        board=BoardWriter(folder / BOARD_FOLDER, study.columns),
+        board=BoardWriter(folder / BOARD_FOLDER, study.columns, study.metrics),
         watcher=watcher,
         n_trials=0,
         asks_for_new=False,
@@ -337,11 +336,5 @@ def _train(
         )
     finally:
         # The word is about the search, which may have been extended since the list was frozen.
-        is_finished = is_said_to_be_finished or study.is_finished
-        journal.append(
-            "session_end",
-            sync=True,
-            at=time.time(),
-            state="finished" if is_finished else "interrupted",
-        )
+        end_session(journal, is_finished=is_said_to_be_finished or study.is_finished)
         ledger.catch_up(journal.path.parent)

@@ -214,7 +214,7 @@ def read_verdict(folder: Path) -> VerdictRecord | None:
     except (KeyError, TypeError, AttributeError, StateError) as error:
         raise StateError(
             f"{path}: no verdict as recsweep writes it ({_why(error)}); without it, `recsweep "
-            f"verdict {folder.name}` writes it anew: what was trained for it is kept"
+            f"verdict {typed(folder)}` writes it anew: what was trained for it is kept"
         ) from error
 
 

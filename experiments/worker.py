@@ -140,7 +140,13 @@ class Workbench:
                 self._is_capped = not order.is_alone
                 attempt = Attempt(order, self._trainer, self._journal, self._name)
                 self._attempt = attempt
-            return attempt.step(self._keep_going, self._guard)
+            reason = attempt.step(self._keep_going, self._guard)
+            if reason is None:
+                return {"number": order.number, "done": False}
+            error = attempt.run.divergence if reason is StopReason.DIVERGED else None
+            ended = self._end(order, reason, error)
+            shutil.rmtree(attempt.last, ignore_errors=True)
+            return ended
         except Interrupted:
             # In mid-epoch: the trial goes on from the checkpoint it has.
             return self._end(order, StopReason.INTERRUPTED)
@@ -221,11 +227,11 @@ class Attempt:
         self._encoded = trainer.dataset
         self._journal = journal
         self.run = trainer.begin(order.model, order.training)
-        self._last = order.folder / "last"
+        self.last = order.folder / "last"
         damaged = None
-        if has_checkpoint(self._last):
+        if has_checkpoint(self.last):
             try:
-                self.run.restore(self._last)
+                self.run.restore(self.last)
             except CheckpointError as error:
                 # The trial begins anew, to the same numbers.
                 damaged = str(error)
@@ -246,8 +252,8 @@ class Attempt:
 
     def step(
         self, keep_going: Callable[[], bool], guard: Callable[[Run, float], None]
-    ) -> dict[str, Any]:
-        """Train, validate and journal one epoch.
+    ) -> StopReason | None:
+        """Train, validate and journal one epoch; tells why it was the last, if it was.
 
         Raises:
             Interrupted: `keep_going` said no between two chunks of the epoch.
@@ -282,27 +288,15 @@ class Attempt:
             is_last=reason is not None,
             at=time.time(),
         )
-        if reason is None:
-            if time.monotonic() >= self._checkpoint_due:
-                self.save_last()
-            return {"number": order.number, "done": False}
-        self._journal.append(
-            "end",
-            sync=True,
-            number=order.number,
-            attempt=order.attempt,
-            stop_reason=reason.value,
-            error=self.run.divergence if reason is StopReason.DIVERGED else None,
-            at=time.time(),
-        )
-        shutil.rmtree(self._last, ignore_errors=True)
-        return {"number": order.number, "done": True}
+        if reason is None and time.monotonic() >= self._checkpoint_due:
+            self.save_last()
+        return reason
 
     def save_last(self) -> None:
         """Write `last/`: all that the trial needs to go on from this epoch."""
         if self.run.epoch == 0 or not self.run.can_be_saved:
             return
-        self.run.save(self._last)
+        self.run.save(self.last)
         self._journal.append(
             "checkpoint",
             number=self.order.number,

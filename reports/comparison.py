@@ -151,7 +151,7 @@ def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
     led = sorted(
         (ranking.objective(ranked[0]), study.name)
         for study in groups[0]
-        if (ranked := ranking.ranked_trials(study))
+        if (ranked := study.ranked)
     )
     if len(led) < 2:
         return Headline("Nothing to compare yet", "Fewer than two studies have a complete trial.")
@@ -169,7 +169,7 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
               for study in group}  # fmt: skip
     entries = []
     for study in studies:
-        ranked = ranking.ranked_trials(study)
+        ranked = study.ranked
         best = ranking.objective(ranked[0]) if ranked else None
         bias = ranking.bias_rmse(study)
         gap = None if best is None or bias is None else best - bias
@@ -229,7 +229,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
         (
             (ranking.objective(trial), study.name, study, trial)
             for study in group
-            for trial in ranking.ranked_trials(study)
+            for trial in study.ranked
         ),
         key=lambda row: (row[0], row[1], row[3].number),
     )

@@ -18,10 +18,10 @@ from reports.judged_rows import judged_baseline, judged_on
 
 def headline_of_verdict(study: StudyRecord) -> Headline | None:
     """None where there is no verdict with results."""
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     if results is None:
         return None
-    best = leading_finalist(study, results)
+    best = leading_finalist(study)
     bias = judged_baseline(study, results, "bias")
     if best is not None and best.mean is not None and bias is not None and best.mean >= bias:
         return Headline(
@@ -41,7 +41,7 @@ def _unanswered(study: StudyRecord, results: VerdictResults) -> Headline:
     arms = [arm.arm for arm in ranking.arms(study)]
     lost = [ranking.arm_text(study, arm) for arm in arms if arm not in completed]
     who = f"{' or '.join(lost)} finalist" if lost else "two finalists"
-    best = leading_finalist(study, results)
+    best = leading_finalist(study)
     return Headline(
         f"Not decided: no {who} completed under every seed",
         "Of every pair at least one failed or diverged under some seed."
@@ -122,9 +122,11 @@ def deciding_pair(study: StudyRecord, results: VerdictResults) -> PairResult | N
     return results.pair(first.name, second.name)
 
 
-def leading_finalist(study: StudyRecord, results: VerdictResults) -> FinalistResult | None:
-    """The trial with the best mean; None where none completed under every seed."""
-    return results.finalist(study.leader.name) if study.leader else None
+def leading_finalist(study: StudyRecord) -> FinalistResult | None:
+    """The trial with the best mean; None where none completed under every seed, or none was
+    judged."""
+    results, leader = study.verdict_results, study.leader
+    return results.finalist(leader.name) if results and leader else None
 
 
 def _judged_trials(study: StudyRecord, results: VerdictResults) -> list[FinalistResult]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,28 +132,13 @@ def verdict_frame(study: StudyRecord) -> pd.DataFrame | None:
     if study.verdict is None or study.verdict.results is None:
         return None
     rows = [
-        {
-            "finalist": found.name,
-            "seed": seed if len(found.rmse_by_seed) > 1 else None,
-            "rmse": rmse,
-            "mean": found.mean,
-            "mean_low": found.low,
-            "mean_high": found.high,
-            "search_rmse": found.search_rmse,
-            "shrinkage": found.shrinkage,
-            "p_best": found.p_best,
-        }
-        for found in study.verdict.results.finalists
-        for seed, rmse in zip(study.verdict.seeds, found.rmse_by_seed, strict=False)
-    ]
-    types = {"finalist": "string", "seed": "Int64"}
-    return pd.DataFrame(
-        {
-            name: _series([row[name] for row in rows], types.get(name, "Float64"))
-            for name in ("finalist", "seed", "rmse", "mean", "mean_low", "mean_high",
-                         "search_rmse", "shrinkage", "p_best")
-        }
-    )  # fmt: skip
+        (f.name, seed if len(f.rmse_by_seed) > 1 else None, rmse, f.mean, f.low, f.high,
+         f.search_rmse, f.shrinkage, f.p_best)
+        for f in study.verdict.results.finalists
+        for seed, rmse in zip(study.verdict.seeds, f.rmse_by_seed, strict=False)
+    ]  # fmt: skip
+    names = "finalist seed rmse mean mean_low mean_high search_rmse shrinkage p_best"
+    return _judged_frame(names, rows)
 
 
 def column_definitions(study: StudyRecord) -> dict[str, str]:
@@ -221,7 +206,7 @@ def without_formula(text: str) -> str:
 
 
 def _ranked_columns(study: StudyRecord) -> dict[str, list[float | None]]:
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     places = {trial.name: rank for rank, trial in enumerate(ranked, start=1)}
     default = ranking.default_trial(study)
     against = {
@@ -292,12 +277,15 @@ def test_frame(study: StudyRecord) -> pd.DataFrame | None:
             (refit.name, "train and validation", seed, rmse, mean, None, None, None)
             for seed, rmse in zip(study.verdict.seeds, refit.rmse_by_seed, strict=True)
         ]
-    names = ("model", "fitted_on", "seed", "rmse", "mean", "mean_low", "mean_high", "p_best")
-    types = {"model": "string", "fitted_on": "string", "seed": "Int64"}
+    return _judged_frame("model fitted_on seed rmse mean mean_low mean_high p_best", rows)
+
+
+def _judged_frame(names: str, rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+    types = {"finalist": "string", "model": "string", "fitted_on": "string", "seed": "Int64"}
     return pd.DataFrame(
         {
-            name: _series(list(column), types.get(name, "Float64"))
-            for name, column in zip(names, zip(*rows, strict=True), strict=True)
+            name: _series([row[i] for row in rows], types.get(name, "Float64"))
+            for i, name in enumerate(names.split())
         }
     )
 

@@ -85,14 +85,14 @@ def _data(study: StudyRecord) -> list[str]:
 
 
 def _quality(study: StudyRecord, trial: TrialRecord) -> list[str]:
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     place = f", rank {ranked.index(trial) + 1} of {len(ranked):,}" if trial in ranked else ""
     lines = [f"- validation RMSE {numbers.rmse(trial.best_rmse)}, one seed{place}"]
     lines += [
         f"- {as_markdown(b.label)}: {numbers.rmse(b.val_rmse)}"
         for b in sorted(study.baselines, key=lambda b: b.val_rmse)
     ]
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     found = results.finalist(trial.name) if results else None
     if found is not None and found.mean is not None and results is not None:
         interval = ""

@@ -92,14 +92,9 @@ def objective(trial: TrialRecord) -> float:
     return trial.best_rmse
 
 
-def ranked_trials(study: StudyRecord) -> tuple[TrialRecord, ...]:
-    """COMPLETE search trials with a finite objective, best first, ties by number."""
-    return tuple(trial for trial in study.ranked if math.isfinite(objective(trial)))
-
-
 def default_trial(study: StudyRecord) -> TrialRecord | None:
     """The best default configuration (each arm has its own); the first where none is COMPLETE."""
-    trials = (*ranked_trials(study), *study.search_trials)
+    trials = (*study.ranked, *study.search_trials)
     return next((trial for trial in trials if trial.is_default), None)
 
 
@@ -141,7 +136,7 @@ def beside_noise(study: StudyRecord, apart: float) -> str:
 
 def standings(study: StudyRecord) -> tuple[Standing, ...]:
     """COMPLETE trials and baselines together, best first; a baseline before an equal trial."""
-    ranked = ranked_trials(study)
+    ranked = study.ranked
     first = objective(ranked[0]) if ranked else None
     bias = bias_rmse(study)
     usual = noise(study).rmse
@@ -196,7 +191,7 @@ def arms(study: StudyRecord) -> tuple[ArmSummary, ...]:
     """Every arm of the compared dimension, in the order of its first trial; empty without one."""
     if study.compared_dimension is None:
         return ()
-    ranked = ranked_trials(study)
+    ranked = study.ranked
     names = dict.fromkeys(trial.arm for trial in study.search_trials if trial.arm is not None)
     return tuple(
         ArmSummary(
@@ -235,6 +230,12 @@ def label(trial: TrialRecord) -> str:
     arm = f" {trial.arm}" if trial.arm is not None else ""
     origin = "default" if trial.is_default else "enqueued" if trial.is_enqueued else ""
     return f"#{trial.number}{arm}" + (f"{',' if arm else ''} {origin}" if origin else "")
+
+
+def evenly(trials: Sequence[TrialRecord], at_most: int) -> Sequence[TrialRecord]:
+    """So many at most, evenly by place; the first is among them."""
+    every = max(1, -(-len(trials) // at_most))
+    return trials[::every]
 
 
 def what_is_averaged(study: StudyRecord) -> str:

@@ -60,9 +60,9 @@ def report_differences(
 
 def verdict_differences(study: StudyRecord) -> list[str]:
     """What follows from the finalists' RMSE under each seed, and what the verdict says instead."""
-    if study.verdict is None or study.verdict.results is None:
+    results = study.verdict_results
+    if results is None:
         return []
-    results = study.verdict.results
     differences = []
     for found in results.finalists:
         scores = [score for score in found.rmse_by_seed if score is not None]

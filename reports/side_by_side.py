@@ -21,7 +21,7 @@ def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
     rows = [
         study_gaps(study, SERIES[i % len(SERIES)])
         for i, study in enumerate(studies)
-        if ranking.ranked_trials(study) and ranking.bias_rmse(study) is not None
+        if study.ranked and ranking.bias_rmse(study) is not None
     ]
     if not rows:
         return None
@@ -63,15 +63,15 @@ def study_gaps(study: StudyRecord, colour: str) -> StudyGaps:
     """Of a study that has a complete trial and a bias baseline."""
     bias = ranking.bias_rmse(study)
     assert bias is not None
-    gaps = [ranking.objective(trial) - bias for trial in ranking.ranked_trials(study)]
+    gaps = [ranking.objective(trial) - bias for trial in study.ranked]
     if len(gaps) > N_DOTS:
         gaps = [gaps[round(i * (len(gaps) - 1) / (N_DOTS - 1))] for i in range(N_DOTS)]
     return StudyGaps(study.name, colour, tuple(gaps), _judged(study), _so_far(study, bias))
 
 
 def _judged(study: StudyRecord) -> tuple[float, float, float] | None:
-    results = study.verdict.results if study.verdict else None
-    found = leading_finalist(study, results) if results else None
+    results = study.verdict_results
+    found = leading_finalist(study)
     if results is None or found is None:
         return None
     bias = judged_baseline(study, results, "bias")
@@ -81,7 +81,7 @@ def _judged(study: StudyRecord) -> tuple[float, float, float] | None:
 
 
 def _so_far(study: StudyRecord, bias: float) -> tuple[tuple[int, float], ...]:
-    ranked = {trial.number for trial in ranking.ranked_trials(study)}
+    ranked = {trial.number for trial in study.ranked}
     finished = sorted(
         (trial for trial in study.search_trials if trial.state.is_finished),
         key=lambda trial: (trial.ended_at or 0.0, trial.number),

@@ -39,7 +39,6 @@ class Difference:
     estimate: float
     low: float
     high: float
-    standard_error: float
     degrees_of_freedom: float
     """Satterthwaite's."""
     p: float
@@ -111,7 +110,7 @@ def difference(
     of_rest = min(of_rest, of_seeds, of_users)
     total = of_seeds + of_users - of_rest
     if total <= 0:
-        return Difference(mean, mean, mean, 0.0, float("inf"), float(mean == 0))
+        return Difference(mean, mean, mean, float("inf"), float(mean == 0))
     seeds_free, users_free = n_seeds - 1, _free_users(counts)
     degrees = total**2 / (
         of_seeds**2 / seeds_free + of_users**2 / users_free + of_rest**2 / (seeds_free * users_free)
@@ -119,7 +118,7 @@ def difference(
     error = (total / (n_seeds * n_users)) ** 0.5
     half = float(stdtrit(degrees, 0.5 + confidence / 2)) * error
     p = 2 * float(stdtr(degrees, -abs(mean) / error))
-    return Difference(mean, mean - half, mean + half, error, degrees, p)
+    return Difference(mean, mean - half, mean + half, degrees, p)
 
 
 def _influence(sums: Array, counts: Counts) -> Array:

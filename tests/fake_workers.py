@@ -94,7 +94,7 @@ class FakeStudy:
                 search=search,
                 ledger=ledger,
                 journal=journal,
-                board=BoardWriter(self.folder / "tensorboard", ()),
+                board=BoardWriter(self.folder / "tensorboard", (), ()),
                 watcher=Silent(),
                 n_trials=self.sweep.search.trials,
                 interrupted=pick_up(self.folder, search, ledger, journal, self.sweep),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from experiments.cli.judged import write_judged
 from experiments.records import VerdictResults
 from experiments.sweep import SweepConfig
-from experiments.verdict import gather_evidence, write_verdict
+from experiments.verdict import gather_evidence
 from experiments.watcher import Silent
 from recsweep import Choice, Float, Sweep, space
-from reports.judging import judge
 from tests.synthetic import ratings_table
 
 
@@ -31,18 +31,5 @@ def a_sweep(ratings: Path) -> SweepConfig:
 
 def decide(folder: Path, **options: int) -> VerdictResults:
     verdict = gather_evidence(folder, watcher=Silent(), **options)
-    evidence = verdict.evidence
-    assert evidence is not None
-    results = judge(
-        verdict.study,
-        verdict.frozen,
-        predicted=evidence.predicted,
-        rmse_by_seed=evidence.rmse_by_seed,
-        actual=evidence.actual,
-        users=evidence.users,
-        on_searched=evidence.on_searched,
-        baselines=evidence.baselines,
-        searched=evidence.searched,
-    )
-    write_verdict(folder, verdict.frozen, results)
-    return results
+    assert verdict.evidence is not None
+    return write_judged(folder, verdict, verdict.evidence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,7 +47,7 @@ def bundle(
         f"wrote {target}: {len(manifest.files)} files of {staged.name} ({staged.state}), "
         f"{target.stat().st_size / 1e6:.1f} MB; no rating, no weights"
     )
-    typer.echo(f"check    recsweep verify {target}")
+    typer.echo(f"check    recsweep verify {shlex.quote(str(target))}")
 
 
 def verify(

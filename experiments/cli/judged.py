@@ -1,18 +1,24 @@
-"""What a verdict says in the terminal: its cost beforehand, its progress, its outcome."""
+"""What a verdict comes to, and what is said of it: its cost, its progress, its outcome."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.cli import wording
 from experiments.cli.terminal import Stderr, print_plain
 from experiments.durations import format_duration
-from experiments.records import StudyRecord, TrialRecord, VerdictRecord
+from experiments.records import StudyRecord, TrialRecord, VerdictRecord, VerdictResults
 from experiments.watcher import Silent
 from reports import numbers
 from reports.decision import headline_of_verdict, label
 from reports.judged_rows import optimism_in_short
 from reports.sections.unsealed import beaten_by_bias
+
+if TYPE_CHECKING:
+    from experiments.evidence import Evidence
+    from experiments.verdict import Verdict
 
 
 def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: float) -> list[str]:
@@ -51,21 +57,38 @@ class Progress(Silent):
     def trial_ended(self, trial: TrialRecord) -> None:
         self._n_ended += 1
         rmse = wording.rmse_text(trial.best_rmse)
-        self._say(
+        self.message(
             f"{self._n_ended}/{self._n_left} {trial.name} {wording.outcome_text(trial)}    {rmse}"
             + (f", epoch {trial.best_epoch}" if trial.best_epoch else "")
         )
 
     def message(self, text: str) -> None:
-        self._say(text)
-
-    def _say(self, text: str) -> None:
         print_plain(self._console, text)
+
+
+def write_judged(folder: Path, ended: Verdict, evidence: Evidence) -> VerdictResults:
+    """Judge the finalists by what they predicted, and write that down."""
+    from experiments.verdict import write_verdict
+    from reports.judging import judge
+
+    results = judge(
+        ended.study,
+        ended.frozen,
+        predicted=evidence.predicted,
+        rmse_by_seed=evidence.rmse_by_seed,
+        actual=evidence.actual,
+        users=evidence.users,
+        on_searched=evidence.on_searched,
+        baselines=evidence.baselines,
+        searched=evidence.searched,
+    )
+    write_verdict(folder, ended.frozen, results)
+    return results
 
 
 def verdict_lines(study: StudyRecord) -> list[str]:
     """The finalists by mean, and the one sentence."""
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     headline = headline_of_verdict(study)
     assert results is not None and headline is not None
     lines = []

@@ -73,24 +73,11 @@ def verdict(
 
 def _judge(folder: Path, ended: Verdict, evidence: Evidence) -> None:
     """Write the verdict and its report, and say what is decided."""
-    from experiments.cli.judged import verdict_lines
+    from experiments.cli.judged import verdict_lines, write_judged
     from experiments.records import read_study
-    from experiments.verdict import write_verdict
-    from reports.judging import judge
     from reports.render import write_report
 
-    results = judge(
-        ended.study,
-        ended.frozen,
-        predicted=evidence.predicted,
-        rmse_by_seed=evidence.rmse_by_seed,
-        actual=evidence.actual,
-        users=evidence.users,
-        on_searched=evidence.on_searched,
-        baselines=evidence.baselines,
-        searched=evidence.searched,
-    )
-    write_verdict(folder, ended.frozen, results)
+    write_judged(folder, ended, evidence)
     judged = read_study(folder)
     paths = write_report(judged)
     for line in verdict_lines(judged):

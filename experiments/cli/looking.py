@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,9 @@ from experiments.cli.options import (
     split_trial,
     study_folder,
 )
+from experiments.cli.wording import plural
 from experiments.errors import RequestError, StateError
+from experiments.typed import typed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -122,9 +125,8 @@ def note(
     if text is not None or tags or without:
         write_note(folder, text, tags or (), without or ())
     record = read_study(folder)
-    typer.echo(
-        note_text(record) or f"{record.name} has no note; write one: recsweep note {study} TEXT"
-    )
+    write_one = f"{record.name} has no note; write one: recsweep note {typed(folder)} TEXT"
+    typer.echo(note_text(record) or write_one)
 
 
 def board(
@@ -171,7 +173,7 @@ def board(
             )
     if n_differences:
         raise StateError(
-            f"{n_differences} difference{'s' * (n_differences > 1)} between board and ledger; "
+            f"{plural(n_differences, 'difference')} between board and ledger; "
             "the ledger is the record"
         )
 
@@ -239,4 +241,4 @@ def best(
             output.write_text(text, encoding="utf-8")
         except OSError as error:
             raise RequestError(f"{output}: cannot be written: {error.strerror}") from error
-        typer.echo(f"wrote {output}; train it with: recsweep train {output}")
+        typer.echo(f"wrote {output}; train it with: recsweep train {shlex.quote(str(output))}")

@@ -8,6 +8,7 @@ import typer
 
 from experiments.cli import completing
 from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
+from experiments.cli.wording import plural
 from experiments.errors import ClusterError, StateError
 
 
@@ -27,7 +28,7 @@ def doctor(root: Root = DEFAULT_ROOT) -> None:
         typer.echo(f"{finding.mark:<6} {finding.subject:<{width}}  {finding.text}")
     n_wrong = sum(finding.mark == "wrong" for finding in findings)
     if n_wrong:
-        raise ClusterError(f"{n_wrong} thing{'s' * (n_wrong > 1)} to mend before a sweep can run")
+        raise ClusterError(f"{plural(n_wrong, 'thing')} to mend before a sweep can run")
 
 
 def repair(study: StudyName, root: Root = DEFAULT_ROOT) -> None:

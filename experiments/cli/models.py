@@ -60,13 +60,12 @@ def replay(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     from experiments.replay import replay_trial
 
     name, number = split_trial(study)
-    folder = study_folder(name, root)
-    record = read_study(folder)
+    record = read_study(study_folder(name, root))
     trial = chosen_trial(record, number)
     typer.echo(
         f"trial    {record.name}:{trial.number}, {len(trial.epochs)} epochs, seed {trial.seed}"
     )
-    _tell(replay_trial(folder, record, trial))
+    _tell(replay_trial(record, trial))
 
 
 def _tell(training: Iterator[str]) -> None:
@@ -103,8 +102,7 @@ def export(
     from experiments.single import export_trial
 
     name, number = split_trial(study)
-    folder = study_folder(name, root)
-    record = read_study(folder)
+    record = read_study(study_folder(name, root))
     kind, colon, target = (to or "").partition(":")
     if colon and kind in _WHOLE_STUDY:
         if number is not None:
@@ -120,7 +118,7 @@ def export(
 
     trial = chosen_trial(record, number)
     place = Path(to) if to else Path("models") / f"{record.name}-{trial.name}"
-    for line in export_trial(folder, record, trial, place):
+    for line in export_trial(record, trial, place):
         typer.echo(line)
     card = place / "MODEL_CARD.md"
     card.write_text(model_card(record, trial), encoding="utf-8")

@@ -185,7 +185,9 @@ def ls_text(studies: Sequence[StudyRecord]) -> str:
     rows = []
     for study in studies:
         best, bias = _best_and_bias(study)
-        gap = f"{wording.gap_text(best, bias)} bias" if None not in (best, bias) else ""  # type: ignore[arg-type]  # checked
+        gap = ""
+        if best is not None and bias is not None:
+            gap = f"{wording.gap_text(best, bias)} bias"
         n_done = sum(trial.state.is_finished for trial in study.search_trials)
         rows.append(
             [

@@ -16,6 +16,7 @@ from rich.text import Text
 from experiments.choosing import trial_of
 from experiments.cli import wording
 from experiments.cli.show import trial_text
+from experiments.cli.terminal import print_plain
 from experiments.records import EpochRecord, TrialRecord, read_study
 from experiments.watcher import StudyWatcher
 
@@ -67,12 +68,12 @@ def watch_trial(
         n_told = 0
         while study.state == "running" and not trial.state.is_finished:
             for epoch in trial.epochs[n_told:]:
-                _print(console, _epoch_line(trial, epoch))
+                print_plain(console, _epoch_line(trial, epoch))
             n_told = len(trial.epochs)
             sleep(POLL_S)
             study = read_study(folder)
             trial = trial_of(study, number)
-    _print(console, trial_text(study, trial))
+    print_plain(console, trial_text(study, trial))
 
 
 def _last_lines(text: str, console: Console) -> str:
@@ -90,7 +91,3 @@ def _epoch_line(trial: TrialRecord, epoch: EpochRecord) -> str:
         f"#{trial.number} epoch {epoch.epoch} val {wording.rmse_text(epoch.val_rmse)} "
         f"train {wording.rmse_text(epoch.train_rmse)}, {epoch.seconds:.2f} s"
     )
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Our distributions and trial values in Optuna's words, and back.
+"""Our distributions and trial values in Optuna's words.
 
 Optuna knows one parameter a slot, by the slot's key: a dimension whose range depends on another
 one has a parameter for each case.
@@ -33,24 +33,6 @@ def to_optuna(distribution: Distribution) -> BaseDistribution:
             return CategoricalDistribution(choices)
 
 
-def from_optuna(distribution: BaseDistribution) -> Distribution:
-    """The distribution of ours that `to_optuna` turns into this one.
-
-    Raises:
-        TypeError: a distribution that Optuna 5 does not make.
-        ValueError: one that we cannot say, such as a choice of None.
-    """
-    match distribution:
-        case FloatDistribution(low=low, high=high, log=log, step=step):
-            return Float(low, high, log=log, step=step)
-        case IntDistribution(low=low, high=high, log=log, step=step):
-            return Int(low, high, log=log, step=step)
-        case CategoricalDistribution(choices=choices):
-            return Choice(tuple(choices))  # type: ignore[arg-type]  # checked by Choice
-        case _:
-            raise TypeError(f"not a distribution of Optuna 5: {distribution!r}")
-
-
 def suggest(trial: optuna.trial.Trial, slot: Slot) -> Value:
     """What Optuna proposes for a slot of a running trial.
 
@@ -81,11 +63,6 @@ def to_params(
         {slot.key: value for slot, value in active},
         {slot.key: to_optuna(slot.distribution) for slot, _ in active},
     )
-
-
-def from_params(space: SearchSpace, params: Mapping[str, Value]) -> dict[str, Value]:
-    """A trial's values by column from Optuna's parameters by slot key."""
-    return space.walk(lambda slot: params[slot.key])
 
 
 def study_in_memory(

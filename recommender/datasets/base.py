@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -328,20 +328,6 @@ class DatasetDescription:
         for name in ("rating_range", "features", "notes"):
             plain[name] = list(plain[name])
         return plain | {"rating_counts": [list(pair) for pair in self.rating_counts]}
-
-    @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> Self:
-        low, high = plain["rating_range"]
-        return cls(
-            **dict(plain)
-            | {part: PartDescription(**plain[part]) for part in PARTS if plain.get(part)}
-            | {tail: LongTail(**plain[tail]) for tail in ("user_tail", "item_tail")}
-            | {name: tuple(plain[name]) for name in ("features", "notes")}
-            | {
-                "rating_range": (low, high),
-                "rating_counts": tuple((rating, count) for rating, count in plain["rating_counts"]),
-            }
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

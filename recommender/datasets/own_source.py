@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from recommender.datasets.base import DatasetConfig, FeatureKind
 from recommender.datasets.sources import TIME_FEATURES, Problem, RawItems, RawTable, Source
 from recommender.errors import DataError, OwnCodeError
@@ -139,9 +137,11 @@ def _items(own: OwnArchitecture, frame: pd.DataFrame) -> RawItems | None:
 def _kind(column: pd.Series[Any]) -> FeatureKind:
     import pandas as pd
 
+    from recommender.datasets.features import LISTS
+
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         return "number"
-    has_lists = any(isinstance(value, list | tuple | set | np.ndarray) for value in column)
+    has_lists = any(isinstance(value, LISTS) for value in column)
     return "list" if has_lists else "category"
 
 

@@ -96,9 +96,9 @@ def _search_items(study: StudyRecord) -> tuple[Item, ...]:
 
 
 def _result_items(study: StudyRecord) -> tuple[Item, ...]:
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     verdict = study.verdict
-    results = verdict.results if verdict else None
+    results = study.verdict_results
     seeds = sorted(
         {trial.seed for trial in ranked} | set(verdict.seeds if results and verdict else ())
     )

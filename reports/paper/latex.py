@@ -31,7 +31,7 @@ def escape(text: str) -> str:
 def leaderboard_table(study: StudyRecord) -> str:
     """The best trials, the default and the baselines; needs booktabs, and T1 fonts."""
     rows = []
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     default = ranking.default_trial(study)
     for row in ranking.standings(study):
         if row.trial is not None:
@@ -67,7 +67,7 @@ def leaderboard_table(study: StudyRecord) -> str:
 def verdict_table(study: StudyRecord) -> str:
     """The finalists over fresh seeds; empty without a verdict's results."""
     verdict = study.verdict
-    results = verdict.results if verdict else None
+    results = study.verdict_results
     if verdict is None or results is None:
         return ""
     bias = judged_baseline(study, results, "bias")

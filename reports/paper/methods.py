@@ -165,7 +165,7 @@ def _effort(study: StudyRecord) -> list[str]:
 
 def _tests(study: StudyRecord) -> str:
     noise = ranking.noise(study).rmse
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     if study.verdict is None or results is None:
         return (
             "Every trial was trained under one seed and no test of significance was made; the best "

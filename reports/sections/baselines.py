@@ -18,7 +18,7 @@ DEFINITIONS = {
 def baselines(study: StudyRecord) -> Section:
     if not study.baselines:
         return Section("Baselines", (Problem("No baseline is stored in the study folder."),))
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     rows = tuple(
         Row(
             (

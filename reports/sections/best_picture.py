@@ -15,7 +15,7 @@ N_DOTS = 10
 
 def best_picture(study: StudyRecord) -> Picture | None:
     """After a verdict its finalists with their intervals, else the best trials of one seed each."""
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     return _best_dots(study) if results is None else _verdict_dots(study, results)
 
 
@@ -74,7 +74,7 @@ def _best_dots(study: StudyRecord) -> Picture | None:
                 row.baseline.label, COLOURS["muted"], row.baseline.name == "bias"
             )  # fmt: skip
         dots.append(Dot(name, row.rmse, colour, row.trial is None, may_be_off=not is_near))
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     usual = ranking.noise(study).rmse
     shaded_to = ranking.objective(ranked[0]) + usual if ranked else None
     n = min(len(ranked), N_DOTS)

@@ -58,7 +58,7 @@ def _curves(study: StudyRecord) -> list[BudgetCurve]:
     colours = arm_colours(study)
     arms: list[tuple[str | None, tuple[TrialRecord, ...], tuple[TrialRecord, ...]]] = [
         (arm.arm, arm.trials, arm.ranked) for arm in ranking.arms(study)
-    ] or [(None, study.search_trials, ranking.ranked_trials(study))]
+    ] or [(None, study.search_trials, study.ranked)]
     curves = []
     for arm, trials, ranked in arms:
         complete = sorted(ranked, key=lambda trial: trial.number)

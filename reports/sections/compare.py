@@ -20,7 +20,10 @@ def compare(study: StudyRecord) -> Section | None:
     with_complete = {arm.arm: arm for arm in arms if arm.ranked}
     if with_complete:
         colours = arm_colours(study)
-        dots = {name: _thinned(arm) for name, arm in with_complete.items()}
+        dots = {
+            name: [ranking.objective(trial) for trial in ranking.evenly(arm.ranked, N_DOTS)]
+            for name, arm in with_complete.items()
+        }
         bias = ranking.bias_rmse(study)
         lines = [] if bias is None else [("bias baseline", bias)]
         thinned = ", ".join(
@@ -58,7 +61,7 @@ def _verdict(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> str:
     apart = ranking.objective(second.ranked[0]) - ranking.objective(first.ranked[0])
     decided = (
         "These are the search's own numbers, under one seed each; the verdict judges the best."
-        if study.verdict is not None and study.verdict.results is not None
+        if study.verdict_results is not None
         else "Not decided: one seed each, and the best of many is chosen on the rows that it is "
         "judged on."
     )
@@ -114,9 +117,3 @@ def _table(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> Table:
         ),
         rows=tuple(rows),
     )
-
-
-def _thinned(arm: ranking.ArmSummary) -> list[float]:
-    """At most N_DOTS objectives, evenly by rank, the best among them."""
-    every = max(1, -(-len(arm.ranked) // N_DOTS))
-    return [ranking.objective(trial) for trial in arm.ranked[::every]]

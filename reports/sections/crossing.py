@@ -41,7 +41,7 @@ class _Crossed:
 
 def crossing(study: StudyRecord) -> Section | None:
     """None where no DCN was judged, or by a version that did not look at its kernels."""
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     if results is None or not study.crossings:
         return None
     order = [found.name for found in results.finalists if found.name in study.crossings]

@@ -14,10 +14,10 @@ N_GREY = 200
 
 def curves(study: StudyRecord) -> Section:
     title = "Learning curves"
-    best = ranking.ranked_trials(study)[: len(SERIES)]
+    best = study.ranked[: len(SERIES)]
     others = [trial for trial in study.search_trials if trial not in best]
     drawn = [
-        *(_curve(trial, None) for trial in _evenly(others)),
+        *(_curve(trial, None) for trial in ranking.evenly(others, N_GREY)),
         *(_curve(trial, SERIES[i]) for i, trial in enumerate(best)),
     ]
     drawn = [curve for curve in drawn if curve.epochs]
@@ -65,8 +65,3 @@ def _curve(trial: TrialRecord, colour: str | None) -> Curve:
         colour=colour,
         is_pruned=trial.state is TrialState.PRUNED and not trial.is_diverged,
     )
-
-
-def _evenly(trials: list[TrialRecord]) -> list[TrialRecord]:
-    every = max(1, -(-len(trials) // N_GREY))
-    return trials[::every]

@@ -31,7 +31,7 @@ class Edge:
 
 
 def edges(study: StudyRecord) -> Section | None:
-    best = ranking.ranked_trials(study)[:1]
+    best = study.ranked[:1]
     if not best:
         return None
     found = edges_of_best(study)

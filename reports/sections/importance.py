@@ -23,9 +23,7 @@ def importance(study: StudyRecord) -> Section:
         records = [record for record in study.importance if record.arm == arm]
         if records:
             by_arm[arm] = tuple(sorted(records, key=lambda record: -record.importance))
-    n_complete = {
-        arm: sum(trial.arm == arm for trial in ranking.ranked_trials(study)) for arm in arms
-    }
+    n_complete = {arm: sum(trial.arm == arm for trial in study.ranked) for arm in arms}
     left_out = [_left_out(arm, n_complete[arm]) for arm in arms if arm not in by_arm]
     if not by_arm:
         return Section(title, tuple(left_out))

@@ -12,7 +12,7 @@ N_ROWS = 200
 
 
 def leaderboard(study: StudyRecord) -> Section:
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     rows = ranking.standings(study)
     if not rows:
         return Section("Leaderboard", (Problem("No trial is complete and no baseline is known."),))

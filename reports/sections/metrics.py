@@ -23,7 +23,7 @@ MIN_TRIALS = 5
 def metrics(study: StudyRecord) -> Section | None:
     if not study.metrics:
         return None
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     named = ", ".join(study.metrics)
     blocks: list[Block] = [
         Text(

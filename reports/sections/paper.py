@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from experiments.records import StudyRecord
-from reports import ranking
 from reports.blocks import Block, Column, Note, Row, Section, Table, Text
 from reports.paper.checklist import checklist
 from reports.paper.methods import methods_paragraph
@@ -11,7 +10,7 @@ from reports.paper.methods import methods_paragraph
 
 def paper(study: StudyRecord) -> Section | None:
     """None where there is no complete trial to write about."""
-    if not ranking.ranked_trials(study):
+    if not study.ranked:
         return None
     items = checklist(study)
     n_yes = sum(item.answer == "yes" for item in items)

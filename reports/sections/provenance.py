@@ -22,7 +22,7 @@ _SUMS: Mapping[bool | None, str] = {
 
 def provenance(study: StudyRecord) -> Section:
     name = shlex.quote(study.name)
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     blocks: list[Block] = [
         Facts(_facts(study)),
         Note(

@@ -26,7 +26,7 @@ def segments(study: StudyRecord) -> Section | None:
         return None
     shown = _shown(study, record)
     collapsed = collapsed_models(study)
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     blocks: list[Block] = []
     if collapsed:
         names = ", ".join(label(study, name) for name in collapsed)
@@ -85,7 +85,7 @@ def collapsed_models(study: StudyRecord) -> tuple[str, ...]:
 
 def _shown(study: StudyRecord, record: SegmentsRecord) -> tuple[str, ...]:
     """The best models, in the verdict's order where there is one, and a baseline."""
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     order = [f.name for f in results.finalists] if results else []
     names = [name for name in order if name in record.spreads]
     names += [name for name in record.spreads if name not in names]
@@ -164,5 +164,5 @@ def _spreads(study: StudyRecord, record: SegmentsRecord) -> Table:
 
 
 def _n_rows(study: StudyRecord) -> int | None:
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     return results.n_rows if results else described(study).validation.n_rows

@@ -11,7 +11,7 @@ from reports.exports import reproduce_commands
 
 def size(study: StudyRecord) -> Section | None:
     """None without a judged control: where plain and dcn are not compared, or not yet."""
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     both = _dcn_and_control(study, results) if results else None
     if results is None or both is None:
         return None

@@ -16,12 +16,12 @@ N_DOTS = 600
 
 def space(study: StudyRecord) -> Section | None:
     """None where nothing can be drawn: without columns, or with fewer than two trials."""
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     axes = [Axis(column) for column in study.columns if _varies(column.name, ranked)]
     if len(ranked) < 2 or not axes:
         return None
     best = ranked[:N_BEST]
-    drawn = [*best, *_evenly(ranked[N_BEST:], N_LINES)]
+    drawn = [*best, *ranking.evenly(ranked[N_BEST:], N_LINES)]
     lines = [
         Line(
             tuple(_place(axis, trial) for axis in axes),
@@ -42,7 +42,7 @@ def space(study: StudyRecord) -> Section | None:
                     ranking.objective(trial),
                     colours.get(trial.arm, SERIES[0]),
                 )
-                for i, trial in enumerate(_evenly(ranked, N_DOTS))
+                for i, trial in enumerate(ranking.evenly(ranked, N_DOTS))
                 if (place := _place(axis, trial)) is not None
             ),
         )
@@ -95,8 +95,3 @@ def _place(axis: Axis, trial: TrialRecord) -> float | None:
 def _aside(i: int) -> float:
     """A little to one side, so that equal values stay apart; the same in every run."""
     return 0.05 * ((i * 0.618034) % 1 - 0.5)
-
-
-def _evenly(trials: tuple[TrialRecord, ...], at_most: int) -> tuple[TrialRecord, ...]:
-    every = max(1, -(-len(trials) // at_most))
-    return trials[::every]

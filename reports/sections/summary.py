@@ -58,7 +58,7 @@ def summary(study: StudyRecord) -> Section:
 
 
 def _what_is_shown(study: StudyRecord) -> str:
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     if results is not None:
         said = f"{ranking.rmse_over(judged_on(results))}; lower is better."
         return f"{said} {optimism_in_short(study, results)}".strip()
@@ -69,7 +69,7 @@ def _what_is_shown(study: StudyRecord) -> str:
 
 def headline(study: StudyRecord) -> Headline:
     """What may be said: the first of six fixed sentences that is true."""
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     if not ranked:
         return Headline("No trial is complete", _why_none(study))
     if (decided := headline_of_verdict(study)) is not None:
@@ -115,7 +115,7 @@ def _what_is_open(study: StudyRecord) -> str:
     elif (n := len(ranking.trials_within_noise(study))) > 1:
         return f"Noise cannot tell the best {n:,} trials apart. {ONE_SEED}"
     else:
-        best, second_best = ranking.ranked_trials(study)[:2]
+        best, second_best = study.ranked[:2]
         apart = ranking.objective(second_best) - ranking.objective(best)
         who, what = ranking.label(best), ranking.label(second_best)
     return (
@@ -138,7 +138,7 @@ def _counts(study: StudyRecord) -> Numbers:
 
 
 def _best(study: StudyRecord) -> Numbers | None:
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     bias = ranking.bias_rmse(study)
     if not ranked:
         return None if bias is None else Numbers(((numbers.rmse(bias), "bias baseline, to beat"),))
@@ -166,9 +166,8 @@ def _best(study: StudyRecord) -> Numbers | None:
 
 def _leader(study: StudyRecord) -> Numbers | None:
     """The finalist with the best mean; None without a verdict."""
-    results = study.verdict.results if study.verdict else None
-    leader = leading_finalist(study, results) if results else None
-    if leader is None or leader.mean is None or study.verdict is None:
+    leader, results = leading_finalist(study), study.verdict_results
+    if leader is None or leader.mean is None or study.verdict is None or results is None:
         return None
     n_seeds = len(study.verdict.seeds)
     items = [
@@ -177,7 +176,6 @@ def _leader(study: StudyRecord) -> Numbers | None:
             f"mean validation RMSE of {n_seeds} seeds, {label(study, leader.name)}",
         )
     ]
-    assert results is not None
     if (bias := judged_baseline(study, results, "bias")) is not None:
         items.append(
             (numbers.gap(leader.mean - bias), f"to the bias baseline, {numbers.rmse(bias)}")
@@ -195,7 +193,7 @@ def next_command(study: StudyRecord) -> Command:
         return Command("Watch it run", (f"recsweep show {name} --watch",))
     if not study.is_finished:
         return Command("Go on where it stopped", (f"recsweep resume {name}",))
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     if not ranked:
         return Command("See what became of the trials", (f"recsweep show {name}",))
     if (cost := verdict_cost(study)) is not None:
@@ -204,8 +202,8 @@ def next_command(study: StudyRecord) -> Command:
             f"({cost.text})",
             (f"recsweep verdict {name}",),
         )
-    verdict = study.verdict
-    if verdict is None or (results := verdict.results) is None or study.leader is None:
+    verdict, results = study.verdict, study.verdict_results
+    if verdict is None or results is None or study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
     for other in verdict.finalists:
         if other.is_baseline and against(results, study.leader.name, other.name) == "is beaten by":
@@ -223,7 +221,7 @@ def next_command(study: StudyRecord) -> Command:
 
 
 def _top(study: StudyRecord) -> Table | None:
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     if not ranked:
         return None
     rows = [row for row in ranking.standings(study) if row.trial][:N_ROWS]
@@ -257,7 +255,7 @@ def _top(study: StudyRecord) -> Table | None:
     )
     return Table(
         caption=(f"The best {len(rows)}" if len(rows) > 1 else "The only complete trial")
-        + (" of the search, under one seed" if study.verdict and study.verdict.results else ""),
+        + (" of the search, under one seed" if study.verdict_results else ""),
         columns=(
             Column("rank", "Place among COMPLETE trials, by RMSE.", is_number=True),
             Column("trial", "Number in the study, and its arm where arms are compared."),

@@ -60,7 +60,7 @@ def beaten_by_bias(study: StudyRecord, test: UnsealedRecord) -> str | None:
 
 def _decided(study: StudyRecord, test: UnsealedRecord) -> str:
     """The comparison that the verdict made, on these rows."""
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     pair = deciding_pair(study, results) if results else None
     rows = f"{test.results.n_rows:,} test rows of {test.results.n_users:,} users"
     if pair is None:
@@ -121,7 +121,7 @@ def _scores(study: StudyRecord, test: UnsealedRecord) -> Table:
 
 
 def _cells(study: StudyRecord, found: FinalistResult, bias: float | None) -> tuple[str, ...]:
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     before = results.finalist(found.name) if results else None
     return (
         label(study, found.name),

@@ -30,9 +30,8 @@ def verdict(study: StudyRecord) -> Section | None:
     record = study.verdict
     if record is None:
         return None
-    again = Command(
-        "Go on with it, or judge the same list again", (f"recsweep verdict {_quoted(study)}",)
-    )
+    go_on = f"recsweep verdict {shlex.quote(study.name)}"
+    again = Command("Go on with it, or judge the same list again", (go_on,))
     frozen = (
         f"{numbers.plural(len(record.finalists), 'finalist')}, frozen on "
         f"{numbers.moment(record.frozen_at)}: {chosen_text(study, record)}; each once. Trained "
@@ -92,10 +91,6 @@ def late_text(study: StudyRecord) -> str:
         "list was frozen, which is done once: they are not judged. A new study would judge all: "
         f"recsweep run {sweep} --set search.trials={study.n_trials_asked_for}"
     )
-
-
-def _quoted(study: StudyRecord) -> str:
-    return shlex.quote(study.name)
 
 
 def _finalists(study: StudyRecord, results: VerdictResults) -> Table:

@@ -28,7 +28,7 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
         items.append(WatchOut(said, "segments"))
     if edges := edges_of_best(study):
         places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
-        best = f"The best trial of the search, {ranking.label(ranking.ranked_trials(study)[0])},"
+        best = f"The best trial of the search, {ranking.label(study.ranked[0])},"
         items.append(WatchOut(f"{best} sits on the edge of its range: {places}.", "edges"))
     cold = data.validation.unseen_users
     if cold is not None and cold >= 0.2:
@@ -77,11 +77,11 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
 
 def _unimpressive(study: StudyRecord) -> list[WatchOut]:
     """What the search did not win against, or by no more than the noise."""
-    ranked = ranking.ranked_trials(study)
+    ranked = study.ranked
     if not ranked:
         return []
-    if study.verdict is not None and study.verdict.results is not None:
-        return _not_told_apart(study, study.verdict.results)
+    if (results := study.verdict_results) is not None:
+        return _not_told_apart(study, results)
     best, usual = ranking.objective(ranked[0]), ranking.noise(study).rmse
     items = []
     ahead = [b for b in study.baselines if b.val_rmse <= best]
@@ -106,7 +106,7 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
 def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOut]:
     """Finalists without a mean; the default and the best baseline, where the leader of the verdict
     did not beat them; and the best DCN, where plain of its size does as well."""
-    leader = leading_finalist(study, results)
+    leader = leading_finalist(study)
     items = [
         WatchOut(
             f"Failed or diverged under {sum(rmse is None for rmse in found.rmse_by_seed)} of "

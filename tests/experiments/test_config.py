@@ -11,18 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from experiments.config import (
-    SWEEPS,
-    Sweep,
-    default_values,
-    load_sweep,
-    ranking_values,
-    sweep_to_toml,
-)
+from experiments.config import Sweep, load_sweep, sweep_to_toml
 from experiments.errors import SweepFileError, SweepProblem
-from experiments.sweep import SweepConfig
+from experiments.sweep import SweepConfig, default_values, ranking_values
 from experiments.sweep_checks import build_sweep
-from experiments.sweep_file import SweepSource
+from experiments.sweep_file import SWEEPS, SweepSource
 from recommender.config import RankingConfig, ranking_config
 from search_spaces import Choice, Float, Int, space
 
@@ -193,6 +186,11 @@ def test_problems_found_elsewhere_are_told_with_those_of_the_file(file: Path) ->
         ("space.dropout.high=1.5", "space.dropout.high", "dropout must be at most 0.95"),
         ("space.dropout.low=a", "space.dropout.low", "number"),
         ("space.n_layers={choices=[1, 2.5]}", "space.n_layers.choices", "whole number, got 2.5"),
+        (
+            "space.architecture={choices=[['plain'], 'dcn']}",
+            "space.architecture.choices",
+            "a choice must be text",
+        ),
         ("space.layer_size={choices=[0, 8]}", "space.layer_size.choices", "1 to 65,536, got 0"),
         (
             "space={n_layers={low=1, high=2}, activation={choices=['relu'], each='n_layers'}}",
@@ -201,6 +199,7 @@ def test_problems_found_elsewhere_are_told_with_those_of_the_file(file: Path) ->
         ),
         ("model.optimizer=adamm", "model.optimizer", "must be one of adam"),
         ("model.optimiser=adam", "model.optimiser", "did you mean 'optimizer'?"),
+        ("model.architecture=['plain']", "model.architecture", "did you mean 'plain'?"),
         ("model.dropout=0.1", "model.dropout", ""),
         ("model=adam", "model", "must be a table"),
         ("search.trials=0", "search.trials", "must be at least 1, got 0"),
@@ -280,7 +279,7 @@ def test_a_file_without_space_and_search_is_one_model(file: Path) -> None:
         '[dataset]\nname = "ml-100k"\npath = "data"\n[training]\nmax_epochs = 3\npatience = 0\n'
     )
     sweep = load_sweep(file)
-    assert not sweep.is_sweep
+    assert sweep.search is None
     assert (sweep.name, sweep.training.max_epochs, sweep.training.patience) == ("mine", 3, 0)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,10 +78,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def writer(folder: Path) -> Iterator[BoardWriter]:
-    writer = BoardWriter(folder, COLUMNS)
-    writer.write_root()
-    return writer
+def writer(folder: Path) -> BoardWriter:
+    write_root(folder, COLUMNS, ())
+    return BoardWriter(folder, COLUMNS, ())
 
 
 def row(folder: Path, name: str = "0007") -> Any:
@@ -104,7 +102,7 @@ def test_the_metric_to_sort_by_comes_first() -> None:
 
 
 def test_a_space_without_layer_widths_has_no_layers_column(folder: Path) -> None:
-    write_root(folder, COLUMNS[:2])
+    write_root(folder, COLUMNS[:2], ())
     assert "layers" not in board_check._read_board(folder).columns
 
 
@@ -205,7 +203,7 @@ def test_a_trial_that_goes_on_in_a_new_driver_has_each_epoch_once(
     writer.start(trial_of())
     for epoch in epochs_of(1.25, 1.125, 1.0625):
         writer.epoch(interrupted, epoch)
-    later = BoardWriter(folder, COLUMNS)
+    later = BoardWriter(folder, COLUMNS, ())
     later.start(interrupted)
     later.epoch(interrupted, epochs_of(1.25, 1.125, 1.03125)[2])
     assert row(folder).curves["val_rmse"] == ((1, 1.25), (2, 1.125), (3, 1.03125))

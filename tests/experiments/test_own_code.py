@@ -8,12 +8,12 @@ import pytest
 from experiments.arms import default_point
 from experiments.best import single_model
 from experiments.cli.models import train
-from experiments.config import Sweep, default_values, load_sweep, sweep_to_toml
+from experiments.config import Sweep, load_sweep, sweep_to_toml
 from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.folders import begun_study
 from experiments.records import StopReason, TrialState
 from experiments.study import resume_study, run_study
-from experiments.sweep import SweepConfig, model_of, own_defaults
+from experiments.sweep import SweepConfig, default_values, model_of, own_defaults
 from experiments.sweep_checks import build_sweep
 from experiments.sweep_file import read_sweep_file
 from experiments.watcher import Silent
@@ -141,6 +141,13 @@ def test_a_condition_on_a_model_to_which_a_dimension_means_nothing_is_refused(fi
     low = "[space.n_heads]\nlow = 1"
     assert _problems(file, **{low: f'{low}\nwhen = {{ architecture = "plain" }}'}) == {
         "space.n_heads.when.architecture:11": "n_heads means nothing to plain, but to gated"
+    }
+
+
+def test_a_condition_on_what_is_no_name_is_refused(file: Path) -> None:
+    low = "[space.n_heads]\nlow = 1"
+    assert _problems(file, **{low: f'{low}\nwhen = {{ architecture = [["gated"]] }}'}) == {
+        "space.n_heads.when.architecture:11": "no dimension can have the value ['gated']"
     }
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from experiments.config import Sweep, SweepConfig, load_sweep
+from experiments.config import Sweep, load_sweep
 from experiments.packing import models_to_probe
 from experiments.plan import Plan, plan_sweep
+from experiments.sweep import SweepConfig
 from recommender.datasets.base import DatasetDescription, LongTail, PartDescription
 from recsweep import Choice, Float, space
 from tests.synthetic import synthetic_encoded

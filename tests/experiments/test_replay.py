@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 def _replayed(study: StudyRecord, trial: TrialRecord) -> list[str]:
-    return list(replay_trial(study.folder, study, trial))
+    return list(replay_trial(study, trial))
 
 
 def test_a_trial_comes_back_to_the_bit_and_nothing_is_written(

@@ -185,12 +185,12 @@ class Described:
 def test_changed_data_are_refused_with_what_changed(
     tmp_path: Path, now: Described, said: str
 ) -> None:
-    study = read_study(make_study(tmp_path / "mine", n_trials=2))
+    study = read_study(make_study(tmp_path / "my studies" / "mine", n_trials=2))
     study = replace(study, provenance={"dataset": asdict(Described())})
     refuse_changed_data(study, Described())  # type: ignore[arg-type]
     with pytest.raises(StateError, match=said) as refusal:
         refuse_changed_data(study, now)  # type: ignore[arg-type]
-    assert "--set name=mine-new-data" in str(refusal.value)
+    assert "/my studies/mine/sweep.toml' --set name=mine-new-data" in str(refusal.value)
 
 
 @pytest.mark.parametrize(("n_failed", "is_strict"), [(0, False), (1, False), (1, True), (3, False)])

@@ -7,8 +7,11 @@ import pytest
 
 from experiments.choosing import chosen_trial
 from experiments.errors import RequestError, StateError
+from experiments.files import read_json, write_json
+from experiments.frozen import frozen_sweep
 from experiments.records import read_study
 from experiments.single import export_trial, train_single
+from experiments.study import load_data
 from recommender.checkpoints import write_checkpoint
 from recsweep import Sweep
 from tests.reports.verdicts import judged
@@ -31,13 +34,16 @@ path = "{ratings}"
 columns = {{ user = "user", item = "item", rating = "rating", time = "time" }}
 """
     )
+    provenance = read_json(folder / "provenance.json")
+    provenance["dataset"] = load_data(frozen_sweep(folder)).description.to_json()
+    write_json(folder / "provenance.json", provenance)
     return folder
 
 
 def test_a_trial_without_weights_is_refused_with_the_way_to_get_them(folder: Path) -> None:
     study = read_study(folder)
     with pytest.raises(RequestError, match=r"recsweep best study:0 -o trial\.toml"):
-        list(export_trial(folder, study, study.trials[0], folder.parent / "model"))
+        list(export_trial(study, study.trials[0], folder.parent / "model"))
 
 
 def test_weights_of_another_model_are_refused_without_a_traceback(
@@ -49,8 +55,19 @@ def test_weights_of_another_model_are_refused_without_a_traceback(
     best = folder / "trials" / study.trials[0].name / "best"
     write_checkpoint(best, {"weight_000": np.zeros(3)}, {"config": {"architecture": "other"}})
     with pytest.raises(StateError, match="cannot be used; train it again"):
-        list(export_trial(folder, study, study.trials[0], folder.parent / "model"))
+        list(export_trial(study, study.trials[0], folder.parent / "model"))
     assert not (folder.parent / "model").exists()
+
+
+def test_other_data_are_refused_whose_ids_would_be_looked_up_wrongly(folder: Path) -> None:
+    study = read_study(folder)
+    (folder / "trials" / study.trials[0].name / "best").mkdir(parents=True)
+    table = synthetic_ratings(60, 40, 1500)
+    users = sorted(set(table["user"]))
+    table["user"] = table["user"].map(dict(zip(users, reversed(users), strict=True)))
+    table.to_csv(folder.parent / "ratings.csv", index=False)
+    with pytest.raises(StateError, match="the data of study changed since it began"):
+        list(export_trial(study, study.trials[0], folder.parent / "model"))
 
 
 def test_a_model_that_loses_to_the_bias_baseline_is_said_to(
@@ -83,5 +100,5 @@ def test_an_exported_leader_of_a_verdict_is_called_so(
     first, second = study.ranked[:2]
     study = judged(study, {first.number: 0.03, second.number: 0.01})
     (folder / "trials" / second.name / "best").mkdir(parents=True)
-    said = next(export_trial(folder, study, chosen_trial(study, None), folder / "model"))
+    said = next(export_trial(study, chosen_trial(study, None), folder / "model"))
     assert f": trial {second.number} of study, the leader of the verdict, epoch " in said

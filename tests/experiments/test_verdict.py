@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import recsweep
+from experiments import sessions
 from experiments.board_check import check_board
 from experiments.board_records import BoardCheck
 from experiments.errors import RequestError, StateError
@@ -179,6 +180,18 @@ def test_a_verdict_that_is_done_is_read_and_not_trained_again(
         gather_evidence(study, n_seeds=3, watcher=Silent())
 
 
+def test_versions_that_changed_before_the_verdict_are_said_and_recorded(
+    study: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sessions.current_versions()
+    monkeypatch.setattr(sessions, "current_versions", lambda: before | {"optuna": "5.9"})
+    said = Heard()
+    gather_evidence(study, top=1, n_seeds=2, watcher=said)
+    assert f"changed since the last run: optuna {before['optuna']} -> 5.9" in said.messages
+    assert len(read_study(study).provenance["changes"]) == 1
+    assert sessions.record_changed_versions(study) == []
+
+
 def test_a_driver_that_dies_goes_on_to_the_same_verdict(
     study: Path, workers: InProcess, tmp_path: Path
 ) -> None:
@@ -282,9 +295,12 @@ def arrays_in(value: object) -> list[np.ndarray]:
     return []
 
 
-def test_a_damaged_verdict_file_is_named(study: Path) -> None:
+def test_a_damaged_verdict_file_is_named_with_what_writes_it_anew(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "other studies" / "small", n_trials=2)
     (study / "verdict.json").write_text(json.dumps({"seeds": []}))
-    with pytest.raises(StateError, match=r"verdict\.json"):
+    with pytest.raises(
+        StateError, match=r"verdict\.json: .*`recsweep verdict '.*/other studies/small'`"
+    ):
         read_study(study)
 
 

@@ -10,12 +10,12 @@ from experiments.arms import default_point
 from experiments.best import trial_to_toml
 from experiments.board_check import check_board
 from experiments.cli.models import train
-from experiments.config import Sweep, default_values, load_sweep
+from experiments.config import Sweep, load_sweep
 from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.records import Purpose, StopReason, TrialState, read_study
 from experiments.single import export_trial
 from experiments.study import resume_study, run_study
-from experiments.sweep import SweepConfig, own_defaults
+from experiments.sweep import SweepConfig, default_values, own_defaults
 from experiments.translate.hypermodel_reader import explored
 from experiments.unseal import score_on_test
 from experiments.watcher import Silent
@@ -172,7 +172,7 @@ def test_a_sweep_over_whole_models_is_killed_resumed_and_trained_again(
     (folder / "trial.toml").write_text(trial_to_toml(frozen, study, mf))
     train("trial.toml")
     with pytest.raises(RequestError, match=r"mf.py: MF is a whole model of your own"):
-        list(export_trial(study.folder, study, mf, folder / "exported"))
+        list(export_trial(study, mf, folder / "exported"))
 
     text = (folder / "mf.py").read_text()
     (folder / "mf.py").write_text(text.replace("0.02", "0.03"))

@@ -104,7 +104,7 @@ def test_a_control_is_judged_and_shown_but_never_leads(study: StudyRecord) -> No
     results = found.verdict.results
     control = results.finalists[0].name
     assert label(found, control) == f"plain, size of {best_dcn(study)}"
-    leader, pair = leading_finalist(found, results), deciding_pair(found, results)
+    leader, pair = leading_finalist(found), deciding_pair(found, results)
     assert leader is not None and leader.name != control
     assert pair is not None and control not in (pair.first, pair.second)
     first = table_of(verdict(found)).rows[0]

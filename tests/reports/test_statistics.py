@@ -20,7 +20,7 @@ from tests.reports.simulated_verdicts import TRUE_RMSE, draw_study, simulate
 
 
 def found(low: float, high: float) -> Difference:
-    return Difference((low + high) / 2, low, high, 1.0, 4.0, 0.01)
+    return Difference((low + high) / 2, low, high, 4.0, 0.01)
 
 
 def test_errors_3_and_4_give_the_root_of_12_and_a_half_whoever_made_them() -> None:

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from experiments.samplers import sampler_factory
 from experiments.translate.optuna import (
-    from_optuna,
-    from_params,
     study_in_memory,
     suggest,
     to_optuna,
@@ -81,8 +79,10 @@ def ends(distribution: Distribution) -> list[Value]:
 
 @given(distributions)
 @settings(max_examples=60, deadline=None)
-def test_a_distribution_comes_back_from_optuna_as_it_was(distribution: Distribution) -> None:
-    assert from_optuna(to_optuna(distribution)) == distribution
+def test_optuna_is_told_all_of_a_distribution(distribution: Distribution) -> None:
+    names = ["choices"] if isinstance(distribution, Choice) else ["low", "high", "log", "step"]
+    ours, theirs = ([getattr(d, n) for n in names] for d in (distribution, to_optuna(distribution)))
+    assert ours == theirs
 
 
 @given(distributions)
@@ -138,12 +138,9 @@ def test_a_stepped_float_reads_as_it_is_written_here_and_in_optuna() -> None:
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_every_slot_of_a_space_has_its_own_parameter_and_comes_back(name: str) -> None:
-    space = SPACES[name]()
-    keys = [slot.key for slot in space.slots]
+def test_every_slot_of_a_space_has_its_own_parameter(name: str) -> None:
+    keys = [slot.key for slot in SPACES[name]().slots]
     assert len(set(keys)) == len(keys)
-    for slot in space.slots:
-        assert from_optuna(to_optuna(slot.distribution)) == slot.distribution
 
 
 @pytest.mark.parametrize("sampler_name", ["random", "tpe"])
@@ -168,15 +165,5 @@ def test_trials_of_a_space_lose_nothing_between_toml_python_optuna_and_json(
         params, theirs = to_params(read, json.loads(json.dumps(values)))
         assert params == study.trials[-1].params
         assert theirs == study.trials[-1].distributions
-        assert from_params(space, params) == values
+        assert space.walk(lambda slot, params=params: params[slot.key]) == values
         study.tell(trial, float(len(values)) + seed % 7)
-
-
-def test_an_optuna_choice_of_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="choice"):
-        from_optuna(optuna.distributions.CategoricalDistribution([None, "a"]))
-
-
-def test_something_else_than_an_optuna_distribution_is_refused() -> None:
-    with pytest.raises(TypeError, match="not a distribution"):
-        from_optuna("uniform")

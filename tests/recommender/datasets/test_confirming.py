@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.datasets.base import DatasetConfig, DatasetDescription, LoadedDataset, SplitConfig
+from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
 from recommender.datasets.confirming import ConfirmRows, load_confirm
 from recommender.datasets.describe import description_lines
 from recommender.datasets.unsealing import open_test
@@ -108,7 +108,6 @@ def test_the_split_and_its_description_say_who_is_kept(tmp_path) -> None:
     assert description.confirm.n_rows == len(confirm.rows)
     assert description.confirm.n_users == len(np.unique(confirm.users))
     assert description.split["confirm"] == 0.25
-    assert DatasetDescription.from_json(description.to_json()) == description
     text = "\n".join(description_lines(description))
     assert f"confirm    {len(confirm.rows):>9,}" in text
     # Another split, whose test part is the same: its openings are counted together.
