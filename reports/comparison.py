@@ -178,7 +178,7 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
             letter[study.folder],
             numbers.gap(gap),
             numbers.rmse(best),
-            ranking.label(ranked[0]) if ranked else numbers.NOTHING,
+            ranking.label(study, ranked[0]) if ranked else numbers.NOTHING,
             numbers.rmse(bias),
             numbers.gap(None if best is None or own is None else best - own),
             f"{n.complete:,} of {n.total:,}",
@@ -242,7 +242,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
                 (
                     str(place),
                     study.name,
-                    ranking.label(trial),
+                    ranking.label(study, trial),
                     numbers.rmse(rmse),
                     numbers.gap(None if bias is None else rmse - bias),
                     numbers.gap(rmse - rows[0][0]),

@@ -13,13 +13,12 @@ _FONT = FontProperties(family="DejaVu Sans")
 
 
 def fitted(name: str, room_px: float, size_px: float = 12.5) -> str:
-    """The name, or what is left of it: `#12 mypackage.models:Offsets` without its module, and of
-    that as much as there is room for."""
-    if _width(name, size_px) <= room_px:
-        return name
-    name = re.sub(r"\S*:(?=\S)", "", name)
-    if _width(name, size_px) <= room_px:
-        return name
+    """The name, or what is left of it: `#12 mypackage.models:Offsets` without its module,
+    `#12 embedding_size 16` without its dimension, and of that as much as there is room for."""
+    for what in ("", r"\S*:(?=\S)", r"(?<![^ ])[^\W\d]\w* (?=[-.\d]|True|False)"):
+        name = re.sub(what, "", name)
+        if _width(name, size_px) <= room_px:
+            return name
     while name and _width(f"{name}…", size_px) > room_px:
         name = name[:-1].rstrip(" ,")
     return f"{name}…"

@@ -230,9 +230,9 @@ def arm_text(study: StudyRecord, arm: str) -> str:
     return arm if is_word else f"{study.compared_dimension} {arm}"
 
 
-def label(trial: TrialRecord) -> str:
-    """How a trial is named in tables and pictures: `#19 dcn`, `#0 plain, default`."""
-    arm = f" {trial.arm}" if trial.arm is not None else ""
+def label(study: StudyRecord, trial: TrialRecord) -> str:
+    """How a trial is named in tables and pictures: `#19 dcn`, `#0 embedding_size 16, default`."""
+    arm = f" {arm_text(study, trial.arm)}" if trial.arm is not None else ""
     origin = "default" if trial.is_default else "enqueued" if trial.is_enqueued else ""
     return f"#{trial.number}{arm}" + (f"{',' if arm else ''} {origin}" if origin else "")
 

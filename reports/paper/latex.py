@@ -37,7 +37,7 @@ def leaderboard_table(study: StudyRecord) -> str:
         if row.trial is not None:
             if row.rank and row.rank > N_TRIALS and row.trial is not default:
                 continue
-            who, values = ranking.label(row.trial), numbers.summary(
+            who, values = ranking.label(study, row.trial), numbers.summary(
                 row.trial.values, leave_out=study.compared_dimension, at_most=4
             )  # fmt: skip
             epoch, size = numbers.count(row.trial.best_epoch), row.trial.n_parameters

@@ -65,9 +65,8 @@ def _best_dots(study: StudyRecord) -> Picture | None:
     dots = []
     for row in sorted(shown, key=lambda row: row.rmse):
         if row.trial:
-            name, colour, is_near = (
-                ranking.label(row.trial), colours[row.trial.arm], row.rank in range(1, N_DOTS + 1)
-            )  # fmt: skip
+            name, colour = ranking.label(study, row.trial), colours[row.trial.arm]
+            is_near = row.rank in range(1, N_DOTS + 1)
         else:
             assert row.baseline is not None
             name, colour, is_near = (

@@ -68,7 +68,7 @@ def _curves(study: StudyRecord) -> list[BudgetCurve]:
         shown = {n for n in ROUND_COUNTS if n <= len(values)}
         curves.append(
             BudgetCurve(
-                label=arm or "all trials",
+                label=ranking.arm_text(study, arm) if arm else "all trials",
                 colour=colours[arm],
                 points=expected_best(values, sorted({*budgets(len(values)), *shown})),
                 seconds_a_trial=sum(trial.seconds for trial in trials) / len(complete),

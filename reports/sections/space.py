@@ -27,7 +27,7 @@ def space(study: StudyRecord) -> Section | None:
             tuple(_place(axis, trial) for axis in axes),
             ranking.objective(trial),
             SERIES[i] if i < N_BEST else None,
-            ranking.label(trial) if i < N_BEST else "",
+            ranking.label(study, trial) if i < N_BEST else "",
         )
         for i, trial in enumerate(drawn)
     ]
@@ -50,9 +50,11 @@ def space(study: StudyRecord) -> Section | None:
     ]
     panels = [panel for panel in panels if panel.points]
     bias = ranking.bias_rmse(study)
-    arms = [arm.arm for arm in ranking.arms(study)]
+    arms = [ranking.arm_text(study, arm.arm) for arm in ranking.arms(study)]
     which = f"; colours: {', '.join(arms)}, as above" if arms else ""
-    named = "; ".join(f"{ranking.label(trial)}: {numbers.summary(trial.values)}" for trial in best)
+    named = "; ".join(
+        f"{ranking.label(study, trial)}: {numbers.summary(trial.values)}" for trial in best
+    )
     blocks: list[Block] = [
         Text(
             "What the best trials have in common is where their lines bundle; a dimension along "

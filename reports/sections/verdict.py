@@ -73,13 +73,20 @@ def chosen_text(study: StudyRecord, record: VerdictRecord) -> str:
     best = [reason.removeprefix("best ") for reason in reasons if reason.startswith("best ")]
     arms = [arm for arm in best if arm != "baseline"]
     for reason, said in (
-        *((f"best {arm}", f"the best {ranking.arm_text(study, arm)}") for arm in arms),
+        *((f"best {arm}", f"the {_reason(study, f'best {arm}')}") for arm in arms),
         ("default", "the default"),
         ("size control", "plain as large as the best dcn"),
         ("best baseline", "the best baseline"),
     ):
         chosen += [said] * (reason in reasons)
     return ", ".join(chosen)
+
+
+def _reason(study: StudyRecord, reason: str) -> str:
+    """`best embedding_size 16` of the best of an arm; others as they are on record."""
+    arm = reason.removeprefix("best ")
+    is_of_arm = reason.startswith("best ") and arm in {a.arm for a in ranking.arms(study)}
+    return f"best {ranking.arm_text(study, arm)}" if is_of_arm else reason
 
 
 def late_text(study: StudyRecord) -> str:
@@ -154,7 +161,7 @@ def _cells(study: StudyRecord, found: FinalistResult, bias: float | None) -> tup
         interval = f"{numbers.rmse(found.low)} to {numbers.rmse(found.high)}"
     return (
         label(study, found.name),
-        ", ".join(finalist.reasons) if finalist else "",
+        ", ".join(_reason(study, reason) for reason in finalist.reasons) if finalist else "",
         numbers.rmse(found.mean),
         interval,
         numbers.gap(found.mean - bias if found.mean is not None and bias is not None else None),

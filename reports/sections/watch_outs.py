@@ -28,8 +28,9 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
         items.append(WatchOut(said, "segments"))
     if edges := edges_of_best(study):
         places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
-        best = f"The best trial of the search, {ranking.label(ranking.ranked_trials(study)[0])},"
-        items.append(WatchOut(f"{best} sits on the edge of its range: {places}.", "edges"))
+        best = ranking.label(study, ranking.ranked_trials(study)[0])
+        said = f"The best trial of the search, {best}, sits on the edge of its range: {places}."
+        items.append(WatchOut(said, "edges"))
     cold = data.validation.unseen_users
     if cold is not None and cold >= 0.2:
         items.append(
