@@ -60,9 +60,9 @@ def _use(study: StudyRecord) -> list[str]:
         '    rate = model.signatures["serving_default"]',
         '    rate(user_id=tf.constant(["7"]), item_id=tf.constant(["42"]))',
         "",
-        f"It gives `rating` (in stars{span}, clipped) and `raw`. Where the signature asks for it, "
-        "`timestamp` is in seconds since 1970. Unseen users and items are allowed: they get what "
-        "the model learned for strangers.",
+        f"It gives `rating` (in {data.unit}{span}, clipped) and `raw`. Where the signature asks "
+        "for it, `timestamp` is in seconds since 1970. Unseen users and items are allowed: they "
+        "get what the model learned for strangers.",
     ]
 
 

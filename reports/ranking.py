@@ -244,11 +244,12 @@ def what_is_averaged(study: StudyRecord) -> str:
     rows = f"{numbers.count(n)} validation rows" if n is not None else "all validation rows"
     if data.confirm is not None:
         rows += f" of the {numbers.count(data.validation.n_users)} users whom the search sees"
-    return rmse_over(rows)
+    return rmse_over(study, rows)
 
 
-def rmse_over(rows: str) -> str:
-    return f"RMSE in stars over {rows}, predictions unclipped, at each trial's best epoch"
+def rmse_over(study: StudyRecord, rows: str) -> str:
+    unit = described(study).unit
+    return f"RMSE in {unit} over {rows}, predictions unclipped, at each trial's best epoch"
 
 
 def _scale(study: StudyRecord) -> float:

@@ -27,12 +27,12 @@ def _data(study: StudyRecord) -> list[str]:
     data = described(study)
     if data.name is None:
         return []
-    stars = ""
+    span = ""
     if data.rating_range:
-        stars = f", rated from {data.rating_range[0]:g} to {data.rating_range[1]:g}"
+        span = f", rated from {data.rating_range[0]:g} to {data.rating_range[1]:g}"
     sentences = [
         f"We used {data.name}: {numbers.count(data.n_ratings)} ratings of "
-        f"{numbers.count(data.n_items)} items by {numbers.count(data.n_users)} users{stars}"
+        f"{numbers.count(data.n_items)} items by {numbers.count(data.n_users)} users{span}"
         + (f" (SHA-256 {data.fingerprint[:16]})." if data.fingerprint else ".")
     ]
     rest = ", ".join(f"{k} {v}" for k, v in data.split.items() if k != "method" and v)

@@ -54,17 +54,17 @@ def segments(study: StudyRecord) -> Section | None:
         ),
         _spreads(study, record),
     ]
-    first = shown[0]
+    first, unit = shown[0], described(study).unit
     blocks.append(
         picture(
             "spread",
             f"Share of the predictions of {label(study, first)} (filled) and of the ratings "
-            f"(outlined), by stars; {'one seed' if results is None else 'all seeds together'}.",
+            f"(outlined), by {unit}; {'one seed' if results is None else 'all seeds together'}.",
             f"Standard deviation {record.spreads[first].sd:.3f} of the predictions, "
             f"{record.labels.sd:.3f} of the ratings.",
             lambda width: histogram_pair(
                 record.edges, record.spreads[first].shares, record.labels.shares,
-                SERIES[0], width=width,
+                unit, SERIES[0], width=width,
             ),
         )
     )  # fmt: skip
@@ -148,7 +148,11 @@ def _spreads(study: StudyRecord, record: SegmentsRecord) -> Table:
         caption="How widely they predict",
         columns=(
             Column("who", "The ratings themselves, models and baselines."),
-            Column("spread", "Standard deviation over the validation rows, in stars.", True),
+            Column(
+                "spread",
+                f"Standard deviation over the validation rows, in {described(study).unit}.",
+                True,
+            ),
             Column(
                 "of the ratings'",
                 f"Its share of the ratings' spread; under {COLLAPSED:.0%} a model is collapsed.",

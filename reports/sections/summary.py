@@ -60,7 +60,7 @@ def summary(study: StudyRecord) -> Section:
 def _what_is_shown(study: StudyRecord) -> str:
     results = study.verdict.results if study.verdict else None
     if results is not None:
-        said = f"{ranking.rmse_over(judged_on(results))}; lower is better."
+        said = f"{ranking.rmse_over(study, judged_on(results))}; lower is better."
         return f"{said} {optimism_in_short(study, results)}".strip()
     said = f"{ranking.what_is_averaged(study)}; lower is better."
     kept = kept_users_text(study)
