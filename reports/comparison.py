@@ -20,7 +20,7 @@ from reports.changes import changes, recorded_changes
 from reports.described import described
 from reports.exports import trials_frame, write_csv
 from reports.pages import Page, figure_files, html, markdown, replacing
-from reports.side_by_side import side_by_side
+from reports.side_by_side import side_by_side, unit_of
 
 N_ROWS = 20
 
@@ -185,7 +185,7 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
             numbers.seconds(sum(trial.seconds for trial in study.search_trials)),
             numbers.count(described(study).validation.n_rows),
         )
-        entries.append((gap is None, gap or 0.0, Row(cells)))
+        entries.append((gap is None, (gap or 0.0) / unit_of(study, studies), Row(cells)))
     entries.sort(key=lambda entry: entry[:2])
     return Table(
         caption="The studies by the gap of their best trial to their own bias baseline",
@@ -218,7 +218,10 @@ def _not_comparable(groups: tuple[tuple[StudyRecord, ...], ...]) -> str:
     if len(ranges) < 2:
         return said
     spans = ", ".join(f"{low:g} to {high:g}" for low, high in ranges)
-    return f"{said} Gaps are in units of each one's own ratings, whose ranges differ: {spans}."
+    return (
+        f"{said} Gaps are in units of each one's own ratings, whose ranges differ: {spans}; the "
+        "order is by their share of that range."
+    )
 
 
 def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
