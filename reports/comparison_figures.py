@@ -11,7 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports import numbers
-from reports.figures import COLOURS, DASHES, WIDE, heights_apart, new_axes, new_figure
+from reports.figures import (
+    COLOURS,
+    DASHES,
+    WIDE,
+    heights_apart,
+    legend_above,
+    legend_height,
+    new_axes,
+    new_figure,
+)
 
 ROW_PX = 58
 
@@ -67,9 +76,11 @@ def gap_plot(studies: Sequence[StudyGaps], *, width: int, is_of_range: bool = Fa
 def best_so_far(studies: Sequence[StudyGaps], *, width: int, is_of_range: bool = False) -> Figure:
     """The lowest gap that each search had reached after so many finished trials."""
     is_wide = width >= WIDE
-    figure = new_figure(width, 320 if is_wide else 280)
-    axes = new_axes(figure, left=76 if is_wide else 58, right=14, top=14, bottom=44)
     drawn = [study for study in studies if study.so_far]
+    n_columns = 3 if is_wide else 2
+    top_px = 14 + legend_height(len(drawn) + 1, n_columns)
+    figure = new_figure(width, top_px + (306 if is_wide else 266))
+    axes = new_axes(figure, left=76 if is_wide else 58, right=14, top=top_px, bottom=44)
     low, high = _reach(
         [study.so_far[-1][1] for study in drawn],
         [gap for study in drawn for _, gap in study.so_far],
@@ -91,7 +102,7 @@ def best_so_far(studies: Sequence[StudyGaps], *, width: int, is_of_range: bool =
     axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=12)
     axes.set_xlabel("finished trials")
     axes.set_ylabel("best gap to bias so far" if is_wide else "")
-    axes.legend(loc="upper right", frameon=False, fontsize=12, handlelength=2.6, borderaxespad=0.2)
+    legend_above(figure, axes, n_columns)
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 from matplotlib.font_manager import FontProperties
@@ -12,13 +13,20 @@ _FONT = FontProperties(family="DejaVu Sans")
 """Wider than the fonts of the page: what fits in it fits in them."""
 
 
-def fitted(name: str, room_px: float, size_px: float = 12.5) -> str:
-    """The name, or what is left of it: `#12 mypackage.models:Offsets` without its module,
-    `#12 embedding_size 16` without its dimension, and of that as much as there is room for."""
+def fitted(names: Sequence[str], room_px: float, size_px: float = 12.5) -> list[str]:
+    """The names, or what is left of all of them where one has no room:
+    `#12 mypackage.models:Offsets` without its module, `#12 embedding_size 16` without its
+    dimension, and of that as much as there is room for."""
     for what in ("", r"\S*:(?=\S)", r"(?<![^ ])[^\W\d]\w* (?=[-.\d]|True|False)"):
-        name = re.sub(what, "", name)
-        if _width(name, size_px) <= room_px:
-            return name
+        names = [re.sub(what, "", name) for name in names]
+        if all(_width(name, size_px) <= room_px for name in names):
+            return names
+    return [_cut(name, room_px, size_px) for name in names]
+
+
+def _cut(name: str, room_px: float, size_px: float) -> str:
+    if _width(name, size_px) <= room_px:
+        return name
     while name and _width(f"{name}…", size_px) > room_px:
         name = name[:-1].rstrip(" ,")
     return f"{name}…"

@@ -41,8 +41,8 @@ def curves(study: StudyRecord) -> Section:
         (
             picture(
                 "curves",
-                f"Validation RMSE after each epoch: {'; '.join(shown)}. The scale leaves out the "
-                "highest third of all values.",
+                f"Validation RMSE after each epoch: {'; '.join(shown)}. Up to a third of "
+                "all values, the highest, may lie beyond the scale.",
                 "Validation RMSE by epoch. "
                 + "; ".join(
                     f"{ranking.label(study, trial)}: best {numbers.rmse(trial.best_rmse)} at epoch "

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
 from reports.arm_colours import arm_colours
 from reports.blocks import Block, Section, Text
-from reports.figures import SERIES, picture
+from reports.figures import MARKERS, SERIES, picture
 from reports.space_figures import Axis, Dots, Line, parallel_coordinates, slices
 
 N_BEST = len(SERIES)
 N_LINES = 300
 N_DOTS = 600
+_SHAPES = {"o": "circles", "s": "squares", "^": "triangles", "D": "diamonds"}
 
 
 def space(study: StudyRecord) -> Section | None:
@@ -32,6 +35,7 @@ def space(study: StudyRecord) -> Section | None:
         for i, trial in enumerate(drawn)
     ]
     colours = arm_colours(study)
+    shapes = {arm.arm: shape for arm, shape in zip(ranking.arms(study), cycle(MARKERS))}
     along = [axis for axis in axes if axis.column.name != study.compared_dimension]
     panels = [
         Dots(
@@ -41,6 +45,7 @@ def space(study: StudyRecord) -> Section | None:
                     place + (_aside(i) if axis.is_discrete else 0.0),
                     ranking.objective(trial),
                     colours.get(trial.arm, SERIES[0]),
+                    shapes.get(trial.arm or "", MARKERS[0]),
                 )
                 for i, trial in enumerate(_evenly(ranked, N_DOTS))
                 if (place := _place(axis, trial)) is not None
@@ -50,8 +55,9 @@ def space(study: StudyRecord) -> Section | None:
     ]
     panels = [panel for panel in panels if panel.points]
     bias = ranking.bias_rmse(study)
-    arms = [ranking.arm_text(study, arm.arm) for arm in ranking.arms(study)]
-    which = f"; colours: {', '.join(arms)}, as above" if arms else ""
+    which = "".join(
+        f"; {_SHAPES[shape]}: {ranking.arm_text(study, arm)}" for arm, shape in shapes.items()
+    )
     named = "; ".join(
         f"{ranking.label(study, trial)}: {numbers.summary(trial.values)}" for trial in best
     )

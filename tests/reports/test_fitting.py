@@ -27,7 +27,13 @@ from tests.reports.conftest import renamed_arm
 def test_a_name_keeps_its_number_and_what_follows_the_colon(
     name: str, room_px: int, left: str
 ) -> None:
-    assert fitted(name, room_px) == left
+    assert fitted([name], room_px) == [left]
+
+
+def test_of_names_beside_one_another_all_are_shortened_alike() -> None:
+    names = ["#9 embedding_size 4", "#11 embedding_size 16", "#12 plain"]
+    assert fitted(names, 130) == ["#9 4", "#11 16", "#12 plain"]
+    assert fitted(names, 300) == names
 
 
 def test_no_name_of_a_row_runs_into_the_dots(study: StudyRecord) -> None:
