@@ -220,5 +220,8 @@ def _test_split(study: StudyRecord) -> str:
             for found in study.test.results.finalists
             if found.mean is not None
         )
-        scored = f"; on its {study.test.results.n_rows:,} ratings the frozen finalists had {means}"
+        scored = (
+            f"; on its {study.test.results.n_rows:,} ratings the frozen finalists had these RMSE, "
+            f"means over the same seeds but for a baseline: {means}"
+        )
     return f"The test part was opened {told}{early}{scored}."
