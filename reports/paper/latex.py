@@ -86,11 +86,11 @@ def verdict_table(study: StudyRecord) -> str:
         )
         rows.append(" & ".join(escape(cell) for cell in cells) + r" \\")
     caption = (
-        f"The frozen finalists: mean RMSE over {len(verdict.seeds)} fresh seeds on "
-        f"{judged_on(results)}, with "
-        "the 95 % interval of the mean over seeds on these rows; to bias: mean minus the bias "
-        "baseline's; search: the RMSE for which it was chosen, under one seed; P(best): "
-        "probability of the lowest RMSE under other seeds and users."
+        f"The frozen finalists: mean RMSE over {len(verdict.seeds)} fresh seeds, of a baseline its "
+        f"one RMSE, on {judged_on(results)}, with the 95 % interval of the mean over seeds on "
+        "these rows; to bias: RMSE minus the bias baseline's; search: the RMSE for which it was "
+        "chosen, under one seed; P(best): share of redrawn users and seeds in which its RMSE is "
+        "the lowest."
     )
     return _table(
         caption, f"{study.name}-verdict", "lrlrrr",

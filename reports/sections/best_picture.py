@@ -85,7 +85,7 @@ def _best_dots(study: StudyRecord) -> Picture | None:
     caption = " and ".join([", ".join(what[:-1]), what[-1]] if len(what) > 1 else what)
     if n:
         caption += (
-            ". Hollow: one seed, no interval. Filled: no seed at all. "
+            ". Circles: trials of one seed, so without an interval. Diamonds: baselines. "
             f"Shaded: within {usual:.2g} of the first, as much as one seed and these users usually "
             "make"
         )

@@ -35,9 +35,9 @@ def verdict(study: StudyRecord) -> Section | None:
     )
     frozen = (
         f"{numbers.plural(len(record.finalists), 'finalist')}, frozen on "
-        f"{numbers.moment(record.frozen_at)}: {chosen_text(study, record)}; each once. Trained "
-        f"again under {numbers.plural(len(record.seeds), 'seed')} that the search never used, the "
-        "same for all."
+        f"{numbers.moment(record.frozen_at)}: {chosen_text(study, record)}; each once. The models "
+        f"are trained again under {numbers.plural(len(record.seeds), 'seed')} that the search "
+        "never used, the same for all."
     )
     results = record.results
     if results is None:
@@ -115,7 +115,8 @@ def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
             Column("chosen as", "Why it is on the frozen list."),
             Column(
                 "RMSE",
-                f"Mean over seeds of the RMSE on {judged_on(results)}, each at its best epoch.",
+                f"Mean over seeds, of a baseline its one RMSE, on {judged_on(results)}, each at "
+                "its best epoch.",
                 is_number=True,
             ),
             Column("95 % interval", "Of the mean, over seeds, on these rows: by Student's t."),

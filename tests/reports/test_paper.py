@@ -247,6 +247,7 @@ def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) 
     table = verdict_table(decided)
     for found in decided.verdict.results.finalists:
         assert f"& {found.mean:.4f} &" in table
+    assert "over 5 fresh seeds, of a baseline its one RMSE, on" in table
     assert verdict_table(study) == ""
     text = methods_paragraph(decided)
     assert "Holm's over 3 pairs" in text and "5 fresh seeds" in text
