@@ -94,8 +94,9 @@ def _budget(study: StudyRecord) -> list[str]:
     seed = study.provenance.get("seed", study.sweep.get("seed"))
     seeded = f" under seed {seed}" if seed is not None else ""
     sentences = [
-        f"The {name_of(search.get('sampler')) or 'search'} sampler proposed "
-        f"{numbers.plural(n.total, 'trial')}{split}{seeded}."
+        f"The search ran {numbers.plural(n.total, 'trial')}{split}"
+        + (f" with the {sampler} sampler" if (sampler := name_of(search.get("sampler"))) else "")
+        + f"{seeded}."
     ]
     if "max_epochs" in search:
         patience = search.get("patience")
@@ -104,7 +105,7 @@ def _budget(study: StudyRecord) -> list[str]:
         early = f", ended early after {after} without improvement" if after else ""
         sentences.append(f"A trial was trained for at most {most}{early}.")
     if (pruner := name_of(search.get("pruner"))) and pruner != "none":
-        sentences.append(f"Weak trials were stopped by the {pruner} pruner.")
+        sentences.append(f"The {pruner} pruner could stop weak trials.")
     sentences.append(
         f"Of all trials {n.complete:,} completed, {n.pruned:,} were pruned, {n.diverged:,} "
         f"diverged to a value that is not finite and {n.failed:,} failed; only completed ones are "
@@ -113,6 +114,10 @@ def _budget(study: StudyRecord) -> list[str]:
     if ranking.default_trial(study) is not None:
         sentences.append("The default configuration was the first trial of every arm." if arms
                          else "The default configuration was the first trial.")  # fmt: skip
+    if n_enqueued := sum(trial.is_enqueued for trial in study.search_trials):
+        sentences.append(
+            f"The values of {numbers.plural(n_enqueued, 'other')} were given beforehand."
+        )
     return sentences
 
 

@@ -145,7 +145,7 @@ def test_the_methods_paragraph_tells_what_is_on_record(study: StudyRecord) -> No
     text = methods_paragraph(study)
     for said in (
         "65,336 train, 15,778 validation and 18,886 test", "24 trials (12 plain, 12 dcn)",
-        "under seed 0", "at most 12 epochs", "the median pruner", "user + item bias 1.0400",
+        "under seed 0", "at most 12 epochs", "The median pruner could", "user + item bias 1.0400",
         "learning_rate from 0.0003 to 0.3 (log, over all its cases)", "no test of significance",
     ):  # fmt: skip
         assert said in text
@@ -238,6 +238,14 @@ def test_the_documentation_defines_every_column(study: StudyRecord) -> None:
         for name, definition in column_definitions(study).items()
         if name not in own
     }
+
+
+def test_defaults_and_what_was_given_beforehand_are_not_the_sampler_s(study: StudyRecord) -> None:
+    trials = tuple(replace(t, is_enqueued=t.number in (2, 3)) for t in study.trials)
+    text = methods_paragraph(replace(study, trials=trials))
+    assert "ran 24 trials (12 plain, 12 dcn) with the random sampler under seed 0." in text
+    assert "first trial of every arm. The values of 2 others were given beforehand." in text
+    assert "given beforehand" not in methods_paragraph(study)
 
 
 def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) -> None:
