@@ -32,9 +32,9 @@ def segments(study: StudyRecord) -> Section | None:
         names = ", ".join(label(study, name) for name in collapsed)
         blocks.append(
             Problem(
-                f"Collapsed: {names}. It predicts nearly the same for every pair (the spread of "
-                f"its predictions is under {COLLAPSED:.0%} of that of the ratings), so its RMSE "
-                "says little more than the mean does."
+                f"Collapsed, nearly the same prediction for every pair: {names}. Where the spread "
+                f"of the predictions is under {COLLAPSED:.0%} of that of the ratings, an RMSE says "
+                "little more than the mean does."
             )
         )
     blocks += [
@@ -48,10 +48,7 @@ def segments(study: StudyRecord) -> Section | None:
             "them is a hint, no finding."
         ),
         _table(study, record, shown),
-        Note(
-            "By rating, low ratings look worst for every model that predicts near the mean: that "
-            "is regression to it, not a fault to mend."
-        ),
+        *_regression(record),
         _spreads(study, record),
     ]
     first, unit = shown[0], described(study).unit
@@ -69,6 +66,16 @@ def segments(study: StudyRecord) -> Section | None:
         )
     )  # fmt: skip
     return Section("Error by segment", tuple(blocks))
+
+
+def _regression(record: SegmentsRecord) -> tuple[Note, ...]:
+    if not any(segment.kind == "rating" for segment in record.segments):
+        return ()
+    said = (
+        "By rating, those far from the mean look worst for every model that predicts near it: that "
+        "is regression to it, not a fault to mend."
+    )
+    return (Note(said),)
 
 
 def collapsed_models(study: StudyRecord) -> tuple[str, ...]:
