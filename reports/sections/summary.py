@@ -215,10 +215,10 @@ def next_command(study: StudyRecord) -> Command:
                 f"Take the {beating} baseline, which beats the leader, or let more vary",
                 (f"recsweep show {name}",),
             )
-    smallest = smallest_tied(study, results)
-    taken = smallest or study.leader
+    taken = smallest_tied(study, results) or study.leader
+    is_leader = taken.number == study.leader.number
     return Command(
-        "Take the leader, or the smallest that ties with it" if smallest else "Take the leader",
+        "Take the leader" if is_leader else "Take the smallest that ties with the leader",
         (f"recsweep export {shlex.quote(f'{study.name}:{taken.number}')}",),
     )
 

@@ -53,6 +53,9 @@ def test_models_within_the_margin_tie_and_the_smaller_is_taken(study: StudyRecor
     assert smaller is not None and smaller.number == min(sizes, key=lambda n: sizes[n] or 0)
     assert f"#{smaller.number}" in said.detail
     assert f"made-up:{smaller.number}" in next_command(tied).lines[0]
+    for n, purpose in ((dcn, "Take the leader"), (plain, "Take the smallest that ties with the")):
+        sized = (replace(t, n_parameters=7) if t.number == n else t for t in tied.trials)
+        assert next_command(replace(tied, trials=tuple(sized))).purpose.startswith(purpose)
 
 
 def test_of_a_tie_with_a_model_of_unknown_size_the_leader_is_offered(study: StudyRecord) -> None:
