@@ -180,7 +180,7 @@ def test_a_bare_study_has_a_paragraph_and_a_checklist_without_inventions(
     answers = {item.question: item.answer for item in checklist(bare)}
     assert answers["The data set is named, with its size"] == "not recorded"
     assert answers["The default configuration was tried"] == "no"
-    assert answers["That version holds all of the code"] == "not recorded"
+    assert answers["All of the code is kept"] == "not recorded"
 
 
 def test_the_checklist_says_no_where_the_record_does(study: StudyRecord) -> None:
@@ -188,7 +188,11 @@ def test_the_checklist_says_no_where_the_record_does(study: StudyRecord) -> None
         study, provenance=dict(study.provenance) | {"git": {"commit": "abc", "dirty": True}}
     )
     answers = {item.question: item.answer for item in checklist(dirty)}
-    assert answers["That version holds all of the code"] == "no"
+    assert answers["All of the code is kept"] == "no"
+    own = {"gated": {"files": ["mine.py"]}, "metric also": {"files": ["mine.py", "more.py"]}}
+    mine = replace(study, provenance=dict(study.provenance) | {"code": own})
+    told = next(i.evidence for i in checklist(mine) if i.question == "All of the code is kept")
+    assert told == "nothing was uncommitted; own files in code/: mine.py, more.py"
     assert answers["Results have error bars over seeds"] == "no"
     assert answers["What is compared got the same number of trials"] == "yes"
     uneven = replace(study, trials=study.trials[:-1])
