@@ -27,7 +27,7 @@ def histogram_pair(
     axes.stairs(actual, edges, color=COLOURS["ink"], lw=1.5, label="ratings")
     axes.set_xlim(edges[0], edges[-1])
     axes.grid(axis="y")
-    axes.xaxis.set_major_locator(MaxNLocator(8 if is_wide else 5))
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=(1, 2, 5, 10)))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=12)

@@ -126,7 +126,12 @@ def _table(study: StudyRecord, curves: list[BudgetCurve]) -> Table:
     return Table(
         caption="What a budget was to be expected to find",
         columns=(
-            Column("arm", f"Choice of {study.compared_dimension or 'nothing: the whole search'}."),
+            Column(
+                "arm",
+                f"Choice of {study.compared_dimension}."
+                if study.compared_dimension
+                else "The whole search: nothing is compared.",
+            ),
             Column("complete trials", "Drawn from the arm's, all orders alike.", is_number=True),
             Column(
                 "training time",

@@ -97,9 +97,10 @@ def _agreement(name: str, ranked: Sequence[TrialRecord]) -> str | None:
     correlation = pd.DataFrame(pairs, dtype=float).corr("spearman").to_numpy()[0, 1]
     if np.isnan(correlation):  # all have the same value
         return None
+    told = f"{correlation:.2f}".replace("-", "−")
     return (
         f"Over {len(pairs)} complete trials the order by {name} and the order by RMSE have a rank "
-        f"correlation of {correlation:.2f}."
+        f"correlation of {told}."
     )
 
 
