@@ -59,7 +59,7 @@ def leaderboard_table(study: StudyRecord) -> str:
         f"% Study {_comment(study.name)}; the same numbers in full precision are in trials.csv.\n"
     )
     return head + _table(
-        _caption(study, len(ranked)), study.name, r"rlrrrrp{0.34\linewidth}",
+        _caption(study, len(ranked)), study.name, r"rlrrrrp{0.27\linewidth}",
         "Rank & Trial & RMSE & To bias & Epoch & Parameters & Values", rows,
     )  # fmt: skip
 

@@ -81,8 +81,8 @@ def space(study: StudyRecord) -> Section | None:
             picture(
                 "slices",
                 "Validation RMSE of the complete trials along each dimension, all other values "
-                f"moving too{which}. Dashed: the bias baseline. The worst tenth may stand at "
-                "the top.",
+                f"moving too{which}. Dashed, where within the scale: the bias baseline. The worst "
+                "tenth may stand at the top.",
                 "Validation RMSE against the value of each dimension; the numbers are in the "
                 "leaderboard.",
                 lambda width: slices(panels, bias, width=width),
