@@ -146,6 +146,7 @@ def board(
     """Open TensorBoard's HParams dashboard on loopback, or check it."""
     from experiments.board import serve_board
     from experiments.board_check import check_board
+    from experiments.cli.wording import plural
     from experiments.records import find_studies, read_study
 
     records = (
@@ -166,8 +167,8 @@ def board(
             typer.echo(f"{study.name}: {line}")
         if not differences:
             typer.echo(
-                f"{study.name}: the board equals the ledger: {len(study.trials)} trials, "
-                f"{len(study.columns)} dimensions"
+                f"{study.name}: the board equals the ledger: "
+                f"{plural(len(study.trials), 'trial')}, {plural(len(study.columns), 'dimension')}"
             )
     if n_differences:
         raise StateError(
