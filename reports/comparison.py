@@ -250,7 +250,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
                     numbers.gap(None if bias is None else rmse - bias),
                     numbers.gap(rmse - rows[0][0]),
                     str(trial.seed),
-                    numbers.summary(trial.values, at_most=5),
+                    numbers.summary(trial.values, leave_out=study.compared_dimension, at_most=5),
                 ),
                 look="best" if place == 1 else "plain",
                 rule=line if place == line_after else "",

@@ -59,7 +59,9 @@ def space(study: StudyRecord) -> Section | None:
         f"; {_SHAPES[shape]}: {ranking.arm_text(study, arm)}" for arm, shape in shapes.items()
     )
     named = "; ".join(
-        f"{ranking.label(study, trial)}: {numbers.summary(trial.values)}" for trial in best
+        f"{ranking.label(study, trial)}: "
+        + numbers.summary(trial.values, leave_out=study.compared_dimension)
+        for trial in best
     )
     blocks: list[Block] = [
         Text(

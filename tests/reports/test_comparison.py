@@ -49,6 +49,7 @@ def test_studies_of_the_same_rows_share_one_ranking(two: tuple[StudyRecord, ...]
     table = comparison_sections(two)["ranked-1"].blocks[1]
     assert isinstance(table, Table)
     assert {row.cells[1] for row in table.rows} == {"first", "second"}
+    assert not any("architecture" in row.cells[-1] for row in table.rows)  # it is in the name
     best = min(t.best_rmse for study in two for t in study.ranked if t.best_rmse is not None)
     assert table.rows[0].cells[3] == f"{best:.4f}"
     assert [row.cells[3] for row in table.rows] == sorted(row.cells[3] for row in table.rows)
