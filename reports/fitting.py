@@ -17,7 +17,7 @@ def fitted(names: Sequence[str], room_px: float, size_px: float = 12.5) -> list[
     """The names, or what is left of all of them where one has no room:
     `#12 mypackage.models:Offsets` without its module, `#12 embedding_size 16` without its
     dimension, and of that as much as there is room for."""
-    for what in ("", r"\S*:(?=\S)", r"(?<![^ ])[^\W\d]\w* (?=[-.\d]|True|False)"):
+    for what in ("", r"\S*:(?=\S)", r"(?<![^ ])[^\W\d]\w* (?=[-.\d]|(?:true|false)\b)"):
         names = [re.sub(what, "", name) for name in names]
         if all(_width(name, size_px) <= room_px for name in names):
             return names

@@ -19,7 +19,7 @@ from tests.reports.conftest import renamed_arm
         ("#12 mine.py:WithAVeryLongName, default", 130, "#12 WithAVeryLon…"),
         ("#12 embedding_size 16, default", 300, "#12 embedding_size 16, default"),
         ("#12 embedding_size 16, default", 130, "#12 16, default"),
-        ("side_features True", 70, "True"),
+        ("#1 side_features true, default", 130, "#1 true, default"),
         ("#12 plain · 0.9662", 70, "#12 plai…"),
         ("odd:", 5, "…"),
     ],
