@@ -22,7 +22,7 @@ from matplotlib.ticker import MaxNLocator
 
 from reports import numbers
 from reports.blocks import Picture
-from reports.fitting import fitted
+from reports.fitting import fitted, room_for
 
 WIDE, NARROW = 720, 350
 """Widths in CSS pixels; a unit of the drawing is a pixel where it is shown in full."""
@@ -133,7 +133,9 @@ def dot_plot(dots: Sequence[Dot], *, shaded_to: float | None, width: int) -> Fig
     row_px, bottom_px = 23, 44
     height = 8 + row_px * len(dots) + bottom_px
     figure = new_figure(width, height)
-    axes = new_axes(figure, left=160 if is_wide else 138, right=62, top=8, bottom=bottom_px)
+    longest = math.ceil(room_for([dot.label for dot in dots])) + 6
+    left = max(160, min(longest, 240)) if is_wide else 138
+    axes = new_axes(figure, left=left, right=62, top=8, bottom=bottom_px)
     values = [value for dot in dots for value in (dot.rmse, *(dot.interval or ()))]
     low = min(values)
     near = max(

@@ -19,9 +19,14 @@ def fitted(names: Sequence[str], room_px: float, size_px: float = 12.5) -> list[
     dimension, and of that as much as there is room for."""
     for what in ("", r"\S*:(?=\S)", r"(?<![^ ])[^\W\d]\w* (?=[-.\d]|(?:true|false)\b)"):
         names = [re.sub(what, "", name) for name in names]
-        if all(_width(name, size_px) <= room_px for name in names):
+        if room_for(names, size_px) <= room_px:
             return names
     return [_cut(name, room_px, size_px) for name in names]
+
+
+def room_for(names: Sequence[str], size_px: float = 12.5) -> float:
+    """Of the longest, in pixels."""
+    return max((_width(name, size_px) for name in names), default=0.0)
 
 
 def _cut(name: str, room_px: float, size_px: float) -> str:

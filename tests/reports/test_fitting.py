@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,15 @@ def test_of_names_beside_one_another_all_are_shortened_alike() -> None:
     names = ["#9 embedding_size 4", "#11 embedding_size 16", "#12 plain"]
     assert fitted(names, 130) == ["#9 4", "#11 16", "#12 plain"]
     assert fitted(names, 300) == names
+
+
+def test_where_the_picture_is_wide_the_names_of_numeric_arms_are_whole(study: StudyRecord) -> None:
+    sizes = {"plain": "8", "dcn": "16"}
+    trials = tuple(replace(trial, arm=sizes[trial.arm or ""]) for trial in study.trials)
+    sweep = {**study.sweep, "compare": {"dimension": "embedding_size"}}
+    drawn = best_picture(replace(study, trials=trials, sweep=sweep))
+    assert drawn is not None
+    assert ">#0 embedding_size 8, default<" in drawn.wide and ">#0 8, default<" in drawn.narrow
 
 
 def test_no_name_of_a_row_runs_into_the_dots(study: StudyRecord) -> None:
