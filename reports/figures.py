@@ -123,6 +123,17 @@ def picture(name: str, caption: str, alt: str, paint: Callable[[int], Figure]) -
     )
 
 
+def dot_scale(dots: Sequence[Dot]) -> tuple[float, float]:
+    """The ends of a dot plot's scale; what lies above stands there as an arrow."""
+    values = [value for dot in dots for value in (dot.rmse, *(dot.interval or ()))]
+    low = min(values)
+    near = max(
+        (max(dot.rmse, *(dot.interval or (low,))) for dot in dots if not dot.may_be_off),
+        default=low,
+    )
+    return low, min(max(values), low + 1.7 * max(near - low, 0.003))
+
+
 def dot_plot(dots: Sequence[Dot], *, shaded_to: float | None, width: int) -> Figure:
     """Rows from best to worst: hollow circles for one seed each, filled ones for a mean over seeds
     with its interval, filled diamonds for baselines.
@@ -136,13 +147,7 @@ def dot_plot(dots: Sequence[Dot], *, shaded_to: float | None, width: int) -> Fig
     longest = math.ceil(room_for([dot.label for dot in dots])) + 6
     left = max(160, min(longest, 240)) if is_wide else 138
     axes = new_axes(figure, left=left, right=62, top=8, bottom=bottom_px)
-    values = [value for dot in dots for value in (dot.rmse, *(dot.interval or ()))]
-    low = min(values)
-    near = max(
-        (max(dot.rmse, *(dot.interval or (low,))) for dot in dots if not dot.may_be_off),
-        default=low,
-    )
-    high = min(max(values), low + 1.7 * max(near - low, 0.003))
+    low, high = dot_scale(dots)
     pad = 0.05 * (high - low) or 0.001
     axes.set_xlim(low - pad, high + pad)
     axes.set_ylim(len(dots) - 0.4, -0.6)

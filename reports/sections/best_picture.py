@@ -7,7 +7,7 @@ from reports import numbers, ranking
 from reports.arm_colours import arm_colours
 from reports.blocks import Picture
 from reports.decision import arm_of, is_model, label
-from reports.figures import COLOURS, Dot, dot_plot, picture
+from reports.figures import COLOURS, Dot, dot_plot, dot_scale, picture
 from reports.judged_rows import judged_baseline, judged_on
 
 N_DOTS = 10
@@ -43,7 +43,7 @@ def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None
         "difference also holds for other users stands in the verdict. Shaded: within "
         f"{results.margin:.2g} of the first, which does not matter in practice"
     )
-    if any(dot.may_be_off for dot in dots):
+    if any(dot.rmse > dot_scale(dots)[1] for dot in dots):
         caption += ". An arrow: off the scale"
     alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
     return picture(
@@ -89,7 +89,7 @@ def _best_dots(study: StudyRecord) -> Picture | None:
             f"Shaded: within {usual:.2g} of the first, as much as one seed and these users usually "
             "make"
         )
-    if any(dot.may_be_off for dot in dots):
+    if any(dot.rmse > dot_scale(dots)[1] for dot in dots):
         caption += ". An arrow: off the scale"
     alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
     return picture(

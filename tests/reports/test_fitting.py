@@ -37,6 +37,13 @@ def test_of_names_beside_one_another_all_are_shortened_alike() -> None:
     assert fitted(names, 300) == names
 
 
+def test_an_arrow_is_explained_where_there_is_one(study: StudyRecord) -> None:
+    near = tuple(replace(b, val_rmse=study.ranked[0].best_rmse or 0.0) for b in study.baselines)
+    for shown, has_arrow in ((study, True), (replace(study, baselines=near), False)):
+        drawn = best_picture(shown)
+        assert drawn is not None and ("An arrow: off the scale" in drawn.caption) is has_arrow
+
+
 def test_where_the_picture_is_wide_the_names_of_numeric_arms_are_whole(study: StudyRecord) -> None:
     sizes = {"plain": "8", "dcn": "16"}
     trials = tuple(replace(trial, arm=sizes[trial.arm or ""]) for trial in study.trials)
