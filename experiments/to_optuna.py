@@ -92,7 +92,7 @@ def _about(study: StudyRecord) -> dict[str, object]:
     data = study.provenance.get("dataset") or {}
     return {
         "recsweep": study.provenance.get("recsweep"),
-        "metric": "validation RMSE in stars at the best epoch",
+        "metric": "validation RMSE at the best epoch, in units of the ratings",
         "dataset": data.get("name"),
         "dataset_fingerprint": data.get("fingerprint"),
         "split_fingerprint": data.get("split_fingerprint"),

@@ -62,7 +62,7 @@ def _said(studies: Sequence[StudyRecord], bests: dict[object, dict[str, float]])
 
 
 def _answer(study: StudyRecord) -> str:
-    results = study.verdict.results if study.verdict else None
+    results = study.verdict_results
     pair = deciding_pair(study, results) if results else None
     if pair is None:
         return NONE_YET

@@ -119,6 +119,14 @@ class Table:
         for row in self.rows:
             assert len(row.cells) == len(self.columns), (self.caption, row.cells)
 
+    @property
+    def definitions(self) -> tuple[tuple[str, str], ...]:
+        """Columns that hold the same, and what that is."""
+        titles: dict[str, list[str]] = {}
+        for column in self.columns:
+            titles.setdefault(column.definition, []).append(column.title)
+        return tuple((", ".join(names), definition) for definition, names in titles.items())
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:

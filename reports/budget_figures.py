@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from reports import numbers
 from reports.expected_best import ExpectedBest
-from reports.figures import COLOURS, DASHES, WIDE, new_figure
+from reports.figures import COLOURS, DASHES, WIDE, legend_above, legend_height, new_figure
 
 ROUND_COUNTS = tuple(d * 10**e for e in range(6) for d in (1, 2, 5))
 _ROUND_SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 18_000,
@@ -38,22 +38,24 @@ def budget_curves(curves: Sequence[BudgetCurve], bias: float | None, *, width: i
     Lines with bands: the expectation; thin, on the left: the order that the search took.
     """
     is_wide = width >= WIDE
-    panel_h = 300 if is_wide else 236
-    figure = new_figure(width, panel_h if is_wide else 2 * panel_h)
-    left_px = 74 if is_wide else 50
+    left_px, panel_h = (74, 300) if is_wide else (50, 236)
     low = min(point.low for curve in curves for point in curve.points)
     first = max(curve.points[0].mean for curve in curves)
     high = max(first + 0.3 * (first - low), low + 0.002)
     pad = 0.06 * (high - low)
+    has_bias = bias is not None and low - pad < bias < high
+    n_columns = 3 if is_wide else 2
+    top_px = legend_height(len(curves) + has_bias, n_columns)
+    figure = new_figure(width, top_px + (panel_h if is_wide else 2 * panel_h))
     for i, is_time in enumerate((False, True)):
-        axes = _panel(figure, i, is_wide=is_wide, left_px=left_px)
+        axes = _panel(figure, i, is_wide=is_wide, left_px=left_px, top_px=top_px)
         axes.set_xscale("log")
         axes.set_ylim(low - pad, high)
         axes.grid(axis="y")
-        if bias is not None and low - pad < bias < high:
+        if bias is not None and has_bias:
             axes.axhline(
                 bias, color=COLOURS["muted"], lw=1.2, ls=(0, (3, 3)), zorder=2,
-                label=f"bias baseline · {numbers.rmse(bias)}",
+                label=f"bias · {numbers.rmse(bias)}",
             )  # fmt: skip
         for curve, dashes in zip(curves, cycle(DASHES), strict=False):
             cost = curve.seconds_a_trial if is_time else 1.0
@@ -79,21 +81,19 @@ def budget_curves(curves: Sequence[BudgetCurve], bias: float | None, *, width: i
         axes.set_xlabel("training time of the arm" if is_time else "complete trials")
         if i == 0:
             axes.set_ylabel("expected best RMSE" if is_wide else "")
-            axes.legend(
-                loc="upper right", frameon=False, fontsize=12, handlelength=2.6, borderaxespad=0.2
-            )
+            legend_above(figure, axes, n_columns)
         elif is_wide:
             axes.tick_params(axis="y", labelleft=False)
     return figure
 
 
-def _panel(figure: Figure, index: int, *, is_wide: bool, left_px: int) -> Axes:
+def _panel(figure: Figure, index: int, *, is_wide: bool, left_px: int, top_px: int) -> Axes:
     width, height = figure.get_size_inches() * 72
     if is_wide:
         each = (width - left_px - 24 - 12) / 2
-        box = (left_px + index * (each + 24), 44, each, height - 44 - 12)
+        box = (left_px + index * (each + 24), 44, each, height - top_px - 44 - 12)
     else:
-        each = height / 2
+        each = (height - top_px) / 2
         box = (left_px, (1 - index) * each + 44, width - left_px - 14, each - 44 - 12)
     return figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
 

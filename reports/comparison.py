@@ -21,7 +21,7 @@ from reports.changes import changes, recorded_changes
 from reports.described import described
 from reports.exports import trials_frame, write_csv
 from reports.pages import Page, figure_files, html, markdown, replacing
-from reports.side_by_side import side_by_side
+from reports.side_by_side import side_by_side, unit_of
 
 N_ROWS = 20
 
@@ -181,14 +181,14 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
             letter[study.folder],
             numbers.gap(gap),
             numbers.rmse(best),
-            ranking.label(ranked[0]) if ranked else numbers.NOTHING,
+            ranking.label(study, ranked[0]) if ranked else numbers.NOTHING,
             numbers.rmse(bias),
             numbers.gap(None if best is None or own is None else best - own),
             f"{n.complete:,} of {n.total:,}",
             numbers.seconds(sum(trial.seconds for trial in study.search_trials)),
             numbers.count(described(study).validation.n_rows),
         )
-        entries.append((gap is None, gap or 0.0, Row(cells)))
+        entries.append((gap is None, (gap or 0.0) / unit_of(study, studies), Row(cells)))
     entries.sort(key=lambda entry: entry[:2])
     return Table(
         caption="The studies by the gap of their best trial to their own bias baseline",
@@ -221,7 +221,10 @@ def _not_comparable(groups: tuple[tuple[StudyRecord, ...], ...]) -> str:
     if len(ranges) < 2:
         return said
     spans = ", ".join(f"{low:g} to {high:g}" for low, high in ranges)
-    return f"{said} Gaps are in units of each one's own ratings, whose ranges differ: {spans}."
+    return (
+        f"{said} Gaps are in units of each one's own ratings, whose ranges differ: {spans}; the "
+        "order is by their share of that range."
+    )
 
 
 def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
@@ -245,12 +248,12 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
                 (
                     str(place),
                     study.name,
-                    ranking.label(trial),
+                    ranking.label(study, trial),
                     numbers.rmse(rmse),
                     numbers.gap(None if bias is None else rmse - bias),
                     numbers.gap(rmse - rows[0][0]),
                     str(trial.seed),
-                    numbers.summary(trial.values, at_most=5),
+                    numbers.summary(trial.values, leave_out=study.compared_dimension, at_most=5),
                 ),
                 look="best" if place == 1 else "plain",
                 rule=line if place == line_after else "",

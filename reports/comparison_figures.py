@@ -11,14 +11,24 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports import numbers
-from reports.figures import COLOURS, DASHES, WIDE, heights_apart, new_axes, new_figure
+from reports.figures import (
+    COLOURS,
+    DASHES,
+    WIDE,
+    heights_apart,
+    legend_above,
+    legend_height,
+    new_axes,
+    new_figure,
+)
 
 ROW_PX = 58
 
 
 @dataclass(frozen=True, slots=True)
 class StudyGaps:
-    """One study: RMSE minus that of the bias baseline on the same rows, so below 0 is better."""
+    """One study: RMSE minus that of the bias baseline on the same rows, so below 0 is better; in
+    hundredths of the rating range where those of the studies differ."""
 
     label: str
     colour: str
@@ -30,7 +40,7 @@ class StudyGaps:
     """The best gap after so many finished trials, where it changed, and at the end."""
 
 
-def gap_plot(studies: Sequence[StudyGaps], *, width: int) -> Figure:
+def gap_plot(studies: Sequence[StudyGaps], *, width: int, is_of_range: bool = False) -> Figure:
     """A row a study: a hollow dot a trial, the best filled; a diamond on a line a verdict."""
     is_wide = width >= WIDE
     figure = new_figure(width, 26 + ROW_PX * len(studies) + 44)
@@ -49,23 +59,28 @@ def gap_plot(studies: Sequence[StudyGaps], *, width: int) -> Figure:
         textcoords="offset points", color=COLOURS["muted"], fontsize=12,
     )  # fmt: skip
     for y, study in enumerate(studies):
-        _row(axes, y, study, right=high + pad)
+        _row(axes, y, study, right=high + pad, is_of_range=is_of_range)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(7 if is_wide else 4))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: numbers.plain(x)))
+    axes.xaxis.set_major_formatter(_ticks(is_of_range=is_of_range))
+    of_range = " in % of the rating range" if is_of_range else ""
     axes.set_xlabel(
-        "RMSE minus the bias baseline's (lower is better)" if is_wide else "gap to bias"
+        f"RMSE minus the bias baseline's{of_range} (lower is better)"
+        if is_wide
+        else f"gap to bias{of_range}"
     )
     return figure
 
 
-def best_so_far(studies: Sequence[StudyGaps], *, width: int) -> Figure:
+def best_so_far(studies: Sequence[StudyGaps], *, width: int, is_of_range: bool = False) -> Figure:
     """The lowest gap that each search had reached after so many finished trials."""
     is_wide = width >= WIDE
-    figure = new_figure(width, 320 if is_wide else 280)
-    axes = new_axes(figure, left=76 if is_wide else 58, right=14, top=14, bottom=44)
     drawn = [study for study in studies if study.so_far]
+    n_columns = 3 if is_wide else 2
+    top_px = 14 + legend_height(len(drawn) + 1, n_columns)
+    figure = new_figure(width, top_px + (306 if is_wide else 266))
+    axes = new_axes(figure, left=76 if is_wide else 58, right=14, top=top_px, bottom=44)
     low, high = _reach(
         [study.so_far[-1][1] for study in drawn],
         [gap for study in drawn for _, gap in study.so_far],
@@ -83,12 +98,18 @@ def best_so_far(studies: Sequence[StudyGaps], *, width: int) -> Figure:
     axes.set_xlim(0, 1.02 * max(study.so_far[-1][0] for study in drawn))
     axes.xaxis.set_major_locator(MaxNLocator(8 if is_wide else 5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: numbers.plain(y)))
+    axes.yaxis.set_major_formatter(_ticks(is_of_range=is_of_range))
     axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=12)
     axes.set_xlabel("finished trials")
     axes.set_ylabel("best gap to bias so far" if is_wide else "")
-    axes.legend(loc="upper right", frameon=False, fontsize=12, handlelength=2.6, borderaxespad=0.2)
+    legend_above(figure, axes, n_columns)
     return figure
+
+
+def _ticks(*, is_of_range: bool) -> FuncFormatter:
+    if is_of_range:
+        return FuncFormatter(lambda at, _: f"{at:g} %".replace("-", "−"))
+    return FuncFormatter(lambda at, _: numbers.plain(at))
 
 
 def _reach(within: Sequence[float], every: Sequence[float]) -> tuple[float, float]:
@@ -98,7 +119,7 @@ def _reach(within: Sequence[float], every: Sequence[float]) -> tuple[float, floa
     return low, max(near, min(max(every), low + 1.7 * max(near - low, 0.003)))
 
 
-def _row(axes: Axes, y: int, study: StudyGaps, *, right: float) -> None:
+def _row(axes: Axes, y: int, study: StudyGaps, *, right: float, is_of_range: bool) -> None:
     """The name above the row's dots; the number that counts at the right."""
     axes.axhline(y + 0.5, color=COLOURS["rule"], lw=1, zorder=0)
     axes.annotate(
@@ -118,8 +139,9 @@ def _row(axes: Axes, y: int, study: StudyGaps, *, right: float) -> None:
         number, low, high = study.judged
         axes.plot([low, high], [y + 0.38] * 2, color=COLOURS["ink"], lw=2.2, zorder=5)
         axes.plot(number, y + 0.38, "D", ms=6.5, color=COLOURS["ink"], zorder=6)
+    told = numbers.gap_of_range(number) if is_of_range else numbers.gap(number)
     axes.annotate(
-        numbers.gap(number), (1, y + (0.38 if study.judged else 0.14)), va="center", ha="left",
+        told, (1, y + (0.38 if study.judged else 0.14)), va="center", ha="left",
         xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
         annotation_clip=False,
     )  # fmt: skip

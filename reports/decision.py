@@ -71,7 +71,7 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> 
             return Headline(tie, f"{means} Which of those that tie is the smallest is not known.")
         return Headline(
             f"{tie}: take the smaller",
-            f"{means} The smallest that ties with the leader: {_sized(smaller)}.",
+            f"{means} The smallest that ties with the leader: {_sized(study, smaller)}.",
         )
     n_seeds = len(study.verdict.seeds) if study.verdict else 0
     why = (
@@ -204,12 +204,12 @@ def label(study: StudyRecord, name: str) -> str:
     """`#19 dcn`, `plain, size of #19`, or a baseline's label."""
     trial = trial_of(study, name)
     if trial is not None:
-        return ranking.label(trial)
+        return ranking.label(study, trial)
     if (control := control_of(study, name)) is not None:
         return f"plain, size of #{control.number}"
     baseline = study.baseline(name)
     return baseline.label if baseline else name
 
 
-def _sized(trial: TrialRecord) -> str:
-    return f"{ranking.label(trial)}, {numbers.count(trial.n_parameters)} parameters"
+def _sized(study: StudyRecord, trial: TrialRecord) -> str:
+    return f"{ranking.label(study, trial)}, {numbers.count(trial.n_parameters)} parameters"

@@ -16,6 +16,8 @@ MOVIELENS = frozenset(
 )  # fmt: skip
 """What a sweep calls the MovieLens data that recsweep reads itself."""
 
+MOST_STARS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -53,6 +55,11 @@ class Described:
     split_fingerprint: str | None
     notes: tuple[str, ...]
     """What cleaning did."""
+
+    @property
+    def unit(self) -> str:
+        """What ratings, and so their errors, are counted in: nobody gives 100 stars."""
+        return "points" if self.rating_range and self.rating_range[1] > MOST_STARS else "stars"
 
 
 def described(study: StudyRecord) -> Described:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import matplotlib
@@ -21,7 +22,7 @@ from matplotlib.ticker import MaxNLocator
 
 from reports import numbers
 from reports.blocks import Picture
-from reports.fitting import fitted
+from reports.fitting import fitted, room_for
 
 WIDE, NARROW = 720, 350
 """Widths in CSS pixels; a unit of the drawing is a pixel where it is shown in full."""
@@ -122,6 +123,17 @@ def picture(name: str, caption: str, alt: str, paint: Callable[[int], Figure]) -
     )
 
 
+def dot_scale(dots: Sequence[Dot]) -> tuple[float, float]:
+    """The ends of a dot plot's scale; what lies above stands there as an arrow."""
+    values = [value for dot in dots for value in (dot.rmse, *(dot.interval or ()))]
+    low = min(values)
+    near = max(
+        (max(dot.rmse, *(dot.interval or (low,))) for dot in dots if not dot.may_be_off),
+        default=low,
+    )
+    return low, min(max(values), low + 1.7 * max(near - low, 0.003))
+
+
 def dot_plot(dots: Sequence[Dot], *, shaded_to: float | None, width: int) -> Figure:
     """Rows from best to worst: hollow circles for one seed each, filled ones for a mean over seeds
     with its interval, filled diamonds for baselines.
@@ -132,14 +144,10 @@ def dot_plot(dots: Sequence[Dot], *, shaded_to: float | None, width: int) -> Fig
     row_px, bottom_px = 23, 44
     height = 8 + row_px * len(dots) + bottom_px
     figure = new_figure(width, height)
-    axes = new_axes(figure, left=160 if is_wide else 138, right=62, top=8, bottom=bottom_px)
-    values = [value for dot in dots for value in (dot.rmse, *(dot.interval or ()))]
-    low = min(values)
-    near = max(
-        (max(dot.rmse, *(dot.interval or (low,))) for dot in dots if not dot.may_be_off),
-        default=low,
-    )
-    high = min(max(values), low + 1.7 * max(near - low, 0.003))
+    longest = math.ceil(room_for([dot.label for dot in dots])) + 6
+    left = max(160, min(longest, 240)) if is_wide else 138
+    axes = new_axes(figure, left=left, right=62, top=8, bottom=bottom_px)
+    low, high = dot_scale(dots)
     pad = 0.05 * (high - low) or 0.001
     axes.set_xlim(low - pad, high + pad)
     axes.set_ylim(len(dots) - 0.4, -0.6)
@@ -219,7 +227,7 @@ def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) 
     is_wide = width >= WIDE
     n_named = sum(curve.colour is not None for curve in curves) + (bias is not None)
     n_columns = 3 if is_wide else 2
-    top_px = 14 + 20 * -(-n_named // n_columns)
+    top_px = 14 + legend_height(n_named, n_columns)
     figure = new_figure(width, top_px + (366 if is_wide else 290))
     axes = new_axes(figure, left=58 if is_wide else 46, right=12, top=top_px, bottom=44)
     finite = sorted(v for curve in curves for v in curve.rmse)
@@ -232,8 +240,9 @@ def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) 
     axes.set_xlim(0.7, longest + max(0.3, 0.02 * longest))
     axes.grid(axis="y")
     if bias is not None:
-        name = f"bias baseline · {numbers.rmse(bias)}"
+        name = f"bias · {numbers.rmse(bias)}"
         axes.axhline(bias, color=COLOURS["muted"], lw=1.2, ls=(0, (3, 3)), zorder=4, label=name)
+    dashes = cycle(DASHES)
     for curve in curves:
         if curve.colour is None:
             axes.plot(curve.epochs, curve.rmse, color=COLOURS["ghost"], lw=0.9, alpha=0.7, zorder=2)
@@ -246,8 +255,9 @@ def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) 
         if curve.colour is not None:
             best = min(range(len(curve.rmse)), key=lambda i: curve.rmse[i])
             axes.plot(
-                curve.epochs, curve.rmse, color=curve.colour, lw=2, zorder=5, label=curve.label
-            )
+                curve.epochs, curve.rmse, color=curve.colour, ls=next(dashes), lw=2, zorder=5,
+                label=curve.label,
+            )  # fmt: skip
             axes.plot(
                 curve.epochs[best], curve.rmse[best], "o", ms=7, color=COLOURS["paper"],
                 mec=curve.colour, mew=2, zorder=6,
@@ -257,14 +267,31 @@ def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) 
     axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=12)
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation RMSE" if is_wide else "")
-    if n_named:
-        handles, names = axes.get_legend_handles_labels()
-        figure.legend(
-            handles, [fitted(name, width / n_columns - 40, 12) for name in names],
-            loc="upper left", ncols=n_columns, fontsize=12,
-            frameon=False, handlelength=1.6, borderaxespad=0, borderpad=0, columnspacing=1.6,
-        )  # fmt: skip
+    legend_above(figure, axes, n_columns)
     return figure
+
+
+def legend_height(n_names: int, n_columns: int) -> int:
+    """In pixels, of `legend_above`."""
+    return 20 * -(-n_names // n_columns)
+
+
+def legend_above(
+    figure: Figure, axes: Axes, n_columns: int, *, is_last_first: bool = False
+) -> None:
+    """What the lines of these axes are, in columns at the top left, where it covers none of them;
+    nothing where none is named."""
+    handles, names = axes.get_legend_handles_labels()
+    if not names:
+        return
+    if is_last_first:
+        handles, names = handles[::-1], names[::-1]
+    room = figure.get_size_inches()[0] * 72 / n_columns - 46
+    figure.legend(
+        handles, fitted(names, room, 12),
+        loc="upper left", ncols=n_columns, fontsize=12,
+        frameon=False, handlelength=2, borderaxespad=0, borderpad=0, columnspacing=1.6,
+    )  # fmt: skip
 
 
 def new_figure(width: int, height: int) -> Figure:
@@ -282,7 +309,7 @@ def row_labels(axes: Axes, labels: Sequence[str]) -> None:
     """Names of the rows, from the left edge of the figure as the page's text is; cut to the room
     that there is."""
     left = axes.get_position().x0 * axes.get_figure().get_size_inches()[0] * 72  # type: ignore[union-attr]  # it has one
-    axes.set_yticks(range(len(labels)), [fitted(label, left - 6) for label in labels])
+    axes.set_yticks(range(len(labels)), fitted(labels, left - 6))
     axes.tick_params(axis="y", length=0, pad=left - 1)
     for label in axes.get_yticklabels():
         label.set_horizontalalignment("left")

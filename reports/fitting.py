@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 from matplotlib.font_manager import FontProperties
@@ -12,12 +13,23 @@ _FONT = FontProperties(family="DejaVu Sans")
 """Wider than the fonts of the page: what fits in it fits in them."""
 
 
-def fitted(name: str, room_px: float, size_px: float = 12.5) -> str:
-    """The name, or what is left of it: `#12 mypackage.models:Offsets` without its module, and of
-    that as much as there is room for."""
-    if _width(name, size_px) <= room_px:
-        return name
-    name = re.sub(r"\S*:(?=\S)", "", name)
+def fitted(names: Sequence[str], room_px: float, size_px: float = 12.5) -> list[str]:
+    """The names, or what is left of all of them where one has no room:
+    `#12 mypackage.models:Offsets` without its module, `#12 embedding_size 16` without its
+    dimension, and of that as much as there is room for."""
+    for what in ("", r"\S*:(?=\S)", r"(?<![^ ])[^\W\d]\w* (?=[-.\d]|(?:true|false)\b)"):
+        names = [re.sub(what, "", name) for name in names]
+        if room_for(names, size_px) <= room_px:
+            return names
+    return [_cut(name, room_px, size_px) for name in names]
+
+
+def room_for(names: Sequence[str], size_px: float = 12.5) -> float:
+    """Of the longest, in pixels."""
+    return max((_width(name, size_px) for name in names), default=0.0)
+
+
+def _cut(name: str, room_px: float, size_px: float) -> str:
     if _width(name, size_px) <= room_px:
         return name
     while name and _width(f"{name}…", size_px) > room_px:

@@ -62,7 +62,7 @@ def importance_plot(series: Sequence[ShareSeries], *, width: int) -> Figure:
         handles, labels = axes.get_legend_handles_labels()
         room = axes.bbox.width / len(series) - 40
         axes.legend(
-            handles, [fitted(label, room, 12) for label in labels],
+            handles, fitted(labels, room, 12),
             loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series), frameon=False, fontsize=12,
             handlelength=1, borderaxespad=0.1,
         )  # fmt: skip

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures import COLOURS, WIDE, new_axes, new_figure
-from reports.fitting import fitted
+from reports.figures import (
+    COLOURS,
+    DASHES,
+    WIDE,
+    legend_above,
+    legend_height,
+    new_axes,
+    new_figure,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +35,15 @@ class MetricCurve:
 def metric_curves(name: str, curves: Sequence[MetricCurve], *, width: int) -> Figure:
     """A ring marks the epoch that the RMSE chose."""
     is_wide = width >= WIDE
-    figure = new_figure(width, 320 if is_wide else 280)
-    axes = new_axes(figure, left=58 if is_wide else 46, right=12, top=14, bottom=44)
+    n_columns = 3 if is_wide else 2
+    top_px = 14 + legend_height(len(curves), n_columns)
+    figure = new_figure(width, top_px + (306 if is_wide else 266))
+    axes = new_axes(figure, left=58 if is_wide else 46, right=12, top=top_px, bottom=44)
     axes.grid(axis="y")
-    for curve in curves:
-        label = fitted(curve.label, width / 2)
-        axes.plot(curve.epochs, curve.values, color=curve.colour, lw=2, label=label)
+    for curve, dashes in zip(curves, cycle(DASHES), strict=False):
+        axes.plot(
+            curve.epochs, curve.values, color=curve.colour, ls=dashes, lw=2, label=curve.label
+        )
         if curve.best_epoch in curve.epochs:
             at = curve.epochs.index(curve.best_epoch)
             axes.plot(
@@ -46,5 +57,5 @@ def metric_curves(name: str, curves: Sequence[MetricCurve], *, width: int) -> Fi
     axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=12)
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"validation {name}" if is_wide else "")
-    axes.legend(loc="best", frameon=False, fontsize=12, handlelength=1.6, borderaxespad=0.2)
+    legend_above(figure, axes, n_columns)
     return figure

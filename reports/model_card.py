@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.records import StudyRecord, TrialRecord
+from experiments.records import FinalistResult, StudyRecord, TrialRecord
 from reports import numbers, ranking
-from reports.decision import headline_of_verdict
+from reports.decision import headline_of_verdict, label
 from reports.described import described
 from reports.exports import reproduce_commands
 from reports.judged_rows import judged_on
@@ -60,9 +60,9 @@ def _use(study: StudyRecord) -> list[str]:
         '    rate = model.signatures["serving_default"]',
         '    rate(user_id=tf.constant(["7"]), item_id=tf.constant(["42"]))',
         "",
-        f"It gives `rating` (in stars{span}, clipped) and `raw`. Where the signature asks for it, "
-        "`timestamp` is in seconds since 1970. Unseen users and items are allowed: they get what "
-        "the model learned for strangers.",
+        f"It gives `rating` (in {data.unit}{span}, clipped) and `raw`. Where the signature asks "
+        "for it, `timestamp` is in seconds since 1970. Unseen users and items are allowed: they "
+        "get what the model learned for strangers.",
     ]
 
 
@@ -95,17 +95,30 @@ def _quality(study: StudyRecord, trial: TrialRecord) -> list[str]:
     results = study.verdict_results
     found = results.finalist(trial.name) if results else None
     if found is not None and found.mean is not None and results is not None:
-        interval = ""
-        if found.low is not None:
-            interval = f" ({numbers.rmse(found.low)} to {numbers.rmse(found.high)})"
         lines.append(
-            f"- mean over {len(found.rmse_by_seed)} fresh seeds {numbers.rmse(found.mean)}"
-            f"{interval}, on {judged_on(results)}"
+            f"- mean over {len(found.rmse_by_seed)} fresh seeds {_with_interval(found)}, on "
+            f"{judged_on(results)}"
+        )
+    tested = study.test.results.finalist(trial.name) if study.test else None
+    if study.test is not None and tested is not None and tested.mean is not None:
+        others = ", ".join(
+            f"{label(study, name)} {numbers.rmse(rmse)}"
+            for name, rmse in sorted(study.test.baselines.items(), key=lambda item: item[1])
+        )
+        lines.append(
+            f"- test RMSE {_with_interval(tested)}, mean over the same seeds, on "
+            f"{study.test.results.n_rows:,} rows that chose nothing; there {as_markdown(others)}"
         )
     headline = headline_of_verdict(study)
     if headline is not None:
         lines.append(f"- the study's verdict: {as_markdown(headline.text)}")
     return lines
+
+
+def _with_interval(found: FinalistResult) -> str:
+    if found.low is None:
+        return numbers.rmse(found.mean)
+    return f"{numbers.rmse(found.mean)} ({numbers.rmse(found.low)} to {numbers.rmse(found.high)})"
 
 
 def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
@@ -114,6 +127,12 @@ def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
     lines = []
     if bias is not None and trial.best_rmse is not None and trial.best_rmse >= bias:
         lines.append("- It does not beat a user and an item bias alone.")
+    tested = study.test.results.finalist(trial.name) if study.test else None
+    if study.test is not None and tested is not None and tested.mean is not None:
+        better = [name for name, rmse in study.test.baselines.items() if rmse <= tested.mean]
+        if better:
+            names = as_markdown(", ".join(label(study, name) for name in better))
+            lines.append(f"- On the test rows it does not beat these baselines: {names}.")
     lines.append(
         "- Its RMSE was the reason to choose it, on the same rows: expect a worse one elsewhere. "
         f"Differences under {usual:.2g} between models of one seed each are within the noise."
@@ -127,8 +146,8 @@ def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
         spread = study.segments.spreads[trial.name].sd / study.segments.labels.sd
         lines.append(f"- Its predictions spread by {numbers.share(spread)} of the ratings' spread.")
     lines.append(
-        "- Ratings are of people who chose to rate what they chose to watch; groups of people are "
-        "not on record, so fairness between them was not measured."
+        "- Ratings are of people who chose what to rate; groups of people are not on record, so "
+        "fairness between them was not measured."
     )
     return lines
 

@@ -27,6 +27,11 @@ def gap(value: float | None) -> str:
     return "0.0000" if rounded == 0 else f"{rounded:+.4f}".replace("-", "−")
 
 
+def gap_of_range(value: float) -> str:
+    """A signed difference in hundredths of the rating range: `−0.33 %`."""
+    return f"{value:+.2f} %".replace("-", "−")
+
+
 def ahead(apart: float) -> str:
     """How one RMSE stands to a worse one: `0.0102 RMSE ahead of`, `within 0.0001 RMSE of`."""
     return f"{apart:.4f} RMSE ahead of" if round(apart, 4) else "within 0.0001 RMSE of"

@@ -225,9 +225,9 @@ def arm_text(study: StudyRecord, arm: str) -> str:
     return arm if is_word else f"{study.compared_dimension} {arm}"
 
 
-def label(trial: TrialRecord) -> str:
-    """How a trial is named in tables and pictures: `#19 dcn`, `#0 plain, default`."""
-    arm = f" {trial.arm}" if trial.arm is not None else ""
+def label(study: StudyRecord, trial: TrialRecord) -> str:
+    """How a trial is named in tables and pictures: `#19 dcn`, `#0 embedding_size 16, default`."""
+    arm = f" {arm_text(study, trial.arm)}" if trial.arm is not None else ""
     origin = "default" if trial.is_default else "enqueued" if trial.is_enqueued else ""
     return f"#{trial.number}{arm}" + (f"{',' if arm else ''} {origin}" if origin else "")
 
@@ -245,11 +245,12 @@ def what_is_averaged(study: StudyRecord) -> str:
     rows = f"{numbers.count(n)} validation rows" if n is not None else "all validation rows"
     if data.confirm is not None:
         rows += f" of the {numbers.count(data.validation.n_users)} users whom the search sees"
-    return rmse_over(rows)
+    return rmse_over(study, rows)
 
 
-def rmse_over(rows: str) -> str:
-    return f"RMSE in stars over {rows}, predictions unclipped, at each trial's best epoch"
+def rmse_over(study: StudyRecord, rows: str) -> str:
+    unit = described(study).unit
+    return f"RMSE in {unit} over {rows}, predictions unclipped, at each trial's best epoch"
 
 
 def _scale(study: StudyRecord) -> float:

@@ -14,6 +14,7 @@ def histogram_pair(
     edges: Sequence[float],
     predicted: Sequence[float],
     actual: Sequence[float],
+    unit: str,
     colour: str,
     *,
     width: int,
@@ -26,11 +27,11 @@ def histogram_pair(
     axes.stairs(actual, edges, color=COLOURS["ink"], lw=1.5, label="ratings")
     axes.set_xlim(edges[0], edges[-1])
     axes.grid(axis="y")
-    axes.xaxis.set_major_locator(MaxNLocator(8 if is_wide else 5))
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=(1, 2, 5, 10)))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=12)
-    axes.set_xlabel("stars")
+    axes.set_xlabel(unit)
     axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=12,
         handlelength=1.2, borderaxespad=0.1,

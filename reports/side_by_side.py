@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.blocks import Block, Problem, Section
 from reports.comparison_figures import StudyGaps, best_so_far, gap_plot
 from reports.decision import leading_finalist
+from reports.described import described
 from reports.figures import SERIES, picture
 from reports.judged_rows import judged_baseline
 
@@ -18,8 +19,10 @@ N_DOTS = 400
 
 def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
     """None where no study has both a complete trial and a bias baseline."""
+    is_of_range = have_other_ranges(studies)
+    tell = numbers.gap_of_range if is_of_range else numbers.gap
     rows = [
-        study_gaps(study, SERIES[i % len(SERIES)])
+        study_gaps(study, SERIES[i % len(SERIES)], unit_of(study, studies))
         for i, study in enumerate(studies)
         if study.ranked and ranking.bias_rmse(study) is not None
     ]
@@ -29,13 +32,14 @@ def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
     blocks: list[Block] = [
         picture(
             "gaps",
-            "Every complete trial by its RMSE minus that of the bias baseline on the same rows; "
-            "filled: the best of the search, one seed. Diamonds, after a verdict: the mean of the "
-            "leading finalist over fresh seeds, with its 95 % interval for other seeds, on the "
-            "rows that judged it. Heights within a row mean nothing; those far "
-            "off stand at the right end.",
-            "; ".join(_said(row) for row in rows) + ".",
-            lambda width: gap_plot(rows, width=width),
+            "Every complete trial by its RMSE minus that of the bias baseline on the same rows"
+            + (", in hundredths of its study's rating range" if is_of_range else "")
+            + "; filled: the best of the search, one seed. Diamonds, after a verdict: the mean of "
+            "the leading finalist over fresh seeds, with its 95 % interval for other seeds, on the "
+            "rows that judged it. Heights within a row mean nothing; those far off stand at the "
+            "right end.",
+            "; ".join(_said(row, tell) for row in rows) + ".",
+            lambda width: gap_plot(rows, width=width, is_of_range=is_of_range),
         ),
         picture(
             "best-so-far",
@@ -43,13 +47,13 @@ def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
             "which they finished; pruned and failed ones count as finished. One seed each: a part "
             "of every step down is luck.",
             "; ".join(
-                f"{row.label}: {numbers.gap(row.so_far[0][1])} after "
+                f"{row.label}: {tell(row.so_far[0][1])} after "
                 f"{numbers.plural(row.so_far[0][0], 'finished trial')}, "
-                f"{numbers.gap(row.so_far[-1][1])} after {row.so_far[-1][0]:,}"
+                f"{tell(row.so_far[-1][1])} after {row.so_far[-1][0]:,}"
                 for row in rows
             )
             + ".",
-            lambda width: best_so_far(rows, width=width),
+            lambda width: best_so_far(rows, width=width, is_of_range=is_of_range),
         ),
     ]
     if left_out:
@@ -59,17 +63,32 @@ def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
     return Section("Side by side", tuple(blocks))
 
 
-def study_gaps(study: StudyRecord, colour: str) -> StudyGaps:
-    """Of a study that has a complete trial and a bias baseline."""
+def have_other_ranges(studies: Sequence[StudyRecord]) -> bool:
+    """Whether a difference of RMSE weighs more in one of them than in another, as far as known."""
+    ranges = {described(study).rating_range for study in studies}
+    return len(ranges) > 1 and None not in ranges
+
+
+def unit_of(study: StudyRecord, studies: Sequence[StudyRecord]) -> float:
+    """What its gaps are told in beside the others': a hundredth of its rating range where the
+    ranges differ, else 1."""
+    span = described(study).rating_range
+    return (span[1] - span[0]) / 100 if span and have_other_ranges(studies) else 1.0
+
+
+def study_gaps(study: StudyRecord, colour: str, unit: float = 1.0) -> StudyGaps:
+    """Of a study that has a complete trial and a bias baseline; gaps in units of `unit`."""
     bias = ranking.bias_rmse(study)
     assert bias is not None
-    gaps = [ranking.objective(trial) - bias for trial in study.ranked]
+    gaps = [(ranking.objective(trial) - bias) / unit for trial in study.ranked]
     if len(gaps) > N_DOTS:
         gaps = [gaps[round(i * (len(gaps) - 1) / (N_DOTS - 1))] for i in range(N_DOTS)]
-    return StudyGaps(study.name, colour, tuple(gaps), _judged(study), _so_far(study, bias))
+    return StudyGaps(
+        study.name, colour, tuple(gaps), _judged(study, unit), _so_far(study, bias, unit)
+    )
 
 
-def _judged(study: StudyRecord) -> tuple[float, float, float] | None:
+def _judged(study: StudyRecord, unit: float) -> tuple[float, float, float] | None:
     results = study.verdict_results
     found = leading_finalist(study)
     if results is None or found is None:
@@ -77,10 +96,10 @@ def _judged(study: StudyRecord) -> tuple[float, float, float] | None:
     bias = judged_baseline(study, results, "bias")
     if bias is None or found.mean is None or found.low is None or found.high is None:
         return None
-    return found.mean - bias, found.low - bias, found.high - bias
+    return (found.mean - bias) / unit, (found.low - bias) / unit, (found.high - bias) / unit
 
 
-def _so_far(study: StudyRecord, bias: float) -> tuple[tuple[int, float], ...]:
+def _so_far(study: StudyRecord, bias: float, unit: float) -> tuple[tuple[int, float], ...]:
     ranked = {trial.number for trial in study.ranked}
     finished = sorted(
         (trial for trial in study.search_trials if trial.state.is_finished),
@@ -90,7 +109,7 @@ def _so_far(study: StudyRecord, bias: float) -> tuple[tuple[int, float], ...]:
     for n, trial in enumerate(finished, start=1):
         if trial.number not in ranked:
             continue
-        gap = ranking.objective(trial) - bias
+        gap = (ranking.objective(trial) - bias) / unit
         if not steps or gap < steps[-1][1]:
             steps.append((n, gap))
     if steps[-1][0] < len(finished):
@@ -98,11 +117,9 @@ def _so_far(study: StudyRecord, bias: float) -> tuple[tuple[int, float], ...]:
     return tuple(steps)
 
 
-def _said(row: StudyGaps) -> str:
-    best = f"{row.label}: best {numbers.gap(row.gaps[0])}"
+def _said(row: StudyGaps, tell: Callable[[float], str]) -> str:
+    best = f"{row.label}: best {tell(row.gaps[0])}"
     if row.judged is None:
         return best
     mean, low, high = row.judged
-    return (
-        f"{best}; after a verdict {numbers.gap(mean)} ({numbers.gap(low)} to {numbers.gap(high)})"
-    )
+    return f"{best}; after a verdict {tell(mean)} ({tell(low)} to {tell(high)})"

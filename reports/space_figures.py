@@ -5,13 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.records import ColumnRecord, Value
 from reports import numbers
-from reports.figures import COLOURS, WIDE, new_axes, new_figure
+from reports.figures import (
+    COLOURS,
+    DASHES,
+    WIDE,
+    legend_above,
+    legend_height,
+    new_axes,
+    new_figure,
+)
 from reports.fitting import fitted
 
 N_TICKS = 8
@@ -86,8 +95,9 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
     is_wide = width >= WIDE
     row_px, left_px = 46, 140 if is_wide else 112
     named = [line for line in lines if line.label]
-    n_columns = 5 if is_wide else 2
-    top_px = 20 + 20 * -(-len(named) // n_columns)
+    dashes = dict(zip((line.label for line in named), cycle(DASHES), strict=False))
+    n_columns = 3 if is_wide else 2
+    top_px = 20 + legend_height(len(named), n_columns)
     n_rows = max(1, len(axes_) - 1)  # a lone rail stands above an empty row
     figure = new_figure(width, top_px + row_px * n_rows + 34)
     axes = new_axes(figure, left=left_px, right=24, top=top_px, bottom=34)
@@ -95,9 +105,10 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
     axes.set_ylim(n_rows, 0)
     axes.set_axis_off()
     for y, axis in enumerate(axes_):
+        (name,) = fitted([axis.name], left_px - 6)
         axes.plot([0, 1], [y, y], color=COLOURS["ghost"], lw=1, zorder=1, clip_on=False)
         axes.annotate(
-            fitted(axis.name, left_px - 6), (0, y), xytext=(1 - left_px, 0), va="center", ha="left",
+            name, (0, y), xytext=(1 - left_px, 0), va="center", ha="left",
             textcoords="offset points", fontsize=12.5,
         )  # fmt: skip
         ticks = axis.ticks if is_wide or len(axis.ticks) < 5 else (axis.ticks[0], axis.ticks[-1])
@@ -116,23 +127,18 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
             color=line.colour or COLOURS["ghost"], lw=1.7 if line.colour else 0.7,
             alpha=0.9 if line.colour else 0.45, zorder=4 if line.colour else 2,
             marker="o" if line.colour else None, ms=4, label=line.label or None,
+            ls=dashes.get(line.label, "-"),
         )  # fmt: skip
-    if named:
-        handles, labels = axes.get_legend_handles_labels()
-        labels = [fitted(label, width / n_columns - 24, 12) for label in labels]
-        figure.legend(  # best first, as everywhere
-            handles[::-1], labels[::-1], loc="upper left", ncols=n_columns, fontsize=12,
-            frameon=False, handlelength=1.2, borderaxespad=0, borderpad=0, columnspacing=1.6,
-        )  # fmt: skip
+    legend_above(figure, axes, n_columns, is_last_first=True)  # best first, as everywhere
     return figure
 
 
 @dataclass(frozen=True, slots=True)
 class Dots:
-    """The trials of one slice: place along its dimension, RMSE, colour."""
+    """The trials of one slice: place along its dimension, RMSE, colour, marker."""
 
     axis: Axis
-    points: tuple[tuple[float, float, str], ...]
+    points: tuple[tuple[float, float, str, str], ...]
 
 
 def slices(panels: Sequence[Dots], bias: float | None, *, width: int) -> Figure:
@@ -141,7 +147,7 @@ def slices(panels: Sequence[Dots], bias: float | None, *, width: int) -> Figure:
     n_rows = -(-len(panels) // n_columns)
     cell_w, cell_h = width / n_columns, 168
     figure = new_figure(width, cell_h * n_rows)
-    every = sorted(rmse for panel in panels for _, rmse, _ in panel.points)
+    every = sorted(rmse for panel in panels for _, rmse, *_ in panel.points)
     low = every[0]
     # The worst tenth would flatten the others: it stands at the top.
     high = max(every[math.ceil(0.9 * len(every)) - 1], low + 0.002)
@@ -162,12 +168,13 @@ def slices(panels: Sequence[Dots], bias: float | None, *, width: int) -> Figure:
         axes.grid(axis="y")
         if bias is not None and low - pad < bias < high + pad:
             axes.axhline(bias, color=COLOURS["muted"], lw=1, ls=(0, (3, 3)), zorder=2)
-        axes.scatter(
-            [x for x, _, _ in panel.points],
-            [min(rmse, high + 0.6 * pad) for _, rmse, _ in panel.points],
-            s=15, facecolors="none", edgecolors=[c for *_, c in panel.points], linewidths=1.1,
-            zorder=3,
-        )  # fmt: skip
+        for kind in dict.fromkeys((colour, marker) for *_, colour, marker in panel.points):
+            points = [(x, rmse) for x, rmse, *rest in panel.points if tuple(rest) == kind]
+            axes.scatter(
+                [x for x, _ in points], [min(rmse, high + 0.6 * pad) for _, rmse in points],
+                s=15, facecolors="none", edgecolors=kind[0], marker=kind[1], linewidths=1.1,
+                zorder=3,
+            )  # fmt: skip
         ticks = panel.axis.ticks
         if len(ticks) > 4:
             ticks = (ticks[0], ticks[-1])

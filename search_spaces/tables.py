@@ -42,9 +42,7 @@ def write_dimension(dimension: Dimension) -> dict[str, Any] | list[dict[str, Any
 
 def _read_case(key: str, table: Mapping[str, Any], problems: list[Problem]) -> Draft:
     """One case; without distribution where any part of it cannot be used."""
-    faults = [
-        Problem(str(name), unknown("key", name, KEYS)) for name in table if name not in KEYS
-    ]
+    faults = [Problem(str(name), unknown("key", name, KEYS)) for name in table if name not in KEYS]
     draft = Draft(key, None)
     if "when" in table:
         if isinstance(table["when"], Mapping):

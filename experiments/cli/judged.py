@@ -14,7 +14,7 @@ from experiments.watcher import Silent
 from reports import numbers
 from reports.decision import headline_of_verdict, label
 from reports.judged_rows import optimism_in_short
-from reports.sections.unsealed import beaten_by_bias
+from reports.sections.unsealed import beaten_on_test
 
 if TYPE_CHECKING:
     from experiments.evidence import Evidence
@@ -141,7 +141,7 @@ def test_lines(study: StudyRecord) -> list[str]:
             f"refit    {label(study, test.refit.name)} on train and validation: "
             f"{numbers.rmse(mean)}, mean of {wording.plural(len(test.refit.rmse_by_seed), 'seed')}"
         )
-    if (lost := beaten_by_bias(study, test)) is not None:
+    if (lost := beaten_on_test(study, test)) is not None:
         lines.append(f"note     {lost}")
     lines.append(f"on       {test.results.n_rows:,} test rows of {test.results.n_users:,} users")
     return lines

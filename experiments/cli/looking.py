@@ -168,8 +168,8 @@ def board(
             typer.echo(f"{study.name}: {line}")
         if not differences:
             typer.echo(
-                f"{study.name}: the board equals the ledger: {len(study.trials)} trials, "
-                f"{len(study.columns)} dimensions"
+                f"{study.name}: the board equals the ledger: "
+                f"{plural(len(study.trials), 'trial')}, {plural(len(study.columns), 'dimension')}"
             )
     if n_differences:
         raise StateError(

@@ -20,6 +20,7 @@ from experiments.records import (
 )
 from experiments.typed import from_here, typed
 from experiments.values import value_text, values_text
+from reports.described import described
 
 
 def rmse_text(rmse: float | None) -> str:
@@ -154,7 +155,7 @@ def data_lines(study: StudyRecord) -> list[str]:
     lines = [
         f"data     {dataset['name']}: {plural(dataset['n_ratings'], 'rating')}, "
         f"{plural(dataset['n_users'], 'user')}, {plural(dataset['n_items'], 'item')}, "
-        f"stars {low:g} to {high:g}"
+        f"{described(study).unit} {low:g} to {high:g}"
     ]
     lines += [f"         {note}" for note in dataset.get("notes") or ()]
     rows = " · ".join(f"{part} {dataset[part]['n_rows']:,}" for part in _PARTS if dataset.get(part))

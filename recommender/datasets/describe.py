@@ -86,7 +86,7 @@ def description_lines(description: DatasetDescription) -> list[str]:
     step = f", steps of {d.step:g}" if d.step else ""
     return [
         f"{d.name}: {d.n_ratings:,} ratings of {d.n_users:,} users and {d.n_items:,} items, "
-        f"{low:g} to {high:g} stars{step}",
+        f"rated {low:g} to {high:g}{step}",
         f"density     {d.density:.2%} of all pairs are rated",
         f"features    {', '.join(d.features)}",
         _tail_line("users", d.user_tail),

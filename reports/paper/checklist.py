@@ -146,7 +146,7 @@ def _code_items(study: StudyRecord) -> tuple[Item, ...]:
     spent = sum(trial.seconds for trial in study.trials)
     return (
         _known("The version of the code is stated", commit),
-        Item("That version holds all of the code", *_is_clean(git)),
+        Item("All of the code is kept", *_is_kept(git, about.get("code") or {})),
         _known("Versions of the libraries are stated", listed),
         _known("The computing infrastructure is stated", hardware),
         _known("The run time is stated",
@@ -158,11 +158,14 @@ def _code_items(study: StudyRecord) -> tuple[Item, ...]:
     )  # fmt: skip
 
 
-def _is_clean(git: Mapping[str, Any]) -> tuple[Answer, str]:
+def _is_kept(git: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Answer, str]:
+    """By that version, and of the researcher's own files by the study."""
     if git.get("dirty") is None:
         return "not recorded", numbers.NOTHING
+    files = sorted({file for code in own.values() for file in code["files"]})
+    kept = f"; own files in code/: {', '.join(files)}" if files else ""
     return (
-        ("no", "there were uncommitted changes")
+        ("no", f"there were uncommitted changes{kept}")
         if git["dirty"]
-        else ("yes", "nothing was uncommitted")
+        else ("yes", f"nothing was uncommitted{kept}")
     )

@@ -37,7 +37,7 @@ def leaderboard_table(study: StudyRecord) -> str:
         if row.trial is not None:
             if row.rank and row.rank > N_TRIALS and row.trial is not default:
                 continue
-            who, values = ranking.label(row.trial), numbers.summary(
+            who, values = ranking.label(study, row.trial), numbers.summary(
                 row.trial.values, leave_out=study.compared_dimension, at_most=4
             )  # fmt: skip
             epoch, size = numbers.count(row.trial.best_epoch), row.trial.n_parameters
@@ -59,7 +59,7 @@ def leaderboard_table(study: StudyRecord) -> str:
         f"% Study {_comment(study.name)}; the same numbers in full precision are in trials.csv.\n"
     )
     return head + _table(
-        _caption(study, len(ranked)), study.name, r"rlrrrrp{0.34\linewidth}",
+        _caption(study, len(ranked)), study.name, r"rlrrrrp{0.27\linewidth}",
         "Rank & Trial & RMSE & To bias & Epoch & Parameters & Values", rows,
     )  # fmt: skip
 
@@ -86,11 +86,11 @@ def verdict_table(study: StudyRecord) -> str:
         )
         rows.append(" & ".join(escape(cell) for cell in cells) + r" \\")
     caption = (
-        f"The frozen finalists: mean RMSE over {len(verdict.seeds)} fresh seeds on "
-        f"{judged_on(results)}, with "
-        "the 95 % interval of the mean over seeds on these rows; to bias: mean minus the bias "
-        "baseline's; search: the RMSE for which it was chosen, under one seed; P(best): "
-        "probability of the lowest RMSE under other seeds and users."
+        f"The frozen finalists: mean RMSE over {len(verdict.seeds)} fresh seeds, of a baseline its "
+        f"one RMSE, on {judged_on(results)}, with the 95 % interval of the mean over seeds on "
+        "these rows; to bias: RMSE minus the bias baseline's; search: the RMSE for which it was "
+        "chosen, under one seed; P(best): share of redrawn users and seeds in which its RMSE is "
+        "the lowest."
     )
     return _table(
         caption, f"{study.name}-verdict", "lrlrrr",

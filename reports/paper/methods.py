@@ -27,12 +27,12 @@ def _data(study: StudyRecord) -> list[str]:
     data = described(study)
     if data.name is None:
         return []
-    stars = ""
+    span = ""
     if data.rating_range:
-        stars = f", rated from {data.rating_range[0]:g} to {data.rating_range[1]:g}"
+        span = f", rated from {data.rating_range[0]:g} to {data.rating_range[1]:g}"
     sentences = [
         f"We used {data.name}: {numbers.count(data.n_ratings)} ratings of "
-        f"{numbers.count(data.n_items)} items by {numbers.count(data.n_users)} users{stars}"
+        f"{numbers.count(data.n_items)} items by {numbers.count(data.n_users)} users{span}"
         + (f" (SHA-256 {data.fingerprint[:16]})." if data.fingerprint else ".")
     ]
     rest = ", ".join(f"{k} {v}" for k, v in data.split.items() if k != "method" and v)
@@ -94,8 +94,9 @@ def _budget(study: StudyRecord) -> list[str]:
     seed = study.provenance.get("seed", study.sweep.get("seed"))
     seeded = f" under seed {seed}" if seed is not None else ""
     sentences = [
-        f"The {name_of(search.get('sampler')) or 'search'} sampler proposed "
-        f"{numbers.plural(n.total, 'trial')}{split}{seeded}."
+        f"The search ran {numbers.plural(n.total, 'trial')}{split}"
+        + (f" with the {sampler} sampler" if (sampler := name_of(search.get("sampler"))) else "")
+        + f"{seeded}."
     ]
     if "max_epochs" in search:
         patience = search.get("patience")
@@ -104,7 +105,7 @@ def _budget(study: StudyRecord) -> list[str]:
         early = f", ended early after {after} without improvement" if after else ""
         sentences.append(f"A trial was trained for at most {most}{early}.")
     if (pruner := name_of(search.get("pruner"))) and pruner != "none":
-        sentences.append(f"Weak trials were stopped by the {pruner} pruner.")
+        sentences.append(f"The {pruner} pruner could stop weak trials.")
     sentences.append(
         f"Of all trials {n.complete:,} completed, {n.pruned:,} were pruned, {n.diverged:,} "
         f"diverged to a value that is not finite and {n.failed:,} failed; only completed ones are "
@@ -113,6 +114,10 @@ def _budget(study: StudyRecord) -> list[str]:
     if ranking.default_trial(study) is not None:
         sentences.append("The default configuration was the first trial of every arm." if arms
                          else "The default configuration was the first trial.")  # fmt: skip
+    if n_enqueued := sum(trial.is_enqueued for trial in study.search_trials):
+        sentences.append(
+            f"The values of {numbers.plural(n_enqueued, 'other')} were given beforehand."
+        )
     return sentences
 
 
@@ -220,5 +225,8 @@ def _test_split(study: StudyRecord) -> str:
             for found in study.test.results.finalists
             if found.mean is not None
         )
-        scored = f"; on its {study.test.results.n_rows:,} ratings the frozen finalists had {means}"
+        scored = (
+            f"; on its {study.test.results.n_rows:,} ratings the frozen finalists had these RMSE, "
+            f"means over the same seeds but for a baseline: {means}"
+        )
     return f"The test part was opened {told}{early}{scored}."

@@ -7,7 +7,7 @@ from reports import numbers, ranking
 from reports.arm_colours import arm_colours
 from reports.blocks import Picture
 from reports.decision import arm_of, is_model, label
-from reports.figures import COLOURS, Dot, dot_plot, picture
+from reports.figures import COLOURS, Dot, dot_plot, dot_scale, picture
 from reports.judged_rows import judged_baseline, judged_on
 
 N_DOTS = 10
@@ -43,7 +43,7 @@ def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None
         "difference also holds for other users stands in the verdict. Shaded: within "
         f"{results.margin:.2g} of the first, which does not matter in practice"
     )
-    if any(dot.may_be_off for dot in dots):
+    if any(dot.rmse > dot_scale(dots)[1] for dot in dots):
         caption += ". An arrow: off the scale"
     alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
     return picture(
@@ -65,9 +65,8 @@ def _best_dots(study: StudyRecord) -> Picture | None:
     dots = []
     for row in sorted(shown, key=lambda row: row.rmse):
         if row.trial:
-            name, colour, is_near = (
-                ranking.label(row.trial), colours[row.trial.arm], row.rank in range(1, N_DOTS + 1)
-            )  # fmt: skip
+            name, colour = ranking.label(study, row.trial), colours[row.trial.arm]
+            is_near = row.rank in range(1, N_DOTS + 1)
         else:
             assert row.baseline is not None
             name, colour, is_near = (
@@ -86,11 +85,11 @@ def _best_dots(study: StudyRecord) -> Picture | None:
     caption = " and ".join([", ".join(what[:-1]), what[-1]] if len(what) > 1 else what)
     if n:
         caption += (
-            ". Hollow: one seed, no interval. Filled: no seed at all. "
+            ". Circles: trials of one seed, so without an interval. Diamonds: baselines. "
             f"Shaded: within {usual:.2g} of the first, as much as one seed and these users usually "
             "make"
         )
-    if any(dot.may_be_off for dot in dots):
+    if any(dot.rmse > dot_scale(dots)[1] for dot in dots):
         caption += ". An arrow: off the scale"
     alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
     return picture(

@@ -68,7 +68,7 @@ def _curves(study: StudyRecord) -> list[BudgetCurve]:
         shown = {n for n in ROUND_COUNTS if n <= len(values)}
         curves.append(
             BudgetCurve(
-                label=arm or "all trials",
+                label=ranking.arm_text(study, arm) if arm else "all trials",
                 colour=colours[arm],
                 points=expected_best(values, sorted({*budgets(len(values)), *shown})),
                 seconds_a_trial=sum(trial.seconds for trial in trials) / len(complete),
@@ -126,7 +126,12 @@ def _table(study: StudyRecord, curves: list[BudgetCurve]) -> Table:
     return Table(
         caption="What a budget was to be expected to find",
         columns=(
-            Column("arm", f"Choice of {study.compared_dimension or 'nothing: the whole search'}."),
+            Column(
+                "arm",
+                f"Choice of {study.compared_dimension}."
+                if study.compared_dimension
+                else "The whole search: nothing is compared.",
+            ),
             Column("complete trials", "Drawn from the arm's, all orders alike.", is_number=True),
             Column(
                 "training time",

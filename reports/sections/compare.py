@@ -17,9 +17,10 @@ def compare(study: StudyRecord) -> Section | None:
     if not arms:
         return None
     blocks: list[Block] = [Text(_verdict(study, arms)), _table(study, arms)]
-    with_complete = {arm.arm: arm for arm in arms if arm.ranked}
+    with_complete = {ranking.arm_text(study, arm.arm): arm for arm in arms if arm.ranked}
     if with_complete:
-        colours = arm_colours(study)
+        of_arm = arm_colours(study)
+        colours = {name: of_arm[arm.arm] for name, arm in with_complete.items()}
         dots = {
             name: [ranking.objective(trial) for trial in ranking.evenly(arm.ranked, N_DOTS)]
             for name, arm in with_complete.items()
@@ -43,9 +44,7 @@ def compare(study: StudyRecord) -> Section | None:
                     for name, arm in with_complete.items()
                 )
                 + ".",
-                lambda width: strip_plot(
-                    dots, {name: colours[name] for name in dots}, lines, width=width
-                ),
+                lambda width: strip_plot(dots, colours, lines, width=width),
             )
         )
     return Section(f"Arms compared: {study.compared_dimension}", tuple(blocks))

@@ -17,8 +17,8 @@ def curves(study: StudyRecord) -> Section:
     best = study.ranked[: len(SERIES)]
     others = [trial for trial in study.search_trials if trial not in best]
     drawn = [
-        *(_curve(trial, None) for trial in ranking.evenly(others, N_GREY)),
-        *(_curve(trial, SERIES[i]) for i, trial in enumerate(best)),
+        *(_curve(study, trial, None) for trial in ranking.evenly(others, N_GREY)),
+        *(_curve(study, trial, SERIES[i]) for i, trial in enumerate(best)),
     ]
     drawn = [curve for curve in drawn if curve.epochs]
     if not drawn:
@@ -41,11 +41,11 @@ def curves(study: StudyRecord) -> Section:
         (
             picture(
                 "curves",
-                f"Validation RMSE after each epoch: {'; '.join(shown)}. The scale leaves out the "
-                "highest third of all values.",
+                f"Validation RMSE after each epoch: {'; '.join(shown)}. Up to a third of "
+                "all values, the highest, may lie beyond the scale.",
                 "Validation RMSE by epoch. "
                 + "; ".join(
-                    f"{ranking.label(trial)}: best {numbers.rmse(trial.best_rmse)} at epoch "
+                    f"{ranking.label(study, trial)}: best {numbers.rmse(trial.best_rmse)} at epoch "
                     f"{trial.best_epoch} of {len(trial.epochs)}"
                     for trial in best
                 )
@@ -56,10 +56,10 @@ def curves(study: StudyRecord) -> Section:
     )
 
 
-def _curve(trial: TrialRecord, colour: str | None) -> Curve:
+def _curve(study: StudyRecord, trial: TrialRecord, colour: str | None) -> Curve:
     finite = [epoch for epoch in trial.epochs if math.isfinite(epoch.val_rmse)]
     return Curve(
-        label=f"{ranking.label(trial)} · {numbers.rmse(trial.best_rmse)}",
+        label=f"{ranking.label(study, trial)} · {numbers.rmse(trial.best_rmse)}",
         epochs=tuple(epoch.epoch for epoch in finite),
         rmse=tuple(epoch.val_rmse for epoch in finite),
         colour=colour,

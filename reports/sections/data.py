@@ -14,9 +14,9 @@ def data(study: StudyRecord) -> Section:
     it = described(study)
     if it.name is None:
         return Section("Data and split", (Problem("The study folder does not describe its data."),))
-    stars = numbers.NOTHING
+    span = numbers.NOTHING
     if it.rating_range:
-        stars = f"{it.rating_range[0]:g} to {it.rating_range[1]:g}"
+        span = f"{it.rating_range[0]:g} to {it.rating_range[1]:g}"
     split = ", ".join(
         f"{name} {value}" for name, value in it.split.items() if name != "method" and value
     )
@@ -29,7 +29,7 @@ def data(study: StudyRecord) -> Section:
                 ("ratings", numbers.count(it.n_ratings)),
                 ("users", numbers.count(it.n_users)),
                 ("items", numbers.count(it.n_items)),
-                ("stars", stars),
+                (it.unit, span),
                 ("features", ", ".join(it.features) or numbers.NOTHING),
                 ("split", f"{method} ({split})" if split else method),
                 ("test split", openings_text(study)),

@@ -50,8 +50,8 @@ def edges(study: StudyRecord) -> Section | None:
         "Edges of the ranges",
         (
             Text(
-                f"The best trial, {ranking.label(best[0])}, has values at the end of what was "
-                f"searched; a wider range may hold something better. {how}"
+                f"The best trial, {ranking.label(study, best[0])}, has values at the end of what "
+                f"was searched; a wider range may hold something better. {how}"
             ),
             Table(
                 caption="Values of the best trial on an edge",

@@ -36,7 +36,7 @@ def failures(study: StudyRecord) -> Section:
         said = ", ".join(f"{k:,} {_reason(reason)}" for reason, k in reasons.most_common())
         blocks = [Text(f"{numbers.plural(n, 'trial')} without a rank: {said}.")]
     if failed:
-        blocks.append(_failed(failed))
+        blocks.append(_failed(study, failed))
     if diverged:
         blocks.append(_diverged(study, diverged))
     if pruned:
@@ -53,8 +53,9 @@ def failures(study: StudyRecord) -> Section:
     return Section("Pruned, diverged, failed", tuple(blocks))
 
 
-def _failed(trials: Sequence[TrialRecord]) -> Table:
+def _failed(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
     return _table(
+        study,
         "Failed",
         trials,
         (
@@ -79,6 +80,7 @@ def _diverged(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
         return (str(epoch), numbers.rmse(trial.best_rmse), values, trial.error or numbers.NOTHING)
 
     return _table(
+        study,
         "Diverged",
         trials,
         (
@@ -103,6 +105,7 @@ def _pruned(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
         )
 
     return _table(
+        study,
         "Pruned",
         trials,
         (
@@ -117,6 +120,7 @@ def _pruned(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
 
 
 def _table(
+    study: StudyRecord,
     state: str,
     trials: Sequence[TrialRecord],
     columns: tuple[Column, ...],
@@ -131,7 +135,7 @@ def _table(
             Column("trial", "Number in the study, and its arm where arms are compared."),
             *columns,
         ),
-        rows=tuple(Row((ranking.label(trial), *cells(trial))) for trial in trials[:N_ROWS]),
+        rows=tuple(Row((ranking.label(study, trial), *cells(trial))) for trial in trials[:N_ROWS]),
         note=f"The first {N_ROWS} by number; {left_out:,} more are in trials.csv."
         if left_out > 0
         else "",

@@ -24,19 +24,22 @@ def importance(study: StudyRecord) -> Section:
         if records:
             by_arm[arm] = tuple(sorted(records, key=lambda record: -record.importance))
     n_complete = {arm: sum(trial.arm == arm for trial in study.ranked) for arm in arms}
-    left_out = [_left_out(arm, n_complete[arm]) for arm in arms if arm not in by_arm]
+    left_out = [_left_out(_name(study, arm), n_complete[arm]) for arm in arms if arm not in by_arm]
     if not by_arm:
         return Section(title, tuple(left_out))
     has_intervals = all(r.low is not None for records in by_arm.values() for r in records)
     colours = arm_colours(study)
     series = [
         ShareSeries(
-            arm or "all trials", colours.get(arm, SERIES[0]), {r.dimension: r for r in records}
+            _name(study, arm) or "all trials",
+            colours.get(arm, SERIES[0]),
+            {r.dimension: r for r in records},
         )
         for arm, records in by_arm.items()
     ]
     from_what = ", ".join(
-        f"{numbers.plural(records[0].n_trials, 'complete trial')}{f' of {arm}' if arm else ''}"
+        numbers.plural(records[0].n_trials, "complete trial")
+        + (f" of {_name(study, arm)}" if arm else "")
         for arm, records in by_arm.items()
     )
     draws = {record.n_draws for records in by_arm.values() for record in records}
@@ -48,14 +51,18 @@ def importance(study: StudyRecord) -> Section:
         else "No intervals: they are computed when a sweep is finished."
     )
     blocks: list[Block] = [
-        *(Text(_said(arm, records)) for arm, records in by_arm.items() if has_intervals),
+        *(
+            Text(_said(_name(study, arm), records))
+            for arm, records in by_arm.items()
+            if has_intervals
+        ),
         picture(
             "importance",
             "Share of each dimension in what sets the good trials apart, from "
             f"{from_what} (PED-ANOVA: how much the values of the best tenth, at least 5, differ "
             f"from those of all). Shares sum to 1 within an arm. {how_sure}",
             "; ".join(
-                f"{arm or 'all trials'}: "
+                f"{_name(study, arm) or 'all trials'}: "
                 + ", ".join(f"{r.dimension} {r.importance:.2f}{_interval(r, ' (', ')')}"
                             for r in records)
                 for arm, records in by_arm.items()
@@ -71,6 +78,10 @@ def importance(study: StudyRecord) -> Section:
         ),
     ]  # fmt: skip
     return Section(title, tuple(blocks))
+
+
+def _name(study: StudyRecord, arm: str | None) -> str | None:
+    return None if arm is None else ranking.arm_text(study, arm)
 
 
 def _said(arm: str | None, records: Sequence[ImportanceRecord]) -> str:

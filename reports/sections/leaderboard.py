@@ -27,7 +27,7 @@ def leaderboard(study: StudyRecord) -> Section:
             rest = (numbers.gap(row.to_first), "", "", numbers.seconds(row.baseline.seconds), "")
             cells = (*own, *rest, *("" for _ in values))
         else:
-            cells = (*_trial_cells(row, row.trial), *(read(row.trial) for _, read in values))
+            cells = (*_trial_cells(study, row, row.trial), *(read(row.trial) for _, read in values))
         look = "baseline" if row.baseline else "best" if row.rank == 1 else "plain"
         table_rows.append(Row(cells, look=look, rule=line if row.rank == line_after else ""))  # type: ignore[arg-type]  # mypy widens the conditional
     text = (
@@ -68,10 +68,10 @@ def _columns(study: StudyRecord) -> tuple[Column, ...]:
     )
 
 
-def _trial_cells(row: ranking.Standing, trial: TrialRecord) -> tuple[str, ...]:
+def _trial_cells(study: StudyRecord, row: ranking.Standing, trial: TrialRecord) -> tuple[str, ...]:
     return (
         str(row.rank),
-        ranking.label(trial),
+        ranking.label(study, trial),
         numbers.rmse(row.rmse),
         numbers.gap(row.to_bias),
         numbers.gap(row.to_first),

@@ -42,7 +42,7 @@ def metrics(study: StudyRecord) -> Section | None:
         blocks.append(_table(study, ranked[:N_ROWS]))
     blocks += [Note(said) for name in study.metrics if (said := _agreement(name, ranked))]
     for name in study.metrics:
-        curves = [_curve(name, t, SERIES[i]) for i, t in enumerate(ranked[: len(SERIES)])]
+        curves = [_curve(study, name, t, SERIES[i]) for i, t in enumerate(ranked[: len(SERIES)])]
         if drawn := [curve for curve in curves if curve.epochs]:
             blocks.append(
                 picture(
@@ -76,7 +76,7 @@ def _table(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
             Row(
                 (
                     str(rank),
-                    ranking.label(trial),
+                    ranking.label(study, trial),
                     numbers.rmse(ranking.objective(trial)),
                     *(_number(trial.metric(name)) for name in study.metrics),
                 )
@@ -97,9 +97,10 @@ def _agreement(name: str, ranked: Sequence[TrialRecord]) -> str | None:
     correlation = pd.DataFrame(pairs, dtype=float).corr("spearman").to_numpy()[0, 1]
     if np.isnan(correlation):  # all have the same value
         return None
+    told = f"{correlation:.2f}".replace("-", "−")
     return (
         f"Over {len(pairs)} complete trials the order by {name} and the order by RMSE have a rank "
-        f"correlation of {correlation:.2f}."
+        f"correlation of {told}."
     )
 
 
@@ -107,10 +108,10 @@ def _drawn(name: str, curves: Sequence[MetricCurve], width: int) -> Figure:
     return metric_curves(name, curves, width=width)
 
 
-def _curve(name: str, trial: TrialRecord, colour: str) -> MetricCurve:
+def _curve(study: StudyRecord, name: str, trial: TrialRecord, colour: str) -> MetricCurve:
     points = [(e.epoch, e.metrics[name]) for e in trial.epochs if name in e.metrics]
     return MetricCurve(
-        label=ranking.label(trial),
+        label=ranking.label(study, trial),
         epochs=tuple(epoch for epoch, _ in points),
         values=tuple(value for _, value in points),
         best_epoch=trial.best_epoch,

@@ -75,7 +75,7 @@ def _reproduction(study: StudyRecord, ranked: tuple[TrialRecord, ...]) -> Table:
         rows=tuple(
             Row(
                 (
-                    ranking.label(trial),
+                    ranking.label(study, trial),
                     numbers.rmse(trial.best_rmse),
                     str(trial.seed),
                     " && ".join(reproduce_commands(study, trial)),

@@ -32,9 +32,9 @@ def segments(study: StudyRecord) -> Section | None:
         names = ", ".join(label(study, name) for name in collapsed)
         blocks.append(
             Problem(
-                f"Collapsed: {names}. It predicts nearly the same for every pair (the spread of "
-                f"its predictions is under {COLLAPSED:.0%} of that of the ratings), so its RMSE "
-                "says little more than the mean does."
+                f"Collapsed, nearly the same prediction for every pair: {names}. Where the spread "
+                f"of the predictions is under {COLLAPSED:.0%} of that of the ratings, an RMSE says "
+                "little more than the mean does."
             )
         )
     blocks += [
@@ -48,27 +48,34 @@ def segments(study: StudyRecord) -> Section | None:
             "them is a hint, no finding."
         ),
         _table(study, record, shown),
-        Note(
-            "By rating, low ratings look worst for every model that predicts near the mean: that "
-            "is regression to it, not a fault to mend."
-        ),
+        *_regression(record),
         _spreads(study, record),
     ]
-    first = shown[0]
+    first, unit = shown[0], described(study).unit
     blocks.append(
         picture(
             "spread",
             f"Share of the predictions of {label(study, first)} (filled) and of the ratings "
-            f"(outlined), by stars; {'one seed' if results is None else 'all seeds together'}.",
+            f"(outlined), by {unit}; {'one seed' if results is None else 'all seeds together'}.",
             f"Standard deviation {record.spreads[first].sd:.3f} of the predictions, "
             f"{record.labels.sd:.3f} of the ratings.",
             lambda width: histogram_pair(
                 record.edges, record.spreads[first].shares, record.labels.shares,
-                SERIES[0], width=width,
+                unit, SERIES[0], width=width,
             ),
         )
     )  # fmt: skip
     return Section("Error by segment", tuple(blocks))
+
+
+def _regression(record: SegmentsRecord) -> tuple[Note, ...]:
+    if not any(segment.kind == "rating" for segment in record.segments):
+        return ()
+    said = (
+        "By rating, those far from the mean look worst for every model that predicts near it: that "
+        "is regression to it, not a fault to mend."
+    )
+    return (Note(said),)
 
 
 def collapsed_models(study: StudyRecord) -> tuple[str, ...]:
@@ -148,7 +155,11 @@ def _spreads(study: StudyRecord, record: SegmentsRecord) -> Table:
         caption="How widely they predict",
         columns=(
             Column("who", "The ratings themselves, models and baselines."),
-            Column("spread", "Standard deviation over the validation rows, in stars.", True),
+            Column(
+                "spread",
+                f"Standard deviation over the validation rows, in {described(study).unit}.",
+                True,
+            ),
             Column(
                 "of the ratings'",
                 f"Its share of the ratings' spread; under {COLLAPSED:.0%} a model is collapsed.",

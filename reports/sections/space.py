@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
 from reports.arm_colours import arm_colours
 from reports.blocks import Block, Section, Text
-from reports.figures import SERIES, picture
+from reports.figures import MARKERS, SERIES, picture
 from reports.space_figures import Axis, Dots, Line, parallel_coordinates, slices
 
 N_BEST = len(SERIES)
 N_LINES = 300
 N_DOTS = 600
+_SHAPES = {"o": "circles", "s": "squares", "^": "triangles", "D": "diamonds"}
 
 
 def space(study: StudyRecord) -> Section | None:
@@ -27,11 +30,12 @@ def space(study: StudyRecord) -> Section | None:
             tuple(_place(axis, trial) for axis in axes),
             ranking.objective(trial),
             SERIES[i] if i < N_BEST else None,
-            ranking.label(trial) if i < N_BEST else "",
+            ranking.label(study, trial) if i < N_BEST else "",
         )
         for i, trial in enumerate(drawn)
     ]
     colours = arm_colours(study)
+    shapes = {arm.arm: shape for arm, shape in zip(ranking.arms(study), cycle(MARKERS))}
     along = [axis for axis in axes if axis.column.name != study.compared_dimension]
     panels = [
         Dots(
@@ -41,6 +45,7 @@ def space(study: StudyRecord) -> Section | None:
                     place + (_aside(i) if axis.is_discrete else 0.0),
                     ranking.objective(trial),
                     colours.get(trial.arm, SERIES[0]),
+                    shapes.get(trial.arm or "", MARKERS[0]),
                 )
                 for i, trial in enumerate(ranking.evenly(ranked, N_DOTS))
                 if (place := _place(axis, trial)) is not None
@@ -50,9 +55,14 @@ def space(study: StudyRecord) -> Section | None:
     ]
     panels = [panel for panel in panels if panel.points]
     bias = ranking.bias_rmse(study)
-    arms = [arm.arm for arm in ranking.arms(study)]
-    which = f"; colours: {', '.join(arms)}, as above" if arms else ""
-    named = "; ".join(f"{ranking.label(trial)}: {numbers.summary(trial.values)}" for trial in best)
+    which = "".join(
+        f"; {_SHAPES[shape]}: {ranking.arm_text(study, arm)}" for arm, shape in shapes.items()
+    )
+    named = "; ".join(
+        f"{ranking.label(study, trial)}: "
+        + numbers.summary(trial.values, leave_out=study.compared_dimension)
+        for trial in best
+    )
     blocks: list[Block] = [
         Text(
             "What the best trials have in common is where their lines bundle; a dimension along "
@@ -73,8 +83,8 @@ def space(study: StudyRecord) -> Section | None:
             picture(
                 "slices",
                 "Validation RMSE of the complete trials along each dimension, all other values "
-                f"moving too{which}. Dashed: the bias baseline. The worst tenth may stand at "
-                "the top.",
+                f"moving too{which}. Dashed, where within the scale: the bias baseline. The worst "
+                "tenth may stand at the top.",
                 "Validation RMSE against the value of each dimension; the numbers are in the "
                 "leaderboard.",
                 lambda width: slices(panels, bias, width=width),

@@ -60,7 +60,7 @@ def summary(study: StudyRecord) -> Section:
 def _what_is_shown(study: StudyRecord) -> str:
     results = study.verdict_results
     if results is not None:
-        said = f"{ranking.rmse_over(judged_on(results))}; lower is better."
+        said = f"{ranking.rmse_over(study, judged_on(results))}; lower is better."
         return f"{said} {optimism_in_short(study, results)}".strip()
     said = f"{ranking.what_is_averaged(study)}; lower is better."
     kept = kept_users_text(study)
@@ -79,11 +79,12 @@ def headline(study: StudyRecord) -> Headline:
     if bias is not None and ranking.objective(best) >= bias:
         return Headline(
             "No model beats the bias baseline",
-            f"The best trial, {ranking.label(best)}, has RMSE {numbers.rmse(best.best_rmse)}; "
-            f"a user and an item bias alone have {numbers.rmse(bias)}.",
+            f"The best trial, {ranking.label(study, best)}, has RMSE "
+            f"{numbers.rmse(best.best_rmse)}; a user and an item bias alone have "
+            f"{numbers.rmse(bias)}.",
         )
     if len(ranked) == 1:
-        said = f"{ranking.label(best)} was trained under one seed."
+        said = f"{ranking.label(study, best)} was trained under one seed."
         return Headline("Nothing to compare: one trial is complete", said)
     return Headline("Not decided: one seed each", _what_is_open(study))
 
@@ -101,7 +102,7 @@ def _why_none(study: StudyRecord) -> str:
         return said
     lines = (failed[0].error or "").strip().splitlines()
     what = lines[-1] if lines else str(failed[0].stop_reason)
-    return f"{said} The first that failed, {ranking.label(failed[0])}: {what}"
+    return f"{said} The first that failed, {ranking.label(study, failed[0])}: {what}"
 
 
 def _what_is_open(study: StudyRecord) -> str:
@@ -117,7 +118,7 @@ def _what_is_open(study: StudyRecord) -> str:
     else:
         best, second_best = study.ranked[:2]
         apart = ranking.objective(second_best) - ranking.objective(best)
-        who, what = ranking.label(best), ranking.label(second_best)
+        who, what = ranking.label(study, best), ranking.label(study, second_best)
     return (
         f"{who} is {numbers.ahead(apart)} {what}, {ranking.beside_noise(study, apart)}. {ONE_SEED}"
     )
@@ -145,7 +146,7 @@ def _best(study: StudyRecord) -> Numbers | None:
     if (judged := _leader(study)) is not None:
         return judged
     best = ranked[0]
-    items = [(numbers.rmse(best.best_rmse), f"best validation RMSE, {ranking.label(best)}")]
+    items = [(numbers.rmse(best.best_rmse), f"best validation RMSE, {ranking.label(study, best)}")]
     if bias is not None:
         gap = numbers.gap(ranking.objective(best) - bias)
         items.append((gap, f"to the bias baseline, {numbers.rmse(bias)}"))
@@ -212,10 +213,10 @@ def next_command(study: StudyRecord) -> Command:
                 f"Take the {beating} baseline, which beats the leader, or let more vary",
                 (f"recsweep show {name}",),
             )
-    smallest = smallest_tied(study, results)
-    taken = smallest or study.leader
+    taken = smallest_tied(study, results) or study.leader
+    is_leader = taken.number == study.leader.number
     return Command(
-        "Take the leader, or the smallest that ties with it" if smallest else "Take the leader",
+        "Take the leader" if is_leader else "Take the smallest that ties with the leader",
         (f"recsweep export {shlex.quote(f'{study.name}:{taken.number}')}",),
     )
 
@@ -235,7 +236,7 @@ def _top(study: StudyRecord) -> Table | None:
             Row(
                 (
                     str(row.rank),
-                    ranking.label(trial),
+                    ranking.label(study, trial),
                     numbers.rmse(row.rmse),
                     numbers.gap(row.to_bias),
                     numbers.count(trial.best_epoch),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 
 from experiments.records import FinalistResult, StudyRecord, UnsealedRecord
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.decision import deciding_pair, is_model, label
+from reports.judged_rows import judged_baseline
 
 
 def unsealed(study: StudyRecord) -> Section | None:
@@ -17,7 +19,7 @@ def unsealed(study: StudyRecord) -> Section | None:
     blocks: list[Block] = []
     if study.test is not None:
         blocks.append(Text(_decided(study, study.test)))
-        if (lost := beaten_by_bias(study, study.test)) is not None:
+        if (lost := beaten_on_test(study, study.test)) is not None:
             blocks.append(Problem(lost))
         blocks.append(_scores(study, study.test))
         if study.test.refit is not None:
@@ -44,18 +46,30 @@ def n_early_openings(study: StudyRecord) -> int:
     return sum(opening.at < last for opening in study.openings)
 
 
-def beaten_by_bias(study: StudyRecord, test: UnsealedRecord) -> str | None:
-    """Which finalists a user and an item bias alone predict as well as, on the test rows."""
-    bias = test.baselines.get("bias")
-    models = [f for f in test.results.finalists if f.mean is not None and is_model(study, f.name)]
-    if bias is None:
+def beaten_on_test(study: StudyRecord, test: UnsealedRecord) -> str | None:
+    """Which finalists a user and an item bias alone predict as well as, on the test rows, and
+    which baseline does better than all of them."""
+    models = {
+        f.name: f.mean
+        for f in test.results.finalists
+        if f.mean is not None and is_model(study, f.name)
+    }
+    if not models:
         return None
-    lost = [f for f in models if f.mean is not None and f.mean >= bias]
-    if not lost:
-        return None
-    named = ", ".join(f"{label(study, f.name)} {numbers.rmse(f.mean)}" for f in lost)
-    who = "No finalist beats" if len(lost) == len(models) else "Not all finalists beat"
-    return f"{who} the bias baseline ({numbers.rmse(bias)}) on the test split: {named}."
+    said = []
+    bias = test.baselines.get("bias", math.inf)
+    if lost := {name: rmse for name, rmse in models.items() if rmse >= bias}:
+        named = ", ".join(
+            f"{label(study, name)} {numbers.rmse(rmse)}" for name, rmse in lost.items()
+        )
+        who = "No finalist beats" if len(lost) == len(models) else "Not all finalists beat"
+        said.append(f"{who} the bias baseline ({numbers.rmse(bias)}) on the test split: {named}.")
+    best = min(test.baselines, key=lambda name: test.baselines[name], default="bias")
+    if best != "bias" and (lowest := test.baselines[best]) <= min(models.values()):
+        said.append(
+            f"The lowest test RMSE is a baseline's: {label(study, best)} {numbers.rmse(lowest)}."
+        )
+    return " ".join(said) or None
 
 
 def _decided(study: StudyRecord, test: UnsealedRecord) -> str:
@@ -97,7 +111,8 @@ def _scores(study: StudyRecord, test: UnsealedRecord) -> Table:
             value,
             Row(
                 (label(study, name), numbers.rmse(value), "",
-                 numbers.gap(None if bias is None else value - bias), "", ""),
+                 numbers.gap(None if bias is None else value - bias),
+                 numbers.rmse(_validated(study, name)), ""),
                 look="baseline",
             ),
         )
@@ -109,15 +124,28 @@ def _scores(study: StudyRecord, test: UnsealedRecord) -> Table:
         caption="Finalists and baselines on the test split",
         columns=(
             Column("model", "Finalist of the verdict, or baseline; fitted on train."),
-            Column("test RMSE", "Mean over seeds, predictions unclipped.", is_number=True),
+            Column(
+                "test RMSE",
+                "Mean over the verdict's seeds, of a baseline its one RMSE; predictions unclipped.",
+                is_number=True,
+            ),
             Column("95 % interval", "Of the mean, over seeds, on these rows."),
             Column("to bias", "Minus the bias baseline's; below 0 is better.", is_number=True),
-            Column("validation RMSE", "Mean over the same seeds, of the verdict.", is_number=True),
+            Column(
+                "validation RMSE",
+                "The same on the rows that the verdict judged on.",
+                is_number=True,
+            ),
             Column("P(best)", "Share of redrawn users and seeds in which it is lowest.", True),
         ),
         rows=tuple(row for _, row in rows),
         note="Each seed's number stands in test.csv.",
     )
+
+
+def _validated(study: StudyRecord, baseline: str) -> float | None:
+    results = study.verdict_results
+    return judged_baseline(study, results, baseline) if results else None
 
 
 def _cells(study: StudyRecord, found: FinalistResult, bias: float | None) -> tuple[str, ...]:

@@ -34,9 +34,9 @@ def verdict(study: StudyRecord) -> Section | None:
     again = Command("Go on with it, or judge the same list again", (go_on,))
     frozen = (
         f"{numbers.plural(len(record.finalists), 'finalist')}, frozen on "
-        f"{numbers.moment(record.frozen_at)}: {chosen_text(study, record)}; each once. Trained "
-        f"again under {numbers.plural(len(record.seeds), 'seed')} that the search never used, the "
-        "same for all."
+        f"{numbers.moment(record.frozen_at)}: {chosen_text(study, record)}; each once. The models "
+        f"are trained again under {numbers.plural(len(record.seeds), 'seed')} that the search "
+        "never used, the same for all."
     )
     results = record.results
     if results is None:
@@ -72,13 +72,20 @@ def chosen_text(study: StudyRecord, record: VerdictRecord) -> str:
     best = [reason.removeprefix("best ") for reason in reasons if reason.startswith("best ")]
     arms = [arm for arm in best if arm != "baseline"]
     for reason, said in (
-        *((f"best {arm}", f"the best {ranking.arm_text(study, arm)}") for arm in arms),
+        *((f"best {arm}", f"the {_reason(study, f'best {arm}')}") for arm in arms),
         ("default", "the default"),
         ("size control", "plain as large as the best dcn"),
         ("best baseline", "the best baseline"),
     ):
         chosen += [said] * (reason in reasons)
     return ", ".join(chosen)
+
+
+def _reason(study: StudyRecord, reason: str) -> str:
+    """`best embedding_size 16` of the best of an arm; others as they are on record."""
+    arm = reason.removeprefix("best ")
+    is_of_arm = reason.startswith("best ") and arm in {a.arm for a in ranking.arms(study)}
+    return f"best {ranking.arm_text(study, arm)}" if is_of_arm else reason
 
 
 def late_text(study: StudyRecord) -> str:
@@ -103,7 +110,8 @@ def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
             Column("chosen as", "Why it is on the frozen list."),
             Column(
                 "RMSE",
-                f"Mean over seeds of the RMSE on {judged_on(results)}, each at its best epoch.",
+                f"Mean over seeds, of a baseline its one RMSE, on {judged_on(results)}, each at "
+                "its best epoch.",
                 is_number=True,
             ),
             Column("95 % interval", "Of the mean, over seeds, on these rows: by Student's t."),
@@ -149,7 +157,7 @@ def _cells(study: StudyRecord, found: FinalistResult, bias: float | None) -> tup
         interval = f"{numbers.rmse(found.low)} to {numbers.rmse(found.high)}"
     return (
         label(study, found.name),
-        ", ".join(finalist.reasons) if finalist else "",
+        ", ".join(_reason(study, reason) for reason in finalist.reasons) if finalist else "",
         numbers.rmse(found.mean),
         interval,
         numbers.gap(found.mean - bias if found.mean is not None and bias is not None else None),

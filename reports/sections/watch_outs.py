@@ -10,7 +10,7 @@ from reports.described import described
 from reports.sections.edges import edges_of_best
 from reports.sections.segments import collapsed_models
 from reports.sections.size import size_explains
-from reports.sections.unsealed import beaten_by_bias, openings_text
+from reports.sections.unsealed import beaten_on_test, openings_text
 from reports.sections.verdict import late_text
 
 
@@ -28,8 +28,9 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
         items.append(WatchOut(said, "segments"))
     if edges := edges_of_best(study):
         places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
-        best = f"The best trial of the search, {ranking.label(study.ranked[0])},"
-        items.append(WatchOut(f"{best} sits on the edge of its range: {places}.", "edges"))
+        best = ranking.label(study, study.ranked[0])
+        said = f"The best trial of the search, {best}, sits on the edge of its range: {places}."
+        items.append(WatchOut(said, "edges"))
     cold = data.validation.unseen_users
     if cold is not None and cold >= 0.2:
         items.append(
@@ -43,7 +44,7 @@ def watch_outs(study: StudyRecord) -> WatchOuts | None:
         items.append(
             WatchOut(f"The test split of this data was {openings_text(study)}.", "unsealed")
         )
-    if study.test is not None and (beaten := beaten_by_bias(study, study.test)) is not None:
+    if study.test is not None and (beaten := beaten_on_test(study, study.test)) is not None:
         items.append(WatchOut(beaten, "unsealed"))
     if lost := [f"{k:,} {how}" for k, how in ((n.failed, "failed"), (n.diverged, "diverged")) if k]:
         items.append(WatchOut(f"{' and '.join(lost)} of {n.finished:,} trials.", "failures"))

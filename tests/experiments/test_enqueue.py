@@ -204,5 +204,5 @@ def test_a_report_marks_what_was_enqueued(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "made-up"))
     trials = tuple(replace(t, is_enqueued=t.number == 2) for t in study.trials)
     study = replace(study, trials=trials)
-    assert label(trials[2]).endswith("enqueued")
+    assert label(study, trials[2]).endswith("enqueued")
     assert list(trials_frame(study)["is_enqueued"]).count(True) == 1

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.records import BaselineRecord, StudyRecord, TrialState, read_study
-from reports.blocks import Headline, Table, Text
+from reports.blocks import Headline, Picture, Table, Text
 from reports.changes import changes
 from reports.comparison import comparison_sections, studies_by_rows, write_comparison
 from reports.comparison_figures import StudyGaps, best_so_far
@@ -49,6 +49,7 @@ def test_studies_of_the_same_rows_share_one_ranking(two: tuple[StudyRecord, ...]
     table = comparison_sections(two)["ranked-1"].blocks[1]
     assert isinstance(table, Table)
     assert {row.cells[1] for row in table.rows} == {"first", "second"}
+    assert not any("architecture" in row.cells[-1] for row in table.rows)  # it is in the name
     best = min(t.best_rmse for study in two for t in study.ranked if t.best_rmse is not None)
     assert table.rows[0].cells[3] == f"{best:.4f}"
     assert [row.cells[3] for row in table.rows] == sorted(row.cells[3] for row in table.rows)
@@ -115,12 +116,26 @@ def test_side_by_side_the_gap_to_its_own_bias_baseline_decides_the_order(
     assert "not comparable" in table.note and "ranges differ" not in table.note
 
 
-def test_gaps_in_other_units_are_told(two: tuple[StudyRecord, ...]) -> None:
+def test_gaps_in_other_units_are_told_and_drawn_as_a_share_of_the_range(
+    two: tuple[StudyRecord, ...],
+) -> None:
     first, second = two
     other = on_other_rows(second, fingerprint="d" * 64, rating_range=[0, 100])
-    table = comparison_sections((first, other))["summary"].blocks[1]
+    best = other.ranked[0]
+    assert best.best_rmse is not None
+    ahead = replace(best, best_rmse=best.best_rmse - 0.1)
+    trials = tuple(ahead if t.number == best.number else t for t in other.trials)
+    sections = comparison_sections((first, replace(other, trials=trials)))
+    table = sections["summary"].blocks[1]
     assert isinstance(table, Table)
-    assert "own ratings, whose ranges differ: 0 to 100, 1 to 5." in table.note
+    assert "own ratings, whose ranges differ: 0 to 100, 1 to 5; the order" in table.note
+    assert [row.cells[0] for row in table.rows] == ["first", "second"]  # .01 of 4 against .1 of 100
+    gaps, so_far = (block for block in sections["side-by-side"].blocks)
+    assert isinstance(gaps, Picture) and isinstance(so_far, Picture)
+    assert "in hundredths of its study's rating range" in gaps.caption
+    share = 100 * float(table.rows[0].cells[2].replace("−", "-")) / 4
+    assert f"first: best −{-share:.2f} %" in gaps.alt and " %" in so_far.alt
+    assert "% of the rating range" in gaps.wide and "% of the rating range" in gaps.narrow
 
 
 def test_only_what_differs_between_the_sweeps_is_listed(two: tuple[StudyRecord, ...]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -17,13 +18,39 @@ from tests.reports.conftest import renamed_arm
         ("#12 mypackage.models:Offsets, default", 300, "#12 mypackage.models:Offsets, default"),
         ("#12 mypackage.models:Offsets, default", 130, "#12 Offsets, default"),
         ("#12 mine.py:WithAVeryLongName, default", 130, "#12 WithAVeryLon…"),
+        ("#12 embedding_size 16, default", 300, "#12 embedding_size 16, default"),
+        ("#12 embedding_size 16, default", 130, "#12 16, default"),
+        ("#1 side_features true, default", 130, "#1 true, default"),
+        ("#12 plain · 0.9662", 70, "#12 plai…"),
         ("odd:", 5, "…"),
     ],
 )
 def test_a_name_keeps_its_number_and_what_follows_the_colon(
     name: str, room_px: int, left: str
 ) -> None:
-    assert fitted(name, room_px) == left
+    assert fitted([name], room_px) == [left]
+
+
+def test_of_names_beside_one_another_all_are_shortened_alike() -> None:
+    names = ["#9 embedding_size 4", "#11 embedding_size 16", "#12 plain"]
+    assert fitted(names, 130) == ["#9 4", "#11 16", "#12 plain"]
+    assert fitted(names, 300) == names
+
+
+def test_an_arrow_is_explained_where_there_is_one(study: StudyRecord) -> None:
+    near = tuple(replace(b, val_rmse=study.ranked[0].best_rmse or 0.0) for b in study.baselines)
+    for shown, has_arrow in ((study, True), (replace(study, baselines=near), False)):
+        drawn = best_picture(shown)
+        assert drawn is not None and ("An arrow: off the scale" in drawn.caption) is has_arrow
+
+
+def test_where_the_picture_is_wide_the_names_of_numeric_arms_are_whole(study: StudyRecord) -> None:
+    sizes = {"plain": "8", "dcn": "16"}
+    trials = tuple(replace(trial, arm=sizes[trial.arm or ""]) for trial in study.trials)
+    sweep = {**study.sweep, "compare": {"dimension": "embedding_size"}}
+    drawn = best_picture(replace(study, trials=trials, sweep=sweep))
+    assert drawn is not None
+    assert ">#0 embedding_size 8, default<" in drawn.wide and ">#0 8, default<" in drawn.narrow
 
 
 def test_no_name_of_a_row_runs_into_the_dots(study: StudyRecord) -> None:

@@ -145,7 +145,7 @@ def test_the_methods_paragraph_tells_what_is_on_record(study: StudyRecord) -> No
     text = methods_paragraph(study)
     for said in (
         "65,336 train, 15,778 validation and 18,886 test", "24 trials (12 plain, 12 dcn)",
-        "under seed 0", "at most 12 epochs", "the median pruner", "user + item bias 1.0400",
+        "under seed 0", "at most 12 epochs", "The median pruner could", "user + item bias 1.0400",
         "learning_rate from 0.0003 to 0.3 (log, over all its cases)", "no test of significance",
     ):  # fmt: skip
         assert said in text
@@ -180,7 +180,7 @@ def test_a_bare_study_has_a_paragraph_and_a_checklist_without_inventions(
     answers = {item.question: item.answer for item in checklist(bare)}
     assert answers["The data set is named, with its size"] == "not recorded"
     assert answers["The default configuration was tried"] == "no"
-    assert answers["That version holds all of the code"] == "not recorded"
+    assert answers["All of the code is kept"] == "not recorded"
 
 
 def test_the_checklist_says_no_where_the_record_does(study: StudyRecord) -> None:
@@ -188,7 +188,11 @@ def test_the_checklist_says_no_where_the_record_does(study: StudyRecord) -> None
         study, provenance=dict(study.provenance) | {"git": {"commit": "abc", "dirty": True}}
     )
     answers = {item.question: item.answer for item in checklist(dirty)}
-    assert answers["That version holds all of the code"] == "no"
+    assert answers["All of the code is kept"] == "no"
+    own = {"gated": {"files": ["mine.py"]}, "metric also": {"files": ["mine.py", "more.py"]}}
+    mine = replace(study, provenance=dict(study.provenance) | {"code": own})
+    told = next(i.evidence for i in checklist(mine) if i.question == "All of the code is kept")
+    assert told == "nothing was uncommitted; own files in code/: mine.py, more.py"
     assert answers["Results have error bars over seeds"] == "no"
     assert answers["What is compared got the same number of trials"] == "yes"
     uneven = replace(study, trials=study.trials[:-1])
@@ -240,6 +244,14 @@ def test_the_documentation_defines_every_column(study: StudyRecord) -> None:
     }
 
 
+def test_defaults_and_what_was_given_beforehand_are_not_the_sampler_s(study: StudyRecord) -> None:
+    trials = tuple(replace(t, is_enqueued=t.number in (2, 3)) for t in study.trials)
+    text = methods_paragraph(replace(study, trials=trials))
+    assert "ran 24 trials (12 plain, 12 dcn) with the random sampler under seed 0." in text
+    assert "first trial of every arm. The values of 2 others were given beforehand." in text
+    assert "given beforehand" not in methods_paragraph(study)
+
+
 def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) -> None:
     best, other = study.ranked[:2]
     decided = judged(study, {best.number: 0.0, other.number: 0.02})
@@ -247,6 +259,7 @@ def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) 
     table = verdict_table(decided)
     for found in decided.verdict.results.finalists:
         assert f"& {found.mean:.4f} &" in table
+    assert "over 5 fresh seeds, of a baseline its one RMSE, on" in table
     assert verdict_table(study) == ""
     text = methods_paragraph(decided)
     assert "Holm's over 3 pairs" in text and "5 fresh seeds" in text

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.cli.wording import data_lines
 from experiments.records import (
     BaselineRecord,
     Purpose,
@@ -16,6 +17,8 @@ from experiments.records import (
     TrialState,
 )
 from reports import ranking
+from reports.model_card import model_card
+from reports.render import write_report
 from tests.reports.conftest import MakeStudy
 from tests.reports.simulated_verdicts import simulate_gap
 
@@ -106,6 +109,20 @@ def test_margin_and_noise_are_scaled_to_another_rating_range(study: StudyRecord)
     few_users = replace(study, provenance={"dataset": study.provenance["dataset"] | few})
     assert ranking.noise(few_users).rmse == pytest.approx(0.01 * (229 / 57) ** 0.5)
     assert "0.02 is that scaled to 57 users, not" in ranking.noise(few_users).source
+
+
+def test_ratings_up_to_100_are_points_and_no_stars(
+    judged_study: StudyRecord, tmp_path: Path
+) -> None:
+    data = {**judged_study.provenance["dataset"], "rating_range": [0, 100]}
+    provenance = {**judged_study.provenance, "dataset": data}
+    rated = replace(judged_study, provenance=provenance)
+    page = write_report(rated, tmp_path).html.read_text("utf-8")
+    card = model_card(rated, rated.ranked[0])
+    told = data_lines(rated)[0]
+    assert "RMSE in points over" in page and "<dt>points</dt><dd>0 to 100" in page
+    assert "in points from 0 to 100" in card and told.endswith("points 0 to 100")
+    assert "stars" not in page + card + told
 
 
 def test_arms_count_their_own_trials(study: StudyRecord) -> None:

@@ -242,6 +242,13 @@ def _alternatives(study: StudyRecord) -> str:
     return " ".join(getattr(p, "alt", "") for p in pictures)
 
 
+def test_columns_that_hold_the_same_are_defined_once(paths: ReportPaths) -> None:
+    said = "Dimension of the search space"
+    text, page = (p.read_text("utf-8") for p in (paths.markdown, paths.html))
+    assert text.count(said) == page.count(f"<dd>{said}") == 1
+    assert "*optimizer, learning_rate, embedding_size, n_layers, dropout" in text
+
+
 def test_a_running_study_says_how_far_it_is_and_when(make: MakeStudy, tmp_path: Path) -> None:
     running = replace(make(n_trials=20, is_finished=False), state="running")
     page = page_of(running, tmp_path / "out")

@@ -53,5 +53,13 @@ def test_the_lowest_error_of_each_segment_is_marked(study: StudyRecord) -> None:
     assert any(isinstance(b, Picture) for b in section.blocks)
 
 
+def test_only_where_errors_are_cut_by_rating_something_is_said_of_it(study: StudyRecord) -> None:
+    shown = with_segments(study, 0.5, 0.4)
+    assert shown.segments is not None and "By rating" not in repr(segments(shown))
+    by_rating = tuple(replace(segment, kind="rating") for segment in shown.segments.segments)
+    cut = replace(shown, segments=replace(shown.segments, segments=by_rating))
+    assert "By rating, those far from the mean look worst" in repr(segments(cut))
+
+
 def test_without_judged_predictions_there_is_no_section(study: StudyRecord) -> None:
     assert segments(study) is None

@@ -47,8 +47,9 @@ def test_both_pictures_name_every_dimension_that_varies(study: StudyRecord) -> N
     parallel, slices = (b for b in section.blocks if isinstance(b, Picture))
     for name in ("optimizer", "learning_rate", "width 1", "dropout", "cross_layers"):
         assert f">{name}<" in parallel.wide and f">{name}<" in slices.narrow
-    assert ">architecture<" in parallel.wide
-    assert ">architecture<" not in slices.wide  # the arms are told apart by colour
+    assert ">architecture<" in parallel.wide and "architecture" not in parallel.alt
+    assert ">architecture<" not in slices.wide  # the arms are told apart by shape and colour
+    assert "; circles: plain; squares: dcn. Dashed, where" in slices.caption
 
 
 def test_fewer_than_two_complete_trials_span_no_space(study: StudyRecord) -> None:

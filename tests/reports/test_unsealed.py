@@ -8,8 +8,10 @@ import pytest
 
 from experiments.cli.judged import test_lines as lines_of_test
 from experiments.records import StudyRecord
+from reports.blocks import Table
+from reports.model_card import model_card
 from reports.sections.summary import summary
-from reports.sections.unsealed import beaten_by_bias, unsealed
+from reports.sections.unsealed import beaten_on_test, unsealed
 from tests.reports.verdicts import judged, opened
 
 
@@ -29,7 +31,7 @@ def test_a_finalist_that_loses_to_the_bias_baseline_on_test_is_said_to(shown: St
     for bias, said in ((1.02, "Not all finalists beat"), (0.99, "No finalist beats")):
         lost = with_bias(shown, bias)
         assert lost.test is not None
-        sentence = beaten_by_bias(lost, lost.test)
+        sentence = beaten_on_test(lost, lost.test)
         assert sentence is not None
         assert sentence.startswith(f"{said} the bias baseline ({bias:.4f}) on the test split: #")
         assert " plain" in sentence and (" dcn" in sentence) == (bias < 1)
@@ -37,7 +39,31 @@ def test_a_finalist_that_loses_to_the_bias_baseline_on_test_is_said_to(shown: St
             assert sentence in place
 
 
+def test_a_baseline_that_is_best_on_test_is_told_and_stands_on_the_model_card(
+    shown: StudyRecord,
+) -> None:
+    assert shown.test is not None
+    baselines = {**shown.test.baselines, "matrix_factorisation": 0.9}
+    lost = replace(shown, test=replace(shown.test, baselines=baselines))
+    said = "The lowest test RMSE is a baseline's: matrix factorisation 0.9000."
+    for place in (repr(unsealed(lost)), repr(summary(lost)), "\n".join(lines_of_test(lost))):
+        assert said in place
+    assert shown.test.results.finalists and shown.leader is not None
+    card = model_card(lost, shown.leader)
+    mean = shown.test.results.finalist(shown.leader.name)
+    assert mean is not None and f"test RMSE {mean.mean:.4f} (" in card
+    assert "there matrix factorisation 0.9000" in card
+    assert "On the test rows it does not beat these baselines: matrix factorisation." in card
+    assert "test RMSE" not in model_card(replace(shown, test=None), shown.leader)
+
+
+def test_the_test_table_has_the_validation_rmse_of_every_baseline(shown: StudyRecord) -> None:
+    table = next(b for b in unsealed(shown).blocks if isinstance(b, Table))
+    rows = {row.cells[0]: row.cells[4] for row in table.rows}
+    assert rows["item mean"] == "1.0751"
+
+
 def test_where_all_beat_it_nothing_is_said(shown: StudyRecord) -> None:
     won = with_bias(shown, 1.2)
-    assert won.test is not None and beaten_by_bias(won, won.test) is None
+    assert won.test is not None and beaten_on_test(won, won.test) is None
     assert "bias baseline (" not in repr(unsealed(won))

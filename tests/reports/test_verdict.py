@@ -11,7 +11,12 @@ from reports.exports import verdict_frame
 from reports.model_card import model_card
 from reports.paper.methods import methods_paragraph
 from reports.render import write_report
+from reports.sections.budget import budget
+from reports.sections.compare import compare
+from reports.sections.curves import curves
 from reports.sections.data import data
+from reports.sections.importance import importance
+from reports.sections.leaderboard import leaderboard
 from reports.sections.summary import headline, next_command, summary
 from reports.sections.unsealed import unsealed
 from reports.sections.verdict import chosen_text, verdict
@@ -48,6 +53,9 @@ def test_models_within_the_margin_tie_and_the_smaller_is_taken(study: StudyRecor
     assert smaller is not None and smaller.number == min(sizes, key=lambda n: sizes[n] or 0)
     assert f"#{smaller.number}" in said.detail
     assert f"made-up:{smaller.number}" in next_command(tied).lines[0]
+    for n, purpose in ((dcn, "Take the leader"), (plain, "Take the smallest that ties with the")):
+        sized = (replace(t, n_parameters=7) if t.number == n else t for t in tied.trials)
+        assert next_command(replace(tied, trials=tuple(sized))).purpose.startswith(purpose)
 
 
 def test_of_a_tie_with_a_model_of_unknown_size_the_leader_is_offered(study: StudyRecord) -> None:
@@ -132,6 +140,31 @@ def test_an_arm_that_is_a_number_is_told_with_its_dimension(study: StudyRecord) 
     assert record is not None
     told = chosen_text(sized, replace(record, finalists=(best,)))
     assert told == "the best, the best embedding_size 16"
+
+
+def test_what_stands_in_tables_and_pictures_names_the_dimension_of_a_numeric_arm(
+    study: StudyRecord,
+) -> None:
+    sizes = {"plain": "8", "dcn": "16"}
+    sized = replace(
+        study,
+        trials=tuple(replace(t, arm=sizes[t.arm or ""]) for t in study.trials),
+        importance=tuple(replace(r, arm=sizes[r.arm or ""]) for r in study.importance),
+        sweep={**study.sweep, "compare": {"dimension": "embedding_size"}},
+    )
+    plain, dcn = best_of_each_arm(study)
+    after = judged(sized, {plain: 0.03, dcn: 0.01})
+    assert after.verdict is not None
+    chosen = tuple(replace(f, reasons=("best 8",)) for f in after.verdict.finalists)
+    after = replace(after, verdict=replace(after.verdict, finalists=chosen))
+    for section in (leaderboard, verdict, curves):
+        assert f"#{dcn} embedding_size 16" in repr(section(after))
+    assert "'best embedding_size 8'" in repr(verdict(after))
+    for section in (budget, compare):
+        assert "embedding_size 16: " in repr(section(after))
+    assert "embedding_size 8: learning_rate" in repr(importance(after))
+    for svg in (p.narrow for p in budget(after).blocks if isinstance(p, Picture)):
+        assert ">embedding_size 8<" in svg
 
 
 def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:

@@ -16,7 +16,7 @@ RATINGS = synthetic_ratings()
 def test_lines_tell_counts_ratings_tail_parts_and_fingerprints(tmp_path) -> None:
     description = load_table(tmp_path, RATINGS).description
     text = "\n".join(description_lines(description))
-    assert "ratings.csv: 300 ratings of 30 users and 20 items, 1 to 5 stars, steps of 1" in text
+    assert "ratings.csv: 300 ratings of 30 users and 20 items, rated 1 to 5, steps of 1" in text
     assert "50.00% of all pairs" in text
     assert "busiest tenth" in text
     assert "train" in text

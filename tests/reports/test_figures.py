@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+from matplotlib.figure import Figure
+
+from reports.budget_figures import BudgetCurve, budget_curves
+from reports.comparison_figures import StudyGaps, best_so_far
+from reports.expected_best import expected_best
+from reports.figures import NARROW, SERIES, WIDE, Curve, learning_curves
+from reports.metric_figure import MetricCurve, metric_curves
+
+EPOCHS, FALLING = (1, 2, 3), (1.2, 1.1, 1.05)
+
+
+def drawn(kind: str, width: int) -> Figure:
+    """Two named lines."""
+    if kind == "curves":
+        two = [Curve(f"#{i}", EPOCHS, FALLING, SERIES[i], False) for i in range(2)]
+        return learning_curves(two, 1.02, width=width)
+    if kind == "metric":
+        more = [MetricCurve(f"#{i}", EPOCHS, FALLING, 2, SERIES[i]) for i in range(2)]
+        return metric_curves("mae", more, width=width)
+    if kind == "so-far":
+        gaps = [StudyGaps(f"s{i}", SERIES[i], (i,), None, ((1, i), (9, i))) for i in range(2)]
+        return best_so_far(gaps, width=width)
+    points = expected_best([1.0, 1.1, 1.2], [1, 2, 3])
+    arms = [BudgetCurve(f"arm {i}", SERIES[i], points, 1.0, (1.2, 1.1, 1.0)) for i in range(2)]
+    return budget_curves(arms, 1.01, width=width)
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("kind", ["curves", "metric", "so-far", "budget"])
+def test_a_legend_covers_no_line_and_tells_them_apart_without_colour(kind: str, width: int) -> None:
+    figure = drawn(kind, width)
+    (legend,) = figure.legends
+    assert all(
+        legend.get_window_extent().y0 >= axes.get_window_extent().y1 for axes in figure.axes[:1]
+    )
+    named = [line for line in legend.get_lines() if "bias" not in line.get_label()]
+    dashes = {str(line._dash_pattern) for line in named}
+    assert len(named) == len(dashes) == 2
