@@ -30,7 +30,7 @@ from experiments.ledger_tables import (
     row_of,
 )
 from experiments.outcomes import Ask, End, Epoch, Facts, PrunerState, Start, trial_record
-from experiments.trial_records import Purpose, TrialRecord
+from experiments.trial_records import FIRST_NUMBER_BESIDE, Purpose, TrialRecord
 from experiments.typed import typed
 
 COMMIT_EVERY_S = 0.25
@@ -216,12 +216,14 @@ class Ledger:
         return bool(last == ("finished",))
 
     def elapsed_s(self) -> float:
-        """Wall seconds of all drivers' runs; of one that was killed, until its last sign."""
+        """Wall seconds that all drivers searched; of one that was killed, until its last sign."""
         with self._translated():
             starts = [at for (at,) in self._connection.execute("SELECT at FROM sessions")]
             total = 0.0
             for start, following in itertools.pairwise([*sorted(starts), float("inf")]):
-                (last,) = self._connection.execute(LAST_SIGN, (start, following)).fetchone()
+                (last,) = self._connection.execute(
+                    LAST_SIGN, (start, following, FIRST_NUMBER_BESIDE)
+                ).fetchone()
                 total += max(0.0, (last or start) - start)
         return total
 

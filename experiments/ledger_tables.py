@@ -60,11 +60,13 @@ SELECT state FROM (
 
 LAST_SIGN = """
 SELECT max(at) FROM (
-    SELECT at FROM asks UNION ALL SELECT at FROM starts UNION ALL SELECT at FROM epochs
-    UNION ALL SELECT at FROM ends UNION ALL SELECT at FROM session_ends
-) WHERE at >= ? AND at < ?
+    SELECT at, number FROM asks UNION ALL SELECT at, number FROM starts
+    UNION ALL SELECT at, number FROM epochs UNION ALL SELECT at, number FROM ends
+    UNION ALL SELECT at, -1 FROM session_ends
+) WHERE at >= ? AND at < ? AND number < ?
 """
-"""When a driver that began at the first moment, before another at the second, was last heard of."""
+"""When a driver that began at the first moment, before another at the second, was last heard of,
+where only trials below a number count."""
 
 _TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "ask": ("asks", Ask._fields),

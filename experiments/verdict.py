@@ -6,8 +6,6 @@ that was stopped or killed goes on like a sweep, and one that is done is read, n
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -306,9 +304,6 @@ def _train(
     resources: Resources,
     machine: Machine,
 ) -> None:
-    is_said_to_be_finished = ledger.is_said_to_be_finished
-    journal.append("session", sync=True, at=time.time(), pid=os.getpid(), host=socket.gethostname())
-    ledger.catch_up(journal.path.parent)
     study = read_study(folder)
     conductor = Conductor(
         folder,
@@ -330,18 +325,11 @@ def _train(
             for trial in left
         ],
     )
+    # The words of sessions are about the search: its end and its time.
     try:
         cluster = ray_cluster(resources, machine)
         run_trials(
             conductor, loaded, cluster, resources, machine, switch, watcher, command="verdict"
         )
     finally:
-        # The word is about the search, which may have been extended since the list was frozen.
-        is_finished = is_said_to_be_finished or study.is_finished
-        journal.append(
-            "session_end",
-            sync=True,
-            at=time.time(),
-            state="finished" if is_finished else "interrupted",
-        )
         ledger.catch_up(journal.path.parent)
