@@ -97,6 +97,11 @@ def is_out_of_time(study: StudyRecord) -> bool:
         return ledger.elapsed_s() >= parse_duration(limit)
 
 
+def ended_by_time(study: StudyRecord) -> bool:
+    """Whether the search's time is over and every trial that it asked for has ended."""
+    return all(t.state.is_finished for t in study.search_trials) and is_out_of_time(study)
+
+
 def _sessions(folder: Path) -> list[Event]:
     path = folder / DRIVER_JOURNAL
     if not path.exists():

@@ -54,6 +54,7 @@ from experiments.resume import bring_up_to_date, next_attempt
 from experiments.running import run_trials
 from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
+from experiments.sessions import ended_by_time
 from experiments.size_control import size_control, trained_as, with_sized_control
 from experiments.study import load_data
 from experiments.supervision import StopCause, StopSwitch
@@ -91,7 +92,7 @@ def frozen_or_chosen(
     """The study's frozen list, or the one that it would freeze now; writes nothing.
 
     Raises:
-        StateError: the study is not finished.
+        StateError: the search is not over.
         RequestError: nothing can be judged, or the list is frozen for other numbers.
     """
     if judging_users(study) == 1:
@@ -112,7 +113,7 @@ def frozen_or_chosen(
                     f"was known; leave {option} out to go on with it"
                 )
         return frozen
-    if not study.is_finished:
+    if not study.is_finished and (study.state == "running" or not ended_by_time(study)):
         how = (
             f"wait for its end: recsweep show {typed(study.folder)} --watch"
             if study.state == "running"
