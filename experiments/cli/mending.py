@@ -19,12 +19,13 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor(root: Root = DEFAULT_ROOT) -> None:
     """What this machine can do, and what is wrong with it."""
+    from experiments.cli.terminal import say
     from experiments.doctor import examine
 
     findings = examine(root)
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
-        typer.echo(f"{finding.mark:<6} {finding.subject:<{width}}  {finding.text}")
+        say(f"{finding.mark:<6} {finding.subject:<{width}}  {finding.text}")
     n_wrong = sum(finding.mark == "wrong" for finding in findings)
     if n_wrong:
         raise ClusterError(f"{n_wrong} thing{'s' * (n_wrong > 1)} to mend before a sweep can run")
@@ -32,11 +33,12 @@ def doctor(root: Root = DEFAULT_ROOT) -> None:
 
 def repair(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     """Rebuild a study's damaged or missing ledger from the workers' journals."""
+    from experiments.cli.terminal import say
     from experiments.repair import repair_study
 
     folder = study_folder(study, root)
     for line in repair_study(folder).lines:
-        typer.echo(line)
+        say(line)
 
 
 def gc(
@@ -53,6 +55,7 @@ def gc(
 
     The best trials, the finalists and all that a resume needs stay; running studies are left alone.
     """
+    from experiments.cli.terminal import say
     from experiments.garbage import bytes_text, collect, garbage_lines, garbage_of
     from experiments.records import read_study, study_folders
 
@@ -66,14 +69,14 @@ def gc(
             continue
         n_bytes += sum(garbage.n_bytes for garbage in found)
         for line in garbage_lines(folder.name, found):
-            typer.echo(line)
+            say(line)
     if not n_bytes:
-        typer.echo("nothing to free")
+        say("nothing to free")
     elif yes:
-        typer.echo(f"freed {bytes_text(n_bytes)}")
+        say(f"freed {bytes_text(n_bytes)}")
     else:
         command = " ".join(["recsweep gc", *(studies or []), "--yes"])
-        typer.echo(f"{bytes_text(n_bytes)} in all; nothing is deleted yet: {command}")
+        say(f"{bytes_text(n_bytes)} in all; nothing is deleted yet: {command}")
     if refused and studies:
         raise StateError("\n".join(refused))
     for line in refused:

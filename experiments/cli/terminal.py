@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
@@ -38,6 +39,14 @@ class Stderr(Console):
 def drop(stream: TextIO) -> None:
     """What is written to it goes nowhere from now on: its reader has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def say(line: str) -> None:
+    """A result on stdout; when its reader has gone, the command goes on to its own end and code."""
+    try:
+        typer.echo(line)
+    except BrokenPipeError:
+        drop(sys.stdout)
 
 
 class Terminal:
