@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import sqlite3
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from experiments.ledger_tables import (
     LAST_WORD,
     SCHEMA,
     SCHEMA_VERSION,
+    beyond,
     row_of,
 )
 from experiments.outcomes import Ask, End, Epoch, Facts, PrunerState, Start, trial_record
@@ -154,6 +156,18 @@ class Ledger:
             self._begin()
             self._connection.execute("DELETE FROM journals")
             self._offsets = {}
+
+    def beyond(self, journal_folder: Path) -> list[Event]:
+        """The facts that it holds and the journals tell nothing of, as events."""
+        with tempfile.TemporaryDirectory(prefix="recsweep-ledger-") as scratch:
+            told = Path(scratch) / self.path.name
+            with Ledger(told) as ledger:
+                ledger.catch_up(journal_folder)
+            self.commit()
+            with self._translated():
+                events = list(beyond(self._connection, told))
+                self._connection.execute("DETACH other")
+        return events
 
     def commit(self) -> None:
         """Make all that was brought in durable."""

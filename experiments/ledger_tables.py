@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import sqlite3
+from collections.abc import Iterator
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from experiments.journal import Event
@@ -117,3 +121,39 @@ def row_of(event: Event) -> tuple[str, tuple[Any, ...]]:
     elif kind in ("end", "attempt_end"):
         event = event | {"ends_trial": kind == "end"}
     return statement, row(event)
+
+
+def beyond(connection: sqlite3.Connection, other: Path) -> Iterator[Event]:
+    """The facts of a ledger that another has not, as the events that told them.
+
+    Of a session the sweep and the versions are in no ledger.
+    """
+    connection.execute("ATTACH ? AS other", (str(other),))
+    for kind, (table, columns) in _TABLES.items():
+        about = connection.execute(f"PRAGMA table_info({table})").fetchall()
+        keys = ", ".join(f'"{name}"' for _, name, *_, place in about if place)
+        names = ", ".join(f'"{name}"' for name in columns)
+        which = f" AND ends_trial = {kind == 'end':d}" if table == "ends" else ""
+        query = (
+            f"SELECT {names} FROM main.{table} "  # noqa: S608  # names of our own
+            f"WHERE ({keys}) NOT IN (SELECT {keys} FROM other.{table}){which}"
+        )
+        for row in connection.execute(query):
+            yield _event_of(kind, dict(zip(columns, row, strict=True)))
+
+
+def _event_of(kind: str, fields: Event) -> Event:
+    """What `row_of` made a row of."""
+    fields.pop("ends_trial", None)
+    for name in _JSON & fields.keys():
+        fields[name] = json.loads(fields[name])
+    for name in _BOOLEAN & fields.keys():
+        fields[name] = bool(fields[name])
+    if kind == "epoch":
+        for name in ("val_rmse", "train_rmse"):
+            fields[name] = math.nan if fields[name] is None else fields[name]
+    return {"kind": kind} | fields
+
+
+_JSON = frozenset({"values", "attrs", "metrics", "metric_errors"})
+_BOOLEAN = frozenset({"is_default", "is_enqueued"})
