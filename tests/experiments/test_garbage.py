@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from experiments.cli.main import app
+from experiments.files import disk_error
 from experiments.garbage import collect, garbage_of
 from experiments.keeping import KEPT_BEST
 from experiments.lock import StudyLock
@@ -100,3 +103,14 @@ def test_a_running_study_is_left_alone(study: StudyRecord) -> None:
         refused = invoke(study, "mine", "--yes")
         assert "is being run by" in str(refused.exception)
     assert collect(study.folder)
+
+
+def test_a_full_disk_does_not_keep_what_would_make_room(
+    study: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr("experiments.lock.os.pwrite", Mock(side_effect=full))
+    up_to_date = Mock(side_effect=disk_error(study.folder / "study.db", full))
+    monkeypatch.setattr("experiments.garbage.bring_up_to_date", up_to_date)
+    assert collect(study.folder)
+    assert garbage_of(study) == []
