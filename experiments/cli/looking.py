@@ -18,6 +18,7 @@ from experiments.cli.options import (
     study_folder,
 )
 from experiments.errors import RequestError, StateError
+from experiments.typed import typed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -123,7 +124,8 @@ def note(
         write_note(folder, text, tags or (), without or ())
     record = read_study(folder)
     typer.echo(
-        note_text(record) or f"{record.name} has no note; write one: recsweep note {study} TEXT"
+        note_text(record)
+        or f"{record.name} has no note; write one: recsweep note {typed(record.folder)} TEXT"
     )
 
 

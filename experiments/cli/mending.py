@@ -9,6 +9,7 @@ import typer
 from experiments.cli import completing
 from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
 from experiments.errors import ClusterError, StateError
+from experiments.typed import typed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -75,7 +76,9 @@ def gc(
     elif yes:
         say(f"freed {bytes_text(n_bytes)}")
     else:
-        command = " ".join(["recsweep gc", *(studies or []), "--yes"])
+        named = [typed(folder) for folder in folders]
+        is_told_all = studies is None and not any("/" in name for name in named)
+        command = " ".join(["recsweep gc", *([] if is_told_all else named), "--yes"])
         say(f"{bytes_text(n_bytes)} in all; nothing is deleted yet: {command}")
     if refused and studies:
         raise StateError("\n".join(refused))

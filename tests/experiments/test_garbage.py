@@ -79,7 +79,9 @@ def test_a_verdicts_weights_stay_until_the_test_split_is_scored(study: StudyReco
     assert "trials/0000-v1/best" in places(replace(judged, test=object()))  # type: ignore[arg-type]  # only whether it is there counts
 
 
-def test_nothing_is_deleted_unless_it_is_said(study: StudyRecord) -> None:
+def test_nothing_is_deleted_unless_it_is_said(
+    study: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stranger = study.folder / "trials" / "9999" / "last"
     stranger.mkdir(parents=True)
     half = study.folder / "trials" / study.ranked[0].name / "best" / ".weights.npz.123"
@@ -88,6 +90,9 @@ def test_nothing_is_deleted_unless_it_is_said(study: StudyRecord) -> None:
     dry = invoke(study, "mine")
     assert "mine: files that a killed process left half written (1), 1 bytes" in dry.stdout
     assert dry.stdout.endswith("nothing is deleted yet: recsweep gc mine --yes\n")
+    monkeypatch.setenv("RECSWEEP_STUDIES", "elsewhere")
+    way = f"recsweep gc {study.folder} --yes\n"
+    assert invoke(study).stdout.endswith(way) and invoke(study, "mine").stdout.endswith(way)
     assert all(garbage.path.exists() for garbage in found)
     assert "freed" in invoke(study, "--yes").stdout
     assert not any(garbage.path.exists() for garbage in found)
