@@ -212,6 +212,9 @@ def closing_lines(study: StudyRecord) -> list[str]:
     """What the study has shown, and what to type next."""
     counts = wording.counts_text(study.search_trials, is_live=False)
     lines = [f"{study.name}: {counts or 'no trial was run'}"]
+    n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
+    if n_left > 0 and study.is_finished:
+        lines.append(f"         {study.n_trials_asked_for} were asked for: the sampler has no more")
     ranked = study.ranked
     if ranked:
         best = ranked[0]
@@ -233,8 +236,7 @@ def closing_lines(study: StudyRecord) -> list[str]:
     if arms := wording.arms_of(study):
         said = wording.arms_text(study.search_trials, arms, is_judged=study.leader is not None)
         lines.append(f"{study.compared_dimension}: {said}")
-    n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
-    if n_left > 0:
+    if n_left > 0 and not study.is_finished:
         left, more = f"{wording.plural(n_left, 'trial')} left", ""
         if is_out_of_time(study):
             left, more = f"{left}, and no time", " --timeout 1h"
