@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -28,6 +27,7 @@ from experiments.errors import ClusterError, DiskError
 from experiments.orders import WorkerSettings
 from experiments.ray_environment import environment
 from experiments.resources import Resources
+from experiments.scratch import scratch_folder
 from experiments.typed import typed
 from experiments.worker import Worker
 from recommender.datasets.base import EncodedDataset
@@ -232,7 +232,7 @@ def run_on_ray(
     asking = _Asking(conductor, crew, failure)
     scheduler = _Stopping(conductor, crew, asking, failure)
     conductor.liveness.kill = scheduler.kill_worker
-    with tempfile.TemporaryDirectory(prefix="recsweep-tune-") as scratch:
+    with scratch_folder() as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -243,7 +243,7 @@ def run_on_ray(
             ),
             run_config=tune.RunConfig(
                 name="study",
-                storage_path=scratch,
+                storage_path=str(scratch),
                 verbose=0,
                 # Retries are the conductor's to count: it knows a recycled worker from a lost one.
                 # This is only the end of a trial that it has given up and no worker can void.

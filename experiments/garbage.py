@@ -7,12 +7,13 @@ a trial can go on. A trial that the ledger does not know, or that has not ended,
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.errors import StateError
+from experiments.errors import DiskError, StateError
 from experiments.keeping import trials_kept
 from experiments.lock import StudyLock
 from experiments.records import Purpose, StudyRecord, TrialState, read_study
@@ -48,7 +49,8 @@ def collect(folder: Path) -> list[Garbage]:
         StateError: somebody runs the study.
     """
     with StudyLock(folder):
-        bring_up_to_date(folder)
+        with contextlib.suppress(DiskError):  # what the ledger lacks is no garbage yet
+            bring_up_to_date(folder)
         study = read_study(folder)
         found = [Garbage(path, _size(path), why) for path, why in _candidates(study)]
         for garbage in found:

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import sqlite3
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,10 +28,11 @@ from experiments.ledger_tables import (
     LAST_WORD,
     SCHEMA,
     SCHEMA_VERSION,
+    beyond,
     row_of,
 )
 from experiments.outcomes import Ask, End, Epoch, Facts, PrunerState, Start, trial_record
-from experiments.trial_records import Purpose, TrialRecord
+from experiments.trial_records import FIRST_NUMBER_BESIDE, Purpose, TrialRecord
 from experiments.typed import typed
 
 COMMIT_EVERY_S = 0.25
@@ -155,6 +157,18 @@ class Ledger:
             self._connection.execute("DELETE FROM journals")
             self._offsets = {}
 
+    def beyond(self, journal_folder: Path) -> list[Event]:
+        """The facts that it holds and the journals tell nothing of, as events."""
+        with tempfile.TemporaryDirectory(prefix="recsweep-ledger-") as scratch:
+            told = Path(scratch) / self.path.name
+            with Ledger(told) as ledger:
+                ledger.catch_up(journal_folder)
+            self.commit()
+            with self._translated():
+                events = list(beyond(self._connection, told))
+                self._connection.execute("DETACH other")
+        return events
+
     def commit(self) -> None:
         """Make all that was brought in durable."""
         if self._connection.in_transaction:
@@ -216,12 +230,14 @@ class Ledger:
         return bool(last == ("finished",))
 
     def elapsed_s(self) -> float:
-        """Wall seconds of all drivers' runs; of one that was killed, until its last sign."""
+        """Wall seconds that all drivers searched; of one that was killed, until its last sign."""
         with self._translated():
             starts = [at for (at,) in self._connection.execute("SELECT at FROM sessions")]
             total = 0.0
             for start, following in itertools.pairwise([*sorted(starts), float("inf")]):
-                (last,) = self._connection.execute(LAST_SIGN, (start, following)).fetchone()
+                (last,) = self._connection.execute(
+                    LAST_SIGN, (start, following, FIRST_NUMBER_BESIDE)
+                ).fetchone()
                 total += max(0.0, (last or start) - start)
         return total
 

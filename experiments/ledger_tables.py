@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import sqlite3
+from collections.abc import Iterator
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from experiments.journal import Event
@@ -60,11 +64,13 @@ SELECT state FROM (
 
 LAST_SIGN = """
 SELECT max(at) FROM (
-    SELECT at FROM asks UNION ALL SELECT at FROM starts UNION ALL SELECT at FROM epochs
-    UNION ALL SELECT at FROM ends UNION ALL SELECT at FROM session_ends
-) WHERE at >= ? AND at < ?
+    SELECT at, number FROM asks UNION ALL SELECT at, number FROM starts
+    UNION ALL SELECT at, number FROM epochs UNION ALL SELECT at, number FROM ends
+    UNION ALL SELECT at, -1 FROM session_ends
+) WHERE at >= ? AND at < ? AND number < ?
 """
-"""When a driver that began at the first moment, before another at the second, was last heard of."""
+"""When a driver that began at the first moment, before another at the second, was last heard of,
+where only trials below a number count."""
 
 _TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "ask": ("asks", Ask._fields),
@@ -115,3 +121,39 @@ def row_of(event: Event) -> tuple[str, tuple[Any, ...]]:
     elif kind in ("end", "attempt_end"):
         event = event | {"ends_trial": kind == "end"}
     return statement, row(event)
+
+
+def beyond(connection: sqlite3.Connection, other: Path) -> Iterator[Event]:
+    """The facts of a ledger that another has not, as the events that told them.
+
+    Of a session the sweep and the versions are in no ledger.
+    """
+    connection.execute("ATTACH ? AS other", (str(other),))
+    for kind, (table, columns) in _TABLES.items():
+        about = connection.execute(f"PRAGMA table_info({table})").fetchall()
+        keys = ", ".join(f'"{name}"' for _, name, *_, place in about if place)
+        names = ", ".join(f'"{name}"' for name in columns)
+        which = f" AND ends_trial = {kind == 'end':d}" if table == "ends" else ""
+        query = (
+            f"SELECT {names} FROM main.{table} "  # noqa: S608  # names of our own
+            f"WHERE ({keys}) NOT IN (SELECT {keys} FROM other.{table}){which}"
+        )
+        for row in connection.execute(query):
+            yield _event_of(kind, dict(zip(columns, row, strict=True)))
+
+
+def _event_of(kind: str, fields: Event) -> Event:
+    """What `row_of` made a row of."""
+    fields.pop("ends_trial", None)
+    for name in _JSON & fields.keys():
+        fields[name] = json.loads(fields[name])
+    for name in _BOOLEAN & fields.keys():
+        fields[name] = bool(fields[name])
+    if kind == "epoch":
+        for name in ("val_rmse", "train_rmse"):
+            fields[name] = math.nan if fields[name] is None else fields[name]
+    return {"kind": kind} | fields
+
+
+_JSON = frozenset({"values", "attrs", "metrics", "metric_errors"})
+_BOOLEAN = frozenset({"is_default", "is_enqueued"})

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from experiments.errors import StateError
 from experiments.files import atomic_write
-from experiments.journal import journal_files, sound_lines
+from experiments.journal import Journal, journal_files, sound_lines
 from experiments.ledger import DamagedLedgerError, Ledger
 from experiments.lock import StudyLock
 from experiments.records import JOURNAL_NAME, LEDGER_NAME, Purpose
+
+WRITTEN_BACK = Path(JOURNAL_NAME) / "repaired.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Repair:
     """Damaged files, kept under another name."""
     n_lines_lost: int = 0
     """Damaged lines of journals."""
+    n_written_back: int = 0
+    """Facts that only the ledger held."""
     lost: tuple[int, ...] = ()
     """Numbers of trials of which nothing is known any more."""
     was_missing: bool = False
@@ -31,11 +35,13 @@ class Repair:
     def lines(self) -> list[str]:
         """What a user is told."""
         n_all = self.n_trials + len(self.lost)
-        if not self.set_aside and not self.was_missing:
+        if not (self.set_aside or self.was_missing or self.n_written_back):
             return [f"nothing to repair: {n_all} trials, {self.n_finished} of them finished"]
         text = [f"{path.name} is what was there before" for path in self.set_aside]
         if self.n_lines_lost:
             text.append(f"{self.n_lines_lost} damaged lines of the journals could not be read")
+        if self.n_written_back:
+            text.append(f"{WRITTEN_BACK} tells again what only the ledger still held")
         text.append(
             f"{self.n_trials} of {n_all} trials recovered, {self.n_finished} of them finished"
         )
@@ -48,7 +54,8 @@ class Repair:
 def repair_study(folder: Path) -> Repair:
     """Rebuild a damaged or missing ledger, and leave damaged lines of journals out.
 
-    A sound study is left as it is. What is damaged is renamed, never deleted.
+    What only a sound ledger holds is told again by a journal of its own. A sound study is left as
+    it is. What is damaged is renamed, never deleted.
 
     Raises:
         StateError: a driver runs the study, or there is no journal to rebuild it from.
@@ -61,7 +68,7 @@ def repair_study(folder: Path) -> Repair:
                 f"{journals}: there are no journals, and nothing else to rebuild {LEDGER_NAME} from"
             )
         set_aside: list[Path] = []
-        n_lost = 0
+        n_lost = n_written_back = 0
         for path in journal_files(journals):
             lines, n_damaged = sound_lines(path)
             if n_damaged:
@@ -74,6 +81,7 @@ def repair_study(folder: Path) -> Repair:
                 if n_lost:
                     ledger.forget_offsets()
                 ledger.catch_up(journals)
+                n_written_back = _write_back(ledger, journals)
         except DamagedLedgerError:
             # Beside the file lie what SQLite had not merged into it yet; they belong together.
             parts = [ledger_path.with_name(LEDGER_NAME + end) for end in ("", "-wal", "-shm")]
@@ -88,9 +96,20 @@ def repair_study(folder: Path) -> Repair:
         n_finished=sum(trial.state.is_finished for trial in trials),
         set_aside=tuple(set_aside),
         n_lines_lost=n_lost,
+        n_written_back=n_written_back,
         lost=tuple(sorted(set(range(max(numbers, default=-1) + 1)) - numbers)),
         was_missing=was_missing,
     )
+
+
+def _write_back(ledger: Ledger, journals: Path) -> int:
+    events = ledger.beyond(journals)
+    if events:
+        with Journal(journals / WRITTEN_BACK.name) as journal:
+            for event in events:
+                journal.append(**event)
+        ledger.catch_up(journals)
+    return len(events)
 
 
 def _set_aside(path: Path) -> Path:

@@ -59,13 +59,16 @@ def current_versions() -> dict[str, str | None]:
 
 
 def record_changed_versions(folder: Path) -> list[str]:
-    """What is installed in another version than in the last session, as `name then -> now`.
+    """What is installed in another version than when the study last trained, as `name then -> now`.
 
     The changes are added to provenance.json under `changes`.
     """
-    before: Mapping[str, str | None] = next(
-        (s["versions"] for s in reversed(_sessions(folder)) if "versions" in s), {}
-    )
+    provenance = read_json(folder / PROVENANCE_NAME)
+    last = next((s for s in reversed(_sessions(folder)) if "versions" in s), None)
+    before: dict[str, str | None] = dict(last["versions"]) if last else {}
+    for change in provenance.get("changes", []):  # a verdict is no session
+        if last is not None and change["at"] > last["at"]:
+            before |= {name: new for name, (_, new) in change["versions"].items()}
     now = current_versions()
     changed = {
         name: [before[name], now[name]]
@@ -73,7 +76,6 @@ def record_changed_versions(folder: Path) -> list[str]:
         if name in before and before[name] != now[name]
     }
     if changed:
-        provenance = read_json(folder / PROVENANCE_NAME)
         changes = [*provenance.get("changes", []), {"at": time.time(), "versions": changed}]
         write_json(folder / PROVENANCE_NAME, provenance | {"changes": changes})
     return [f"{name} {then or 'none'} -> {new or 'none'}" for name, (then, new) in changed.items()]
@@ -101,6 +103,11 @@ def is_out_of_time(study: StudyRecord) -> bool:
         return False
     with Ledger.reading(ledger_file) as ledger:
         return ledger.elapsed_s() >= parse_duration(limit)
+
+
+def ended_by_time(study: StudyRecord) -> bool:
+    """Whether the search's time is over and every trial that it asked for has ended."""
+    return all(t.state.is_finished for t in study.search_trials) and is_out_of_time(study)
 
 
 def _sessions(folder: Path) -> list[Event]:

@@ -53,7 +53,7 @@ from experiments.resume import bring_up_to_date, next_attempt
 from experiments.running import run_trials
 from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
-from experiments.sessions import begin_session, end_session, record_changed_versions
+from experiments.sessions import ended_by_time, record_changed_versions
 from experiments.size_control import size_control, trained_as, with_sized_control
 from experiments.study import load_same_data
 from experiments.supervision import StopCause, StopSwitch
@@ -91,7 +91,7 @@ def frozen_or_chosen(
     """The study's frozen list, or the one that it would freeze now; writes nothing.
 
     Raises:
-        StateError: the study is not finished.
+        StateError: the search is not over.
         RequestError: nothing can be judged, or the list is frozen for other numbers.
     """
     if judging_users(study) == 1:
@@ -112,7 +112,7 @@ def frozen_or_chosen(
                     f"was known; leave {option} out to go on with it"
                 )
         return frozen
-    if not study.is_finished:
+    if not study.is_finished and (study.state == "running" or not ended_by_time(study)):
         how = (
             f"wait for its end: recsweep show {typed(study.folder)} --watch"
             if study.state == "running"
@@ -303,11 +303,8 @@ def _train(
     resources: Resources,
     machine: Machine,
 ) -> None:
-    is_said_to_be_finished = ledger.is_said_to_be_finished
     for change in record_changed_versions(folder):
         watcher.message(f"changed since the last run: {change}")
-    begin_session(folder, journal)
-    ledger.catch_up(journal.path.parent)
     study = read_study(folder)
     conductor = Conductor(
         folder,
@@ -329,12 +326,11 @@ def _train(
             for trial in left
         ],
     )
+    # The words of sessions are about the search: its end and its time.
     try:
         cluster = ray_cluster(resources, machine)
         run_trials(
             conductor, loaded, cluster, resources, machine, switch, watcher, command="verdict"
         )
     finally:
-        # The word is about the search, which may have been extended since the list was frozen.
-        end_session(journal, is_finished=is_said_to_be_finished or study.is_finished)
         ledger.catch_up(journal.path.parent)

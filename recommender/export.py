@@ -8,6 +8,8 @@ Ids are looked up inside, and so are the side features of the items.
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +41,7 @@ def export_model(
     Raises:
         CheckpointError: the folder holds no weights of this model on this data.
         FileExistsError: there is something at `target`.
+        OSError: the disk is full.
     """
     if target.exists():
         raise FileExistsError(f"{target} exists already; remove it, or export to another folder")
@@ -59,8 +62,14 @@ def export_model(
     unfinished = target.with_name(f".{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     function = tf.function(rate, input_signature=signature, autograph=False)
-    tf.saved_model.save(served, str(unfinished), signatures=function)
-    unfinished.rename(target)
+    try:
+        tf.saved_model.save(served, str(unfinished), signatures=function)
+    except tf.errors.ResourceExhaustedError as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
+    else:
+        unfinished.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 class _Served(tf.Module):

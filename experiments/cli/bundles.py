@@ -63,6 +63,7 @@ def verify(
     """
     with tempfile.TemporaryDirectory(prefix="recsweep-verify-") as scratch:
         folder = to or Path(scratch)
+        from experiments.cli.terminal import say
         from experiments.unpacking import unpack
 
         unpack(file, folder)
@@ -71,17 +72,17 @@ def verify(
         for check in checks:
             n_wrong += len(check.problems)
             if not check.problems:
-                typer.echo(f"{'holds':<8} {check.subject:<12} {check.holds}")
+                say(f"{'holds':<8} {check.subject:<12} {check.holds}")
             for problem in check.problems[:N_SHOWN]:
-                typer.echo(f"{'WRONG':<8} {check.subject:<12} {problem}")
+                say(f"{'WRONG':<8} {check.subject:<12} {problem}")
             if len(check.problems) > N_SHOWN:
                 more = len(check.problems) - N_SHOWN
-                typer.echo(f"{'WRONG':<8} {check.subject:<12} and {more} more")
+                say(f"{'WRONG':<8} {check.subject:<12} and {more} more")
     if to is not None:
-        typer.echo(f"unpacked {to}")
+        say(f"unpacked {to}")
     if n_wrong:
         raise StateError(f"{file} does not hold: {plural(n_wrong, 'thing')} wrong")
-    typer.echo(
+    say(
         f"{file}: every number of the report that follows from the ledger was computed anew. What "
         "needs the ratings or the weights stands as it was: baselines, segments, scores on the "
         "test split, cross kernels, and the differences of a verdict"

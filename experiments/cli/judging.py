@@ -44,6 +44,7 @@ def verdict(
 ) -> None:
     """Train the finalists again under fresh seeds and say what is decided."""
     from experiments.cli.judged import Progress, cost_lines
+    from experiments.cli.terminal import say
     from experiments.records import read_study
     from experiments.supervision import orderly_signals
     from experiments.verdict import expected_s, frozen_or_chosen, gather_evidence
@@ -54,9 +55,9 @@ def verdict(
     frozen = frozen_or_chosen(record, top, seeds)
     n_left, seconds = expected_s(record, frozen, resources.workers or 1)
     for line in cost_lines(record, frozen, n_left, seconds):
-        typer.echo(line)
+        say(line)
     if n_left and resources.pack_up_to is not None:
-        typer.echo(f"machine  {probe_line(resources)}")
+        say(f"machine  {probe_line(resources)}")
     if plan:
         return
     with orderly_signals() as ending:
@@ -64,7 +65,7 @@ def verdict(
             folder, top=top, n_seeds=seeds, watcher=Progress(n_left), resources=resources
         )
         if ended.evidence is None:
-            typer.echo(f"go on    recsweep verdict {typed(record.folder)}")
+            say(f"go on    recsweep verdict {typed(record.folder)}")
             raise typer.Exit(ended.stopped_by.exit_code if ended.stopped_by else 0)
         _judge(folder, ended, ended.evidence)
         if (asked_by := ended.stopped_by or ending.asked_by) is not None:
@@ -74,6 +75,7 @@ def verdict(
 def _judge(folder: Path, ended: Verdict, evidence: Evidence) -> None:
     """Write the verdict and its report, and say what is decided."""
     from experiments.cli.judged import verdict_lines, write_judged
+    from experiments.cli.terminal import say
     from experiments.records import read_study
     from reports.render import write_report
 
@@ -81,9 +83,9 @@ def _judge(folder: Path, ended: Verdict, evidence: Evidence) -> None:
     judged = read_study(folder)
     paths = write_report(judged)
     for line in verdict_lines(judged):
-        typer.echo(line)
-    typer.echo(f"report   {paths.html}")
-    typer.echo(f"seeds    {paths.html.parent / 'verdict.csv'}")
+        say(line)
+    say(f"report   {paths.html}")
+    say(f"seeds    {paths.html.parent / 'verdict.csv'}")
 
 
 def unseal(
@@ -98,6 +100,7 @@ def unseal(
 ) -> None:
     """Score the finalists of the verdict on the test split, on record."""
     from experiments.cli.judged import Progress, opening_lines, test_lines
+    from experiments.cli.terminal import say
     from experiments.records import read_study
     from experiments.unseal import refuse_unjudged, score_on_test, write_test
     from reports.judging import judge
@@ -107,7 +110,7 @@ def unseal(
     record = read_study(folder)
     refuse_unjudged(record)
     for line in opening_lines(record):
-        typer.echo(line)
+        say(line)
     is_open = record.test is not None and (record.test.refit is not None or not refit)
     if not is_open:
         if not yes:
@@ -128,5 +131,5 @@ def unseal(
     scored = read_study(folder)
     paths = write_report(scored)
     for line in test_lines(scored):
-        typer.echo(line)
-    typer.echo(f"report   {paths.html}")
+        say(line)
+    say(f"report   {paths.html}")

@@ -224,6 +224,7 @@ def best(
     """
     from experiments.best import trial_to_toml
     from experiments.choosing import chosen_trial
+    from experiments.files import disk_errors
     from experiments.frozen import frozen_sweep
     from experiments.records import read_study
 
@@ -238,7 +239,8 @@ def best(
         typer.echo(text, nl=False)
     else:
         try:
-            output.write_text(text, encoding="utf-8")
+            with disk_errors(output):
+                output.write_text(text, encoding="utf-8")
         except OSError as error:
             raise RequestError(f"{output}: cannot be written: {error.strerror}") from error
         typer.echo(f"wrote {output}; train it with: recsweep train {shlex.quote(str(output))}")

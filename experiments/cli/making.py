@@ -100,7 +100,7 @@ def run(
                 typer.echo(line)
     if plan:
         return
-    from experiments.cli.terminal import Terminal
+    from experiments.cli.terminal import Terminal, say
     from experiments.supervision import orderly_signals
 
     problems = []
@@ -132,7 +132,7 @@ def run(
                 problems.append(f"{outcome.study.name}: {error.message}")
             except typer.Exit:
                 if left:
-                    typer.echo(ending.last_words)
+                    say(ending.last_words)
                 raise
     if problems:
         is_one = len(configs) == 1
@@ -297,15 +297,12 @@ def _deadline(stop_at: str | None) -> float | None:
 
 def _close(outcome: Outcome, strict: bool, ending: Ending) -> None:
     """Write the report, say where it is, and end with the code that fits."""
-    from experiments.cli.terminal import drop
+    from experiments.cli.terminal import say
     from reports.render import write_report
 
     study = outcome.study
     paths = write_report(study)
-    try:
-        typer.echo(f"report   {from_here(paths.html)}")
-    except BrokenPipeError:
-        drop(sys.stdout)
+    say(f"report   {from_here(paths.html)}")
     if (stopped_by := outcome.stopped_by or ending.asked_by) is not None:
         raise typer.Exit(stopped_by.exit_code)
     problem = outcome.problem(strict)

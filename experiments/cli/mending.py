@@ -10,6 +10,7 @@ from experiments.cli import completing
 from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
 from experiments.cli.wording import plural
 from experiments.errors import ClusterError, StateError
+from experiments.typed import typed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -20,12 +21,13 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor(root: Root = DEFAULT_ROOT) -> None:
     """What this machine can do, and what is wrong with it."""
+    from experiments.cli.terminal import say
     from experiments.doctor import examine
 
     findings = examine(root)
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
-        typer.echo(f"{finding.mark:<6} {finding.subject:<{width}}  {finding.text}")
+        say(f"{finding.mark:<6} {finding.subject:<{width}}  {finding.text}")
     n_wrong = sum(finding.mark == "wrong" for finding in findings)
     if n_wrong:
         raise ClusterError(f"{plural(n_wrong, 'thing')} to mend before a sweep can run")
@@ -33,11 +35,12 @@ def doctor(root: Root = DEFAULT_ROOT) -> None:
 
 def repair(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     """Rebuild a study's damaged or missing ledger from the workers' journals."""
+    from experiments.cli.terminal import say
     from experiments.repair import repair_study
 
     folder = study_folder(study, root)
     for line in repair_study(folder).lines:
-        typer.echo(line)
+        say(line)
 
 
 def gc(
@@ -54,6 +57,7 @@ def gc(
 
     The best trials, the finalists and all that a resume needs stay; running studies are left alone.
     """
+    from experiments.cli.terminal import say
     from experiments.garbage import bytes_text, collect, garbage_lines, garbage_of
     from experiments.records import read_study, study_folders
 
@@ -67,14 +71,16 @@ def gc(
             continue
         n_bytes += sum(garbage.n_bytes for garbage in found)
         for line in garbage_lines(folder.name, found):
-            typer.echo(line)
+            say(line)
     if not n_bytes:
-        typer.echo("nothing to free")
+        say("nothing to free")
     elif yes:
-        typer.echo(f"freed {bytes_text(n_bytes)}")
+        say(f"freed {bytes_text(n_bytes)}")
     else:
-        command = " ".join(["recsweep gc", *(studies or []), "--yes"])
-        typer.echo(f"{bytes_text(n_bytes)} in all; nothing is deleted yet: {command}")
+        named = [typed(folder) for folder in folders]
+        is_told_all = studies is None and not any("/" in name for name in named)
+        command = " ".join(["recsweep gc", *([] if is_told_all else named), "--yes"])
+        say(f"{bytes_text(n_bytes)} in all; nothing is deleted yet: {command}")
     if refused and studies:
         raise StateError("\n".join(refused))
     for line in refused:

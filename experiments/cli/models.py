@@ -56,25 +56,25 @@ def replay(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     The winner is the leader of the verdict; before a verdict, the best trial of the search.
     """
     from experiments.choosing import chosen_trial
+    from experiments.cli.terminal import say
     from experiments.records import read_study
     from experiments.replay import replay_trial
 
     name, number = split_trial(study)
     record = read_study(study_folder(name, root))
     trial = chosen_trial(record, number)
-    typer.echo(
-        f"trial    {record.name}:{trial.number}, {len(trial.epochs)} epochs, seed {trial.seed}"
-    )
+    say(f"trial    {record.name}:{trial.number}, {len(trial.epochs)} epochs, seed {trial.seed}")
     _tell(replay_trial(record, trial))
 
 
 def _tell(training: Iterator[str]) -> None:
     """Print its lines as they come; an error in the researcher's own code with its traceback."""
+    from experiments.cli.terminal import say
     from recommender.errors import OwnCodeError
 
     try:
         for line in training:
-            typer.echo(line)
+            say(line)
     except OwnCodeError as error:
         raise RequestError(error.log) from error
 
@@ -114,15 +114,16 @@ def export(
     if colon and kind.isalnum():
         known = ", ".join(f"{name}:" for name in _WHOLE_STUDY)
         raise RequestError(f"--to: unknown target {kind + ':'!r}; known: {known}, or a folder")
+    from experiments.cli.terminal import say
     from reports.model_card import model_card
 
     trial = chosen_trial(record, number)
     place = Path(to) if to else Path("models") / f"{record.name}-{trial.name}"
     for line in export_trial(record, trial, place):
-        typer.echo(line)
+        say(line)
     card = place / "MODEL_CARD.md"
     card.write_text(model_card(record, trial), encoding="utf-8")
-    typer.echo(f"model card: {card}")
+    say(f"model card: {card}")
 
 
 def _to_optuna(study: StudyRecord, url: str) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
@@ -38,6 +39,14 @@ class Stderr(Console):
 def drop(stream: TextIO) -> None:
     """What is written to it goes nowhere from now on: its reader has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def say(line: str) -> None:
+    """A result on stdout; when its reader has gone, the command goes on to its own end and code."""
+    try:
+        typer.echo(line)
+    except BrokenPipeError:
+        drop(sys.stdout)
 
 
 class Terminal:
@@ -203,6 +212,9 @@ def closing_lines(study: StudyRecord) -> list[str]:
     """What the study has shown, and what to type next."""
     counts = wording.counts_text(study.search_trials, is_live=False)
     lines = [f"{study.name}: {counts or 'no trial was run'}"]
+    n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
+    if n_left > 0 and study.is_finished:
+        lines.append(f"         {study.n_trials_asked_for} were asked for: the sampler has no more")
     ranked = study.ranked
     if ranked:
         best = ranked[0]
@@ -224,8 +236,7 @@ def closing_lines(study: StudyRecord) -> list[str]:
     if arms := wording.arms_of(study):
         said = wording.arms_text(study.search_trials, arms, is_judged=study.leader is not None)
         lines.append(f"{study.compared_dimension}: {said}")
-    n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
-    if n_left > 0:
+    if n_left > 0 and not study.is_finished:
         left, more = f"{wording.plural(n_left, 'trial')} left", ""
         if is_out_of_time(study):
             left, more = f"{left}, and no time", " --timeout 1h"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from experiments.cli.main import app
+from experiments.files import disk_error
 from experiments.garbage import collect, garbage_of
 from experiments.keeping import KEPT_BEST
 from experiments.lock import StudyLock
@@ -76,7 +79,9 @@ def test_a_verdicts_weights_stay_until_the_test_split_is_scored(study: StudyReco
     assert "trials/0000-v1/best" in places(replace(judged, test=object()))  # type: ignore[arg-type]  # only whether it is there counts
 
 
-def test_nothing_is_deleted_unless_it_is_said(study: StudyRecord) -> None:
+def test_nothing_is_deleted_unless_it_is_said(
+    study: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stranger = study.folder / "trials" / "9999" / "last"
     stranger.mkdir(parents=True)
     half = study.folder / "trials" / study.ranked[0].name / "best" / ".weights.npz.123"
@@ -85,6 +90,9 @@ def test_nothing_is_deleted_unless_it_is_said(study: StudyRecord) -> None:
     dry = invoke(study, "mine")
     assert "mine: files that a killed process left half written (1), 1 bytes" in dry.stdout
     assert dry.stdout.endswith("nothing is deleted yet: recsweep gc mine --yes\n")
+    monkeypatch.setenv("RECSWEEP_STUDIES", "elsewhere")
+    way = f"recsweep gc {study.folder} --yes\n"
+    assert invoke(study).stdout.endswith(way) and invoke(study, "mine").stdout.endswith(way)
     assert all(garbage.path.exists() for garbage in found)
     assert "freed" in invoke(study, "--yes").stdout
     assert not any(garbage.path.exists() for garbage in found)
@@ -100,3 +108,14 @@ def test_a_running_study_is_left_alone(study: StudyRecord) -> None:
         refused = invoke(study, "mine", "--yes")
         assert "is being run by" in str(refused.exception)
     assert collect(study.folder)
+
+
+def test_a_full_disk_does_not_keep_what_would_make_room(
+    study: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr("experiments.lock.os.pwrite", Mock(side_effect=full))
+    up_to_date = Mock(side_effect=disk_error(study.folder / "study.db", full))
+    monkeypatch.setattr("experiments.garbage.bring_up_to_date", up_to_date)
+    assert collect(study.folder)
+    assert garbage_of(study) == []

@@ -13,7 +13,7 @@ from experiments import ledger as ledger_module
 from experiments.errors import DiskError
 from experiments.journal import Event, Journal, JournalError
 from experiments.ledger import Ledger, LedgerError
-from experiments.records import TrialRecord, TrialState
+from experiments.records import FIRST_NUMBER_BESIDE, TrialRecord, TrialState
 from tests.experiments.facts import ask, end, epoch, start
 from tests.synthetic_study import make_study
 
@@ -307,7 +307,7 @@ def session(at: float) -> Event:
     return {"kind": "session", "at": at, "pid": 1, "host": "h"}
 
 
-def test_elapsed_time_is_summed_over_the_drivers_runs(ledger: Ledger) -> None:
+def test_elapsed_time_is_summed_over_the_drivers_searches(ledger: Ledger) -> None:
     assert ledger.elapsed_s() == 0.0
     events = [
         session(100.0),
@@ -315,6 +315,8 @@ def test_elapsed_time_is_summed_over_the_drivers_runs(ledger: Ledger) -> None:
         {"kind": "session_end", "at": 110.0, "state": "interrupted"},
         session(200.0),
         epoch(0, at=230.0),  # its driver was killed after this
+        ask(FIRST_NUMBER_BESIDE, at=300.0),  # of a verdict
+        epoch(FIRST_NUMBER_BESIDE, at=400.0),
         session(1000.0),
     ]
     for event in events:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,6 +81,29 @@ def test_a_damaged_line_costs_what_it_said_and_nothing_else(study: Path) -> None
     assert [t.state for t in after] == [t.state for t in before]
 
 
+@pytest.mark.parametrize("gone", ["damaged", "missing"])
+def test_what_only_the_ledger_holds_is_told_by_the_journals_again(study: Path, gone: str) -> None:
+    before = repr(read_study(study).trials)
+    for path in journal_files(study / "journal"):
+        if gone == "missing":
+            path.write_bytes(b"")
+        else:
+            head, *lines = path.read_bytes().splitlines(keepends=True)
+            path.write_bytes(b"".join([line.replace(b"1", b"x") for line in lines] + [head]))
+    repair = repair_study(study)
+    assert "tells again what only the ledger still held" in "\n".join(repair.lines)
+    assert repr(read_study(study).trials) == before
+    (study / "study.db").unlink()
+    assert repair_study(study).n_written_back == 0
+    assert repr(read_study(study).trials) == before
+
+
+def test_a_ledger_that_differs_does_not_change_the_journals(study: Path) -> None:
+    with contextlib.closing(sqlite3.connect(study / "study.db")) as ledger, ledger:
+        ledger.execute("UPDATE epochs SET val_rmse = 0.9 WHERE number = 0 AND epoch = 3")
+    assert repair_study(study).n_written_back == 0
+
+
 def test_a_trial_whose_ask_is_lost_is_counted_and_the_study_is_not_resumed(study: Path) -> None:
     path = study / "journal" / "driver.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
@@ -107,8 +132,6 @@ def test_without_journals_a_damaged_ledger_is_left_where_it_is(study: Path) -> N
 
 
 def test_another_versions_ledger_is_not_set_aside(study: Path) -> None:
-    import sqlite3
-
     with sqlite3.connect(study / "study.db") as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(LedgerError, match="another version"):

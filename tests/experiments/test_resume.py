@@ -17,6 +17,7 @@ from experiments.resources import Resources
 from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
 from experiments.study import load_data, resume_study, run_study
 from experiments.supervision import StopCause, StopSwitch
+from experiments.verdict import frozen_or_chosen
 from experiments.watcher import Silent
 from recommender.checkpoints import write_checkpoint
 from tests.experiments.facts import ask, end, epoch, start
@@ -126,6 +127,7 @@ def test_a_sweep_whose_time_is_over_says_how_to_give_it_more(
         in (closing_lines(outcome.study)[-1])
     )
     assert len(workers.trained) == 1
+    assert frozen_or_chosen(outcome.study).finalists[0].name == workers.trained[0]
     workers.dies_after = None
     assert resume_study(folder, watcher=told, more_s=60.0).study.is_finished
 

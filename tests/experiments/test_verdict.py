@@ -17,7 +17,9 @@ from experiments.board_check import check_board
 from experiments.board_records import BoardCheck
 from experiments.errors import RequestError, StateError
 from experiments.finalists import chosen_trials, verdict_cost
+from experiments.journal import Journal
 from experiments.records import (
+    DRIVER_JOURNAL,
     FIRST_NUMBER_BESIDE,
     Purpose,
     StudyRecord,
@@ -209,6 +211,19 @@ def test_a_driver_that_dies_goes_on_to_the_same_verdict(
     workers.dies_after = None
     assert decide(study) == expected
     assert len(workers.trained) == len(set(workers.trained))
+
+
+def test_a_killed_verdict_leaves_a_search_without_proposals_finished(
+    study: Path, workers: InProcess
+) -> None:
+    with Journal(study / DRIVER_JOURNAL) as journal:
+        journal.append("extend", trials=9)
+        journal.append("session_end", state="finished")
+    workers.trained.clear()
+    workers.dies_after = 2
+    with pytest.raises(Died):
+        gather_evidence(study, top=1, n_seeds=2, watcher=Silent())
+    assert read_study(study).state == "finished"
 
 
 def test_a_verdict_does_not_finish_a_search_that_was_extended_before_it_went_on(

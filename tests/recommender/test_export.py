@@ -100,3 +100,16 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     with pytest.raises(FileExistsError, match="remove it"):
         export_model(tmp_path / "best", SMALL, synthetic_encoded(), tmp_path / "model")
+
+
+def test_a_full_disk_is_told_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(_served: object, folder: str, **_: object) -> None:
+        Path(folder).mkdir()
+        raise tf.errors.ResourceExhaustedError(None, None, f"{folder}; No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    with pytest.raises(OSError, match="No space left on device"):
+        _exported(synthetic_encoded(), SMALL, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from typer.testing import CliRunner
 
-from experiments.cli.main import app
+from experiments.cli.main import app, main
 from experiments.records import read_study
 from tests.in_process import InProcess
 
@@ -24,6 +26,22 @@ def test_a_plan_says_who_would_be_judged_and_freezes_nothing(study: Path) -> Non
     assert any("best baseline" in line for line in lines)
     assert lines[-1].startswith("cost     ") and "× 3 fresh seeds" in lines[-1]
     assert read_study(study).verdict is None
+
+
+def test_a_verdict_is_given_when_the_reader_of_its_cost_has_gone(
+    study: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as unread:
+        monkeypatch.setattr("sys.stdout", unread)
+        command = ["recsweep", "verdict", str(study), "--top", "1", "--seeds", "2"]
+        monkeypatch.setattr("sys.argv", command)
+        with pytest.raises(SystemExit) as ending:
+            main()
+    assert not ending.value.code
+    verdict = read_study(study).verdict
+    assert verdict is not None and verdict.results is not None
 
 
 def test_the_cost_comes_first_and_the_verdict_last(study: Path, workers: InProcess) -> None:

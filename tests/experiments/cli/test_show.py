@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from experiments.choosing import chosen_trial
 from experiments.cli.main import app
 from experiments.cli.show import ls_json, ls_text, show_json, show_text, trial_json, trial_text
+from experiments.errors import DiskError, RequestError
 from experiments.records import (
     Finalist,
     Opening,
@@ -240,13 +241,17 @@ def test_a_split_that_was_opened_is_no_longer_called_sealed(study: StudyRecord) 
     assert "(opened 2 times)" in text and "sealed" not in text
 
 
-@pytest.mark.parametrize("output", ["nothere/best.toml", "."])
+@pytest.mark.parametrize(
+    ("output", "error"),
+    [("nothere/best.toml", RequestError), (".", RequestError), ("/dev/full", DiskError)],
+)
 def test_a_place_that_cannot_be_written_to_is_named(
-    study: StudyRecord, output: str, monkeypatch: pytest.MonkeyPatch
+    study: StudyRecord, output: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("experiments.frozen.frozen_sweep", lambda folder: None)
     monkeypatch.setattr("experiments.best.trial_to_toml", lambda *arguments: "[model]")
     done = CliRunner().invoke(
         app, ["best", "made-up", "-o", output, "--studies", str(study.folder.parent)]
     )
+    assert isinstance(done.exception, error)
     assert f"{output}: cannot be written" in str(done.exception)

@@ -191,6 +191,9 @@ def test_an_interrupted_study_says_how_to_go_on(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "cut", n_trials=10, is_finished=False))
     assert "recsweep resume cut" in closing_lines(study)[-1]
     assert "4 trials left" in closing_lines(study)[-1]
+    dry = closing_lines(replace(study, state="finished"))
+    assert f"{study.n_trials_asked_for} were asked for: the sampler has no more" in dry[1]
+    assert not any("resume" in line for line in dry)
 
 
 def test_a_study_that_no_model_won_says_so(study: StudyRecord) -> None:
