@@ -476,6 +476,15 @@ def test_what_is_no_table_is_told_with_the_other_mistakes() -> None:
     assert "such as" in str(caught.value) and "movielens-small" not in str(caught.value)
 
 
+def test_none_in_python_is_no_silent_default() -> None:
+    given: dict[str, Any] = dict.fromkeys(("pruner", "sampler", "max_epochs", "seed"))
+    with pytest.raises(SweepFileError) as told:
+        Sweep("n", space=space(dropout=Float(0, 0.5)), trials=2, model={"biases": None}, **given)
+    keys = {problem.key for problem in told.value.problems}
+    assert keys == {*(f"search.{k}" for k in given if k != "seed"), "seed", "model.biases"}
+    assert '"none" to stop no trial early' in str(told.value)
+
+
 def test_python_hears_of_every_mistake_too() -> None:
     with pytest.raises(SweepFileError) as caught:
         Sweep("-", dataset="ml-10k", space="rankng", sampler="tpee", timeout="soon")
