@@ -47,6 +47,7 @@ _HOMES = {
     "RankingConfig": "recommender.config",
     "TrainingConfig": "recommender.config",
     "DatasetConfig": "recommender.datasets.base",
+    "ItemsConfig": "recommender.datasets.base",
     "SplitConfig": "recommender.datasets.base",
     "load_dataset": "recommender.datasets.loading",
     "train_ranking": "recommender.training",

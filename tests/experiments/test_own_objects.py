@@ -18,6 +18,7 @@ from experiments.files import write_json
 from experiments.kept_code import code_record, keep_code
 from experiments.own_objects import reference_of, refuse_changed_objects
 from experiments.sweep import SweepConfig
+from search_spaces import SpaceError
 from tests.own_models import write_models
 
 CELLS = [
@@ -153,6 +154,12 @@ def test_what_cannot_be_found_again_is_refused(notebook: ModuleType) -> None:
     exec("def gated(inputs): return 2 * inputs", notebook.__dict__)
     with pytest.raises(RequestError, match="no cell that was run defines it"):
         reference_of(before)
+
+
+@pytest.mark.parametrize("choices", [3, None, "plain", {"plain", "dcn"}])
+def test_choices_are_a_list_in_an_order(choices: Any) -> None:
+    with pytest.raises(SpaceError, match="choices must be a list of values, got "):
+        rs.Choice(choices)
 
 
 def test_a_module_is_no_metric() -> None:
