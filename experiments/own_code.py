@@ -58,7 +58,7 @@ class OwnCode:
     def _takes(self, choice: str, name: str) -> bool:
         own = self.architectures.get(choice)
         if own is None:
-            return _is_ours(name)
+            return _is_ours(name) and not (choice == "plain" and name in CROSS_VALUES)
         if own.is_whole:
             return name in (own.uses or ())
         is_of_layers = name in _OF_OUR_LAYERS or _LAYER_SIZE.fullmatch(name) is not None
@@ -81,16 +81,12 @@ class OwnCode:
             among: the architectures that it is for; None: all of the sweep's.
         """
         if name == "architecture":
-            if value in self.mistaken or value in self.architectures:
-                return None
             known = [*ARCHITECTURES, *self.architectures]
+            if value in [*known, *self.mistaken]:
+                return None
             return (
-                None
-                if value in known
-                else (
-                    f"{unknown('architecture', value, known)}; a model of your own is written "
-                    '"gated.py:gated" or "mypackage.models:gated"'
-                )
+                f"{unknown('architecture', value, known)}; a model of your own is written "
+                '"gated.py:gated" or "mypackage.models:gated"'
             )
         takers = [t for t in self.takers(name) if among is None or t in among]
         if _is_ours(name) and not (takers and all(self._is_theirs(t, name) for t in takers)):
@@ -194,7 +190,8 @@ def _choices(table: Mapping[str, Any]) -> tuple[str, ...]:
     dimension = space.get("architecture")
     if isinstance(dimension, dict):
         choices = dimension.get("choices")
-        return tuple(choices) if isinstance(choices, list) else ()
+        named = choices if isinstance(choices, list) else []
+        return tuple(named) if all(isinstance(choice, str) for choice in named) else ()
     if "use" in space and "architecture" not in model:
         return ARCHITECTURES
     fixed = model.get("architecture", ARCHITECTURES[0])
@@ -205,7 +202,7 @@ def _refuse_idle(table: Mapping[str, Any], own: OwnCode, report: Report) -> None
     """A dimension that means nothing to any architecture of the sweep, or of its condition, and a
     fixed value where every architecture that it means something to varies it."""
     space, model = table.get("space"), table.get("model")
-    if not isinstance(space, dict) or own.mistaken or not own.choices or not own.architectures:
+    if not isinstance(space, dict) or own.mistaken or not own.choices:
         return
     known = {*HYPERPARAMETERS, *own.parameters}
     for name in space:
@@ -215,7 +212,8 @@ def _refuse_idle(table: Mapping[str, Any], own: OwnCode, report: Report) -> None
             taken = sorted(other for other in known if own.takers(other))
             report(
                 f"space.{name}",
-                f"means nothing to {', '.join(own.choices)}; known there: {', '.join(taken)}",
+                f"means nothing to {', '.join(own.choices)}; leave it out; known there: "
+                f"{', '.join(taken)}",
             )
             continue
         varying: set[str] = set()

@@ -87,9 +87,6 @@ def test_what_makes_our_layers_does_not_vary_for_a_function_in_their_place(file:
         [space.layer_size]
         choices = [8, 16]
         each = "n_layers"
-        [space.cross_layers]
-        low = 1
-        high = 2
         [space.embedding_size]
         choices = [4, 8]
         [model]"""
@@ -102,7 +99,7 @@ def test_what_makes_our_layers_does_not_vary_for_a_function_in_their_place(file:
         for arm in sweep.arms
     }
     assert names == {
-        "plain": ["n_layers", "layer_size", "cross_layers", "embedding_size"],
+        "plain": ["n_layers", "layer_size", "embedding_size"],
         "gated": ["n_heads", "noise", "embedding_size"],
     }
     # A study that was begun when they varied for it goes on so.

@@ -109,7 +109,7 @@ def test_what_means_nothing_to_any_model_is_refused(folder: Path) -> None:
         )
     (problem,) = caught.value.problems
     assert problem.key == "space.n_layers"
-    assert problem.message == "means nothing to MF; known there: l2, n_factors, rate"
+    assert problem.message == "means nothing to MF; leave it out; known there: l2, n_factors, rate"
 
 
 def test_an_optimizer_that_keras_lacks_is_refused_where_it_reaches_a_keras_model(
