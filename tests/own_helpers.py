@@ -15,6 +15,14 @@ def load():
     return ratings()
 
 
+def arrow_lists():
+    import pyarrow as pa
+
+    frame = ratings()
+    tags = pd.array(frame["tags"], dtype=pd.ArrowDtype(pa.list_(pa.string())))
+    return frame.assign(tags=tags)
+
+
 def from_path(path, *, best=5):
     frame = pd.read_csv(path)
     return frame.assign(rating=frame["rating"].clip(upper=best))
