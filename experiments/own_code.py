@@ -213,7 +213,7 @@ def _refuse_idle(table: Mapping[str, Any], own: OwnCode, report: Report) -> None
             report(
                 f"space.{name}",
                 f"means nothing to {', '.join(own.choices)}; leave it out; known there: "
-                f"{', '.join(taken)}",
+                f"{', '.join(taken) or 'nothing'}",
             )
             continue
         varying: set[str] = set()

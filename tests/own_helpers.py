@@ -137,6 +137,21 @@ def no_sampler(seed):
     return "tpe"
 
 
+def beside():
+    import pandas
+
+    return pandas.read_csv(__file__.replace("bad.py", "ratings.csv"))
+
+
+class Vocabulary:
+    def __init__(self, data, *, size=8):
+        open(__file__.replace("bad.py", "ratings.csv"))
+
+    def fit_epoch(self): ...
+
+    def predict(self, rows): ...
+
+
 def raises(seed):
     raise ValueError(f"not {seed}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -132,3 +133,44 @@ def test_data_that_differ_each_time_are_refused_before_anything_is_written(file:
     ):
         run_study(sweep, root=file.parent / "studies", watcher=Silent())
     assert not (file.parent / "studies").exists()
+
+
+@pytest.fixture
+def table(file: Path) -> Path:
+    path = file.parent / "ratings.csv"
+    path.write_text(
+        "user,item,rating,time\n" + "".join(f"{n % 9},{n},{n % 5},{n}\n" for n in range(99))
+    )
+    return path
+
+
+def test_data_that_lie_beside_the_code_are_refused_before_anything_is_written(
+    file: Path, table: Path
+) -> None:
+    own = [f'dataset={{ name = "{table.parent}/bad.py:beside" }}', 'split.method="random"']
+    sweep = load_sweep(file, own)
+    with pytest.raises(DataProblem, match=r"(?s)bad\.py: beside gives data in .*by its whole path"):
+        run_study(sweep, root=file.parent / "studies", watcher=Silent())
+    assert not (file.parent / "studies").exists()
+
+
+def test_a_model_whose_files_lie_beside_its_code_is_told_that_they_stay_there(
+    file: Path, table: Path, workers: InProcess
+) -> None:
+    file.write_text(f"""
+        [dataset]
+        path = "{table}"
+        columns = {{ user = "user", item = "item", rating = "rating" }}
+        [split]
+        method = "random"
+        [model]
+        architecture = "bad.py:Vocabulary"
+        [space.size]
+        choices = [8]
+        [search]
+        trials = 1
+    """)
+    (trial,) = run_study(
+        load_sweep(file), root=file.parent / "studies", watcher=Silent()
+    ).study.trials
+    assert re.match(r"bad\.py:\d+: FileNotFoundError: .*by its whole path$", trial.error or "")
