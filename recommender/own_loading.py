@@ -145,7 +145,13 @@ def _told(error: BaseException) -> str:
     lines = [line.strip() for line in _text_of(error).splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("Exception encountered when calling layer"):
         del lines[0]  # Keras's own words around what happened.
-    return ": ".join([type(error).__name__, *lines[:1]])
+    told = ": ".join([type(error).__name__, *lines[:1]])
+    if isinstance(error, ImportError):
+        told += (
+            "; modules that are not installed are found in its package (of folders with an "
+            "__init__.py) or, where it is in none, beside it"
+        )
+    return told
 
 
 def _text_of(error: BaseException) -> str:

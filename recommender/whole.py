@@ -226,6 +226,8 @@ class WholeRun(Run):
         folder.mkdir(parents=True)
         with blamed_on(self._own):
             self._model.save(folder)
+        if not folder.is_dir():
+            raise OwnCodeError(f"{self._own.where}.save must leave the folder that it is given")
 
     def _load_model(self, folder: Path, metadata: Mapping[str, Any]) -> None:
         name = metadata.get("model")
@@ -251,7 +253,7 @@ class WholeRun(Run):
         for key, source in (("model", model), ("best_model", best)):
             if source is not None:
                 name = f"model-{key}-{self.epoch:06}-{os.getpid()}-{time.monotonic_ns()}"
-                shutil.copytree(source, folder / name)
+                shutil.copytree(source, folder / name, ignore_dangling_symlinks=True)
                 _sync(folder / name)
                 metadata[key] = name
         write_checkpoint(folder, arrays, metadata)
