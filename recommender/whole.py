@@ -253,7 +253,7 @@ class WholeRun(Run):
         for key, source in (("model", model), ("best_model", best)):
             if source is not None:
                 name = f"model-{key}-{self.epoch:06}-{os.getpid()}-{time.monotonic_ns()}"
-                shutil.copytree(source, folder / name, ignore_dangling_symlinks=True)
+                shutil.copytree(source, folder / name)
                 _sync(folder / name)
                 metadata[key] = name
         write_checkpoint(folder, arrays, metadata)

@@ -138,6 +138,14 @@ def test_a_checkpoint_that_its_load_does_not_take_is_damaged(models: Path, tmp_p
         _run(config, n_epochs=0).restore(tmp_path)
 
 
+def test_links_among_its_files_are_followed(models: Path, tmp_path: Path) -> None:
+    config = _config(models, "wrong.py:Links")
+    _run(config, n_epochs=1).save(tmp_path)
+    run = _run(config, n_epochs=0)
+    run.restore(tmp_path)
+    assert run.epoch == 1
+
+
 def test_values_reach_the_constructor_and_what_recsweep_trains_it_by(models: Path) -> None:
     config = _config(
         models, KINDS["tutorial"], embedding_dimension=2, learning_rate=0.5, n_layers=9
@@ -164,6 +172,7 @@ def test_values_reach_the_constructor_and_what_recsweep_trains_it_by(models: Pat
         ("Exits", "wrong.py:56: SystemExit: 3"),
         ("Raises", "wrong.py:68: RuntimeError: no luck"),
         ("RaisesMute", "wrong.py:78: Mute"),
+        ("Removes", "Removes.save must leave the folder that it is given"),
         ("Objects", "must give an array of ratings (numbers), got ndarray of object"),
     ],
 )
