@@ -222,6 +222,20 @@ class Removes(Base):
     def load(self, folder): ...
 
 
+class Forgets(Base):
+    n = 0
+
+    def fit_epoch(self):
+        self.n += 1
+
+    def predict(self, rows):
+        return super().predict(rows) - (0.3, 0.0, 0.1)[self.n] * rows.user
+
+    def save(self, folder): ...
+
+    def load(self, folder): ...
+
+
 class Links(Base):
     def save(self, folder):
         (folder / "state").write_text("1")

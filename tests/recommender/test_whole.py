@@ -138,6 +138,24 @@ def test_a_checkpoint_that_its_load_does_not_take_is_damaged(models: Path, tmp_p
         _run(config, n_epochs=0).restore(tmp_path)
 
 
+def test_a_load_that_brings_back_another_model_is_not_believed(
+    models: Path, tmp_path: Path
+) -> None:
+    config = _config(models, "wrong.py:Forgets")
+    run = _run(config, n_epochs=2)
+    assert run.best_epoch == 1
+    run.save(tmp_path / "last")
+    run.save_best(tmp_path / "best", {})
+    told = r"wrong.py: Forgets predicts other ratings after load than before save"
+    with pytest.raises(CheckpointError, match=told):
+        _run(config, n_epochs=0).restore(tmp_path / "last")
+    with pytest.raises(CheckpointError, match=told):
+        _run(config, n_epochs=0).load_saved_best(tmp_path / "best")
+    run.load_best()
+    with pytest.raises(OwnCodeError, match=told):
+        run.predict(DATA.validation)
+
+
 def test_links_among_its_files_are_followed(models: Path, tmp_path: Path) -> None:
     config = _config(models, "wrong.py:Links")
     _run(config, n_epochs=1).save(tmp_path)
