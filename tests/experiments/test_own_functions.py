@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -69,6 +70,21 @@ def test_a_sweep_of_own_functions_is_frozen_resumed_and_guarded(
     said = r"(?s)more.py changed since own began \(the dataset\).*\+def ratings"
     with pytest.raises(StateError, match=said):
         resume_study(whole.folder, watcher=Silent(), n_trials=6)
+
+
+def test_what_a_process_imported_stays_what_it_is(
+    file: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(file.parent))
+    monkeypatch.delitem(sys.modules, "more", raising=False)
+    more = importlib.import_module("more")
+    path = [*sys.path]
+    study = rs.run(file, studies=file.parent / "studies", quiet=True)
+    study = rs.resume(study, quiet=True)
+    study.predictions(0)
+    assert sys.modules["more"] is more
+    assert sys.path == path
+    monkeypatch.delitem(sys.modules, "more")
 
 
 def test_functions_may_be_given_as_objects(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
