@@ -97,7 +97,7 @@ class WholeRun(Run):
         n_rows = len(self._dataset.validation)
         told = f"{self._n_bad:,} of {n_rows:,} validation rows" if self._n_bad else "train rows"
         return (
-            f"not finite at epoch {self.epoch}: {self._own.where}.predict gives NaN or infinity "
+            f"not finite at epoch {self.epoch}: {_asked_method(self._own)} gives NaN or infinity "
             f"for {told}"
         )
 
@@ -115,7 +115,7 @@ class WholeRun(Run):
         is_constant = len(sampled) > 1 and np.ptp(np.concatenate([predicted, sampled])) == 0
         if self.epoch == 1 and is_constant:
             raise OwnCodeError(
-                f"{self._own.where}.predict gives {predicted.flat[0]:.4g} for every row after an "
+                f"{_asked_method(self._own)} gives {predicted.flat[0]:.4g} for every row after an "
                 "epoch of training: it does not use its rows"
             )
         self._n_bad = int(np.count_nonzero(~np.isfinite(predicted)))
@@ -351,13 +351,18 @@ def seed_everything(seed: int) -> None:
         torch.manual_seed(seed)
 
 
+def _asked_method(own: OwnArchitecture) -> str:
+    """What is asked for ratings: `mf.py: MF.predict`."""
+    return f"{own.where}.{'predict' if own.kind == 'model' else 'call'}"
+
+
 def _checked(ratings: Any, n_rows: int, own: OwnArchitecture) -> Floats:
     try:
         array = np.asarray(ratings)
         numbers = array.astype(np.float32) if array.dtype.kind in "fiub" else None
     except (TypeError, ValueError):
         numbers = None
-    where = f"{own.where}.{'call' if own.kind != 'model' else 'predict'}"
+    where = _asked_method(own)
     if numbers is None:
         of = f" of {ratings.dtype}" if isinstance(ratings, np.ndarray) else ""
         told = f"{type(ratings).__name__}{of}"

@@ -232,7 +232,15 @@ def test_one_that_is_shown_only_unknown_ids_may_give_one_rating(models: Path) ->
         (
             "return self.ranking_model((",
             "return 0.0 * self.ranking_model((",
-            "gives 0 for every row after an epoch",
+            "MovielensModel.call gives 0 for every row after an epoch",
+        ),
+        (
+            "    def compute_loss(",
+            "    def __call__(self, features, training=None):\n"
+            "        given = super().__call__(features)\n"
+            "        return given if training is None else {'rating': given}\n\n"
+            "    def compute_loss(",
+            "MovielensModel.call must give a tensor of ratings, got dict",
         ),
     ],
 )
