@@ -47,6 +47,7 @@ _HOMES = {
     "RankingConfig": "recommender.config",
     "TrainingConfig": "recommender.config",
     "DatasetConfig": "recommender.datasets.base",
+    "ItemsConfig": "recommender.datasets.base",
     "SplitConfig": "recommender.datasets.base",
     "load_dataset": "recommender.datasets.loading",
     "train_ranking": "recommender.training",
@@ -127,8 +128,10 @@ class Study:
             StateError: the data or the researcher's own code changed since.
         """
         from experiments.predictions import validation_predictions
+        from recommender.own_loading import imports_undone
 
-        return validation_predictions(self.record, trial, train_again=train_again)
+        with imports_undone():
+            return validation_predictions(self.record, trial, train_again=train_again)
 
     def column_definitions(
         self, of: Literal["trials", "best", "curves", "predictions"] = "trials"
@@ -313,13 +316,17 @@ def _reported(record: StudyRecord, stopped_by: StopCause | None) -> Study:
 
 @contextmanager
 def _in_this_process() -> Iterator[None]:
-    """A kernel, or a Python at a prompt, is never ended by us; a script may be."""
+    """A kernel, or a Python at a prompt, is never ended by us; a script may be.
+
+    The modules that it imported stay what they are.
+    """
     from experiments.cli.notebook import kernel_shell, quiet_libraries
     from experiments.supervision import as_guest
+    from recommender.own_loading import imports_undone
 
     is_kernel = kernel_shell() is not None
     quiet = quiet_libraries() if is_kernel else nullcontext()
-    with as_guest(is_kernel or hasattr(sys, "ps1")), quiet:
+    with as_guest(is_kernel or hasattr(sys, "ps1")), quiet, imports_undone():
         yield
 
 

@@ -47,7 +47,8 @@ def sweep_to_toml(config: SweepConfig) -> str:
     parts = [toml_section(comment, head)]
     for name, table in _tables(config).items():
         if name != "space":
-            parts.append(toml_section(f"[{name}]", _plain(table)))
+            said = {key: value for key, value in table.items() if value is not None}
+            parts.append(toml_section(f"[{name}]", _plain(said)))
             continue
         for dimension, cases in table.items():
             key = f"space.{toml_key(dimension)}"
@@ -204,9 +205,9 @@ def _named(name: str, args: Mapping[str, Any], own: OwnArchitecture | None) -> s
 
 
 def _plain(value: Any) -> Any:
-    """As TOML has it: dicts, lists and text for mappings, tuples and paths; no None, no NumPy."""
+    """As TOML has it: dicts, lists and text for mappings, tuples and paths; no NumPy."""
     if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items() if entry is not None}
+        return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     return str(value) if isinstance(value, Path) else as_python(value)

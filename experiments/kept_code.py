@@ -18,6 +18,10 @@ from recommender.own import OwnArchitecture
 from recommender.own_files import digest_of
 
 CODE = Path("code")
+ONLY_PYTHON = (
+    "a study's code/ has only the Python files that own code imports; name every other file by its "
+    "whole path"
+)
 Origin = tuple[str, Path, Sequence[str]]
 """The name of a piece of own code, the folder it came from, and its files there."""
 

@@ -128,6 +128,11 @@ def _with_needs(
         for used in sorted(_global_names(statement.text)):
             needed = statements.get(used)
             if needed is not None and _is_plain(needed.node):
+                if _is_other_value(needed.node, namespace.get(used)):
+                    raise ModelError(
+                        f"{name} uses {used}, which is {namespace[used]!r:.80} now and not what "
+                        f"{needed.text!r:.80} made it; assign it anew and run its cell again"
+                    )
                 visit(needed)
             elif used in namespace and not hasattr(builtins, used):
                 raise ModelError(
@@ -144,9 +149,26 @@ def _with_needs(
 def _is_plain(node: ast.stmt) -> bool:
     """Whether running it is no work: it defines, imports, or names something without a call."""
     if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(target, ast.Subscript | ast.Attribute) for target in targets):
+            return False
         work = (ast.Call, ast.Await, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
         return not any(isinstance(part, work) for part in ast.walk(node))
     return True
+
+
+def _is_other_value(node: ast.stmt, value: object) -> bool:
+    """Whether a name that a cell gave a plain value has another one by now: `WIDTH += 1`."""
+    if not (isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None):
+        return False
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    if not all(isinstance(target, ast.Name) for target in targets):
+        return False
+    try:
+        said = ast.literal_eval(node.value)
+    except ValueError:
+        return False
+    return type(value) is not type(said) or repr(value) != repr(said)
 
 
 def _global_names(text: str) -> set[str]:

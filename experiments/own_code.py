@@ -58,7 +58,7 @@ class OwnCode:
     def _takes(self, choice: str, name: str) -> bool:
         own = self.architectures.get(choice)
         if own is None:
-            return _is_ours(name)
+            return _is_ours(name) and not (choice == "plain" and name in CROSS_VALUES)
         if own.is_whole:
             return name in (own.uses or ())
         is_of_layers = name in _OF_OUR_LAYERS or is_layer_size(name)
@@ -82,7 +82,7 @@ class OwnCode:
         """
         if name == "architecture":
             known = [*ARCHITECTURES, *self.architectures]
-            if value in (*known, *self.mistaken):
+            if value in [*known, *self.mistaken]:
                 return None
             return (
                 f"{unknown('architecture', value, known)}; a model of your own is written "
@@ -209,7 +209,7 @@ def _refuse_idle(table: Mapping[str, Any], own: OwnCode, report: Report) -> None
     """A dimension that means nothing to any architecture of the sweep, or of its condition, and a
     fixed value where every architecture that it means something to varies it."""
     space, model = table.get("space"), table.get("model")
-    if not isinstance(space, dict) or own.mistaken or not own.choices or not own.architectures:
+    if not isinstance(space, dict) or own.mistaken or not own.choices:
         return
     known = {*HYPERPARAMETERS, *own.parameters}
     for name in space:
@@ -219,7 +219,8 @@ def _refuse_idle(table: Mapping[str, Any], own: OwnCode, report: Report) -> None
             taken = sorted(other for other in known if own.takers(other))
             report(
                 f"space.{name}",
-                f"means nothing to {', '.join(own.choices)}; known there: {', '.join(taken)}",
+                f"means nothing to {', '.join(own.choices)}; leave it out; known there: "
+                f"{', '.join(taken) or 'nothing'}",
             )
             continue
         varying: set[str] = set()

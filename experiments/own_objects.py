@@ -22,6 +22,7 @@ from experiments.notebook_source import source_with_needs
 from experiments.records import PROVENANCE_NAME
 from recommender.errors import ModelError
 from search_spaces import Choice as PlainChoice
+from search_spaces.values import as_python
 
 SAVED = "notebook_"
 """What the name of a file begins with that holds saved source."""
@@ -44,7 +45,10 @@ def Choice(choices: Sequence[Any]) -> PlainChoice:  # noqa: N802  # it reads as 
 
     A function or class is called by its name from then on.
     """
-    return PlainChoice([named(choice) if callable(choice) else choice for choice in choices])
+    choices = as_python(choices)
+    if isinstance(choices, list | tuple):
+        choices = [named(choice) if callable(choice) else choice for choice in choices]
+    return PlainChoice(choices)
 
 
 def named(thing: Any) -> Named:

@@ -46,13 +46,14 @@ class Resources:
             problems.append(SweepProblem("", message, origin=option))
 
         for option, value, kind, rule in (
-            ("--workers", self.workers, int, "a whole number"),
+            ("--workers", self.workers, int | None, "a whole number"),
             ("--cpus-per-trial", self.cpus, int | float, "a number"),
-            ("--gpu-share", self.gpus, int | float | str, "a number from 0 to 1, or auto"),
-            ("--gpus", self.devices, tuple | list, "the numbers of GPUs, as in (0, 1)"),
+            ("--gpu-share", self.gpus, int | float | str | None, "a number from 0 to 1, or auto"),
+            ("--gpus", self.devices, tuple | list | None, "the numbers of GPUs, as in (0, 1)"),
+            ("--ray-address", self.address, str | None, "text"),
         ):
             is_odd = isinstance(value, bool) or value != value  # NaN
-            if value is not None and (is_odd or not isinstance(value, kind)):
+            if is_odd or not isinstance(value, kind):
                 wrong(option, f"must be {rule}, got {value!r}")
         if problems:
             return problems

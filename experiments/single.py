@@ -82,6 +82,8 @@ def export_trial(study: StudyRecord, trial: TrialRecord, target: Path) -> Iterat
         StateError: the data changed, or the weights are damaged or another version of the model's.
     """
     best = study.folder / "trials" / trial.name / "best"
+    sweep = frozen_sweep(study.folder)
+    refuse_export(model_of(sweep, trial.values), best)
     again = (
         f"train it again with them: recsweep best {typed(study.folder)}:{trial.number} "
         f"-o trial.toml && recsweep train trial.toml --save {shlex.quote(str(target))}"
@@ -91,8 +93,6 @@ def export_trial(study: StudyRecord, trial: TrialRecord, target: Path) -> Iterat
             f"{study.name}:{trial.number} has no weights (the best trials keep theirs); {again}"
         )
     _refuse_taken(target, "--to")
-    sweep = frozen_sweep(study.folder)
-    refuse_export(model_of(sweep, trial.values), best)
     encoded = load_same_data(study, sweep).encoded
 
     from recommender.runtime import configure_devices
@@ -123,7 +123,8 @@ def refuse_export(model: RankingConfig, kept: Path | None = None) -> None:
     """Raises RequestError for a whole model, which recsweep cannot write as a SavedModel."""
     if model.own is None or not model.own.is_whole:
         return
-    where = "" if kept is None else f"; its best epoch, as its own save wrote it, is in {kept}"
+    has_files = kept is not None and any(kept.glob("model-*"))
+    where = f"; its best epoch, as its own save wrote it, is in {kept}" if has_files else ""
     raise RequestError(
         f"{model.own.where} is a whole model of your own: what a SavedModel of it takes and gives, "
         f"only you can say{where}"

@@ -43,7 +43,7 @@ def read_space(
     table = {name: _with_number_type(name, dimension, own) for name, dimension in raw.items()}
     space, problems = parse_space(table, fixed=model)
     told = {problem.key for problem in problems}
-    if space is not None and "use" in table and own.architectures:
+    if space is not None and "use" in table:
         space, problems = parse_space(with_conditions(space, own), fixed=model)
     for problem in problems:
         report(problem.key, problem.message)

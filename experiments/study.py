@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from experiments import folders
 from experiments.best_segments import write_best_segments
@@ -25,7 +26,13 @@ from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
 from experiments.importance import N_RESAMPLES, importance
 from experiments.journal import Journal
-from experiments.kept_code import origins, refuse_changed_code
+from experiments.kept_code import (
+    ONLY_PYTHON,
+    as_kept,
+    keep_code,
+    origins,
+    refuse_changed_code,
+)
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
 from experiments.machine import Machine
@@ -247,9 +254,21 @@ def load_same_data(study: StudyRecord, sweep: SweepConfig) -> LoadedDataset:
 
 
 def _load_repeatable_data(sweep: SweepConfig) -> LoadedDataset:
-    """As `load_data`, for a new study: a function that gives other data each time is refused."""
-    loaded, own = load_data(sweep), sweep.dataset.own
-    if own is not None and load_data(sweep).description != loaded.description:
+    """As `load_data`, for a new study: functions must give the same data when their study goes on,
+    from the copy that it keeps of their code."""
+    loaded, own = load_data(sweep), sweep.dataset.own or sweep.split.own
+    if own is None:
+        return loaded
+    with TemporaryDirectory(prefix="recsweep-code-") as folder:
+        keep_code(Path(folder), sweep)
+        try:
+            again = load_data(as_kept(Path(folder), sweep))
+        except DataProblem as error:
+            raise DataProblem(
+                f"{own.where} gives data in {own.root} and none from a copy of its code, so that "
+                f"no study of it could be resumed or judged; {ONLY_PYTHON}\n{error.message}"
+            ) from error
+    if again.description != loaded.description:
         raise DataProblem(
             f"{own.where} gives other data when it is called again, so that no study of it could "
             "be resumed or judged; seed its random numbers: frame.sample(n, random_state=0)"

@@ -212,8 +212,10 @@ def _read_named(
     name = args.pop("name", None) if isinstance(raw, dict) else raw
     if not isinstance(name, str):
         example = f'{role} = "..." or {role} = {{ name = "...", ... }}'
+        none = ', or "none" to stop no trial early' if role == "pruner" else ""
         report(
-            f"search.{role}", f"must be a name or a table with one, got {raw!r}; write {example}"
+            f"search.{role}",
+            f"must be a name or a table with one{none}; got {raw!r}; write {example}",
         )
         return "", {}, None
     if is_reference(name):

@@ -25,6 +25,7 @@ from experiments.errors import DiskError
 from experiments.errors_by_user import write_errors
 from experiments.files import disk_errors, is_disk_error
 from experiments.journal import Journal
+from experiments.kept_code import ONLY_PYTHON
 from experiments.liveness import journal_name, worker_name
 from experiments.machine import read_machine
 from experiments.orders import CHECKPOINT_EVERY_S, TrialOrder, WorkerSettings
@@ -324,6 +325,8 @@ def _classify(error: Exception, order: TrialOrder, sizes: str = "") -> tuple[Sto
     told = str(error).strip().splitlines()[0] if str(error) else ""
     # Where the researcher's own code is to blame, the message says what was raised, and where.
     line = told if isinstance(error, OwnCodeError) else f"{type(error).__name__}: {told}"
+    if _lacks_a_file_beside_it(error, order):
+        line += f"; {ONLY_PYTHON}"
     with contextlib.suppress(OSError):
         _write_log(order.folder / "error.log", error)
     if is_out_of_memory(error):
@@ -331,6 +334,12 @@ def _classify(error: Exception, order: TrialOrder, sizes: str = "") -> tuple[Sto
         told = "; ".join(part for part in (sizes, ", ".join(values)) if part)
         return StopReason.OUT_OF_MEMORY, f"{line} ({told})"
     return StopReason.ERROR, line
+
+
+def _lacks_a_file_beside_it(error: Exception, order: TrialOrder) -> bool:
+    own, cause = order.model.own, error.__cause__
+    path = cause.filename if isinstance(cause, FileNotFoundError) else None
+    return own is not None and isinstance(path, str) and Path(path).is_relative_to(own.root)
 
 
 def _write_log(path: Path, error: Exception) -> None:

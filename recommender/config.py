@@ -108,18 +108,30 @@ class RankingConfig:
             and not (f.name == "architecture" and self.own is not None)
             and (problem := problem_with(f.name, getattr(self, f.name)))
         ]
+        if self.own is not None and not isinstance(self.own, OwnArchitecture):
+            problems.append(f"own must be what recommender.own.read_own gives, got {self.own!r}")
+        if not isinstance(self.layer_sizes, tuple | list):
+            problems.append(
+                f"layer_sizes must be one width a layer, as in (64, 32), got {self.layer_sizes!r}"
+            )
+        else:
+            object.__setattr__(self, "layer_sizes", tuple(self.layer_sizes))
+            problems += self._problems_with_sizes()
+        if problems:
+            raise ModelError("; ".join(problems))
+
+    def _problems_with_sizes(self) -> list[str]:
+        problems = [
+            f"layer_size must be a whole number from 1 to 65,536, got {size!r}"
+            for size in self.layer_sizes
+            if not _is_whole(size) or not 1 <= size <= 1 << 16
+        ]
         if len(self.layer_sizes) != self.n_layers:
             problems.append(
                 f"layer_sizes has {len(self.layer_sizes)} entries for n_layers={self.n_layers}; "
                 "give one width a layer"
             )
-        problems += [
-            f"layer_size must be a whole number from 1 to 65,536, got {size!r}"
-            for size in self.layer_sizes
-            if not _is_whole(size) or not 1 <= size <= 1 << 16
-        ]
-        if problems:
-            raise ModelError("; ".join(problems))
+        return problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,9 @@ def named_in(reference: str, base: Path) -> tuple[Path, ast.Module, ast.Function
     if not found:
         known = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
         listed = f"it has {', '.join(known)}" if known else "it has none at its top level"
+        imports = [n for n in tree.body if isinstance(n, ast.ImportFrom)]
+        if any((alias.asname or alias.name) == name for n in imports for alias in n.names):
+            listed = "it imports it: name the file that defines it"
         raise ModelError(f"{path} has no function or class {name!r}; {listed}")
     node = found[-1]
     if isinstance(node, ast.AsyncFunctionDef):

@@ -41,6 +41,7 @@ def _imported(own: OwnArchitecture, root: str) -> Callable[..., Any]:
     for package in OURS:
         # Held by Python from now on: a `reports.py` of theirs would come first.
         importlib.import_module(package)
+    _ROOTS.add(root)
     if root in sys.path:
         sys.path.remove(root)
     sys.path.insert(0, root)
@@ -57,6 +58,28 @@ def _imported(own: OwnArchitecture, root: str) -> Callable[..., Any]:
             spec.loader.exec_module(module)
         found: Callable[..., Any] = getattr(module, own.function)
         return found
+
+
+@contextlib.contextmanager
+def imports_undone() -> Iterator[None]:
+    """Modules of own code, which took the place of what the process had imported, go again."""
+    modules, path = dict(sys.modules), [*sys.path]
+    try:
+        yield
+    finally:
+        roots = [root for root in _ROOTS if root not in path]
+        inside = tuple(f"{root}/" for root in roots)
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", "")).startswith(inside):
+                del sys.modules[name]
+        sys.modules.update(modules)
+        sys.path[:] = [place for place in sys.path if place not in roots]
+        _ROOTS.clear()
+        _imported.cache_clear()
+
+
+_ROOTS: set[str] = set()
+"""Where own code was imported from."""
 
 
 @contextlib.contextmanager
@@ -145,7 +168,13 @@ def _told(error: BaseException) -> str:
     lines = [line.strip() for line in _text_of(error).splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("Exception encountered when calling layer"):
         del lines[0]  # Keras's own words around what happened.
-    return ": ".join([type(error).__name__, *lines[:1]])
+    told = ": ".join([type(error).__name__, *lines[:1]])
+    if isinstance(error, ImportError):
+        told += (
+            "; modules that are not installed are found in its package (of folders with an "
+            "__init__.py) or, where it is in none, beside it"
+        )
+    return told
 
 
 def _text_of(error: BaseException) -> str:

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 
 from recommender.repeating import repeats_on_gpus
 
-if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
-    raise ImportError(
-        "TensorFlow was imported with Keras 3, and TensorFlow Recommenders needs Keras 2: "
-        "set the environment variable TF_USE_LEGACY_KERAS=1 before the first `import tensorflow`, "
-        "or import recsweep first"
-    )
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
+# Whoever imported TensorFlow may not have touched its Keras, which is chosen then.
+if (imported := sys.modules.get("tensorflow")) and imported.keras.__name__.startswith("keras."):
+    raise ImportError(
+        "TensorFlow was imported with Keras 3, and TensorFlow Recommenders needs Keras 2: start "
+        "Python anew, and import recsweep first or set the environment variable "
+        "TF_USE_LEGACY_KERAS=1 before the first `import tensorflow`"
+    )
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # What XLA optimises most for a CPU is a fifth slower for our steps. On a GPU it would try products
 # out and take the fastest, which need not add up in the same order the next time.

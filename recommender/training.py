@@ -33,7 +33,7 @@ from recommender.datasets.base import EncodedDataset, Floats, Rows
 from recommender.device import DeviceData
 from recommender.epochs import EpochResult as EpochResult
 from recommender.epochs import Run, StopReason, check_checkpoint_is_of, derive_seed
-from recommender.errors import Interrupted
+from recommender.errors import Interrupted, ModelError
 from recommender.graph import borrow_graph
 from recommender.metrics import rmse
 from recommender.sizes import feature_widths
@@ -62,7 +62,12 @@ def train_ranking(
     dataset: EncodedDataset | DeviceData,
     on_epoch: Callable[[EpochResult], None] | None = None,
 ) -> TrainingResult:
-    """Trains until the epochs or the patience are over, or a value is not finite."""
+    """Trains until the epochs or the patience are over, or a value is not finite.
+
+    Raises:
+        ModelError: an argument is of another kind.
+    """
+    _refuse_others(config, training, dataset)
     data = dataset if isinstance(dataset, DeviceData) else DeviceData(dataset)
     run = TrainingRun(config, training, data)
     epochs = []
@@ -80,6 +85,25 @@ def train_ranking(
         n_parameters=run.n_parameters,
         run=run,
     )
+
+
+def _refuse_others(config: object, training: object, dataset: object) -> None:
+    told = [
+        f"{what} must be {rule}, got {value if isinstance(value, str) else type(value).__name__}"
+        for what, value, kinds, rule in (
+            ("config", config, RankingConfig, "a RankingConfig"),
+            ("training", training, TrainingConfig, "a TrainingConfig"),
+            (
+                "dataset",
+                dataset,
+                EncodedDataset | DeviceData,
+                "the encoded part of what load_dataset gives: data.encoded",
+            ),
+        )
+        if not isinstance(value, kinds)
+    ]
+    if told:
+        raise ModelError("; ".join(told))
 
 
 class TrainingRun(Run):

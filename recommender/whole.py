@@ -43,6 +43,8 @@ from recommender.train_sample import train_sample
 
 PREDICTION_ROWS = 1 << 20
 """Rows that a model is asked for at once."""
+LARGEST_CHANGE = 0.01
+"""Of predictions between saving and loading: another processor adds up in another order."""
 
 
 class Model(Protocol):
@@ -95,7 +97,7 @@ class WholeRun(Run):
         n_rows = len(self._dataset.validation)
         told = f"{self._n_bad:,} of {n_rows:,} validation rows" if self._n_bad else "train rows"
         return (
-            f"not finite at epoch {self.epoch}: {self._own.where}.predict gives NaN or infinity "
+            f"not finite at epoch {self.epoch}: {_asked_method(self._own)} gives NaN or infinity "
             f"for {told}"
         )
 
@@ -113,7 +115,7 @@ class WholeRun(Run):
         is_constant = len(sampled) > 1 and np.ptp(np.concatenate([predicted, sampled])) == 0
         if self.epoch == 1 and is_constant:
             raise OwnCodeError(
-                f"{self._own.where}.predict gives {predicted.flat[0]:.4g} for every row after an "
+                f"{_asked_method(self._own)} gives {predicted.flat[0]:.4g} for every row after an "
                 "epoch of training: it does not use its rows"
             )
         self._n_bad = int(np.count_nonzero(~np.isfinite(predicted)))
@@ -157,7 +159,7 @@ class WholeRun(Run):
         check_checkpoint_is_of(self.config, metadata, folder)
         if len(arrays["predicted"]) != len(self._dataset.validation):
             raise CheckpointError(f"{folder}: a checkpoint of a model on other data")
-        self._load_model(folder, metadata)
+        self._load_model(folder, metadata, arrays["predicted"])
         self._best_predictions = arrays["predicted"]
         self.best_epoch, self.best_rmse = metadata["epoch"], metadata["val_rmse"]
         self.epoch = metadata["epoch"]
@@ -166,7 +168,8 @@ class WholeRun(Run):
         """Writes all that the run needs to go on; nothing where the model cannot be saved."""
         if not self._model.can_save:
             return
-        arrays = {} if self._best_predictions is None else {"predicted": self._best_predictions}
+        kept = {"predicted": self._best_predictions, "last": self.last_predictions}
+        arrays = {name: array for name, array in kept.items() if array is not None}
         with tempfile.TemporaryDirectory(prefix="recsweep-last-") as temporary:
             source = Path(temporary) / "model"
             self._save_model(source)
@@ -176,7 +179,7 @@ class WholeRun(Run):
     def restore(self, folder: Path) -> None:
         arrays, metadata = read_checkpoint(folder)
         self._check_metadata(metadata, folder)
-        self._load_model(folder, metadata)
+        self._load_model(folder, metadata, arrays.get("last"))
         self._take_metadata(metadata)
         self._model.n_updates = self.n_updates
         self._best_predictions = arrays.get("predicted")
@@ -205,8 +208,7 @@ class WholeRun(Run):
         assert self.best_epoch is not None
         self._model = self._new_model()
         if self._model.can_save:
-            with blamed_on(self._own):
-                self._model.load(self._best_folder)
+            self._load(self._best_folder, self._best_predictions)
         else:
             for epoch in range(self.best_epoch):
                 self._fit_epoch(epoch)
@@ -226,16 +228,30 @@ class WholeRun(Run):
         folder.mkdir(parents=True)
         with blamed_on(self._own):
             self._model.save(folder)
+        if not folder.is_dir():
+            raise OwnCodeError(f"{self._own.where}.save must leave the folder that it is given")
 
-    def _load_model(self, folder: Path, metadata: Mapping[str, Any]) -> None:
+    def _load_model(self, folder: Path, metadata: Mapping[str, Any], saved: Floats | None) -> None:
         name = metadata.get("model")
         if name is None or not self._model.can_save:
             raise CheckpointError(f"{folder}: {self._own.where} cannot be loaded")
         try:
-            with blamed_on(self._own):
-                self._model.load(folder / Path(name).name)
+            self._load(folder / Path(name).name, saved)
         except OwnCodeError as error:
             raise CheckpointError(f"{folder}: cannot be loaded: {error}") from error
+
+    def _load(self, folder: Path, saved: Floats | None) -> None:
+        """Load the model, which must predict for the validation rows what it did when `saved`."""
+        with blamed_on(self._own):
+            self._model.load(folder)
+        if saved is None:
+            return
+        error = self._predict(self._dataset.validation) - saved
+        if not np.sqrt(np.mean(error**2)) <= LARGEST_CHANGE * np.std(saved):
+            raise OwnCodeError(
+                f"{self._own.where} predicts other ratings after load than before save; save must "
+                "write, and load bring back, all that predict uses"
+            )
 
     def _write(
         self,
@@ -335,13 +351,18 @@ def seed_everything(seed: int) -> None:
         torch.manual_seed(seed)
 
 
+def _asked_method(own: OwnArchitecture) -> str:
+    """What is asked for ratings: `mf.py: MF.predict`."""
+    return f"{own.where}.{'predict' if own.kind == 'model' else 'call'}"
+
+
 def _checked(ratings: Any, n_rows: int, own: OwnArchitecture) -> Floats:
     try:
         array = np.asarray(ratings)
         numbers = array.astype(np.float32) if array.dtype.kind in "fiub" else None
     except (TypeError, ValueError):
         numbers = None
-    where = f"{own.where}.{'call' if own.kind != 'model' else 'predict'}"
+    where = _asked_method(own)
     if numbers is None:
         of = f" of {ratings.dtype}" if isinstance(ratings, np.ndarray) else ""
         told = f"{type(ratings).__name__}{of}"

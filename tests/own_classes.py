@@ -213,6 +213,36 @@ class RaisesMute(Base):
 class Objects(Base):
     def predict(self, rows):
         return np.array([None] * len(rows))
+
+
+class Removes(Base):
+    def save(self, folder):
+        folder.rmdir()
+
+    def load(self, folder): ...
+
+
+class Forgets(Base):
+    n = 0
+
+    def fit_epoch(self):
+        self.n += 1
+
+    def predict(self, rows):
+        return super().predict(rows) - (0.3, 0.0, 0.1)[self.n] * rows.user
+
+    def save(self, folder): ...
+
+    def load(self, folder): ...
+
+
+class Links(Base):
+    def save(self, folder):
+        (folder / "state").write_text("1")
+        (folder / "latest").symlink_to("state")
+
+    def load(self, folder):
+        (folder / "latest").read_text()
 """
 
 CLASSES = {"mf": MF, "saved": SAVED, "tutorial": TUTORIAL, "hyper": HYPER, "wrong": WRONG}

@@ -15,6 +15,14 @@ def load():
     return ratings()
 
 
+def arrow_lists():
+    import pyarrow as pa
+
+    frame = ratings()
+    tags = pd.array(frame["tags"], dtype=pd.ArrowDtype(pa.list_(pa.string())))
+    return frame.assign(tags=tags)
+
+
 def from_path(path, *, best=5):
     frame = pd.read_csv(path)
     return frame.assign(rating=frame["rating"].clip(upper=best))
@@ -127,6 +135,21 @@ def unseeded(seed):
 
 def no_sampler(seed):
     return "tpe"
+
+
+def beside():
+    import pandas
+
+    return pandas.read_csv(__file__.replace("bad.py", "ratings.csv"))
+
+
+class Vocabulary:
+    def __init__(self, data, *, size=8):
+        open(__file__.replace("bad.py", "ratings.csv"))
+
+    def fit_epoch(self): ...
+
+    def predict(self, rows): ...
 
 
 def raises(seed):

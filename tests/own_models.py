@@ -18,7 +18,8 @@ def gated(inputs, *, n_heads=2, gate_l2=1e-4, noise=0.1, width=WIDTH):
     x = mixed([inputs * gate] * n_heads)
     x = tf.keras.layers.BatchNormalization(momentum=0.9)(x)
     x = tf.keras.layers.Dropout(noise)(x)
-    return tf.keras.layers.Dense(1)(tf.keras.layers.Dense(width, "relu")(x))
+    layers = [tf.keras.layers.Dense(width, "relu"), tf.keras.layers.Dense(1)]
+    return tf.keras.Sequential(layers)(x)
 """
 
 PARTS = """\
@@ -58,6 +59,10 @@ def raises(inputs, *, rate=0.1):
 
 def stray(inputs):
     return tf.matmul(inputs, tf.Variable(tf.ones([int(inputs.shape[1]), 1])))
+
+
+def doubles(inputs):
+    return tf.cast(Dense(1)(inputs), tf.float64)
 
 
 def draws(inputs):

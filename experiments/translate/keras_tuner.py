@@ -82,7 +82,12 @@ def to_keras_tuner(
 
     Args:
         defaults: what KerasTuner tries first, projected onto the space; None: the low ends.
+
+    Raises:
+        SpaceError: it is no space.
     """
+    if not isinstance(space, SearchSpace):
+        raise SpaceError([Problem("space", f"must be what rs.space gives, got {space!r}")])
     from keras_tuner import HyperParameters
 
     start = space.project(defaults or {})

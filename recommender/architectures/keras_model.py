@@ -98,7 +98,11 @@ class KerasModel:
         parts = []
         for start in range(0, len(rows), PREDICTION_ROWS):
             part = {n: tf.constant(v[start : start + PREDICTION_ROWS]) for n, v in numbers.items()}
-            parts.append(np.asarray(self._call(self._wanted(self._columns.of(part)))))
+            ratings = self._call(self._wanted(self._columns.of(part)))
+            if not tf.is_tensor(ratings):
+                told = f"must give a tensor of ratings, got {type(ratings).__name__}"
+                raise OwnCodeError(f"{self._own.where}.call {told}")
+            parts.append(np.asarray(ratings))
         return np.concatenate(parts)
 
     def save(self, folder: Path) -> None:

@@ -97,11 +97,19 @@ class OwnRanking(RankingModel):
             raise OwnCodeError(f"{where} must give ratings of shape (batch, 1), got ({got})")
         with blamed_on(own):
             inner = tf.keras.Model(inputs, outputs)
+        if outputs.dtype != tf.float32:
+            raise OwnCodeError(
+                f"{where} must give float32, got {outputs.dtype.name}; end with "
+                "tf.cast(..., tf.float32)"
+            )
         tracked = {variable.ref() for variable in inner.variables}
-        if any(variable.trainable and variable.ref() not in tracked for variable in created):
+        # Keras counts steps in whole numbers beside each model within.
+        weights = [v for v in created if v.trainable and v.dtype.is_floating]
+        if any(variable.ref() not in tracked for variable in weights):
             raise OwnCodeError(
                 f"{where} makes a tf.Variable that no layer holds, so it would not be trained; "
-                "make it in a Keras layer, with self.add_weight(shape=..., initializer=...)"
+                "make it in a layer of tf.keras (Keras 2), with self.add_weight(shape=..., "
+                "initializer=...)"
             )
         noisy = [m for m in inner.submodules if hasattr(m, "_random_generator")]
         for i, layer in enumerate(noisy):

@@ -112,7 +112,8 @@ def _items(own: OwnArchitecture, frame: pd.DataFrame) -> RawItems | None:
     for name in columns:
         kinds[name] = _kind(told[name])
         if kinds[name] == "list":
-            told[name] = told[name].map(lambda value, name=name: _as_tuple(value, own, name))
+            words = told[name].astype(object)  # Arrow's lists would become lists again
+            told[name] = words.map(lambda value, name=name: _as_tuple(value, own, name))
     first = told.drop_duplicates("item")
     of_item = first.set_index("item")
     problems = []

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import NoneType
 from typing import get_args
 
-from recommender.datasets.base import SPLIT_METHODS, DatasetConfig, Duplicates, SplitConfig
+from recommender.datasets.base import (
+    SPLIT_METHODS,
+    DatasetConfig,
+    Duplicates,
+    FeatureKind,
+    ItemsConfig,
+    SplitConfig,
+)
 from recommender.datasets.movielens import ML_100K, MOVIELENS_SMALL
 from recommender.datasets.movielens_releases import RELEASES
 from recommender.datasets.own_source import own_source
 from recommender.datasets.sources import NAME_TIME, TIME_FEATURES, Problem, Source
 from recommender.datasets.table import TABLE
 from recommender.errors import unknown
+from recommender.own import OwnArchitecture
 
 DATASETS: dict[str, Source] = {
     "movielens-small": MOVIELENS_SMALL,
@@ -51,6 +61,8 @@ def problems_with(dataset: DatasetConfig, split: SplitConfig) -> list[Problem]:
     It looks at names, numbers, whether files are there and at the header of a table; without
     TensorFlow and without pandas.
     """
+    if problems := _type_problems(dataset, split):
+        return problems
     if dataset.own is not None:
         problems = source_of(dataset).problems(dataset, split.files)
     elif dataset.name is not None and dataset.name not in DATASETS:
@@ -86,6 +98,47 @@ def _column_problems(dataset: DatasetConfig, split: SplitConfig) -> list[Problem
         told = f"part means nothing to the split method {split.method}; leave it out, or set "
         return [("dataset.columns", told + 'split.method = "column"')]
     return []
+
+
+def _type_problems(dataset: object, split: object) -> list[Problem]:
+    """What no sweep file gets wrong, but Python may."""
+    rules: list[tuple[str, object, tuple[type, ...], str]] = []
+    if isinstance(dataset, DatasetConfig):
+        rules += [
+            ("dataset.path", dataset.path, (Path, NoneType), "a path"),
+            ("dataset.columns", dataset.columns, (Mapping,), 'a dict as {"user": "uid", ...}'),
+            ("dataset.features", dataset.features, (tuple, list), "a list of names"),
+            ("dataset.items", dataset.items, (ItemsConfig, NoneType), "an ItemsConfig"),
+            ("dataset.own", dataset.own, (OwnArchitecture, NoneType), _FROM_READ_FUNCTION),
+        ]
+        if isinstance(items := dataset.items, ItemsConfig):
+            rules.append(("dataset.items.path", items.path, (Path,), "a path"))
+            rules += [
+                (f"dataset.items.{kind}", getattr(items, kind), (tuple, list), "a list of columns")
+                for kind in get_args(FeatureKind)
+            ]
+    else:
+        rules.append(("dataset", dataset, (DatasetConfig,), 'a DatasetConfig("movielens-small")'))
+    if isinstance(split, SplitConfig):
+        rules.append(("split.own", split.own, (OwnArchitecture, NoneType), _FROM_READ_FUNCTION))
+        rules += [
+            (f"split.{name}", getattr(split, name), (Path, NoneType), "a path")
+            for name in ("train_path", "test_path", "validation_path")
+        ]
+    else:
+        rules.append(("split", split, (SplitConfig,), 'a SplitConfig("time-range")'))
+    return [
+        (key, f"must be {rule}, got {_short(value)}")
+        for key, value, kinds, rule in rules
+        if not isinstance(value, kinds)
+    ]
+
+
+def _short(value: object) -> str:
+    return repr(value) if isinstance(value, str | int | float) else type(value).__name__
+
+
+_FROM_READ_FUNCTION = "what recommender.own_functions.read_function gives"
 
 
 def _name_problems(dataset: DatasetConfig) -> list[Problem]:

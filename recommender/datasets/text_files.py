@@ -9,7 +9,8 @@ import io
 import re
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -86,6 +87,12 @@ def _parse(
         ):
             raise _too_long(path, separator, long) from error
         raise DataError([f"{path.name}: cannot be read as a table: {error}"]) from error
+    # pandas takes no field for one too many where the first row has as many.
+    first_rows = islice(_rows(path, separator, encoding), 1, 2)
+    if any(len(row) > surplus + 1 for _, row in first_rows) and (
+        long := _long_lines(path, separator, encoding, surplus)
+    ):
+        raise _too_long(path, separator, long)
     if len(frame) + 1 < _n_lines(path):
         frame = _by_lines(frame, path, separator, guessed, surplus)
     frame = frame[frame.notna().any(axis=1)]
@@ -108,15 +115,18 @@ def _too_long(path: Path, separator: str, lines: Sequence[int]) -> DataError:
 
 def _long_lines(path: Path, separator: str, encoding: str, n_fields: int) -> list[int]:
     """Where pandas says no more than the first."""
-    lines = []
+    rows = _rows(path, separator, encoding)
+    return [line for line, row in rows if any(row[n_fields:])]
+
+
+def _rows(path: Path, separator: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines that rows end on, and their fields."""
     # A quote that is never closed makes a field too long for this reader; pandas tells of it.
     with _open(path) as file, contextlib.suppress(csv.Error):
         text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
         reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
         for row in reader:
-            if any(row[n_fields:]):
-                lines.append(reader.line_num)
-    return lines
+            yield reader.line_num, row
 
 
 def _n_lines(path: Path) -> int:

@@ -101,6 +101,7 @@ def test_its_export_gives_the_same_ratings(models: Path, data: DeviceData, tmp_p
         ("bad", "nothing", "nothing must compute a tensor from its inputs, got None"),
         ("bad", "raises", "bad.py:24: ValueError: rate 0.1 is not for me"),
         ("bad", "stray", "stray makes a tf.Variable that no layer holds"),
+        ("bad", "doubles", "doubles must give float32, got float64; end with tf.cast(..., "),
         ("bad", "draws", "random numbers that no seed reaches (RandomStandardNormal)"),
         ("late", "late", "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other"),
     ],

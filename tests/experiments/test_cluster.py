@@ -134,6 +134,8 @@ def test_the_gpus_asked_for_are_all_that_ray_and_its_workers_see(
         (Resources(workers="2"), NO_GPU, "--workers: must be a whole number, got '2'"),  # type: ignore[arg-type]
         (Resources(workers=1.5), NO_GPU, "must be a whole number, got 1.5"),  # type: ignore[arg-type]
         (Resources(cpus=math.nan), NO_GPU, "--cpus-per-trial: must be a number, got nan"),
+        (Resources(cpus=None), NO_GPU, "--cpus-per-trial: must be a number, got None"),  # type: ignore[arg-type]
+        (Resources(address=3), NO_GPU, "--ray-address: must be text, got 3"),  # type: ignore[arg-type]
         (Resources(devices=0), ONE_GPU, r"the numbers of GPUs, as in \(0, 1\), got 0"),  # type: ignore[arg-type]
     ],
 )

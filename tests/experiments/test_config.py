@@ -17,7 +17,7 @@ from experiments.sweep import SweepConfig, default_values, ranking_values
 from experiments.sweep_checks import build_sweep
 from experiments.sweep_file import SWEEPS, SweepSource
 from recommender.config import RankingConfig, ranking_config
-from search_spaces import Choice, Float, Int, space
+from search_spaces import Choice, Float, Int, SearchSpace, space
 
 SMALL = """\
 name = "mine"
@@ -117,6 +117,9 @@ when = { architectur = "dcn" }
 [search]
 trials = 60
 max_epoch = 30
+
+[model]
+architecture = "dcn"
 """
 
 
@@ -231,6 +234,42 @@ def test_a_mistake_is_told_once_at_its_key_and_by_its_override(
     assert problem.key == key or key == "model.dropout"
     assert said in problem.message
     assert problem.origin == f"--set {override}" or key in ("split.validation", "model.dropout")
+
+
+@pytest.mark.parametrize(
+    "given", [{"architecture": {"choices": ["plain", "dcn"]}}, {"use": "smoke"}]
+)
+def test_cross_layers_are_only_where_there_is_a_cross_network(given: dict[str, Any]) -> None:
+    given = {**given, "cross_layers": {"low": 1, "high": 2}}
+    sweep = Sweep("n", space=given, trials=2)
+    assert sweep.space is not None
+    crossing = next(d for d in sweep.space.dimensions if d.name == "cross_layers")
+    assert [dict(case.when) for case in crossing.cases] == [{"architecture": ("dcn",)}]
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        (space(cross_rank=Int(0, 4)), "space.cross_rank"),
+        (
+            space(
+                architecture=Choice(["plain", "dcn"]),
+                cross_rank=Int(0, 4).when(architecture=["plain", "dcn"]),
+            ),
+            "space.cross_rank.when.architecture",
+        ),
+    ],
+)
+def test_no_cross_network_is_varied_in_plain_trials(given: SearchSpace, key: str) -> None:
+    with pytest.raises(SweepFileError, match="means nothing to plain") as told:
+        Sweep("n", space=given, trials=2)
+    assert [problem.key for problem in told.value.problems] == [key]
+
+
+def test_a_choice_that_no_architecture_can_be_is_told() -> None:
+    given = {"architecture": {"choices": [["plain"], "dcn"]}, "dropout": {"low": 0.1, "high": 0.2}}
+    with pytest.raises(SweepFileError, match=r"space.architecture.choices: .*got \['plain'\]"):
+        Sweep("n", space=given, trials=2)
 
 
 def test_a_mistake_of_shape_does_not_hide_the_others_of_its_table(file: Path) -> None:
@@ -478,6 +517,15 @@ def test_what_is_no_table_is_told_with_the_other_mistakes() -> None:
     keys = [problem.key for problem in caught.value.problems]
     assert {"dataset", "split", "search.trials"} <= set(keys)
     assert "such as" in str(caught.value) and "movielens-small" not in str(caught.value)
+
+
+def test_none_in_python_is_no_silent_default() -> None:
+    given: dict[str, Any] = dict.fromkeys(("pruner", "sampler", "max_epochs", "seed"))
+    with pytest.raises(SweepFileError) as told:
+        Sweep("n", space=space(dropout=Float(0, 0.5)), trials=2, model={"biases": None}, **given)
+    keys = {problem.key for problem in told.value.problems}
+    assert keys == {*(f"search.{k}" for k in given if k != "seed"), "seed", "model.biases"}
+    assert '"none" to stop no trial early' in str(told.value)
 
 
 def test_python_hears_of_every_mistake_too() -> None:

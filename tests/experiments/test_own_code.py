@@ -87,9 +87,6 @@ def test_what_makes_our_layers_does_not_vary_for_a_function_in_their_place(file:
         [space.layer_size]
         choices = [8, 16]
         each = "n_layers"
-        [space.cross_layers]
-        low = 1
-        high = 2
         [space.embedding_size]
         choices = [4, 8]
         [model]"""
@@ -102,7 +99,7 @@ def test_what_makes_our_layers_does_not_vary_for_a_function_in_their_place(file:
         for arm in sweep.arms
     }
     assert names == {
-        "plain": ["n_layers", "layer_size", "cross_layers", "embedding_size"],
+        "plain": ["n_layers", "layer_size", "embedding_size"],
         "gated": ["n_heads", "noise", "embedding_size"],
     }
     # A study that was begun when they varied for it goes on so.
@@ -241,7 +238,9 @@ def test_a_study_keeps_the_code_and_refuses_to_go_on_when_it_changed(
     assert (plain.state, gated.state) == (TrialState.COMPLETE, TrialState.COMPLETE)
     assert late.stop_reason is StopReason.ERROR
     assert late.error == (
-        "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other_machine'"
+        "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other_machine'; modules "
+        "that are not installed are found in its package (of folders with an __init__.py) or, "
+        "where it is in none, beside it"
     )
     assert "late.py" in (study.folder / "trials" / late.name / "error.log").read_text()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -70,6 +72,21 @@ def test_a_sweep_of_own_functions_is_frozen_resumed_and_guarded(
         resume_study(whole.folder, watcher=Silent(), n_trials=6)
 
 
+def test_what_a_process_imported_stays_what_it_is(
+    file: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(file.parent))
+    monkeypatch.delitem(sys.modules, "more", raising=False)
+    more = importlib.import_module("more")
+    path = [*sys.path]
+    study = rs.run(file, studies=file.parent / "studies", quiet=True)
+    study = rs.resume(study, quiet=True)
+    study.predictions(0)
+    assert sys.modules["more"] is more
+    assert sys.path == path
+    monkeypatch.delitem(sys.modules, "more")
+
+
 def test_functions_may_be_given_as_objects(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(file.parent))
     import mine  # type: ignore[import-not-found]
@@ -132,3 +149,44 @@ def test_data_that_differ_each_time_are_refused_before_anything_is_written(file:
     ):
         run_study(sweep, root=file.parent / "studies", watcher=Silent())
     assert not (file.parent / "studies").exists()
+
+
+@pytest.fixture
+def table(file: Path) -> Path:
+    path = file.parent / "ratings.csv"
+    path.write_text(
+        "user,item,rating,time\n" + "".join(f"{n % 9},{n},{n % 5},{n}\n" for n in range(99))
+    )
+    return path
+
+
+def test_data_that_lie_beside_the_code_are_refused_before_anything_is_written(
+    file: Path, table: Path
+) -> None:
+    own = [f'dataset={{ name = "{table.parent}/bad.py:beside" }}', 'split.method="random"']
+    sweep = load_sweep(file, own)
+    with pytest.raises(DataProblem, match=r"(?s)bad\.py: beside gives data in .*by its whole path"):
+        run_study(sweep, root=file.parent / "studies", watcher=Silent())
+    assert not (file.parent / "studies").exists()
+
+
+def test_a_model_whose_files_lie_beside_its_code_is_told_that_they_stay_there(
+    file: Path, table: Path, workers: InProcess
+) -> None:
+    file.write_text(f"""
+        [dataset]
+        path = "{table}"
+        columns = {{ user = "user", item = "item", rating = "rating" }}
+        [split]
+        method = "random"
+        [model]
+        architecture = "bad.py:Vocabulary"
+        [space.size]
+        choices = [8]
+        [search]
+        trials = 1
+    """)
+    (trial,) = run_study(
+        load_sweep(file), root=file.parent / "studies", watcher=Silent()
+    ).study.trials
+    assert re.match(r"bad\.py:\d+: FileNotFoundError: .*by its whole path$", trial.error or "")

@@ -18,6 +18,7 @@ from experiments.files import write_json
 from experiments.kept_code import code_record, keep_code
 from experiments.own_objects import reference_of, refuse_changed_objects
 from experiments.sweep import SweepConfig
+from search_spaces import SpaceError
 from tests.own_models import write_models
 
 CELLS = [
@@ -46,7 +47,9 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A `__main__` as IPython keeps it, with all cells run but those of TensorFlow."""
     main = ModuleType("__main__")
     monkeypatch.setitem(sys.modules, "__main__", main)
-    main.__dict__.update(In=CELLS, get_ipython=lambda: None, tf=ModuleType("tensorflow"), Dense=1)
+    main.__dict__.update(
+        In=[*CELLS], get_ipython=lambda: None, tf=ModuleType("tensorflow"), Dense=1
+    )
     main.__dict__["WIDTH"] = 3
     for cell in (CELLS[1], CELLS[3], CELLS[4], *CELLS[6:8]):
         exec(compile(cell, "<cell>", "exec"), main.__dict__)
@@ -153,6 +156,30 @@ def test_what_cannot_be_found_again_is_refused(notebook: ModuleType) -> None:
     exec("def gated(inputs): return 2 * inputs", notebook.__dict__)
     with pytest.raises(RequestError, match="no cell that was run defines it"):
         reference_of(before)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["N = 1", "N += 1"], "uses N, which is 2 now and not what 'N = 1' made it"),
+        (["N = [1]", "for _ in 'a': N.append(2)"], r"uses N, which is \[1, 2\] now"),
+        (["N = {}", "N['a'] = 1"], "uses N, which the notebook computes"),
+    ],
+)
+def test_what_a_cell_said_of_a_value_must_still_hold(
+    notebook: ModuleType, cells: list[str], said: str
+) -> None:
+    for cell in (*cells, "def mine(inputs): return N * inputs"):
+        notebook.In.append(cell)
+        exec(cell, notebook.__dict__)
+    with pytest.raises(RequestError, match=said):
+        reference_of(notebook.mine)
+
+
+@pytest.mark.parametrize("choices", [3, None, "plain", {"plain", "dcn"}])
+def test_choices_are_a_list_in_an_order(choices: Any) -> None:
+    with pytest.raises(SpaceError, match="choices must be a list of values, got "):
+        rs.Choice(choices)
 
 
 def test_a_module_is_no_metric() -> None:

@@ -109,7 +109,7 @@ def test_what_means_nothing_to_any_model_is_refused(folder: Path) -> None:
         )
     (problem,) = caught.value.problems
     assert problem.key == "space.n_layers"
-    assert problem.message == "means nothing to MF; known there: l2, n_factors, rate"
+    assert problem.message == "means nothing to MF; leave it out; known there: l2, n_factors, rate"
 
 
 def test_an_optimizer_that_keras_lacks_is_refused_where_it_reaches_a_keras_model(
@@ -171,8 +171,10 @@ def test_a_sweep_over_whole_models_is_killed_resumed_and_trained_again(
     frozen = load_sweep(study.folder / "sweep.toml")
     (folder / "trial.toml").write_text(trial_to_toml(frozen, study, mf))
     train("trial.toml")
-    with pytest.raises(RequestError, match=r"mf.py: MF is a whole model of your own"):
-        list(export_trial(study, mf, folder / "exported"))
+    for arm in ("MF", "Saved"):
+        with pytest.raises(RequestError, match=f": {arm} is a whole model of your own") as told:
+            list(export_trial(study, by_arm[arm], folder / "exported"))
+        assert ("as its own save wrote it" in str(told.value)) is (arm == "Saved")
 
     text = (folder / "mf.py").read_text()
     (folder / "mf.py").write_text(text.replace("0.02", "0.03"))

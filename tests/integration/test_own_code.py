@@ -49,7 +49,8 @@ def test_an_own_architecture_trains_beside_ours_and_one_that_fails_there_harms_n
         assert [t.state for t in by_arm[arm]] == [TrialState.COMPLETE] * 2
     assert by_arm["gated"][0].best_rmse != by_arm["gated"][1].best_rmse
     told = "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other_machine'"
-    assert [(t.stop_reason, t.error) for t in by_arm["late"]] == [(StopReason.ERROR, told)] * 2
+    assert [t.stop_reason for t in by_arm["late"]] == [StopReason.ERROR] * 2
+    assert all((t.error or "").startswith(told) for t in by_arm["late"])
     assert check_board(study) == []
     again = run_study(
         replace(sweep, name="again"),

@@ -47,3 +47,17 @@ def test_on_a_gpu_operations_repeat_to_the_bit_unless_that_is_given_up(
     assert told["is_on"] is is_on
     assert len(told["trained"]) >= 14
     assert all(told["trained"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("touched", "is_refused"), [("tf.keras.Model", True), ("tf.Module", False)]
+)
+def test_keras_3_is_refused_by_name_once_it_is_chosen(touched: str, is_refused: bool) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
+    script = f"import tensorflow as tf; {touched}; import recsweep; recsweep.train_ranking"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
+    assert (done.returncode != 0) is is_refused, done.stderr
+    assert ("ImportError: TensorFlow was imported with Keras 3" in done.stderr) is is_refused

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from recommender.checkpoints import CheckpointError, read_checkpoint
 from recommender.config import RATES, RankingConfig, TrainingConfig, config_to_json
 from recommender.device import DeviceData
 from recommender.epochs import check_checkpoint_is_of
-from recommender.errors import Interrupted
+from recommender.errors import Interrupted, ModelError
 from recommender.metrics import rmse
 from recommender.training import TrainingRun, train_ranking
 from tests.synthetic import synthetic_encoded
@@ -217,3 +218,11 @@ def test_a_model_without_side_features_biases_or_layers_trains() -> None:
     dataset = synthetic_encoded(side_features=False)
     result = train_ranking(config, TrainingConfig(max_epochs=1), dataset)
     assert result.n_parameters == 30 * 2 + 20 * 2 + 4 + 1
+
+
+def test_what_is_no_configuration_and_no_encoded_data_is_told() -> None:
+    wrong: Any = {"dropout": 0.1}
+    with pytest.raises(
+        ModelError, match=r"config .*got dict; training .*; dataset .*data\.encoded"
+    ):
+        train_ranking(wrong, wrong, wrong)

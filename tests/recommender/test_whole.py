@@ -138,6 +138,32 @@ def test_a_checkpoint_that_its_load_does_not_take_is_damaged(models: Path, tmp_p
         _run(config, n_epochs=0).restore(tmp_path)
 
 
+def test_a_load_that_brings_back_another_model_is_not_believed(
+    models: Path, tmp_path: Path
+) -> None:
+    config = _config(models, "wrong.py:Forgets")
+    run = _run(config, n_epochs=2)
+    assert run.best_epoch == 1
+    run.save(tmp_path / "last")
+    run.save_best(tmp_path / "best", {})
+    told = r"wrong.py: Forgets predicts other ratings after load than before save"
+    with pytest.raises(CheckpointError, match=told):
+        _run(config, n_epochs=0).restore(tmp_path / "last")
+    with pytest.raises(CheckpointError, match=told):
+        _run(config, n_epochs=0).load_saved_best(tmp_path / "best")
+    run.load_best()
+    with pytest.raises(OwnCodeError, match=told):
+        run.predict(DATA.validation)
+
+
+def test_links_among_its_files_are_followed(models: Path, tmp_path: Path) -> None:
+    config = _config(models, "wrong.py:Links")
+    _run(config, n_epochs=1).save(tmp_path)
+    run = _run(config, n_epochs=0)
+    run.restore(tmp_path)
+    assert run.epoch == 1
+
+
 def test_values_reach_the_constructor_and_what_recsweep_trains_it_by(models: Path) -> None:
     config = _config(
         models, KINDS["tutorial"], embedding_dimension=2, learning_rate=0.5, n_layers=9
@@ -164,6 +190,7 @@ def test_values_reach_the_constructor_and_what_recsweep_trains_it_by(models: Pat
         ("Exits", "wrong.py:56: SystemExit: 3"),
         ("Raises", "wrong.py:68: RuntimeError: no luck"),
         ("RaisesMute", "wrong.py:78: Mute"),
+        ("Removes", "Removes.save must leave the folder that it is given"),
         ("Objects", "must give an array of ratings (numbers), got ndarray of object"),
     ],
 )
@@ -205,7 +232,15 @@ def test_one_that_is_shown_only_unknown_ids_may_give_one_rating(models: Path) ->
         (
             "return self.ranking_model((",
             "return 0.0 * self.ranking_model((",
-            "gives 0 for every row after an epoch",
+            "MovielensModel.call gives 0 for every row after an epoch",
+        ),
+        (
+            "    def compute_loss(",
+            "    def __call__(self, features, training=None):\n"
+            "        given = super().__call__(features)\n"
+            "        return given if training is None else {'rating': given}\n\n"
+            "    def compute_loss(",
+            "MovielensModel.call must give a tensor of ratings, got dict",
         ),
     ],
 )

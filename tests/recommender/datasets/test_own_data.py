@@ -99,6 +99,11 @@ def test_two_spellings_of_an_item_are_one(folder: Path) -> None:
     assert loaded(folder, "bad.py:two_spellings").description.n_items == 30
 
 
+def test_lists_of_arrow_are_lists(folder: Path) -> None:
+    plain, arrow = loaded(folder).description, loaded(folder, "mine.py:arrow_lists").description
+    assert arrow.items_fingerprint == plain.items_fingerprint
+
+
 def test_features_that_it_has_not_are_refused(folder: Path) -> None:
     with pytest.raises(DataError, match=r"dataset.features: unknown feature 'prize'; did you mean"):
         loaded(folder, features=("user_id", "item_id", "prize"))

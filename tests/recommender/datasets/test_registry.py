@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,3 +156,40 @@ def test_the_header_is_enough_to_check_a_table(tmp_path: Path) -> None:
     path = tmp_path / "ratings.csv"
     path.write_text("user,item,rating,time\nthe rest is not looked at")
     assert not told(DatasetConfig(path=path, columns=NAMES))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "rule"),
+    [
+        ("dataset.path", 3, "a path"),
+        ("dataset.columns", 5, "a dict"),
+        ("dataset.features", "genres", "a list"),
+        ("dataset.items", {"path": "items.csv"}, "an ItemsConfig"),
+        ("dataset.own", "mine.py:load", "what .*read_function gives"),
+        ("split.own", "mine.py:last", "what .*read_function gives"),
+        ("split.train_path", 3, "a path"),
+    ],
+)
+def test_a_value_of_another_type_is_told_with_its_key(key: str, value: Any, rule: str) -> None:
+    table, name = key.split(".")
+    kinds: dict[str, Any] = {"dataset": DatasetConfig, "split": SplitConfig}
+    configs = {kind: kinds[kind](**{name: value} if kind == table else {}) for kind in kinds}
+    (problem,) = told(configs["dataset"], configs["split"])
+    got = "dict" if isinstance(value, dict) else re.escape(repr(value))
+    assert re.fullmatch(f"{key}: must be {rule}.*, got {got}", problem)
+
+
+def test_columns_of_items_are_lists() -> None:
+    column: Any = "brand"
+    items = ItemsConfig(Path("items.csv"), "item", category=column)
+    assert told(DatasetConfig(items=items)) == [
+        "dataset.items.category: must be a list of columns, got 'brand'"
+    ]
+
+
+def test_names_are_no_configurations() -> None:
+    data: Any = "movielens-small"
+    split: Any = "random"
+    problems = problems_with(data, split)
+    assert [key for key, _ in problems] == ["dataset", "split"]
+    assert all("got " in text and "Config(" in text for _, text in problems)

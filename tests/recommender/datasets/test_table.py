@@ -314,6 +314,8 @@ def test_one_damaged_byte_does_not_change_all_accents(tmp_path) -> None:
         (b'user,item,rating,time\na,"b,3,4\n' + b"a,b,3,4\n" * 20_000, "EOF inside string"),
         (b"x" * 200_000, "the first line must name the columns and cannot"),
         (b"user,item,rating,time\na,b,3,4,\na,c,3,4,5,6\n", "1 lines have more fields"),
+        (b"user,item,rating,time\na,b,3,4,,5\na,c,3,4\n", "(lines 2)"),
+        (b"user,item,rating,time\na,b,3,4,,\na,c,3,4,,6\n", "(lines 3)"),
     ],
 )
 def test_a_table_in_another_shape_is_told_with_the_cure(tmp_path, content, message) -> None:
