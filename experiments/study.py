@@ -52,7 +52,7 @@ from experiments.resume import (
 from experiments.running import run_trials
 from experiments.search import Search, build_search
 from experiments.search_protocol import searched
-from experiments.sessions import begin_session, is_out_of_time, record_changed_versions
+from experiments.sessions import begin_session, record_changed_versions
 from experiments.stages import stage_over
 from experiments.supervision import StopCause, StopSwitch, left_at_once
 from experiments.sweep import SweepConfig, default_values, own_defaults
@@ -177,7 +177,7 @@ def resume_study(
             # It was read under our own lock, as if it ran.
             return Outcome(replace(study, state="finished"))
         is_all_done = all(trial.state.is_finished for trial in study.search_trials)
-        if more_s is None and not n_retried and is_all_done and is_out_of_time(study):
+        if more_s is None and not n_retried and is_all_done and study.is_out_of_time:
             watcher.message(
                 f"the time of {study.name} is over (search.timeout); give it more with: "
                 f"recsweep resume {typed(folder)} --timeout 1h"

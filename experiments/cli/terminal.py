@@ -18,7 +18,6 @@ from rich.text import Text
 
 from experiments.cli import wording
 from experiments.records import BaselineRecord, EpochRecord, StudyRecord, TrialRecord, TrialState
-from experiments.sessions import is_out_of_time
 from experiments.typed import typed
 from experiments.values import values_text
 
@@ -227,7 +226,7 @@ def closing_lines(study: StudyRecord) -> list[str]:
     n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
     if n_left > 0:
         left, more = f"{wording.plural(n_left, 'trial')} left", ""
-        if is_out_of_time(study):
+        if study.is_out_of_time:
             left, more = f"{left}, and no time", " --timeout 1h"
         lines.append(f"go on    recsweep resume {typed(study.folder)}{more}        ({left})")
     elif ranked:

@@ -195,7 +195,8 @@ def next_command(study: StudyRecord) -> Command:
     if study.state == "running" and not study.is_finished:
         return Command("Watch it run", (f"recsweep show {name} --watch",))
     if not study.is_finished:
-        return Command("Go on where it stopped", (f"recsweep resume {name}",))
+        more = " --timeout 1h" if study.is_out_of_time else ""
+        return Command("Go on where it stopped", (f"recsweep resume {name}{more}",))
     ranked = ranking.ranked_trials(study)
     if not ranked:
         return Command("See what became of the trials", (f"recsweep show {name}",))
