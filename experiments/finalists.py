@@ -100,7 +100,8 @@ def verdict_cost(study: StudyRecord) -> VerdictCost | None:
         n_seeds = len(study.verdict.seeds)
         left = left_to_train(study, study.verdict)
     else:
-        if not study.is_finished or not study.ranked or judging_users(study) == 1:
+        is_over = study.is_finished or study.is_ended_by_time
+        if not is_over or not study.ranked or judging_users(study) == 1:
             return None
         control = controlled_trial(study)
         trials = [trial for trial, _ in chosen_trials(study, TOP)]

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from experiments.board_records import BoardCheck, read_board_check
 from experiments.collector import collector_resting
 from experiments.crossing_records import CrossingRecord, read_crossings
+from experiments.durations import parse_duration
 from experiments.errors import StateError, StudyError
 from experiments.files import read_json
 from experiments.finalists import VerdictCost, verdict_cost
@@ -152,6 +153,8 @@ class StudyRecord:
     state: str
     """`running`, `finished` or `interrupted` (nobody runs it and trials are left)."""
     n_trials_asked_for: int
+    is_out_of_time: bool = False
+    """Whether the sweep's `search.timeout` is spent: without more, no new trial is asked for."""
     note: str = ""
     tags: tuple[str, ...] = ()
     verdict: VerdictRecord | None = None
@@ -218,6 +221,11 @@ class StudyRecord:
         return compare.get("dimension")
 
     @property
+    def is_ended_by_time(self) -> bool:
+        """Whether the search's time is over and every trial that it asked for has ended."""
+        return self.is_out_of_time and all(t.state.is_finished for t in self.search_trials)
+
+    @property
     def is_finished(self) -> bool:
         """Whether all trials that were asked for are done, also while its driver still runs."""
         has_all = len(self.search_trials) >= self.n_trials_asked_for
@@ -264,13 +272,15 @@ def read_study(folder: Path) -> StudyRecord:
     is_running = holder_of(folder) is not None
     trials: tuple[TrialRecord, ...] = ()
     n_asked_for: int | None = None
-    is_said_to_be_finished = False
+    is_said_to_be_finished = is_out_of_time = False
+    limit = sweep.get("search", {}).get("timeout")
     if (folder / LEDGER_NAME).exists():
         # Of the hundreds of thousands of objects that this makes all stay.
         with Ledger.reading(folder / LEDGER_NAME) as ledger, collector_resting():
             trials = ledger.trials()
             n_asked_for = ledger.n_trials_asked_for
             is_said_to_be_finished = ledger.is_said_to_be_finished
+            is_out_of_time = limit is not None and ledger.elapsed_s() >= parse_duration(limit)
     elif any((folder / JOURNAL_NAME).glob("*.jsonl")) and not is_running:
         raise StudyError(
             f"{folder / LEDGER_NAME}: the ledger is missing; "
@@ -305,6 +315,7 @@ def read_study(folder: Path) -> StudyRecord:
         trials=trials,
         state="running" if is_running else "finished" if is_finished else "interrupted",
         n_trials_asked_for=n_asked_for,
+        is_out_of_time=is_out_of_time,
         note=sweep.get("note", "") if noted.text is None else noted.text,
         tags=noted.tags,
         verdict=read_verdict(folder),

@@ -15,17 +15,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.durations import parse_duration
 from experiments.files import read_json, write_json
 from experiments.journal import Event, Journal, read_journal
-from experiments.ledger import Ledger
 from experiments.provenance import PACKAGES, package_version
 from experiments.records import (
     DRIVER_JOURNAL,
-    LEDGER_NAME,
     PROVENANCE_NAME,
     SWEEP_NAME,
-    StudyRecord,
 )
 
 if TYPE_CHECKING:
@@ -93,21 +89,6 @@ def record_packing(folder: Path, packing: Packing, resources: Resources) -> None
     if (provenance.get("resources") or {}).get("pack_up_to"):
         new |= {"n_workers": resources.workers, "resources": asdict(resources)}
     write_json(path, provenance | new)
-
-
-def is_out_of_time(study: StudyRecord) -> bool:
-    """Whether the sweep's `search.timeout` is spent: without more, no new trial is asked for."""
-    limit = (study.sweep.get("search") or {}).get("timeout")
-    ledger_file = study.folder / LEDGER_NAME
-    if limit is None or not ledger_file.exists():
-        return False
-    with Ledger.reading(ledger_file) as ledger:
-        return ledger.elapsed_s() >= parse_duration(limit)
-
-
-def ended_by_time(study: StudyRecord) -> bool:
-    """Whether the search's time is over and every trial that it asked for has ended."""
-    return all(t.state.is_finished for t in study.search_trials) and is_out_of_time(study)
 
 
 def _sessions(folder: Path) -> list[Event]:

@@ -60,7 +60,7 @@ from experiments.resume import (
 from experiments.running import run_trials
 from experiments.search import Search, build_search
 from experiments.search_protocol import searched
-from experiments.sessions import begin_session, end_session, ended_by_time, record_changed_versions
+from experiments.sessions import begin_session, end_session, record_changed_versions
 from experiments.stages import stage_over
 from experiments.supervision import StopCause, StopSwitch, left_at_once
 from experiments.sweep import SweepConfig, default_values, own_defaults
@@ -183,7 +183,7 @@ def resume_study(
             )
             # It was read under our own lock, as if it ran.
             return Outcome(replace(study, state="finished"))
-        if more_s is None and not n_retried and ended_by_time(study):
+        if more_s is None and not n_retried and study.is_ended_by_time:
             watcher.message(
                 f"the time of {study.name} is over (search.timeout); have it judged: "
                 f"recsweep verdict {typed(folder)}; or give it more with: "

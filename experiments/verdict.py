@@ -53,7 +53,7 @@ from experiments.resume import bring_up_to_date, next_attempt
 from experiments.running import run_trials
 from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
-from experiments.sessions import ended_by_time, record_changed_versions
+from experiments.sessions import record_changed_versions
 from experiments.size_control import size_control, trained_as, with_sized_control
 from experiments.study import load_same_data
 from experiments.supervision import StopCause, StopSwitch
@@ -112,7 +112,7 @@ def frozen_or_chosen(
                     f"was known; leave {option} out to go on with it"
                 )
         return frozen
-    if not study.is_finished and (study.state == "running" or not ended_by_time(study)):
+    if not study.is_finished and (study.state == "running" or not study.is_ended_by_time):
         how = (
             f"wait for its end: recsweep show {typed(study.folder)} --watch"
             if study.state == "running"

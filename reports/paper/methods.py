@@ -185,7 +185,8 @@ def _tests(study: StudyRecord) -> str:
         f"{judged_on(results)}. {_lost(results)}Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "
         f"freedom); p values are Holm's over {numbers.plural(len(results.pairs), 'pair')}; "
-        f"differences within {results.margin:.2g} RMSE count as a tie. "
+        f"two tie where the whole interval lies within {results.margin:.2g} RMSE, and one is "
+        "better where p is below .05 and the difference at least that. "
         + _chosen(results)
         + "The variance of the search itself is not covered."
     )

@@ -20,6 +20,7 @@ from experiments.supervision import StopCause, StopSwitch
 from experiments.verdict import frozen_or_chosen
 from experiments.watcher import Silent
 from recommender.checkpoints import write_checkpoint
+from reports.sections.summary import next_command
 from tests.experiments.facts import ask, end, epoch, start
 from tests.in_process import Died, InProcess
 from tests.small_studies import a_sweep
@@ -126,6 +127,7 @@ def test_a_sweep_whose_time_is_over_says_how_to_give_it_more(
         "recsweep resume small --timeout 1h        (3 trials left, and no time)"
         in (closing_lines(outcome.study)[-1])
     )
+    assert next_command(outcome.study).lines == ("recsweep resume small --timeout 1h",)
     assert len(workers.trained) == 1
     assert frozen_or_chosen(outcome.study).finalists[0].name == workers.trained[0]
     workers.dies_after = None

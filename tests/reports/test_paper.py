@@ -263,6 +263,7 @@ def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) 
     assert verdict_table(study) == ""
     text = methods_paragraph(decided)
     assert "Holm's over 3 pairs" in text and "5 fresh seeds" in text
+    assert "two tie where the whole interval lies within 0.003 RMSE, and one is better" in text
     assert "the models among them trained again" in text and "Of these" not in text
     assert "no test of significance" not in text
     answers = {item.question: item.answer for item in checklist(decided)}
