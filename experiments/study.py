@@ -161,12 +161,11 @@ def resume_study(
         sweep = frozen_sweep(folder)
         study = read_study(folder)
         refuse_gaps(study.name, study.search_trials)
-        if n_trials is not None or retry_failed or not study.is_finished:
+        asks_for_more = n_trials is not None or retry_failed
+        if asks_for_more or not study.is_finished:
             refuse_changed_code(folder, origins(study.provenance))
-        loaded = None
-        if n_trials is not None or retry_failed:
-            # Before anything is written: what is refused changes nothing.
-            loaded = load_same_data(study, sweep)
+        # Before anything is written: what is refused changes nothing.
+        loaded = load_same_data(study, sweep) if asks_for_more else None
         n_retried = 0
         with Journal(folder / DRIVER_JOURNAL) as journal:
             if n_trials is not None:
