@@ -123,11 +123,12 @@ def test_a_sweep_whose_time_is_over_says_how_to_give_it_more(
     outcome = resume_study(folder, watcher=told)
     assert outcome.stopped_by is StopCause.TIMEOUT
     assert told.messages[-1].endswith("give it more with: recsweep resume small --timeout 1h")
-    assert (
-        "recsweep resume small --timeout 1h        (3 trials left, and no time)"
-        in (closing_lines(outcome.study)[-1])
+    go_on, judge, _ = closing_lines(outcome.study)[-3:]
+    assert go_on == (
+        "go on    recsweep resume small --timeout 1h        (3 trials left, and no time)"
     )
-    assert next_command(outcome.study).lines == ("recsweep resume small --timeout 1h",)
+    assert judge.startswith("next     recsweep verdict small ")
+    assert next_command(outcome.study).lines == ("recsweep verdict small",)
     assert len(workers.trained) == 1
     assert frozen_or_chosen(outcome.study).finalists[0].name == workers.trained[0]
     workers.dies_after = None
