@@ -89,13 +89,15 @@ class Notebook(Terminal):
         self._show(is_due=True)
 
     def trial_started(self, trial: TrialRecord) -> None:
-        self._running[trial.number] = self._named(trial)
+        self._running[trial.number] = wording.named(trial, self._compared)
         super().trial_started(trial)
         self._show()
 
     def epoch(self, trial: TrialRecord, epoch: EpochRecord) -> None:
         rmse = wording.rmse_text(epoch.val_rmse)
-        self._running[trial.number] = f"{self._named(trial)} epoch {epoch.epoch} {rmse}"
+        self._running[trial.number] = (
+            f"{wording.named(trial, self._compared)} epoch {epoch.epoch} {rmse}"
+        )
         self._show()
 
     def trial_ended(self, trial: TrialRecord) -> None:
@@ -114,9 +116,6 @@ class Notebook(Terminal):
     def _print(self, line: str) -> None:
         self._said.append(line)
         self._show(is_due=True)
-
-    def _named(self, trial: TrialRecord) -> str:
-        return f"#{trial.number} {trial.arm}" if trial.arm else f"#{trial.number}"
 
     def _show(self, *, is_due: bool = False) -> None:
         if not is_due and self._clock() - self._shown_at < SHOW_EVERY_S:

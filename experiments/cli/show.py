@@ -47,7 +47,7 @@ def show_text(study: StudyRecord) -> str:
         lines.append(f"best     {best}")
     if arms := wording.arms_of(study):
         said = wording.arms_text(study.search_trials, arms, is_judged=study.leader is not None)
-        lines.append(f"arms     {said}")
+        lines.append(f"arms     {study.compared_dimension}: {said}")
     if study.verdict is not None:
         lines += _verdict_lines(study, study.verdict)
     if step := wording.verdict_step(study):
@@ -94,7 +94,7 @@ def show_json(study: StudyRecord) -> dict[str, Any]:
 def trial_text(study: StudyRecord, trial: TrialRecord) -> str:
     """One trial: what it was, how it ended, its curve and its attempts."""
     bias = study.baseline("bias")
-    arm = f" · {trial.arm}" if trial.arm else ""
+    arm = f" · {wording.arm_text(trial.arm, study.compared_dimension)}" if trial.arm else ""
     default = " · the default configuration" if trial.is_default else ""
     default = " · enqueued" if trial.is_enqueued else default
     lines = [

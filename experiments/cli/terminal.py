@@ -120,7 +120,7 @@ class Terminal:
 
     def _trial_line(self, trial: TrialRecord) -> str:
         """`#19 dcn complete 1.0298 .0102 under bias, epoch 7 of 11, 3.2 s, adam 1.1e-3, 64-32`."""
-        head = [f"#{trial.number}", trial.arm, wording.outcome_text(trial)]
+        head = [wording.named(trial, self._compared), wording.outcome_text(trial)]
         if trial.state is TrialState.FAIL:
             said = (trial.error or "").strip().splitlines()
             head.append(f"({trial.stop_reason}){f': {said[-1]}' if said else ''}")

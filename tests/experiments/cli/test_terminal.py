@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from experiments.cli import wording
 from experiments.cli.terminal import Terminal, bar, closing_lines
 from experiments.records import StudyRecord, TrialRecord, TrialState, read_study
 from experiments.watcher import Silent, StudyWatcher
@@ -272,3 +273,11 @@ def test_a_run_ends_with_its_own_code_when_nobody_reads_where_the_report_is(tmp_
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (143, b"")
+
+
+def test_an_arm_that_is_a_number_goes_by_its_dimension(study: StudyRecord) -> None:
+    trial = replace(study.ranked[0], arm="64", number=3)
+    assert wording.named(trial, "embedding_size") == "#3 embedding_size 64"
+    assert wording.named(replace(trial, arm="true"), "biases") == "#3 biases true"
+    assert wording.named(replace(trial, arm="dcn"), "architecture") == "#3 dcn"
+    assert wording.named(replace(trial, arm=None), None) == "#3"
