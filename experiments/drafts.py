@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,7 +266,7 @@ def _text(
         items = f"items = {toml_value(entries)}\n"
     low, high = description.rating_range
     return _SWEEP.format(
-        file=target.name,
+        file=shlex.quote(target.name),
         table=" ".join(table.name.split()),
         name=toml_value(study_name(target.stem)),
         path=toml_value(beside(table)),

@@ -102,7 +102,7 @@ def _refuse_strange(
     study: StudyRecord, trial: TrialRecord, actual: npt.NDArray[Any], predicted: npt.NDArray[Any]
 ) -> None:
     rmse = float(np.sqrt(np.mean((predicted.astype(np.float64) - actual) ** 2)))
-    if trial.best_rmse is not None and abs(rmse - trial.best_rmse) > _CLOSE:
+    if trial.best_rmse is not None and not abs(rmse - trial.best_rmse) <= _CLOSE:
         raise StateError(
             f"trial {trial.number} of {study.name}: its predictions have RMSE {rmse:.6f}, the "
             f"record says {trial.best_rmse:.6f}; its files were changed, or packages since then"

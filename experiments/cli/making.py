@@ -173,7 +173,7 @@ def _checked(
             if config.space is None:
                 raise RequestError(
                     f"{sweep} has no [space] and no [search]: it is one model. Train it with: "
-                    f"recsweep train {sweep}"
+                    f"recsweep train {shlex.quote(sweep)}"
                 )
             configs.append(config)
         except RequestError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,7 +47,8 @@ def train(
 
     config = load_sweep(file, overrides or [], os.environ)
     if config.space is not None:
-        raise RequestError(f"{file} has a [space]: it is a sweep. Run it with: recsweep run {file}")
+        run = f"recsweep run {shlex.quote(file)}"
+        raise RequestError(f"{file} has a [space]: it is a sweep. Run it with: {run}")
     _tell(train_single(config, save))
 
 

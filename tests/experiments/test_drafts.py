@@ -37,7 +37,7 @@ def table(tmp_path: Path) -> Path:
 
 def test_it_runs_as_it_stands(table: Path) -> None:
     sweep, text = _drafted(table)
-    assert text.startswith("# recsweep run first look.toml\n# my ratings.csv: ")
+    assert text.startswith("# recsweep run 'first look.toml'\n# my ratings.csv: ")
     assert sweep.name == "first-look"
     assert sweep.dataset.path is not None and sweep.dataset.path.samefile(table)
     assert 'path = "../my ratings.csv"' in text
