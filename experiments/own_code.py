@@ -126,7 +126,7 @@ class OwnCode:
 
 
 def _is_ours(name: str) -> bool:
-    return name in HYPERPARAMETERS or _LAYER_SIZE.fullmatch(name) is not None
+    return name in HYPERPARAMETERS or _LAYER_SIZE.fullmatch(str(name)) is not None
 
 
 def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], OwnCode]:
