@@ -194,10 +194,13 @@ def run(
     """
     with _in_this_process():
         from experiments.config import load_sweep
+        from experiments.errors import RequestError
         from experiments.study import run_study
 
         config = load_sweep(sweep) if isinstance(sweep, str | Path) else sweep
         _refuse_no_sweep(config)
+        if not isinstance(studies, str | Path):
+            raise RequestError(f"studies is the folder of all studies, got {studies!r:.80}")
         ended = run_study(config, root=Path(studies), watcher=_watcher(quiet), resources=resources)
     return _reported(ended.study, ended.stopped_by)
 
@@ -208,7 +211,7 @@ def _refuse_no_sweep(config: Any) -> None:
 
     if not isinstance(config, SweepConfig):
         raise RequestError(
-            f"a sweep is a Sweep(...), its file or the name of a shipped one, got {config!r}"
+            f"a sweep is a Sweep(...), its file or the name of a shipped one, got {config!r:.80}"
         )
     if config.space is None:
         raise RequestError(

@@ -115,7 +115,7 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
         "note": note,
         "dataset": table("dataset", "name", dataset, "movielens-small"),
         "split": table("split", "method", split, "time-range"),
-        "model": model or {},
+        "model": {} if model is None else model,
     }
     length: dict[str, Any] = {"max_epochs": max_epochs, "patience": patience}
     if space is None and trials is None:
@@ -127,7 +127,7 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
             "timeout": timeout,
             "trial_timeout": trial_timeout,
             "stall_timeout": stall_timeout,
-            "enqueue": enqueue or None,
+            "enqueue": enqueue,
         }
         tables["search"] |= {key: value for key, value in optional.items() if value is not None}
     if isinstance(space, SearchSpace):

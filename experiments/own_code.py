@@ -126,7 +126,7 @@ class OwnCode:
 
 
 def _is_ours(name: str) -> bool:
-    return name in HYPERPARAMETERS or is_layer_size(name)
+    return name in HYPERPARAMETERS or is_layer_size(str(name))
 
 
 def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], OwnCode]:

@@ -40,6 +40,9 @@ def read_space(
     if not isinstance(raw, dict):
         report("space", f'must be a table, got {raw!r}; write [space] and use = "ranking" below')
         return None
+    if odd := [name for name in raw if not isinstance(name, str)]:
+        report("space", f"the name of a dimension is text, got {odd[0]!r}")
+        return None
     table = {name: _with_number_type(name, dimension, own) for name, dimension in raw.items()}
     space, problems = parse_space(table, fixed=model)
     told = {problem.key for problem in problems}

@@ -108,7 +108,7 @@ def _read_head(table: Mapping[str, Any], source: SweepSource, report: Report) ->
     read = read_table(HeadTable, head, "", report)
     if read is None:
         return None
-    if "name" not in head:
+    if head.get("name") is None:
         report("name", "is missing; it names the study's folder")
     elif read.name is not None and (problem := name_problem(read.name)):
         report("name", problem)

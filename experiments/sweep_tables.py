@@ -145,7 +145,7 @@ def read_table(
     wrong = {str(mistake["loc"][0]) for mistake in mistakes}
     if any(shape.model_fields[name].is_required() for name in wrong & shape.model_fields.keys()):
         return None
-    return shape.model_validate({k: v for k, v in raw.items() if k not in wrong})
+    return shape.model_validate({k: v for k, v in raw.items() if str(k) not in wrong})
 
 
 def is_whole(table: Table, raw: Mapping[str, Any]) -> bool:

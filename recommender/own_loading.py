@@ -38,6 +38,7 @@ def _imported(own: OwnArchitecture, root: str) -> Callable[..., Any]:
         # Another study's copy of the same modules, earlier in this process.
         if not str(getattr(sys.modules[name], "__file__", root)).startswith(root):
             del sys.modules[name]
+            _DISPLACED.add(name)
     for package in OURS:
         # Held by Python from now on: a `reports.py` of theirs would come first.
         importlib.import_module(package)
@@ -72,14 +73,17 @@ def imports_undone() -> Iterator[None]:
         for name, module in list(sys.modules.items()):
             if str(getattr(module, "__file__", "")).startswith(inside):
                 del sys.modules[name]
-        sys.modules.update(modules)
+        sys.modules.update({n: modules[n] for n in _DISPLACED & modules.keys()})
         sys.path[:] = [place for place in sys.path if place not in roots]
         _ROOTS.clear()
+        _DISPLACED.clear()
         _imported.cache_clear()
 
 
 _ROOTS: set[str] = set()
 """Where own code was imported from."""
+_DISPLACED: set[str] = set()
+"""The names of modules that it took the place of."""
 
 
 @contextlib.contextmanager

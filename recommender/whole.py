@@ -44,7 +44,8 @@ from recommender.train_sample import train_sample
 PREDICTION_ROWS = 1 << 20
 """Rows that a model is asked for at once."""
 LARGEST_CHANGE = 0.01
-"""Of predictions between saving and loading: another processor adds up in another order."""
+"""Of predictions between saving and loading, as a share of their spread: another processor adds up
+in another order."""
 
 
 class Model(Protocol):
@@ -247,7 +248,8 @@ class WholeRun(Run):
         if saved is None:
             return
         error = self._predict(self._dataset.validation) - saved
-        if not np.sqrt(np.mean(error**2)) <= LARGEST_CHANGE * np.std(saved):
+        spread = max(np.std(saved), 1e-3 * np.abs(saved).max())
+        if not np.sqrt(np.mean(error**2)) <= LARGEST_CHANGE * spread:
             raise OwnCodeError(
                 f"{self._own.where} predicts other ratings after load than before save; save must "
                 "write, and load bring back, all that predict uses"

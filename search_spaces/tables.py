@@ -28,6 +28,8 @@ def read_dimension(name: str, given: object, problems: list[Problem]) -> list[Dr
     if isinstance(given, list) and given:
         values = spell_all(given[:3]) + (", ..." if len(given) > 3 else "")
         cure = f"write [space.{name}] and under it choices = [{values}]"
+    elif isinstance(given, Distribution | Case):
+        cure = f"it is one of a space written in Python: space({name}=...)"
     else:
         cure = "give it a table, with low and high or with choices; a fixed value goes to [model]"
     problems.append(Problem(name, f"{spell(given)} is no dimension; {cure}"))

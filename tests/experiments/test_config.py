@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -526,6 +528,23 @@ def test_none_in_python_is_no_silent_default() -> None:
     keys = {problem.key for problem in told.value.problems}
     assert keys == {*(f"search.{k}" for k in given if k != "seed"), "seed", "model.biases"}
     assert '"none" to stop no trial early' in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"name": None}, "name: is missing"),
+        ({"enqueue": pd.DataFrame({"dropout": [0.1]})}, "search.enqueue: must be a list, got "),
+        ({"dataset": {1: 2}}, "Keys should be strings, got 1"),
+        ({"model": {1: 2}}, "model.1: unknown hyperparameter 1"),
+        ({"space": {1: {"low": 0, "high": 1}}}, "space: the name of a dimension is text, got 1"),
+        ({"space": {"dropout": Float(0, 0.5)}}, "a space written in Python: space(dropout=...)"),
+    ],
+)
+def test_what_only_python_gets_wrong_is_told_by_its_key(wrong: dict[str, Any], told: str) -> None:
+    sound: dict[str, Any] = {"name": "n", "space": space(dropout=Float(0, 0.5)), "trials": 2}
+    with pytest.raises(SweepFileError, match=re.escape(told)):
+        Sweep(**{**sound, **wrong})
 
 
 def test_python_hears_of_every_mistake_too() -> None:
