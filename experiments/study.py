@@ -116,6 +116,7 @@ def run_study(
         ray_beside(resources, machine) as cluster,
         left_at_once(folder, lock.release),
     ):
+        StopSwitch(folder).clear()
         folders.create(folder, sweep, loaded.description, machine, resources, command)
         if notice:
             watcher.message(notice)
@@ -149,6 +150,7 @@ def resume_study(
             changed since it began.
     """
     with StudyLock(folder, watcher.message) as lock:
+        StopSwitch(folder).clear()  # an earlier driver's; whoever asks from now on means this one
         bring_up_to_date(folder)
         sweep = frozen_sweep(folder)
         study = read_study(folder)
@@ -267,7 +269,6 @@ def _conduct(
     folders.write_baselines(folder, baselines)
     stage_over("baselines")
     switch = StopSwitch(folder)
-    switch.clear()
     with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
         ledger.catch_up(journal.path.parent)
         spent_s = ledger.elapsed_s()

@@ -200,6 +200,8 @@ def gather_evidence(
     """
     frozen = frozen_or_chosen(read_study(folder), top, n_seeds)
     with StudyLock(folder, watcher.message):
+        switch = StopSwitch(folder)
+        switch.clear()
         bring_up_to_date(folder)
         machine, resources = take_machine(resources)
         sweep = frozen_sweep(folder)
@@ -212,8 +214,6 @@ def gather_evidence(
         confirm = _load_confirm(sweep)
         if confirm is not None:
             loaded = replace(loaded, encoded=confirm.to_predict_in(loaded.encoded))
-        switch = StopSwitch(folder)
-        switch.clear()
         with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
             _ask(study, frozen, journal)
             ledger.catch_up(journal.path.parent)

@@ -17,9 +17,11 @@ from experiments.resources import Resources
 from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
 from experiments.study import load_data, resume_study, run_study
 from experiments.supervision import StopCause, StopSwitch
+from experiments.sweep import SweepConfig
 from experiments.verdict import frozen_or_chosen
 from experiments.watcher import Silent
 from recommender.checkpoints import write_checkpoint
+from recommender.datasets.base import LoadedDataset
 from tests.experiments.facts import ask, end, epoch, start
 from tests.in_process import Died, InProcess
 from tests.small_studies import a_sweep
@@ -146,6 +148,24 @@ def test_a_folder_in_which_nothing_was_begun_is_free(tmp_path: Path) -> None:
     StudyLock(made(tmp_path / "mine")).release()
     (tmp_path / "mine" / "columns.json").touch()
     assert free_name(tmp_path, "mine") == ("mine", None)
+
+
+@pytest.mark.slow
+def test_a_stop_that_is_asked_for_while_the_data_load_is_heard(
+    workers: InProcess, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers.dies_after = 1
+    with pytest.raises(Died):
+        run_study(a_sweep(ratings_csv), root=tmp_path, watcher=Silent())
+    folder = tmp_path / "small"
+
+    def load_and_ask(sweep: SweepConfig) -> LoadedDataset:
+        StopSwitch(folder).ask(StopCause.COMMAND)
+        return load_data(sweep)
+
+    monkeypatch.setattr("experiments.study.load_data", load_and_ask)
+    workers.dies_after = None
+    assert resume_study(folder, watcher=Silent()).stopped_by is StopCause.COMMAND
 
 
 @pytest.mark.slow
