@@ -17,6 +17,7 @@ from experiments.best_segments import write_best_segments
 from experiments.board_check import record_board_check
 from experiments.cluster import ray_beside
 from experiments.conductor import Conductor
+from experiments.crew import dismiss_crew
 from experiments.errors import DataProblem
 from experiments.frozen import frozen_sweep
 from experiments.gpu_memory import others_lines
@@ -151,6 +152,7 @@ def resume_study(
     """
     with StudyLock(folder, watcher.message) as lock:
         StopSwitch(folder).clear()  # an earlier driver's; whoever asks from now on means this one
+        dismiss_crew(folder)
         bring_up_to_date(folder)
         sweep = frozen_sweep(folder)
         study = read_study(folder)

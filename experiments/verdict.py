@@ -15,6 +15,7 @@ from experiments import folders
 from experiments.board_check import record_board_check
 from experiments.cluster import ray_cluster
 from experiments.conductor import Conductor
+from experiments.crew import dismiss_crew
 from experiments.crossings import crossings_of, write_crossings
 from experiments.errors import DataProblem, RequestError, StateError
 from experiments.evidence import Evidence, judged, read_evidence
@@ -202,6 +203,7 @@ def gather_evidence(
     with StudyLock(folder, watcher.message):
         switch = StopSwitch(folder)
         switch.clear()
+        dismiss_crew(folder)
         bring_up_to_date(folder)
         machine, resources = take_machine(resources)
         sweep = frozen_sweep(folder)

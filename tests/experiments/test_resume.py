@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.cli.terminal import closing_lines
+from experiments.crew import Crew, read_crew
 from experiments.errors import StateError
 from experiments.folders import create, free_name, made
 from experiments.ledger import Ledger, LedgerError
@@ -159,7 +160,10 @@ def test_a_stop_that_is_asked_for_while_the_data_load_is_heard(
         run_study(a_sweep(ratings_csv), root=tmp_path, watcher=Silent())
     folder = tmp_path / "small"
 
+    Crew(folder, 2, 2)  # of the driver that died
+
     def load_and_ask(sweep: SweepConfig) -> LoadedDataset:
+        assert read_crew(folder) is None
         StopSwitch(folder).ask(StopCause.COMMAND)
         return load_data(sweep)
 
