@@ -51,8 +51,13 @@ class Crew:
         write_json(self._folder / CREW_NAME, {"workers": self._size, "at_most": self._at_most})
 
     def dismiss(self) -> None:
-        for name in (WISH_NAME, CREW_NAME):
-            (self._folder / name).unlink(missing_ok=True)
+        dismiss_crew(self._folder)
+
+
+def dismiss_crew(folder: Path) -> None:
+    """Forget who works, also where the driver that said so was killed."""
+    for name in (WISH_NAME, CREW_NAME):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_crew(folder: Path) -> tuple[int, int] | None:

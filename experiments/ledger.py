@@ -215,12 +215,10 @@ class Ledger:
 
     @property
     def n_trials_asked_for(self) -> int | None:
-        """How many trials the last extension asked for in all; None without one."""
+        """How many trials the last extension, which asked for most, wants in all; None without."""
         with self._translated():
-            last = self._connection.execute(
-                "SELECT trials FROM extensions ORDER BY at DESC LIMIT 1"
-            ).fetchone()
-        return None if last is None else int(last[0])
+            (most,) = self._connection.execute("SELECT max(trials) FROM extensions").fetchone()
+        return None if most is None else int(most)
 
     @property
     def is_said_to_be_finished(self) -> bool:

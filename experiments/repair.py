@@ -63,10 +63,13 @@ def repair_study(folder: Path) -> Repair:
     """
     ledger_path, journals = folder / LEDGER_NAME, folder / JOURNAL_NAME
     with StudyLock(folder):
-        if not journal_files(journals):
-            raise StateError(
-                f"{journals}: there are no journals, and nothing else to rebuild {LEDGER_NAME} from"
-            )
+        was_missing = not ledger_path.exists()
+        nothing_else = StateError(
+            f"{journals}: there are no journals, and nothing else to rebuild {LEDGER_NAME} from"
+        )
+        is_empty = was_missing or ledger_path.stat().st_size == 0
+        if is_empty and not journal_files(journals):
+            raise nothing_else
         set_aside: list[Path] = []
         n_lost = n_written_back = 0
         for path in journal_files(journals):
@@ -75,7 +78,6 @@ def repair_study(folder: Path) -> Repair:
                 n_lost += n_damaged
                 set_aside.append(_set_aside(path))
                 atomic_write(path, lines)
-        was_missing = not ledger_path.exists()
         try:
             with Ledger(ledger_path) as ledger:
                 if n_lost:
@@ -83,6 +85,8 @@ def repair_study(folder: Path) -> Repair:
                 ledger.catch_up(journals)
                 n_written_back = _write_back(ledger, journals)
         except DamagedLedgerError:
+            if not journal_files(journals):
+                raise nothing_else from None
             # Beside the file lie what SQLite had not merged into it yet; they belong together.
             parts = [ledger_path.with_name(LEDGER_NAME + end) for end in ("", "-wal", "-shm")]
             set_aside += [_set_aside(part) for part in parts if part.exists()]

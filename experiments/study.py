@@ -18,6 +18,7 @@ from experiments.best_segments import write_best_segments
 from experiments.board_check import record_board_check
 from experiments.cluster import ray_beside
 from experiments.conductor import Conductor
+from experiments.crew import dismiss_crew
 from experiments.data_problems import data_problem
 from experiments.errors import DataProblem
 from experiments.frozen import frozen_sweep
@@ -124,6 +125,7 @@ def run_study(
         ray_beside(resources, machine) as cluster,
         left_at_once(folder, lock.release),
     ):
+        StopSwitch(folder).clear()
         folders.create(folder, sweep, loaded.description, machine, resources, command)
         if notice:
             watcher.message(notice)
@@ -157,6 +159,8 @@ def resume_study(
             changed since it began.
     """
     with StudyLock(folder, watcher.message) as lock:
+        StopSwitch(folder).clear()  # an earlier driver's; whoever asks from now on means this one
+        dismiss_crew(folder)
         bring_up_to_date(folder)
         sweep = frozen_sweep(folder)
         study = read_study(folder)
@@ -292,7 +296,6 @@ def _conduct(
     folders.write_baselines(folder, baselines)
     stage_over("baselines")
     switch = StopSwitch(folder)
-    switch.clear()
     with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
         ledger.catch_up(journal.path.parent)
         spent_s = ledger.elapsed_s()

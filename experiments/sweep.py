@@ -45,7 +45,7 @@ class SearchConfig:
     pruner_args: Mapping[str, Value] = field(default_factory=dict)
     pruner_own: OwnArchitecture | None = None
     timeout_s: float | None = None
-    """Wall time over all runs of the study; None: no limit."""
+    """Wall time of the search over all runs of the study; None: no limit."""
     trial_timeout_s: float | None = None
     """Of one trial; one that takes longer fails. None: no limit."""
     stall_timeout_s: float = 1800.0

@@ -14,6 +14,7 @@ from pathlib import Path
 from experiments.board_check import record_board_check
 from experiments.cluster import ray_cluster
 from experiments.conductor import Conductor
+from experiments.crew import dismiss_crew
 from experiments.crossings import crossings_of, write_crossings
 from experiments.errors import DataProblem, RequestError, StateError
 from experiments.evidence import Evidence, judged, read_evidence
@@ -199,6 +200,9 @@ def gather_evidence(
     """
     frozen = frozen_or_chosen(read_study(folder), top, n_seeds)
     with StudyLock(folder, watcher.message):
+        switch = StopSwitch(folder)
+        switch.clear()
+        dismiss_crew(folder)
         bring_up_to_date(folder)
         machine, resources = take_machine(resources)
         sweep = frozen_sweep(folder)
@@ -210,8 +214,6 @@ def gather_evidence(
         confirm = _load_confirm(sweep)
         if confirm is not None:
             loaded = replace(loaded, encoded=confirm.to_predict_in(loaded.encoded))
-        switch = StopSwitch(folder)
-        switch.clear()
         with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
             _ask(study, frozen, journal)
             ledger.catch_up(journal.path.parent)

@@ -81,11 +81,13 @@ def test_a_damaged_line_costs_what_it_said_and_nothing_else(study: Path) -> None
     assert [t.state for t in after] == [t.state for t in before]
 
 
-@pytest.mark.parametrize("gone", ["damaged", "missing"])
+@pytest.mark.parametrize("gone", ["damaged", "empty", "missing"])
 def test_what_only_the_ledger_holds_is_told_by_the_journals_again(study: Path, gone: str) -> None:
     before = repr(read_study(study).trials)
     for path in journal_files(study / "journal"):
         if gone == "missing":
+            path.unlink()
+        elif gone == "empty":
             path.write_bytes(b"")
         else:
             head, *lines = path.read_bytes().splitlines(keepends=True)
@@ -123,8 +125,11 @@ def test_a_study_that_is_being_run_is_not_repaired(study: Path) -> None:
         repair_study(study)
 
 
-def test_without_journals_a_damaged_ledger_is_left_where_it_is(study: Path) -> None:
-    text(study / "study.db")
+@pytest.mark.parametrize("damage", [text, empty])
+def test_without_journals_a_damaged_ledger_is_left_where_it_is(
+    study: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(study / "study.db")
     shutil.rmtree(study / "journal")
     with pytest.raises(StateError, match="no journals"):
         repair_study(study)

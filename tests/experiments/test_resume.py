@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.cli.terminal import closing_lines
+from experiments.crew import Crew, read_crew
 from experiments.errors import StateError
 from experiments.folders import create, free_name, made
 from experiments.ledger import Ledger, LedgerError
@@ -17,9 +18,11 @@ from experiments.resources import Resources
 from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
 from experiments.study import load_data, resume_study, run_study
 from experiments.supervision import StopCause, StopSwitch
+from experiments.sweep import SweepConfig
 from experiments.verdict import frozen_or_chosen
 from experiments.watcher import Silent
 from recommender.checkpoints import write_checkpoint
+from recommender.datasets.base import LoadedDataset
 from reports.sections.summary import next_command
 from tests.experiments.facts import ask, end, epoch, start
 from tests.in_process import Died, InProcess
@@ -149,6 +152,27 @@ def test_a_folder_in_which_nothing_was_begun_is_free(tmp_path: Path) -> None:
     StudyLock(made(tmp_path / "mine")).release()
     (tmp_path / "mine" / "columns.json").touch()
     assert free_name(tmp_path, "mine") == ("mine", None)
+
+
+@pytest.mark.slow
+def test_a_stop_that_is_asked_for_while_the_data_load_is_heard(
+    workers: InProcess, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers.dies_after = 1
+    with pytest.raises(Died):
+        run_study(a_sweep(ratings_csv), root=tmp_path, watcher=Silent())
+    folder = tmp_path / "small"
+
+    Crew(folder, 2, 2)  # of the driver that died
+
+    def load_and_ask(sweep: SweepConfig) -> LoadedDataset:
+        assert read_crew(folder) is None
+        StopSwitch(folder).ask(StopCause.COMMAND)
+        return load_data(sweep)
+
+    monkeypatch.setattr("experiments.study.load_data", load_and_ask)
+    workers.dies_after = None
+    assert resume_study(folder, watcher=Silent()).stopped_by is StopCause.COMMAND
 
 
 @pytest.mark.slow
