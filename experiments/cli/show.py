@@ -50,8 +50,9 @@ def show_text(study: StudyRecord) -> str:
         lines.append(f"arms     {study.compared_dimension}: {said}")
     if study.verdict is not None:
         lines += _verdict_lines(study, study.verdict)
-    if step := wording.verdict_step(study):
-        lines.append(f"next     {step}")
+    if study.state != "running":
+        steps = {"go on": wording.resume_step(study), "next": wording.verdict_step(study)}
+        lines += [f"{what:<8} {step}" for what, step in steps.items() if step]
     if study.trials:
         lines += ["", *_trial_table(study)]
     return "\n".join(lines)

@@ -235,13 +235,9 @@ def closing_lines(study: StudyRecord) -> list[str]:
     if arms := wording.arms_of(study):
         said = wording.arms_text(study.search_trials, arms, is_judged=study.leader is not None)
         lines.append(f"{study.compared_dimension}: {said}")
-    is_left = n_left > 0 and not study.is_finished
-    if is_left:
-        left, more = f"{wording.plural(n_left, 'trial')} left", ""
-        if study.is_out_of_time:
-            left, more = f"{left}, and no time", " --timeout 1h"
-        lines.append(f"go on    recsweep resume {typed(study.folder)}{more}        ({left})")
-    if ranked and (not is_left or study.is_ended_by_time):
+    if go_on := wording.resume_step(study):
+        lines.append(f"go on    {go_on}")
+    if ranked and (go_on is None or study.is_ended_by_time):
         # After a verdict, `best` without a number is its leader, which need not be the best above.
         number = f":{ranked[0].number}" if study.leader not in (None, ranked[0]) else ""
         take = f"recsweep best {typed(study.folder)}{number} > best.toml"

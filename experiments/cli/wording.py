@@ -192,6 +192,17 @@ def data_lines(study: StudyRecord) -> list[str]:
 _PARTS = ("train", "validation", "confirm", "test")
 
 
+def resume_step(study: StudyRecord) -> str | None:
+    """`recsweep resume NAME        (3 trials left)`; None where the search is at its end."""
+    n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
+    if n_left <= 0 or study.is_finished:
+        return None
+    left, more = f"{plural(n_left, 'trial')} left", ""
+    if study.is_out_of_time:
+        left, more = f"{left}, and no time", " --timeout 1h"
+    return f"recsweep resume {typed(study.folder)}{more}        ({left})"
+
+
 def verdict_step(study: StudyRecord) -> str | None:
     """`recsweep verdict NAME        (7 finalists × 5 seeds, about 2 min)`; None after it."""
     cost = verdict_cost(study)

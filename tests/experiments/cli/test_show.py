@@ -89,6 +89,21 @@ def test_of_a_study_that_nobody_runs_no_trial_is_said_to_run(tmp_path: Path) -> 
         assert (counts[word], counts[other]) == (begun, 0)
 
 
+def test_the_next_command_is_told_where_nobody_runs_the_study(tmp_path: Path) -> None:
+    interrupted = read_study(make_study(tmp_path / "made-up", n_trials=20, is_finished=False))
+    n_done = sum(trial.state.is_finished for trial in interrupted.search_trials)
+    n_left = interrupted.n_trials_asked_for - n_done
+    lines = show_text(interrupted).splitlines()
+    (go_on,) = (line for line in lines if line.startswith("go on"))
+    assert go_on.endswith(f"made-up        ({n_left} trials left)")
+    assert not any(line.startswith("next") for line in lines)
+    finished = read_study(make_study(tmp_path / "done", n_trials=20))
+    assert "\nnext     recsweep verdict " in show_text(finished)
+    for study in (interrupted, finished):
+        running = show_text(replace(study, state="running"))
+        assert "\nnext " not in running and "\ngo on" not in running
+
+
 def test_the_keys_of_a_trial_stay_what_they_are(study: StudyRecord) -> None:
     assert set(show_json(study)["trials"][0]) == {
         "number", "name", "purpose", "arm", "state", "stop_reason", "error", "is_default",
