@@ -18,7 +18,7 @@ def model_card(study: StudyRecord, trial: TrialRecord) -> str:
     """Markdown; only what is on record."""
     parts = (
         ("", _about(study, trial)),
-        ("Use", _use(study)),
+        ("Use", _use(study, trial)),
         ("Training data", _data(study)),
         ("How good it is", _quality(study, trial)),
         ("Limits", _limits(study, trial)),
@@ -46,8 +46,13 @@ def _about(study: StudyRecord, trial: TrialRecord) -> list[str]:
     ]
 
 
-def _use(study: StudyRecord) -> list[str]:
+def _use(study: StudyRecord, trial: TrialRecord) -> list[str]:
     data = described(study)
+    model: Mapping[str, object] = study.sweep.get("model") or {}
+    has_side_features = trial.values.get("side_features", model.get("side_features", True))
+    when = ""
+    if has_side_features and {"hour_of_day", "day_of_week"} & {*data.features}:
+        when = ", timestamp=tf.constant([893286638], tf.int64)"
     span = ""
     if data.rating_range:
         span = f" from {data.rating_range[0]:g} to {data.rating_range[1]:g}"
@@ -58,11 +63,11 @@ def _use(study: StudyRecord) -> list[str]:
         "",
         "    model = tf.saved_model.load(FOLDER)",
         '    rate = model.signatures["serving_default"]',
-        '    rate(user_id=tf.constant(["7"]), item_id=tf.constant(["42"]))',
+        f'    rate(user_id=tf.constant(["7"]), item_id=tf.constant(["42"]){when})',
         "",
-        f"It gives `rating` (in {data.unit}{span}, clipped) and `raw`. Where the signature asks "
-        "for it, `timestamp` is in seconds since 1970. Unseen users and items are allowed: they "
-        "get what the model learned for strangers.",
+        f"It gives `rating` (in {data.unit}{span}, clipped) and `raw`."
+        + (" `timestamp` is in seconds since 1970." if when else "")
+        + " Unseen users and items are allowed: they get what the model learned for strangers.",
     ]
 
 

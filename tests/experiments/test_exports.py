@@ -137,6 +137,16 @@ def test_csv_holds_every_trial(study: StudyRecord, tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / "x.csv")) == 24
 
 
+def test_a_model_card_s_call_gives_the_time_where_the_model_asks_for_it(study: StudyRecord) -> None:
+    data = dict(study.provenance["dataset"]) | {"features": ["user_id", "item_id", "hour_of_day"]}
+    timed = replace(study, provenance=dict(study.provenance) | {"dataset": data})
+    best = study.ranked[0]
+    assert "timestamp" not in model_card(study, best)
+    assert 'tf.constant(["42"]), timestamp=tf.constant([' in model_card(timed, best)
+    without = replace(best, values=dict(best.values) | {"side_features": False})
+    assert "timestamp" not in model_card(timed, without)
+
+
 def test_a_model_card_tells_how_good_and_for_what(study: StudyRecord) -> None:
     best = study.ranked[0]
     card = model_card(study, best)
