@@ -27,6 +27,8 @@ from recommender.sizes import CROSS_VALUES
 from search_spaces import SHIPPED, Dimension, SearchSpace, shipped_space
 from search_spaces.tables import write_dimension
 
+DECAYING = "adamw"
+"""The optimizer to which `weight_decay` means something."""
 _OF_OUR_LAYERS = (
     *("n_layers", "layer_size", "activation", "kernel_initializer", "dropout", "dense_l2"),
     *CROSS_VALUES,
@@ -179,6 +181,7 @@ def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], Ow
     if not source.is_frozen:
         _make_conditional(table.get("space"), own)
         _refuse_idle(table, own, report)
+        _refuse_idle_decay(table, own, report)
     return table, own
 
 
@@ -356,7 +359,10 @@ _NO_DIMENSIONS = ("use", "without", "architecture")
 
 def _make_conditional(space: object, own: OwnCode) -> None:
     """Dimensions that mean something to some of the compared architectures, only there."""
-    if not isinstance(space, dict) or not isinstance(space.get("architecture"), dict):
+    if not isinstance(space, dict):
+        return
+    _make_decay_conditional(space, own)
+    if not isinstance(space.get("architecture"), dict):
         return
     for name in space.keys() - set(_NO_DIMENSIONS):
         takers = own.takers(name)
@@ -366,6 +372,34 @@ def _make_conditional(space: object, own: OwnCode) -> None:
             when = case.setdefault("when", {})
             if isinstance(when, dict):
                 when.setdefault("architecture", takers)
+
+
+def _make_decay_conditional(space: dict[str, Any], own: OwnCode) -> None:
+    """`weight_decay` only where the optimizer knows it."""
+    optimizer = space.get("optimizer")
+    if "weight_decay" in own.parameters or not isinstance(optimizer, dict) or "when" in optimizer:
+        return
+    choices = optimizer.get("choices")
+    if isinstance(choices, list) and DECAYING in choices and len(choices) > 1:
+        for _, case in cases_of("weight_decay", space.get("weight_decay")):
+            when = case.setdefault("when", {})
+            if isinstance(when, dict):
+                when.setdefault("optimizer", DECAYING)
+
+
+def _refuse_idle_decay(table: Mapping[str, Any], own: OwnCode, report: Report) -> None:
+    model, space = _model_and_space(table)
+    if "weight_decay" not in space or "weight_decay" in own.parameters:
+        return
+    optimizer = space.get("optimizer")
+    if optimizer is None and "use" not in space:
+        optimizer = {"choices": [model.get("optimizer", HYPERPARAMETERS["optimizer"])]}
+    choices = optimizer.get("choices") if isinstance(optimizer, dict) else None
+    if isinstance(choices, list) and DECAYING not in choices:
+        report(
+            "space.weight_decay",
+            f"means nothing without the optimizer {DECAYING}; leave it out, or take that one",
+        )
 
 
 def with_conditions(space: SearchSpace, own: OwnCode) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def test_a_file_says_little_and_the_rest_is_default(file: Path) -> None:
 
 def test_whole_ends_of_a_number_make_no_whole_number_of_it(file: Path) -> None:
     sweep = load_sweep(
-        file, ["space.dropout={low = 0, high = 0.5}", "space.weight_decay={low=0, high=1}"]
+        file, ["space.dropout={low = 0, high = 0.5}", "space.embedding_l2={low=0, high=1}"]
     )
     assert sweep.space is not None
     assert [column.kind for column in sweep.space.columns] == ["float", "float"]
@@ -266,6 +266,32 @@ def test_no_cross_network_is_varied_in_plain_trials(given: SearchSpace, key: str
     with pytest.raises(SweepFileError, match="means nothing to plain") as told:
         Sweep("n", space=given, trials=2)
     assert [problem.key for problem in told.value.problems] == [key]
+
+
+@pytest.mark.parametrize(
+    "given", [{"optimizer": {"choices": ["adam", "adamw"]}}, {"use": "ranking"}]
+)
+def test_weight_decay_is_only_where_the_optimizer_knows_it(given: dict[str, Any]) -> None:
+    given = {**given, "weight_decay": {"low": 1e-4, "high": 1e-2, "log": True}}
+    sweep = Sweep("n", space=given, trials=2)
+    assert sweep.space is not None
+    decay = next(d for d in sweep.space.dimensions if d.name == "weight_decay")
+    assert [dict(case.when) for case in decay.cases] == [{"optimizer": ("adamw",)}]
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizers"), [({}, None), ({"optimizer": "sgd"}, None), ({}, ["adam", "adagrad"])]
+)
+def test_a_weight_decay_that_no_optimizer_knows_is_refused(
+    model: dict[str, Any], optimizers: list[str] | None
+) -> None:
+    given: dict[str, Any] = {"weight_decay": {"low": 0.0, "high": 0.1}}
+    if optimizers is not None:
+        given["optimizer"] = {"choices": optimizers}
+    with pytest.raises(SweepFileError, match="means nothing without the optimizer adamw") as told:
+        Sweep("n", space=given, model=model, trials=2)
+    assert [problem.key for problem in told.value.problems] == ["space.weight_decay"]
+    assert Sweep("n", space=given | {"optimizer": {"choices": ["adamw"]}}, trials=2).space
 
 
 def test_a_choice_that_no_architecture_can_be_is_told() -> None:
