@@ -47,6 +47,8 @@ class Plan:
     """Of all trials together, after pruning and early stopping."""
     n_grid_points: int | None
     """How many points the space has; None where it has a continuous range."""
+    repeats_points: bool
+    """Whether it has fewer than trials, and nobody sees to it that each is tried once."""
     n_workers: int
     seconds: float
     assumptions: tuple[str, ...]
@@ -72,7 +74,8 @@ class Plan:
         arms = ", ".join(f"{n} {arm}" for arm, n in self.trials_by_arm.items())
         parts = [f"{self.n_trials:,} trials", *([arms] if arms else [])]
         if self.n_grid_points is not None:
-            parts.append(f"the space has {self.n_grid_points:,} points")
+            points = f"the space has {self.n_grid_points:,} points"
+            parts.append(points + ': sampler = "grid" tries each once' * self.repeats_points)
         workers = f"{self.n_workers} worker{'' if self.n_workers == 1 else 's'}"
         return (
             f"trials   {' · '.join(parts)}",
@@ -100,6 +103,7 @@ def plan_sweep(
     epochs = _expected_epochs(search.max_epochs, search.patience, search.pruner)
     epoch_s = _mean_epoch_s(config, dataset.train.n_rows)
     rounds = -(-search.trials // n_workers)
+    n_points = _n_points(config.space)
     defaults = default_values(config)
     is_compiled = defaults["jit_compile"] is True
     build_s = _BUILD_S + (_COMPILE_S if is_compiled else 0)
@@ -124,7 +128,10 @@ def plan_sweep(
         n_trials=search.trials,
         max_epochs=search.max_epochs,
         expected_epochs=epochs * search.trials,
-        n_grid_points=_n_points(config.space),
+        n_grid_points=n_points,
+        repeats_points=n_points is not None
+        and n_points < search.trials
+        and search.sampler in ("tpe", "random"),
         n_workers=n_workers,
         seconds=_START_S + rounds * (build_s + epochs * epoch_s),
         assumptions=tuple(assumptions),

@@ -61,6 +61,9 @@ def test_a_grid_without_pruning_or_patience_spends_every_epoch() -> None:
     assert plan.n_grid_points == 6
     assert plan.expected_epochs == plan.most_epochs == 180
     assert plan.lines[0] == "trials   6 trials · the space has 6 points"
+    search = replace(load_sweep("article-grid").search, sampler="tpe", trials=20)  # type: ignore[type-var]  # it has one
+    line = _plan(replace(load_sweep("article-grid"), search=search)).lines[0]
+    assert line.endswith('20 trials · the space has 6 points: sampler = "grid" tries each once')
     assert "no early stopping" in "\n".join(plan.lines)
 
 
