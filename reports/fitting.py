@@ -16,7 +16,7 @@ _FONT = FontProperties(family="DejaVu Sans")
 def fitted(names: Sequence[str], room_px: float, size_px: float = 12.5) -> list[str]:
     """The names, or what is left of all of them where one has no room:
     `#12 mypackage.models:Offsets` without its module, `#12 embedding_size 16` without its
-    dimension, and of that as much as there is room for."""
+    dimension, and of that as much as there is room for, the value behind it first."""
     for what in ("", r"\S*:(?=\S)", r"(?<![^ ])[^\W\d]\w* (?=[-.\d]|(?:true|false)\b)"):
         names = [re.sub(what, "", name) for name in names]
         if room_for(names, size_px) <= room_px:
@@ -32,6 +32,10 @@ def room_for(names: Sequence[str], size_px: float = 12.5) -> float:
 def _cut(name: str, room_px: float, size_px: float) -> str:
     if _width(name, size_px) <= room_px:
         return name
+    head, between, value = name.rpartition(" · ")
+    while (head := head[:-1].rstrip(" ,")) and " " in head:  # its number stays whole
+        if _width(f"{head}…{between}{value}", size_px) <= room_px:
+            return f"{head}…{between}{value}"
     while name and _width(f"{name}…", size_px) > room_px:
         name = name[:-1].rstrip(" ,")
     return f"{name}…"

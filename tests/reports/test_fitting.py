@@ -22,6 +22,7 @@ from tests.reports.conftest import renamed_arm
         ("#12 embedding_size 16, default", 130, "#12 16, default"),
         ("#1 side_features true, default", 130, "#1 true, default"),
         ("#12 plain · 0.9662", 70, "#12 plai…"),
+        ("#0 true, default · 0.9662", 130, "#0 true, d… · 0.9662"),
         ("odd:", 5, "…"),
     ],
 )
