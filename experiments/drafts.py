@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.data_problems import data_problem
 from experiments.errors import RequestError
+from experiments.study_data import data_problem
 from experiments.toml_text import toml_value
 from recommender.datasets.base import (
     DatasetConfig,

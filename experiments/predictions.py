@@ -14,7 +14,7 @@ from experiments.frozen import frozen_sweep
 from experiments.orders import predictions_folder
 from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import Replicas
-from experiments.study import load_same_data
+from experiments.study_data import load_same_data
 from experiments.sweep import SweepConfig
 from recommender.checkpoints import CheckpointError, has_checkpoint, read_checkpoint
 from recommender.datasets.base import EncodedDataset

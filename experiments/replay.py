@@ -12,7 +12,7 @@ from experiments.machine import Machine, read_machine
 from experiments.provenance import PACKAGES, package_version
 from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import Replicas
-from experiments.study import load_same_data
+from experiments.study_data import load_same_data
 
 
 def replay_trial(study: StudyRecord, trial: TrialRecord) -> Iterator[str]:

@@ -13,7 +13,7 @@ from experiments.errors import RequestError, StateError
 from experiments.frozen import frozen_sweep
 from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import configure_as_worker
-from experiments.study import load_data, load_same_data
+from experiments.study_data import load_data, load_same_data
 from experiments.sweep import SweepConfig, model_of
 from experiments.typed import typed
 from recommender.baselines import fit_baselines

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from experiments import folders
 from experiments.best_segments import write_best_segments
@@ -19,21 +18,13 @@ from experiments.board_check import record_board_check
 from experiments.cluster import ray_beside
 from experiments.conductor import Conductor
 from experiments.crew import dismiss_crew
-from experiments.data_problems import data_problem
-from experiments.errors import DataProblem
 from experiments.frozen import frozen_sweep
 from experiments.gpu_memory import others_lines
 from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
 from experiments.importance import N_RESAMPLES, importance
 from experiments.journal import Journal
-from experiments.kept_code import (
-    ONLY_PYTHON,
-    as_kept,
-    keep_code,
-    origins,
-    refuse_changed_code,
-)
+from experiments.kept_code import origins, refuse_changed_code
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
 from experiments.machine import Machine
@@ -63,14 +54,13 @@ from experiments.search import Search, build_search
 from experiments.search_protocol import searched
 from experiments.sessions import begin_session, end_session, record_changed_versions
 from experiments.stages import stage_over
+from experiments.study_data import load_repeatable_data, load_same_data
 from experiments.supervision import StopCause, StopSwitch, left_at_once
 from experiments.sweep import SweepConfig, default_values, own_defaults
 from experiments.typed import typed
 from experiments.watcher import StudyWatcher
 from recommender.baselines import fit_baselines
 from recommender.datasets.base import LoadedDataset
-from recommender.datasets.loading import load_dataset
-from recommender.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +108,7 @@ def run_study(
     name, notice = folders.free_name(root, sweep.name)
     import_ray(resources)
     _try_own_search(sweep)
-    loaded = _load_repeatable_data(sweep)
+    loaded = load_repeatable_data(sweep)
     folder = folders.made(root / name)
     with (
         StudyLock(folder, watcher.message) as lock,
@@ -214,7 +204,7 @@ def plan_study(sweep: SweepConfig, resources: Resources | None = None) -> Plan:
     """
     machine, resources = take_machine(resources)
     _try_own_search(sweep)
-    plan = _plan(sweep, _load_repeatable_data(sweep), resources, machine)
+    plan = _plan(sweep, load_repeatable_data(sweep), resources, machine)
     told = others_lines(machine.gpus) if resources.gpus else []
     if resources.pack_up_to is not None:
         told.insert(0, probe_line(resources))
@@ -232,51 +222,6 @@ def _try_own_search(sweep: SweepConfig) -> None:
         from experiments.own_search import check_own_search
 
         check_own_search(sweep)
-
-
-def load_data(sweep: SweepConfig) -> LoadedDataset:
-    """The sweep's data, encoded; test ratings are not in it.
-
-    Raises:
-        DataProblem: everything that is wrong with them.
-    """
-    try:
-        loaded = load_dataset(sweep.dataset, sweep.split)
-    except DataError as error:
-        is_table = sweep.dataset.name is None
-        raise data_problem(error, sweep.dataset.path if is_table else None) from error
-    stage_over("data loaded, split and encoded")
-    return loaded
-
-
-def load_same_data(study: StudyRecord, sweep: SweepConfig) -> LoadedDataset:
-    """As `load_data`, for a study that has begun: StateError where the data changed since."""
-    loaded = load_data(sweep)
-    folders.refuse_changed_data(study, loaded.description)
-    return loaded
-
-
-def _load_repeatable_data(sweep: SweepConfig) -> LoadedDataset:
-    """As `load_data`, for a new study: functions must give the same data when their study goes on,
-    from the copy that it keeps of their code."""
-    loaded, own = load_data(sweep), sweep.dataset.own or sweep.split.own
-    if own is None:
-        return loaded
-    with TemporaryDirectory(prefix="recsweep-code-") as folder:
-        keep_code(Path(folder), sweep)
-        try:
-            again = load_data(as_kept(Path(folder), sweep))
-        except DataProblem as error:
-            raise DataProblem(
-                f"{own.where} gives data in {own.root} and none from a copy of its code, so that "
-                f"no study of it could be resumed or judged; {ONLY_PYTHON}\n{error.message}"
-            ) from error
-    if again.description != loaded.description:
-        raise DataProblem(
-            f"{own.where} gives other data when it is called again, so that no study of it could "
-            "be resumed or judged; seed its random numbers: frame.sample(n, random_state=0)"
-        )
-    return loaded
 
 
 def _conduct(

@@ -17,7 +17,7 @@ from experiments.lock import StudyLock
 from experiments.openings import record_opening
 from experiments.records import StudyRecord, read_study
 from experiments.replicas import Replicas
-from experiments.study import load_same_data
+from experiments.study_data import load_same_data
 from experiments.sweep import SweepConfig
 from experiments.typed import typed
 from experiments.verdict_records import (

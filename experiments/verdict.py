@@ -56,7 +56,7 @@ from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
 from experiments.sessions import record_changed_versions
 from experiments.size_control import size_control, trained_as, with_sized_control
-from experiments.study import load_same_data
+from experiments.study_data import load_same_data
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
 from experiments.typed import typed

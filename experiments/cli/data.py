@@ -10,7 +10,14 @@ from typing import Annotated
 import typer
 
 from experiments.cli import completing
-from experiments.cli.options import Set
+from experiments.cli.options import (
+    ItemColumn,
+    RatingColumn,
+    RatingsTable,
+    Set,
+    TimeColumn,
+    UserColumn,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,7 +40,7 @@ def describe(
 ) -> None:
     """Counts, long tail, split and cold share of a sweep's data; test ratings stay sealed."""
     from experiments.config import load_sweep
-    from experiments.study import load_data
+    from experiments.study_data import load_data
     from recommender.datasets.describe import description_lines
 
     for line in description_lines(
@@ -43,14 +50,7 @@ def describe(
 
 
 def clean(
-    table: Annotated[
-        Path,
-        typer.Argument(
-            metavar="TABLE",
-            help="Ratings as CSV, TSV or Parquet.",
-            autocompletion=completing.files,
-        ),
-    ],
+    table: RatingsTable,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -74,10 +74,10 @@ def clean(
             min=1, help="Leave out users and items with fewer ratings, until there are none."
         ),
     ] = 1,
-    user: Annotated[str | None, typer.Option(help="Its column; default: by its name.")] = None,
-    item: Annotated[str | None, typer.Option(help="Likewise.")] = None,
-    rating: Annotated[str | None, typer.Option(help="Likewise.")] = None,
-    time: Annotated[str | None, typer.Option(help="Likewise; there may be none.")] = None,
+    user: UserColumn = None,
+    item: ItemColumn = None,
+    rating: RatingColumn = None,
+    time: TimeColumn = None,
 ) -> None:
     """Write a table of ratings anew without the rows that cannot be used; says which and why.
 

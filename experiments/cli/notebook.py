@@ -89,14 +89,14 @@ class Notebook(Terminal):
         self._show(is_due=True)
 
     def trial_started(self, trial: TrialRecord) -> None:
-        self._running[trial.number] = wording.named(trial, self._compared)
+        self._running[trial.number] = wording.named(trial, self._study)
         super().trial_started(trial)
         self._show()
 
     def epoch(self, trial: TrialRecord, epoch: EpochRecord) -> None:
         rmse = wording.rmse_text(epoch.val_rmse)
         self._running[trial.number] = (
-            f"{wording.named(trial, self._compared)} epoch {epoch.epoch} {rmse}"
+            f"{wording.named(trial, self._study)} epoch {epoch.epoch} {rmse}"
         )
         self._show()
 

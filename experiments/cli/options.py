@@ -33,6 +33,17 @@ StudyName = Annotated[
     ),
 ]
 
+RatingsTable = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TABLE", help="Ratings as CSV, TSV or Parquet.", autocompletion=completing.files
+    ),
+]
+UserColumn = Annotated[str | None, typer.Option("--user", help="Its column; default: by its name.")]
+ItemColumn = Annotated[str | None, typer.Option("--item", help="Likewise.")]
+RatingColumn = Annotated[str | None, typer.Option("--rating", help="Likewise.")]
+TimeColumn = Annotated[str | None, typer.Option("--time", help="Likewise; there may be none.")]
+
 DEFAULT_ROOT = Path("studies")
 
 

@@ -22,13 +22,13 @@ from experiments.records import (
 )
 from experiments.typed import from_here, typed
 from experiments.values import value_text, values_text
+from reports.ranking import arm_text
 
 SCHEMA = 1
 
 
 def show_text(study: StudyRecord) -> str:
     """Data, baselines, search and standing, then a line a trial: complete ones by RMSE first."""
-    bias = study.baseline("bias")
     lines = [f"{study.name} · {study.state} → {from_here(study.folder)}"]
     if noted := wording.note_text(study):
         lines.append(f"note     {noted}")
@@ -43,7 +43,7 @@ def show_text(study: StudyRecord) -> str:
     if _is_live(study) and (crew := read_crew(study.folder)):
         lines.append(f"workers  {crew[0]} at once, of at most {crew[1]}")
     if study.ranked:
-        best = wording.best_text(study.ranked[0], bias, study.compared_dimension)
+        best = wording.best_text(study.ranked[0], study)
         lines.append(f"best     {best}")
     if arms := wording.arms_of(study):
         said = wording.arms_text(study.search_trials, arms, is_judged=study.leader is not None)
@@ -95,7 +95,7 @@ def show_json(study: StudyRecord) -> dict[str, Any]:
 def trial_text(study: StudyRecord, trial: TrialRecord) -> str:
     """One trial: what it was, how it ended, its curve and its attempts."""
     bias = study.baseline("bias")
-    arm = f" · {wording.arm_text(trial.arm, study.compared_dimension)}" if trial.arm else ""
+    arm = f" · {arm_text(study, trial.arm)}" if trial.arm else ""
     default = " · the default configuration" if trial.is_default else ""
     default = " · enqueued" if trial.is_enqueued else default
     lines = [

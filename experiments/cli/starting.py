@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from experiments.cli import completing
+from experiments.cli.options import ItemColumn, RatingColumn, RatingsTable, TimeColumn, UserColumn
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,14 +17,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def init(
-    table: Annotated[
-        Path,
-        typer.Argument(
-            metavar="TABLE",
-            help="Ratings as CSV, TSV or Parquet.",
-            autocompletion=completing.files,
-        ),
-    ],
+    table: RatingsTable,
     items: Annotated[
         Path | None,
         typer.Option(
@@ -34,10 +28,10 @@ def init(
         Path | None,
         typer.Option("--output", "-o", help="The sweep file; default: the table's name, .toml."),
     ] = None,
-    user: Annotated[str | None, typer.Option(help="Its column; default: by its name.")] = None,
-    item: Annotated[str | None, typer.Option(help="Likewise.")] = None,
-    rating: Annotated[str | None, typer.Option(help="Likewise.")] = None,
-    time: Annotated[str | None, typer.Option(help="Likewise; there may be none.")] = None,
+    user: UserColumn = None,
+    item: ItemColumn = None,
+    rating: RatingColumn = None,
+    time: TimeColumn = None,
 ) -> None:
     """Look at a table of ratings and write a sweep for it that runs as it stands."""
     from experiments.drafts import draft_sweep

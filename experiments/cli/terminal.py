@@ -120,7 +120,7 @@ class Terminal:
 
     def _trial_line(self, trial: TrialRecord) -> str:
         """`#19 dcn complete 1.0298 .0102 under bias, epoch 7 of 11, 3.2 s, adam 1.1e-3, 64-32`."""
-        head = [wording.named(trial, self._compared), wording.outcome_text(trial)]
+        head = [wording.named(trial, self._study), wording.outcome_text(trial)]
         if trial.state is TrialState.FAIL:
             said = (trial.error or "").strip().splitlines()
             head.append(f"({trial.stop_reason}){f': {said[-1]}' if said else ''}")
@@ -146,13 +146,12 @@ class Terminal:
         trials = list(self._trials.values())
         ranked = [t for t in trials if t.is_ranked and t.best_rmse is not None]
         best = min(ranked, key=lambda t: (t.best_rmse, t.number), default=None)
-        bias = self._study.baseline("bias")
         lines = [Text(f" {wording.counts_text(trials)}", style="dim")]
         if best is None:
             lines.append(Text(" best  no trial is complete yet"))
         else:
             line = Text(" best  ")
-            line.append(wording.best_text(best, bias, self._compared), style="bold")
+            line.append(wording.best_text(best, self._study), style="bold")
             lines.append(line)
         if arms := wording.arms_of(self._study):
             lines.append(Text(f" {wording.arms_text(trials, arms)}"))
@@ -218,8 +217,7 @@ def closing_lines(study: StudyRecord) -> list[str]:
     if ranked:
         best = ranked[0]
         assert best.best_rmse is not None
-        bias = study.baseline("bias")
-        lines.append(f"best     {wording.best_text(best, bias, study.compared_dimension)}")
+        lines.append(f"best     {wording.best_text(best, study)}")
         others = [b for b in study.baselines if b.name != "bias"]
         if gaps := [f"{wording.gap_text(best.best_rmse, b.val_rmse)} {_label(b)}" for b in others]:
             lines.append(f"         {', '.join(gaps)}")

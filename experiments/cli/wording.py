@@ -6,7 +6,6 @@ Standard library only, so that `show` and `ls` answer at once.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from experiments.records import (
 from experiments.typed import from_here, typed
 from experiments.values import value_text, values_text
 from reports.described import described
+from reports.ranking import arm_text
 
 
 def rmse_text(rmse: float | None) -> str:
@@ -74,26 +74,21 @@ def counts_text(trials: Iterable[TrialRecord], is_live: bool = True) -> str:
     return " ".join(f"{counts[word]} {word}" for word in OUTCOMES if counts[word])
 
 
-def arm_text(arm: str, compared: str | None) -> str:
-    """`dcn`, `embedding_size 64`: a number or a truth value says nothing by itself."""
-    return f"{compared} {arm}" if _NUMBER_OR_TRUTH.fullmatch(arm) else arm
+def named(trial: TrialRecord, study: StudyRecord | None) -> str:
+    """`#19 dcn`, `#11 embedding_size 64`."""
+    if trial.arm is None or study is None:
+        return f"#{trial.number}"
+    return f"#{trial.number} {arm_text(study, trial.arm)}"
 
 
-_NUMBER_OR_TRUTH = re.compile(r"-?[\d.]+(?:e-?\d+)?|true|false", re.IGNORECASE)
-
-
-def named(trial: TrialRecord, compared: str | None) -> str:
-    """`#19 dcn`."""
-    return f"#{trial.number}" + (f" {arm_text(trial.arm, compared)}" if trial.arm else "")
-
-
-def best_text(trial: TrialRecord, bias: BaselineRecord | None, compared: str | None) -> str:
+def best_text(trial: TrialRecord, study: StudyRecord) -> str:
     """`#19 dcn    1.0298   .0102 under bias    adam 1.1e-3, 64-32, 1 cross layer, epoch 7`."""
     assert trial.best_rmse is not None
-    parts = [named(trial, compared), rmse_text(trial.best_rmse)]
-    if bias is not None:
+    parts = [named(trial, study), rmse_text(trial.best_rmse)]
+    if (bias := study.baseline("bias")) is not None:
         parts.append(f"{gap_text(trial.best_rmse, bias.val_rmse)} bias")
-    described = [values_text(trial.values, without=compared), f"epoch {trial.best_epoch}"]
+    without = study.compared_dimension
+    described = [values_text(trial.values, without=without), f"epoch {trial.best_epoch}"]
     return "    ".join([*parts, ", ".join(part for part in described if part)])
 
 
@@ -222,7 +217,7 @@ def search_text(study: StudyRecord) -> str:
     if arms := arms_of(study):
         n, k = study.n_trials_asked_for, len(arms)
         shares = ", ".join(f"{(n + k - 1 - i) // k} {arm}" for i, arm in enumerate(arms))
-        if n % k == 0 and any(map(_NUMBER_OR_TRUTH.fullmatch, arms)):
+        if n % k == 0 and arm_text(study, arms[0]) != arms[0]:
             shares = f"{n // k} each of {', '.join(arms)}"
         parts.append(f"{study.compared_dimension}: {shares}")
     methods = [_method_name(search.get(key)) for key in ("sampler", "pruner")]

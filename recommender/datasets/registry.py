@@ -82,11 +82,11 @@ def problems_with(dataset: DatasetConfig, split: SplitConfig) -> list[Problem]:
             problems.append(("split.method", f"{split.method} needs times; {NAME_TIME}{other}"))
     if dataset.duplicates not in (known := get_args(Duplicates)):
         problems.append(("dataset.duplicates", unknown("way", dataset.duplicates, known)))
-    problems += _column_problems(dataset, split) + _range_problems(dataset)
+    problems += _part_problems(dataset, split) + _range_problems(dataset)
     return problems + _split_problems(split)
 
 
-def _column_problems(dataset: DatasetConfig, split: SplitConfig) -> list[Problem]:
+def _part_problems(dataset: DatasetConfig, split: SplitConfig) -> list[Problem]:
     """Whether a column says the part of each row, and is asked to."""
     is_asked, is_named = split.method == "column", "part" in dataset.columns
     if is_asked and dataset.name is not None:

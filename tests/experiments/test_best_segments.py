@@ -12,7 +12,8 @@ import pytest
 from experiments.frozen import frozen_sweep
 from experiments.orders import predictions_folder
 from experiments.records import read_study
-from experiments.study import load_data, resume_study, run_study
+from experiments.study import resume_study, run_study
+from experiments.study_data import load_data
 from experiments.watcher import Silent
 from recommender.checkpoints import read_checkpoint
 from recommender.metrics import rmse

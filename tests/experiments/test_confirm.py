@@ -140,7 +140,7 @@ def test_the_verdict_judges_on_them_alone(confirmed: Path) -> None:
 
 
 def results_mean(folder: Path) -> float:
-    from experiments.study import load_data
+    from experiments.study_data import load_data
 
     return load_data(frozen_sweep(folder)).encoded.train_mean
 

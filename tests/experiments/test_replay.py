@@ -15,7 +15,7 @@ from experiments.frozen import frozen_sweep
 from experiments.records import StudyRecord, TrialRecord, read_study
 from experiments.replay import replay_trial
 from experiments.replicas import Replicas
-from experiments.study import load_data
+from experiments.study_data import load_data
 from tests.in_process import InProcess
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,8 @@ from experiments.machine import read_machine
 from experiments.records import TrialRecord, TrialState, read_study
 from experiments.resources import Resources
 from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
-from experiments.study import load_data, resume_study, run_study
+from experiments.study import resume_study, run_study
+from experiments.study_data import load_data
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
 from experiments.verdict import frozen_or_chosen
@@ -170,7 +171,7 @@ def test_a_stop_that_is_asked_for_while_the_data_load_is_heard(
         StopSwitch(folder).ask(StopCause.COMMAND)
         return load_data(sweep)
 
-    monkeypatch.setattr("experiments.study.load_data", load_and_ask)
+    monkeypatch.setattr("experiments.study_data.load_data", load_and_ask)
     workers.dies_after = None
     assert resume_study(folder, watcher=Silent()).stopped_by is StopCause.COMMAND
 

@@ -11,7 +11,7 @@ from experiments.files import read_json, write_json
 from experiments.frozen import frozen_sweep
 from experiments.records import read_study
 from experiments.single import export_trial, train_single
-from experiments.study import load_data
+from experiments.study_data import load_data
 from recommender.checkpoints import write_checkpoint
 from recsweep import Sweep
 from tests.reports.verdicts import judged

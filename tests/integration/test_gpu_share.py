@@ -26,7 +26,8 @@ from experiments.probe import Errand, Probe, settle_by_probe
 from experiments.records import TrialState, read_study
 from experiments.resources import Resources
 from experiments.running import worker_settings
-from experiments.study import Outcome, load_data, run_study
+from experiments.study import Outcome, run_study
+from experiments.study_data import load_data
 from experiments.supervision import StopCause, StopSwitch
 from experiments.watcher import Silent
 from recommender.config import TrainingConfig

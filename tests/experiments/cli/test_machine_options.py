@@ -15,7 +15,7 @@ from experiments.packing import Measured, Packing
 from experiments.records import read_study
 from experiments.resources import Resources
 from experiments.sessions import record_packing
-from experiments.study import load_data
+from experiments.study_data import load_data
 from tests.small_studies import a_sweep
 
 MACHINE = Machine(4, "a", 8.0, (Gpu(0, "GPU-0", "NVIDIA X", 16.0, 16.0),))

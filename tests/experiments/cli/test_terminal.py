@@ -276,8 +276,12 @@ def test_a_run_ends_with_its_own_code_when_nobody_reads_where_the_report_is(tmp_
 
 
 def test_an_arm_that_is_a_number_goes_by_its_dimension(study: StudyRecord) -> None:
-    trial = replace(study.ranked[0], arm="64", number=3)
-    assert wording.named(trial, "embedding_size") == "#3 embedding_size 64"
-    assert wording.named(replace(trial, arm="true"), "biases") == "#3 biases true"
-    assert wording.named(replace(trial, arm="dcn"), "architecture") == "#3 dcn"
-    assert wording.named(replace(trial, arm=None), None) == "#3"
+    trial = replace(study.ranked[0], number=3)
+    for dimension, arm, told in (
+        ("embedding_size", "16", "#3 embedding_size 16"),
+        ("side_features", "true", "#3 side_features true"),
+        ("architecture", "dcn", "#3 dcn"),
+    ):
+        compared = replace(study, sweep={**study.sweep, "compare": {"dimension": dimension}})
+        assert wording.named(replace(trial, arm=arm), compared) == told
+    assert wording.named(replace(trial, arm=None), study) == "#3"
