@@ -16,6 +16,13 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.idle_dimensions import (
+    architectures_of,
+    make_conditional,
+    model_and_space,
+    refuse_idle,
+    texts_of,
+)
 from experiments.sweep_file import SweepSource
 from experiments.sweep_tables import Report, cases_of
 from experiments.translate.hypermodel_reader import with_hyperparameters
@@ -24,11 +31,9 @@ from recommender.config import ARCHITECTURES, HYPERPARAMETERS, KERAS_OPTIMIZERS,
 from recommender.errors import ModelError, unknown
 from recommender.own import OwnArchitecture, read_own
 from recommender.sizes import CROSS_VALUES
-from search_spaces import SHIPPED, Dimension, SearchSpace, shipped_space
+from search_spaces import SHIPPED, Dimension, shipped_space
 from search_spaces.tables import write_dimension
 
-DECAYING = "adamw"
-"""The optimizer to which `weight_decay` means something."""
 _OF_OUR_LAYERS = (
     *("n_layers", "layer_size", "activation", "kernel_initializer", "dropout", "dense_l2"),
     *CROSS_VALUES,
@@ -179,68 +184,22 @@ def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], Ow
         _add_dimensions(table, own, name, tuned.get(architecture, ()))
     _check_required(table, own, report)
     if not source.is_frozen:
-        _make_conditional(table.get("space"), own)
-        _refuse_idle(table, own, report)
-        _refuse_idle_decay(table, own, report)
+        make_conditional(table.get("space"), own)
+        refuse_idle(table, own, report)
     return table, own
 
 
 def _choices(table: Mapping[str, Any]) -> tuple[str, ...]:
     """The architectures that a sweep chooses among, or the one that it fixes."""
-    model, space = _model_and_space(table)
+    model, space = model_and_space(table)
     dimension = space.get("architecture")
     if isinstance(dimension, dict):
         choices = dimension.get("choices")
-        return _texts(choices) if isinstance(choices, list) else ()
+        return texts_of(choices) if isinstance(choices, list) else ()
     if "use" in space and "architecture" not in model:
         return ARCHITECTURES
     fixed = model.get("architecture", ARCHITECTURES[0])
     return (fixed,) if isinstance(fixed, str) else ()
-
-
-def _model_and_space(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    model, space = table.get("model"), table.get("space")
-    return model if isinstance(model, dict) else {}, space if isinstance(space, dict) else {}
-
-
-def _texts(named: Iterable[object]) -> tuple[str, ...]:
-    """Of what should be names, those that can be; of the others `parse_space` tells."""
-    return tuple(name for name in named if isinstance(name, str))
-
-
-def _refuse_idle(table: Mapping[str, Any], own: OwnCode, report: Report) -> None:
-    """A dimension that means nothing to any architecture of the sweep, or of its condition, and a
-    fixed value where every architecture that it means something to varies it."""
-    space, model = table.get("space"), table.get("model")
-    if not isinstance(space, dict) or own.mistaken or not own.choices:
-        return
-    known = {*HYPERPARAMETERS, *own.parameters}
-    for name in space:
-        if name in _NO_DIMENSIONS or not own.is_known(name):
-            continue
-        if not (takers := own.takers(name)):
-            taken = sorted(other for other in known if own.takers(other))
-            report(
-                f"space.{name}",
-                f"means nothing to {', '.join(own.choices)}; leave it out; known there: "
-                f"{', '.join(taken) or 'nothing'}",
-            )
-            continue
-        varying: set[str] = set()
-        for key, case in cases_of(name, space[name]):
-            named = architectures_of(case) or ()
-            if isinstance(when := case.get("when", {}), dict) and when.keys() <= {"architecture"}:
-                varying |= {*named} or {*takers}
-            idle = [choice for choice in own.choices if choice in named and choice not in takers]
-            if idle:
-                report(
-                    f"{key}.when.architecture",
-                    f"{name} means nothing to {', '.join(idle)}, but to {', '.join(takers)}",
-                )
-        # Where all of them take it, `parse_space` tells.
-        is_fixed = isinstance(model, dict) and name in model and len(takers) < len(own.choices)
-        if is_fixed and varying.issuperset(takers):
-            report(f"space.{name}", f"varied here, but [model] fixes {name!r}: drop one of them")
 
 
 def _add(found: dict[str, OwnArchitecture], name: str, own: OwnArchitecture) -> None:
@@ -303,7 +262,7 @@ def _replaced(value: object, name_of: Callable[[str], str]) -> object:
 
 
 def _check_required(table: Mapping[str, Any], own: OwnCode, report: Report) -> None:
-    model, space = _model_and_space(table)
+    model, space = model_and_space(table)
     given = {*model, *space}
     place = "space.architecture" if "architecture" in space else "model.architecture"
     for name, architecture in own.architectures.items():
@@ -338,13 +297,6 @@ def _add_dimensions(
         space[dimension.name] = [*cases, *its] if len(cases) + len(its) > 1 else its[0]
 
 
-def architectures_of(case: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Those that a case is for; None: all."""
-    when = case.get("when")
-    named = when.get("architecture") if isinstance(when, dict) else None
-    return None if named is None else _texts(named if isinstance(named, list) else [named])
-
-
 def _only(case: Mapping[str, Any], architecture: str | list[str]) -> dict[str, Any]:
     return {**case, "when": {"architecture": architecture, **case.get("when", {})}}
 
@@ -352,59 +304,3 @@ def _only(case: Mapping[str, Any], architecture: str | list[str]) -> dict[str, A
 def _is_for(case: object, name: str) -> bool:
     named = architectures_of(case) if isinstance(case, dict) else None
     return named is None or name in named
-
-
-_NO_DIMENSIONS = ("use", "without", "architecture")
-
-
-def _make_conditional(space: object, own: OwnCode) -> None:
-    """Dimensions that mean something to some of the compared architectures, only there."""
-    if not isinstance(space, dict):
-        return
-    _make_decay_conditional(space, own)
-    if not isinstance(space.get("architecture"), dict):
-        return
-    for name in space.keys() - set(_NO_DIMENSIONS):
-        takers = own.takers(name)
-        if not takers or len(takers) == len(own.choices):
-            continue
-        for _, case in cases_of(name, space[name]):
-            when = case.setdefault("when", {})
-            if isinstance(when, dict):
-                when.setdefault("architecture", takers)
-
-
-def _make_decay_conditional(space: dict[str, Any], own: OwnCode) -> None:
-    """`weight_decay` only where the optimizer knows it."""
-    optimizer = space.get("optimizer")
-    if "weight_decay" in own.parameters or not isinstance(optimizer, dict) or "when" in optimizer:
-        return
-    choices = optimizer.get("choices")
-    if isinstance(choices, list) and DECAYING in choices and len(choices) > 1:
-        for _, case in cases_of("weight_decay", space.get("weight_decay")):
-            when = case.setdefault("when", {})
-            if isinstance(when, dict):
-                when.setdefault("optimizer", DECAYING)
-
-
-def _refuse_idle_decay(table: Mapping[str, Any], own: OwnCode, report: Report) -> None:
-    model, space = _model_and_space(table)
-    if "weight_decay" not in space or "weight_decay" in own.parameters:
-        return
-    optimizer = space.get("optimizer")
-    if optimizer is None and "use" not in space:
-        optimizer = {"choices": [model.get("optimizer", HYPERPARAMETERS["optimizer"])]}
-    choices = optimizer.get("choices") if isinstance(optimizer, dict) else None
-    if isinstance(choices, list) and DECAYING not in choices:
-        report(
-            "space.weight_decay",
-            f"means nothing without the optimizer {DECAYING}; leave it out, or take that one",
-        )
-
-
-def with_conditions(space: SearchSpace, own: OwnCode) -> dict[str, Any]:
-    """The table of a space whose dimensions, also those of a shipped space, are only where they
-    mean something."""
-    table = space.to_table()
-    _make_conditional(table, own)
-    return table

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.own_code import OwnCode, architectures_of, with_conditions
+from experiments.idle_dimensions import architectures_of, with_conditions
+from experiments.own_code import OwnCode
 from experiments.sweep_tables import Report, cases_of
 from recommender.config import Value
 from search_spaces import SearchSpace, parse_space
