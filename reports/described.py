@@ -17,6 +17,7 @@ MOVIELENS = frozenset(
 """What a sweep calls the MovieLens data that recsweep reads itself."""
 
 MOST_STARS = 10
+"""Ratings that go higher are told in points."""
 
 
 @dataclass(frozen=True, slots=True)
