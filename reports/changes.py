@@ -31,16 +31,17 @@ _RECORDED: dict[str, Callable[[Mapping[str, Any]], object]] = {
 
 
 def changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:
-    """Keys of the sweeps that differ, in the order of the first sweep that has them.
+    """Keys of the sweeps that differ, in the order of the first sweep that has them."""
+    return _differing([settings(study) for study in studies])
+
+
+def settings(study: StudyRecord) -> dict[str, str]:
+    """All that its sweep says of the outcome, by `search.trials`.
 
     The number of trials is that of the study, which may have been extended.
     """
-    flat = [
-        _flat({key: value for key, value in study.sweep.items() if key not in _TOLD})
-        | {"search.trials": _text(study.n_trials_asked_for)}
-        for study in studies
-    ]
-    return _differing(flat)
+    said = {key: value for key, value in study.sweep.items() if key not in _TOLD}
+    return _flat(said) | {"search.trials": _text(study.n_trials_asked_for)}
 
 
 def recorded_changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:

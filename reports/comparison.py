@@ -20,6 +20,7 @@ from reports.blocks import Block, Column, Headline, Note, Row, Section, Table, T
 from reports.changes import changes, recorded_changes
 from reports.described import described
 from reports.exports import trials_frame, write_csv
+from reports.over_splits import groups_of_splits, headline_over_splits, section_over_splits
 from reports.pages import Page, figure_files, html, markdown, replacing
 from reports.side_by_side import side_by_side, unit_of
 
@@ -81,6 +82,8 @@ def comparison_sections(studies: Sequence[StudyRecord]) -> dict[str, Section]:
     sections = {"summary": _summary(studies, groups)}
     if (pictures := side_by_side(studies)) is not None:
         sections["side-by-side"] = pictures
+    for i, splits in enumerate(groups_of_splits(studies), start=1):
+        sections[f"splits-{i}"] = section_over_splits(splits)
     if (arms := arms_across(studies)) is not None:
         sections["arms"] = arms
     shared = [group for group in groups if len(group) > 1]
@@ -92,12 +95,8 @@ def comparison_sections(studies: Sequence[StudyRecord]) -> dict[str, Section]:
 
 
 def rows_of(study: StudyRecord) -> Rows:
-    data = study.provenance.get("dataset") or {}
-    return (
-        data.get("fingerprint"),
-        data.get("items_fingerprint"),
-        data.get("split_fingerprint"),
-    )
+    data = described(study)
+    return data.fingerprint, data.items_fingerprint, data.split_fingerprint
 
 
 def studies_by_rows(studies: Sequence[StudyRecord]) -> tuple[tuple[StudyRecord, ...], ...]:
@@ -126,7 +125,7 @@ def _summary(
     studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, ...], ...]
 ) -> Section:
     blocks: list[Block] = [
-        _headline(groups),
+        _headline(studies, groups),
         _standing(studies, groups),
         Note(
             "Each study's best is the best of many trials of one seed, chosen on the rows that it "
@@ -137,7 +136,14 @@ def _summary(
     return Section("Summary", tuple(blocks))
 
 
-def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
+def _headline(
+    studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, ...], ...]
+) -> Headline:
+    splits = groups_of_splits(studies)
+    if len(splits) == 1 and len(splits[0]) == len(studies):
+        answer = headline_over_splits(splits[0])
+        if answer is not None:
+            return answer
     if len(groups) > 1:
         first = groups[0][0]
         reasons = "; ".join(

@@ -108,10 +108,7 @@ def deciding_pair(study: StudyRecord, results: VerdictResults) -> PairResult | N
     """
     contestants = _judged_trials(study, results)
     if len(ranking.arms(study)) > 1:
-        by_arm: dict[str | None, FinalistResult] = {}
-        for found in contestants:
-            by_arm.setdefault(arm_of(study, found.name), found)
-        contestants = list(by_arm.values())
+        contestants = list(best_of_arms(study, results).values())
     elif len(contestants) == 1:
         contestants = [
             f for f in results.finalists if f.mean is not None and not control_of(study, f.name)
@@ -120,6 +117,14 @@ def deciding_pair(study: StudyRecord, results: VerdictResults) -> PairResult | N
         return None
     first, second = contestants[:2]
     return results.pair(first.name, second.name)
+
+
+def best_of_arms(study: StudyRecord, results: VerdictResults) -> dict[str | None, FinalistResult]:
+    """Of each arm the trial with the best mean, best first; under None where there are no arms."""
+    best: dict[str | None, FinalistResult] = {}
+    for found in _judged_trials(study, results):
+        best.setdefault(arm_of(study, found.name), found)
+    return best
 
 
 def leading_finalist(study: StudyRecord) -> FinalistResult | None:

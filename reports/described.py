@@ -53,6 +53,7 @@ class Described:
     """Validation users kept for the verdict; None where there are none."""
     features: tuple[str, ...]
     fingerprint: str | None
+    items_fingerprint: str | None
     split_fingerprint: str | None
     notes: tuple[str, ...]
     """What cleaning did."""
@@ -84,6 +85,7 @@ def described(study: StudyRecord) -> Described:
         confirm=confirm if data.get("confirm") else None,
         features=tuple(data.get("features") or ()),
         fingerprint=data.get("fingerprint"),
+        items_fingerprint=data.get("items_fingerprint"),
         split_fingerprint=data.get("split_fingerprint"),
         notes=tuple(data.get("notes") or ()),
     )

@@ -40,7 +40,7 @@ class Difference:
     low: float
     high: float
     degrees_of_freedom: float
-    """Satterthwaite's."""
+    """Of Student's t."""
     p: float
     """Two-sided, that there is no difference; not corrected."""
 
@@ -119,6 +119,32 @@ def difference(
     half = float(stdtrit(degrees, 0.5 + confidence / 2)) * error
     p = 2 * float(stdtr(degrees, -abs(mean) / error))
     return Difference(mean, mean - half, mean + half, degrees, p)
+
+
+def over_splits(differences: Sequence[float], judged_per_train_row: float) -> Difference:
+    """Mean over splits of one set of ratings of the difference of RMSE, for other such splits.
+
+    Splits share most of their train rows, so that their differences vary together and their own
+    spread tells too little: the variance of the mean is (1 / n + judged / train rows) times theirs
+    (Nadeau and Bengio 2003, section 3), by Student's t with n - 1 degrees of freedom.
+
+    Args:
+        differences: of one model's RMSE and another's on the same rows, one a split.
+        judged_per_train_row: rows that judge for each row that trains.
+
+    Raises:
+        ValueError: fewer than two splits.
+    """
+    n = len(differences)
+    if n < 2:
+        raise ValueError(f"needs two splits, got {n}")
+    mean = float(np.mean(differences))
+    error = float(np.std(differences, ddof=1)) * (1 / n + judged_per_train_row) ** 0.5
+    if error == 0:
+        return Difference(mean, mean, mean, n - 1, float(mean == 0))
+    half = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * error
+    p = 2 * float(stdtr(n - 1, -abs(mean) / error))
+    return Difference(mean, mean - half, mean + half, n - 1, p)
 
 
 def _influence(sums: Array, counts: Counts) -> Array:

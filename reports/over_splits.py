@@ -1,0 +1,278 @@
+"""One answer to the question that several studies ask of several splits of the same ratings.
+
+A verdict compares configurations on one split. Here every split had a search and a verdict of its
+own, so that what is compared are the arms with their tuning.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from experiments.records import Answer, StudyRecord, VerdictResults
+from reports import numbers, ranking
+from reports.blocks import (
+    Block,
+    Column,
+    Command,
+    Headline,
+    Note,
+    Problem,
+    Row,
+    Section,
+    Table,
+    Text,
+)
+from reports.changes import settings
+from reports.decision import best_of_arms
+from reports.described import described
+from reports.judged_rows import judged_baseline
+from reports.statistics import Difference, answer, holm, over_splits
+
+MIN_SPLITS = 3
+"""With two an interval is wider than anything one would ask."""
+
+_SPLIT_KEYS = {"folds": "split.fold", "random": "split.seed"}
+"""By the method, what sets splits apart that stand for all splits of these ratings."""
+_ANSWERS = {
+    Answer.BETTER: "worse",
+    Answer.WORSE: "better",
+    Answer.TIE: "a tie",
+    Answer.OPEN: "not decided",
+}
+"""How the other stands where the first is so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """An arm, the best finalist where there are no arms, or the best baseline."""
+
+    text: str
+    is_baseline: bool
+    by_split: tuple[float, ...]
+    """RMSE on the rows of each split that judge: a finalist's mean over its seeds."""
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.by_split)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The first contestant against another one."""
+
+    first: Contestant
+    other: Contestant
+    found: Difference
+    holm_p: float
+    answer: Answer
+
+
+def groups_of_splits(studies: Sequence[StudyRecord]) -> list[list[StudyRecord]]:
+    """Studies whose sweeps differ in the split of the same ratings and perhaps in the seed alone,
+    three and more together."""
+    groups: dict[object, list[StudyRecord]] = {}
+    for study in studies:
+        data = described(study)
+        key = _SPLIT_KEYS.get(str(data.split.get("method")))
+        if key is None or None in (data.fingerprint, data.split_fingerprint, data.train.n_rows):
+            continue
+        same = {name: v for name, v in settings(study).items() if name not in ("seed", key)}
+        ratings = data.fingerprint, data.items_fingerprint
+        groups.setdefault((ratings, frozenset(same.items())), []).append(study)
+    return [group for group in groups.values() if len(group) >= MIN_SPLITS]
+
+
+def section_over_splits(studies: Sequence[StudyRecord]) -> Section:
+    """The answer of a group of splits, or what it lacks."""
+    names = ", ".join(study.name for study in studies)
+    said = Text(f"{names} ask the same of {len(studies):,} splits of the same ratings.")
+    title = "Over the splits"
+    if (problem := _problem(studies)) is not None:
+        return Section(title, (said, *problem))
+    blocks: list[Block] = [said]
+    opened = all(study.test is not None for study in studies)
+    for on_test in (False, True)[: 1 + opened]:
+        standings = stand(studies, on_test=on_test)
+        blocks.append(Text(_headline(studies, standings, on_test=on_test).text + "."))
+        blocks.append(_table(studies, standings, on_test=on_test))
+    said_of_rows = (
+        " The validation rows chose what is judged on them; where all splits have opened their "
+        "test parts, these stand here, too."
+    )
+    knew = not (opened or all(_results(study, False).is_confirmed for study in studies))
+    blocks.append(
+        Note(
+            "An interval is for other splits of these ratings, whose searches and seeds would be "
+            "others, too; not for other users. Splits share train rows, which makes it wider "
+            "than their spread alone would (Nadeau and Bengio 2003)." + said_of_rows * knew
+        )
+    )
+    return Section(title, tuple(blocks))
+
+
+def headline_over_splits(studies: Sequence[StudyRecord]) -> Headline | None:
+    """None where a study of the group lacks what an answer needs."""
+    if _problem(studies) is not None:
+        return None
+    return _headline(studies, stand(studies, on_test=False), on_test=False)
+
+
+def stand(studies: Sequence[StudyRecord], *, on_test: bool) -> list[Standing]:
+    """The arm with the lowest mean against every other and the best baseline, best first.
+
+    Only of studies that all have a verdict on two contestants in common.
+    """
+    contestants = _contestants(studies, on_test=on_test)
+    rows = [(_results(study, on_test).n_rows, described(study).train.n_rows) for study in studies]
+    ratio = statistics.fmean(judged / train for judged, train in rows if train)
+    found = [
+        over_splits([a - b for a, b in zip(one.by_split, other.by_split, strict=True)], ratio)
+        for one, other in combinations(contestants, 2)
+    ]
+    adjusted = holm([difference.p for difference in found])
+    margin = _results(studies[0], on_test).margin
+    # Pairs come with those of the first contestant at the front.
+    standings = [
+        Standing(contestants[0], other, difference, p, answer(difference, p, margin))
+        for other, difference, p in zip(contestants[1:], found, adjusted, strict=False)
+    ]
+    return sorted(standings, key=lambda standing: standing.other.mean)
+
+
+def _problem(studies: Sequence[StudyRecord]) -> tuple[Block, ...] | None:
+    """Why there is no answer yet, and the cure."""
+    if without := [study for study in studies if study.verdict_results is None]:
+        lines = tuple(f"recsweep verdict {shlex.quote(study.name)}" for study in without)
+        lack = "1 has" if len(without) == 1 else f"{len(without):,} have"
+        return (
+            Problem(f"No answer for all of them yet: {lack} no verdict."),
+            Command("Have them judged, then compare again", lines),
+        )
+    of_split: dict[str, str] = {}
+    for study in studies:
+        split = str(described(study).split_fingerprint)
+        if (other := of_split.setdefault(split, study.name)) != study.name:
+            told = f"{other} and {study.name} judge the same split, which would count twice"
+            return (Problem(f"No answer for all of them: {told}; leave one of them out."),)
+    contestants = _contestants(studies, on_test=False)
+    if len(contestants) < 2 or contestants[0].is_baseline:
+        return (Problem("No answer for all of them: no arm was judged in every split."),)
+    return None
+
+
+def _contestants(studies: Sequence[StudyRecord], *, on_test: bool) -> list[Contestant]:
+    """The arms by their means, then the best baseline."""
+    models = sorted(_models(studies, on_test), key=lambda model: model.mean)
+    baselines = sorted(_baselines(studies, on_test), key=lambda baseline: baseline.mean)
+    return [*models, *baselines[:1]]
+
+
+def _models(studies: Sequence[StudyRecord], on_test: bool) -> list[Contestant]:
+    """The arms that have a finalist in every split: the one with the best validation mean."""
+    chosen = [best_of_arms(study, _results(study, on_test=False)) for study in studies]
+    shared = [arm for arm in chosen[0] if all(arm in best for best in chosen)]
+    contestants = []
+    for arm in shared:
+        found = [
+            _results(study, on_test).finalist(best[arm].name)
+            for study, best in zip(studies, chosen, strict=True)
+        ]
+        means = [f.mean for f in found if f is not None and f.mean is not None]
+        if len(means) == len(studies):
+            text = "the best finalist" if arm is None else ranking.arm_text(studies[0], arm)
+            contestants.append(Contestant(text, is_baseline=False, by_split=tuple(means)))
+    return contestants
+
+
+def _baselines(studies: Sequence[StudyRecord], on_test: bool) -> list[Contestant]:
+    contestants = []
+    for baseline in studies[0].baselines:
+        rmses = [_baseline_rmse(study, baseline.name, on_test) for study in studies]
+        known = tuple(rmse for rmse in rmses if rmse is not None and math.isfinite(rmse))
+        if len(known) == len(studies):
+            contestants.append(Contestant(baseline.label, is_baseline=True, by_split=known))
+    return contestants
+
+
+def _headline(
+    studies: Sequence[StudyRecord], standings: Sequence[Standing], *, on_test: bool
+) -> Headline:
+    """Of the two best arms; where there are none, or a baseline is ahead, of that and the best."""
+    first = standings[0].first
+    rivals = [s for s in standings if not s.other.is_baseline]
+    ahead = [s for s in standings if s.other.is_baseline and s.other.mean <= first.mean]
+    shown = (ahead or rivals or standings)[0]
+    found, other = shown.found, shown.other
+    where = f"{'on the test rows of' if on_test else 'over'} {len(studies):,} splits"
+    detail = (
+        f"Mean {'test' if on_test else 'validation'} RMSE over {len(studies):,} splits, each with "
+        f"a search and a verdict of its own: {numbers.rmse(first.mean)} ({first.text}) and "
+        f"{numbers.rmse(other.mean)} ({other.text}); 95 % interval for other splits of these "
+        f"ratings, p {numbers.p_value(shown.holm_p)} after Holm."
+    )
+    if ahead:
+        return Headline(f"No model beats {other.text} {where}", detail)
+    by = f"{-found.estimate:.4f} ({numbers.plain(-found.high)} to {numbers.plain(-found.low)})"
+    if shown.answer is Answer.BETTER:
+        return Headline(f"{first.text} beats {other.text} by {by} {where}", detail)
+    if shown.answer is Answer.TIE:
+        margin = _results(studies[0], on_test).margin
+        return Headline(f"{first.text} and {other.text} tie within {margin:.2g} {where}", detail)
+    return Headline(f"Not decided {where}: {first.text} is ahead of {other.text} by {by}", detail)
+
+
+def _table(
+    studies: Sequence[StudyRecord], standings: Sequence[Standing], *, on_test: bool
+) -> Table:
+    first = standings[0].first
+    rows = [(first.mean, Row((*_of(first), *[numbers.NOTHING] * 3, "the first"), look="best"))]
+    for standing in standings:
+        found, other = standing.found, standing.other
+        cells = (
+            *_of(other),
+            numbers.gap(-found.estimate),
+            f"{numbers.gap(-found.high)} to {numbers.gap(-found.low)}",
+            numbers.p_value(standing.holm_p),
+            _ANSWERS[standing.answer],
+        )
+        rows.append((other.mean, Row(cells, look="baseline" if other.is_baseline else "plain")))
+    part = "test" if on_test else "validation"
+    return Table(
+        caption=f"RMSE on the {part} rows of {len(studies):,} splits",
+        columns=(
+            Column(
+                studies[0].compared_dimension or "model",
+                "Of an arm the best finalist of each split, by its mean on validation rows; and "
+                "the baseline with the lowest mean.",
+            ),
+            Column("RMSE", f"Mean over the splits, on {part} rows; in each, over seeds.", True),
+            Column("spread", "Standard deviation over the splits.", is_number=True),
+            Column("to first", "Its mean RMSE minus that of the first arm.", is_number=True),
+            Column("95 % interval", "Of that, for other splits of these ratings."),
+            Column("p (Holm)", "Two-sided, corrected for all pairs of this table.", True),
+            Column("answer", "How it stands to the first arm, by the rule of a verdict."),
+        ),
+        rows=tuple(row for _, row in sorted(rows, key=lambda entry: entry[0])),
+    )
+
+
+def _of(contestant: Contestant) -> tuple[str, str, str]:
+    spread = statistics.stdev(contestant.by_split)
+    return contestant.text, numbers.rmse(contestant.mean), numbers.rmse(spread)
+
+
+def _results(study: StudyRecord, on_test: bool) -> VerdictResults:
+    results = study.test.results if on_test and study.test else study.verdict_results
+    assert results is not None, study.name
+    return results
+
+
+def _baseline_rmse(study: StudyRecord, name: str, on_test: bool) -> float | None:
+    if on_test and study.test is not None:
+        return study.test.baselines.get(name)
+    return judged_baseline(study, _results(study, on_test=False), name)

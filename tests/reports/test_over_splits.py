@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from experiments.records import Answer, StudyRecord, read_study
+from reports.blocks import Block, Command, Headline, Problem, Section, Table, Text
+from reports.comparison import comparison_sections
+from reports.over_splits import groups_of_splits, stand
+from reports.statistics import over_splits
+from tests.reports.simulated_splits import simulate
+from tests.reports.verdicts import judged, opened
+from tests.synthetic_study import make_study
+
+B = TypeVar("B")
+N_SPLITS = 4
+JITTER = (0.0, 0.004, -0.003, 0.001)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
+    folder = tmp_path_factory.mktemp("studies") / "folds"
+    folder.mkdir()
+    return read_study(make_study(folder, n_trials=12, seed=0))
+
+
+def of_fold(study: StudyRecord, fold: int, **further: Any) -> StudyRecord:
+    """The same sweep on another fold."""
+    split = {"method": "folds", "folds": N_SPLITS, "fold": fold}
+    data = dict(study.provenance["dataset"])
+    data |= {"split": split, "split_fingerprint": f"{fold}" * 64}
+    return replace(
+        study,
+        name=f"folds-{fold}",
+        folder=study.folder.with_name(f"folds-{fold}"),
+        sweep=dict(study.sweep) | {"split": split} | further,
+        provenance=dict(study.provenance) | {"dataset": data},
+    )
+
+
+def folds(study: StudyRecord, dcn: float = 0.0, plain: float = 0.02) -> list[StudyRecord]:
+    """Judged, with arms off by so much, a little more or less in each fold."""
+    best = {arm: next(t.number for t in study.ranked if t.arm == arm) for arm in ("plain", "dcn")}
+    return [
+        judged(of_fold(study, fold), {best["plain"]: plain + JITTER[fold - 1], best["dcn"]: dcn})
+        for fold in range(1, N_SPLITS + 1)
+    ]
+
+
+def section(studies: list[StudyRecord]) -> Section:
+    return comparison_sections(studies)["splits-1"]
+
+
+def headline(studies: list[StudyRecord]) -> Headline:
+    block = comparison_sections(studies)["summary"].blocks[0]
+    assert isinstance(block, Headline)
+    return block
+
+
+def only(kind: type[B], blocks: tuple[Block, ...]) -> B:
+    (found,) = (block for block in blocks if isinstance(block, kind))
+    return found
+
+
+def test_the_variance_of_the_mean_over_splits_counts_the_train_rows_that_they_share() -> None:
+    differences = [0.01, 0.02, 0.015, 0.03]
+    found = over_splits(differences, 0.5)
+    error = np.std(differences, ddof=1) * (1 / 4 + 0.5) ** 0.5
+    assert found.estimate == pytest.approx(np.mean(differences))
+    assert found.high - found.estimate == pytest.approx(stats.t.ppf(0.975, 3) * error)
+    assert found.p == pytest.approx(2 * stats.t.sf(np.mean(differences) / error, 3))
+    assert over_splits([0.0, 0.0], 0.5).p == 1 and over_splits([0.1, 0.1], 0.5).p == 0
+    with pytest.raises(ValueError, match="two splits, got 1"):
+        over_splits([0.1], 0.5)
+
+
+def test_the_interval_holds_the_truth_where_that_of_independent_splits_does_not() -> None:
+    found = simulate(60, (3.0, 25.0), 5, seed=2, is_random=True)
+    assert found.corrected >= 0.87 > found.uncorrected
+
+
+def test_arms_are_compared_over_splits_with_a_search_of_their_own(made: StudyRecord) -> None:
+    studies = folds(made)
+    assert groups_of_splits(studies) == [studies]
+    standing, _ = stand(studies, on_test=False)
+    apart = []
+    for study in studies:
+        assert study.verdict_results is not None
+        means = {f.name: f.mean for f in study.verdict_results.finalists}
+        first, second = (
+            means[next(t.name for t in study.ranked if t.arm == arm)] for arm in ("dcn", "plain")
+        )
+        assert first is not None and second is not None
+        apart.append(first - second)
+    rows = studies[0].provenance["dataset"]["train"]["n_rows"]
+    assert studies[0].verdict_results is not None
+    expected = over_splits(apart, studies[0].verdict_results.n_rows / rows)
+    assert standing.found.low == pytest.approx(expected.low)
+    assert standing.answer is Answer.BETTER
+    assert headline(studies).text.startswith("dcn beats plain by 0.02")
+    assert headline(studies).text.endswith("over 4 splits")
+    table = only(Table, section(studies).blocks)
+    assert [row.cells[0] for row in table.rows] == ["dcn", "plain", "matrix factorisation"]
+    assert [row.cells[-1] for row in table.rows] == ["the first", "worse", "worse"]
+    assert table.rows[1].cells[3] == f"{-np.mean(apart):+.4f}"
+
+
+def test_near_arms_are_not_decided_and_equal_ones_tie(made: StudyRecord) -> None:
+    assert (
+        "Not decided over 4 splits: dcn is ahead of plain" in headline(folds(made, 0, 0.004)).text
+    )
+    best = {arm: next(t.number for t in made.ranked if t.arm == arm) for arm in ("plain", "dcn")}
+    same = [
+        judged(of_fold(made, fold), {best["plain"]: 0.0, best["dcn"]: 0.0})
+        for fold in range(1, N_SPLITS + 1)
+    ]
+    assert "tie within 0.003 over 4 splits" in headline(same).text
+
+
+def test_a_baseline_that_is_ahead_is_the_headline(made: StudyRecord) -> None:
+    assert headline(folds(made, 0.1, 0.2)).text.startswith("No model beats ")
+
+
+def test_test_rows_stand_beside_where_every_split_was_opened(made: StudyRecord) -> None:
+    studies = folds(made)
+    assert "have opened their test parts" in section(studies).blocks[-1].text  # type: ignore[union-attr]
+    all_but_one = [*map(opened, studies[1:]), studies[0]]
+    assert sum(isinstance(block, Table) for block in section(all_but_one).blocks) == 1
+    both = [b for b in section([opened(s) for s in studies]).blocks if isinstance(b, Table)]
+    assert [table.caption for table in both] == [
+        "RMSE on the validation rows of 4 splits",
+        "RMSE on the test rows of 4 splits",
+    ]
+
+
+def test_without_arms_the_best_finalist_stands_against_the_best_baseline(
+    made: StudyRecord,
+) -> None:
+    without = {key: value for key, value in made.sweep.items() if key != "compare"}
+    trials = tuple(replace(trial, arm=None) for trial in made.trials)
+    table = only(
+        Table, section(folds_without_arms(replace(made, sweep=without, trials=trials))).blocks
+    )
+    assert table.rows[0].cells[0] == "the best finalist"
+    assert len(table.rows) == 2
+
+
+def folds_without_arms(study: StudyRecord) -> list[StudyRecord]:
+    offsets = {trial.number: 0.01 * place for place, trial in enumerate(study.ranked[:2])}
+    return [judged(of_fold(study, fold), offsets) for fold in range(1, N_SPLITS + 1)]
+
+
+def test_what_lacks_a_verdict_is_named_with_the_command(made: StudyRecord) -> None:
+    studies = folds(made)
+    studies[1] = of_fold(made, 2)
+    blocks = section(studies).blocks
+    assert "1 has no verdict" in only(Problem, blocks).text
+    assert only(Command, blocks).lines == ("recsweep verdict folds-2",)
+    assert headline(studies).text.startswith("Not ranked together")
+
+
+def test_a_split_that_is_there_twice_is_refused(made: StudyRecord) -> None:
+    studies = folds(made)
+    again = replace(studies[0], name="folds-1-2", folder=studies[0].folder.with_name("folds-1-2"))
+    told = only(Problem, section([*studies, again]).blocks).text
+    assert "folds-1 and folds-1-2 judge the same split" in told
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"search": {"trials": 12, "max_epochs": 99}},
+        {"split": {"method": "time-range", "train": 0.6, "validation": 0.2}},
+    ],
+)
+def test_sweeps_that_differ_in_more_than_the_split_are_no_group(
+    made: StudyRecord, change: dict[str, Any]
+) -> None:
+    studies = folds(made)
+    studies[0] = replace(studies[0], sweep=dict(studies[0].sweep) | change)
+    assert groups_of_splits(studies) == [studies[1:]]
+    assert not groups_of_splits(studies[:3])
+    assert isinstance(section(studies).blocks[0], Text)
+    assert "Over" not in headline(studies).text
