@@ -80,10 +80,10 @@ def comparison_sections(studies: Sequence[StudyRecord]) -> dict[str, Section]:
     """By anchor; several rankings where some of the studies share their rows and others do not."""
     groups = studies_by_rows(studies)
     sections = {"summary": _summary(studies, groups)}
-    if (pictures := side_by_side(studies)) is not None:
-        sections["side-by-side"] = pictures
     for i, splits in enumerate(groups_of_splits(studies), start=1):
         sections[f"splits-{i}"] = section_over_splits(splits)
+    if (pictures := side_by_side(studies)) is not None:
+        sections["side-by-side"] = pictures
     if (arms := arms_across(studies)) is not None:
         sections["arms"] = arms
     shared = [group for group in groups if len(group) > 1]
