@@ -20,6 +20,7 @@ from experiments.files import read_json
 from experiments.finalists import VerdictCost, verdict_cost
 from experiments.ledger import Ledger
 from experiments.lock import holder_of
+from experiments.noise_records import NoiseRecord, read_noise
 from experiments.notes import read_note
 from experiments.openings import Opening, openings_of
 from experiments.segment_records import Segment, SegmentsRecord, Spread, read_segments
@@ -59,6 +60,7 @@ __all__ = [
     "Finalist",
     "FinalistResult",
     "ImportanceRecord",
+    "NoiseRecord",
     "Opening",
     "PairResult",
     "Purpose",
@@ -161,6 +163,8 @@ class StudyRecord:
     """None until finalists were frozen."""
     segments: SegmentsRecord | None = None
     """Where the finalists err, before a verdict the best trials; None until a driver ended."""
+    noise: NoiseRecord | None = None
+    """How far other users would move differences of RMSE; None until a driver ended."""
     crossings: Mapping[str, CrossingRecord] = field(default_factory=dict)
     """By finalist: what the cross layers of a judged DCN cross."""
     board_check: BoardCheck | None = None
@@ -320,6 +324,7 @@ def read_study(folder: Path) -> StudyRecord:
         tags=noted.tags,
         verdict=read_verdict(folder),
         segments=derived(lambda: read_segments(folder), None),
+        noise=derived(lambda: read_noise(folder), None),
         crossings=derived(lambda: read_crossings(folder), {}),
         board_check=derived(lambda: read_board_check(folder), None),
         test=read_test(folder),

@@ -18,6 +18,7 @@ from experiments.board_check import record_board_check
 from experiments.cluster import ray_beside
 from experiments.conductor import Conductor
 from experiments.crew import dismiss_crew
+from experiments.errors_by_user import write_noise
 from experiments.frozen import frozen_sweep
 from experiments.gpu_memory import others_lines
 from experiments.hparams import FOLDER as BOARD_FOLDER
@@ -302,6 +303,7 @@ def _conduct(
     if not is_finished:
         write_board(study)
     write_best_segments(study, loaded.encoded, baselines, watcher)
+    write_noise(study, loaded.encoded, baselines)
     return cause
 
 

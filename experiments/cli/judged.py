@@ -11,7 +11,7 @@ from experiments.cli.terminal import Stderr, print_plain
 from experiments.durations import format_duration
 from experiments.records import StudyRecord, TrialRecord, VerdictRecord, VerdictResults
 from experiments.watcher import Silent
-from reports import numbers
+from reports import numbers, ranking
 from reports.decision import headline_of_verdict, label
 from reports.judged_rows import optimism_in_short
 from reports.sections.unsealed import beaten_on_test
@@ -37,6 +37,11 @@ def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: 
         if confirm
         else "on       the validation rows, which chose them"
     )
+    if (of_users := ranking.noise_of_users(study)) is not None:
+        lines.append(
+            f"users    they alone set equal models up to {of_users:.2g} apart, whatever the seeds: "
+            "less stays undecided, or ties"
+        )
     total = len(trained) * n_seeds
     named = wording.plural(len(trained), "finalist")
     counted = f"{named} × {n_seeds} fresh seeds = {total} trainings"

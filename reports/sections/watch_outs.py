@@ -83,10 +83,14 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
         return []
     if (results := study.verdict_results) is not None:
         return _not_told_apart(study, results)
-    best, usual = ranking.objective(ranked[0]), ranking.noise(study).rmse
+    best = ranking.objective(ranked[0])
     items = []
     ahead = [b for b in study.baselines if b.val_rmse <= best]
-    close = [b for b in study.baselines if best < b.val_rmse <= best + usual]
+    close = [
+        b
+        for b in study.baselines
+        if best < b.val_rmse <= best + ranking.noise(study, baseline=b.name).rmse
+    ]
     for baselines, how in ((ahead, "does not beat"), (close, "is within the noise of")):
         if baselines:
             names = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in baselines)

@@ -178,6 +178,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: str) -> Non
         ("baselines.json", '[{"name": "bias", "speed": 1}]'),
         ("importance.json", "3"),
         ("segments.json", "{"),
+        ("noise.json", '{"of_trials": 0.1}'),
         ("board.json", "[]"),
     ],
 )

@@ -14,7 +14,9 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+from experiments.errors_by_user import moved_by_users
 from reports.optimism import optimism_of_best
+from reports.ranking import SEEDS, Z_95
 from reports.statistics import Array, Counts, difference, holm, rmse_by_seed
 
 TRUE_RMSE = 1.03
@@ -120,6 +122,21 @@ def simulate_gap(n_studies: int, *, seed: int, n_users: int = 229) -> float:
     return float(np.quantile(gaps, 0.95))
 
 
+def simulate_noise(n_studies: int, n_users: int, *, seed: int) -> float:
+    """The share of gaps between equal models of one seed each that lie under the noise which their
+    own errors by user tell."""
+    dice = np.random.default_rng(seed)
+    is_under = []
+    for _ in range(n_studies):
+        sums, counts = draw_study(dice, [TRUE_RMSE] * 10, 1, n_users)
+        pairs = list(combinations(range(10), 2))
+        moved = [moved_by_users(sums[i, 0], sums[j, 0], counts) for i, j in pairs]
+        usual = Z_95 * np.hypot(np.median(moved), SEEDS * 2**0.5)
+        rmse = rmse_by_seed(sums, counts)[:, 0]
+        is_under += [abs(rmse[i] - rmse[j]) < usual for i, j in pairs]
+    return float(np.mean(is_under))
+
+
 @dataclass(frozen=True, slots=True)
 class Luck:
     """The RMSE of the trial that looked best minus its true one, beside the mean of all trials."""
@@ -183,9 +200,13 @@ def main(n_studies: int = 2_000) -> None:
             f"{100 * rates.upper_family_wise_error:.1f} % | {100 * rates.power:.1f} % | "
             f"{100 * rates.power_alone:.1f} %"
         )
-    for n_users in (50, 100, 229):
+    for n_users in (50, 100, 229, 1_000):
         gap = simulate_gap(n_studies, seed=7, n_users=n_users)
-        print(f"2 equal models, one seed, {n_users} users | 95 % of gaps under {gap:.4f}")
+        share = simulate_noise(n_studies // 5, n_users, seed=7)
+        print(
+            f"2 equal models, one seed, {n_users} users | 95 % of gaps under {gap:.4f} | "
+            f"{100 * share:.1f} % under the noise that is measured"
+        )
     for n_trials in (30, 60):
         for spread in (0.0, 0.003, 0.01):
             luck = simulate_choice(n_studies // 4, spread, seed=7, n_trials=n_trials)

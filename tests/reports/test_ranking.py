@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from experiments.cli.wording import data_lines
 from experiments.records import (
     BaselineRecord,
+    NoiseRecord,
     Purpose,
     StopReason,
     StudyRecord,
@@ -20,7 +22,7 @@ from reports import ranking
 from reports.model_card import model_card
 from reports.render import write_report
 from tests.reports.conftest import MakeStudy
-from tests.reports.simulated_verdicts import simulate_gap
+from tests.reports.simulated_verdicts import simulate_gap, simulate_noise
 
 
 def trial(number: int, rmse: float, state: TrialState = TrialState.COMPLETE) -> TrialRecord:
@@ -71,6 +73,40 @@ def test_gaps_are_to_the_bias_baseline_and_to_the_first(study: StudyRecord) -> N
 
 def test_noise_is_what_two_equal_models_of_one_seed_differ_by() -> None:
     assert simulate_gap(2_000, seed=5) == pytest.approx(ranking.NOISE, rel=0.05)
+
+
+def test_noise_measured_on_the_study_holds_for_equal_models_whatever_the_users() -> None:
+    assert simulate_noise(60, 229, seed=5) == pytest.approx(0.95, abs=0.02)
+    assert simulate_noise(60, 50, seed=5) == pytest.approx(0.95, abs=0.03)
+
+
+def test_noise_is_the_measured_one_where_there_is_one(study: StudyRecord) -> None:
+    measured = replace(study, noise=NoiseRecord(0.002, 10, {"bias": 0.004}))
+    usual = 1.96 * math.hypot(0.002, ranking.SEEDS * 2**0.5)
+    assert ranking.noise(measured).rmse == pytest.approx(usual)
+    assert "two of the best 10 trials by 0.002, another seed an RMSE by 0.0017" in (
+        ranking.noise(measured).source
+    )
+    # A baseline has no seed, and users tell it from a model more than one model from another.
+    to_bias = ranking.noise(measured, baseline="bias").rmse
+    assert to_bias == pytest.approx(1.96 * math.hypot(0.004, ranking.SEEDS))
+    description = study.provenance["dataset"] | {"name": "books.csv", "rating_range": [0, 100]}
+    own = replace(measured, provenance={"dataset": description}, sweep={"dataset": {"path": "b"}})
+    assert ranking.noise(own).rmse == pytest.approx(
+        1.96 * math.hypot(0.002, 25 * ranking.SEEDS * 2**0.5)
+    )
+    assert "MovieLens 100K, scaled to this rating range" in ranking.noise(own).source
+
+
+def test_fewer_users_that_judge_a_verdict_leave_more_undecided(study: StudyRecord) -> None:
+    assert ranking.noise_of_users(study) is None
+    measured = replace(study, noise=NoiseRecord(0.002, 10, {}))
+    assert ranking.noise_of_users(measured) == pytest.approx(1.96 * 0.002)
+    data = dict(study.provenance["dataset"])
+    n_users = data["validation"]["n_users"]
+    data["confirm"] = data["validation"] | {"n_users": n_users / 4}
+    kept = replace(measured, provenance={"dataset": data})
+    assert ranking.noise_of_users(kept) == pytest.approx(2 * 1.96 * 0.002)
 
 
 def test_noise_cannot_tell_trials_within_it_from_the_first(study: StudyRecord) -> None:
