@@ -29,6 +29,7 @@ def baselines(study: StudyRecord) -> Section:
                 numbers.gap(ranking.objective(ranked[0]) - baseline.val_rmse)
                 if ranked
                 else numbers.NOTHING,
+                f"{ranking.noise(study, baseline.name).rmse:.2g}",
                 numbers.seconds(baseline.seconds),
                 DEFINITIONS.get(baseline.name, numbers.NOTHING),
             )
@@ -60,6 +61,12 @@ def baselines(study: StudyRecord) -> Section:
                     ),
                     Column("beaten by", "COMPLETE trials with a lower RMSE.", is_number=True),
                     Column("best to it", "Best trial's RMSE minus its; below 0: beaten.", True),
+                    Column(
+                        "noise",
+                        "What 95 % of the gaps between it and an equal model of one seed lie "
+                        "under: users tell it from a model less surely than two models.",
+                        is_number=True,
+                    ),
                     Column("time", "To fit and score it.", is_number=True),
                     Column("predicts", "What it predicts for a pair.", is_wide=True),
                 ),

@@ -87,7 +87,7 @@ def _best_dots(study: StudyRecord) -> Picture | None:
         caption += (
             ". Circles: trials of one seed, so without an interval. Diamonds: baselines. "
             f"Shaded: within {usual:.2g} of the first, as much as one seed and these users usually "
-            "make"
+            "make between models"
         )
     if any(dot.rmse > dot_scale(dots)[1] for dot in dots):
         caption += ". An arrow: off the scale"

@@ -86,15 +86,19 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
     best = ranking.objective(ranked[0])
     items = []
     ahead = [b for b in study.baselines if b.val_rmse <= best]
-    close = [
-        b
-        for b in study.baselines
-        if best < b.val_rmse <= best + ranking.noise(study, baseline=b.name).rmse
-    ]
-    for baselines, how in ((ahead, "does not beat"), (close, "is within the noise of")):
-        if baselines:
-            names = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in baselines)
-            items.append(WatchOut(f"The best trial {how} these baselines: {names}.", "baselines"))
+    noise = {b.name: ranking.noise(study, b.name).rmse for b in study.baselines}
+    close = [b for b in study.baselines if best < b.val_rmse <= best + noise[b.name]]
+    if ahead:
+        names = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in ahead)
+        items.append(
+            WatchOut(f"The best trial does not beat these baselines: {names}.", "baselines")
+        )
+    if close:
+        names = ", ".join(
+            f"{b.label} {numbers.rmse(b.val_rmse)} (noise {noise[b.name]:.2g})" for b in close
+        )
+        said = f"The best trial is within the noise of these baselines: {names}."
+        items.append(WatchOut(said, "baselines"))
     default = next(
         (trial for trial in ranking.trials_within_noise(study) if trial.is_default), None
     )
