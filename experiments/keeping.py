@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from bisect import insort
 from collections.abc import Iterable
+from pathlib import Path
 
+from experiments.orders import predictions_folder
 from experiments.records import TrialRecord
 
 KEPT_BEST = 10
@@ -20,3 +24,35 @@ def trials_kept(ranked: Iterable[TrialRecord]) -> list[TrialRecord]:
             kept.append(trial)
         arms.add(trial.arm)
     return kept
+
+
+class Keeper:
+    """Deletes what better trials have made superfluous, as trials end.
+
+    Args:
+        folder: the study's.
+        past: the trials that ended before.
+    """
+
+    def __init__(self, folder: Path, past: Iterable[TrialRecord]) -> None:
+        self._folder = folder
+        ranked = (t for t in past if t.is_ranked and t.best_rmse is not None)
+        self._kept = sorted(ranked, key=_place)
+
+    def ended(self, trial: TrialRecord) -> None:
+        """One more trial has ended, in whatever way."""
+        if not trial.is_ranked:
+            return
+        insort(self._kept, trial, key=_place)
+        kept = trials_kept(self._kept)
+        for other in self._kept:
+            if other not in kept:
+                shutil.rmtree(self._folder / "trials" / other.name / "best", ignore_errors=True)
+                shutil.rmtree(predictions_folder(self._folder, other), ignore_errors=True)
+        self._kept = kept
+
+
+def _place(trial: TrialRecord) -> tuple[float, int]:
+    """Where a complete trial stands among the others."""
+    assert trial.best_rmse is not None
+    return trial.best_rmse, trial.number
