@@ -33,7 +33,6 @@ from experiments.hparams import BoardWriter, write_board
 from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
-from experiments.machine import Machine
 from experiments.no_search import NoSearch
 from experiments.orders import order_of
 from experiments.ray_environment import import_ray
@@ -51,7 +50,7 @@ from experiments.records import (
 from experiments.replicas import Replicas
 from experiments.resources import Resources, take_machine
 from experiments.resume import bring_up_to_date, next_attempt
-from experiments.running import run_trials
+from experiments.running import Driver, run_trials
 from experiments.samplers import stable_seed
 from experiments.segments import segments_of, write_segments
 from experiments.sessions import record_changed_versions
@@ -69,7 +68,6 @@ from experiments.verdict_records import (
 )
 from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
-from recommender.datasets.base import LoadedDataset
 from recommender.datasets.confirming import ConfirmRows, load_confirm
 from recommender.errors import DataError
 
@@ -220,18 +218,9 @@ def gather_evidence(
             left = [t for t in judged(ledger.trials()) if not t.state.is_finished]
             if left:
                 import_ray(resources)
-                _train(
-                    folder,
-                    sweep,
-                    loaded,
-                    left,
-                    ledger,
-                    journal,
-                    switch,
-                    watcher,
-                    resources,
-                    machine,
-                )
+                cluster = ray_cluster(resources, machine)
+                driver = Driver(folder, sweep, loaded, resources, machine, cluster, watcher)
+                _train(driver, left, ledger, journal)
         cause = switch.cause
         switch.clear()
         study = read_study(folder)
@@ -293,18 +282,8 @@ def _ask(study: StudyRecord, frozen: VerdictRecord, journal: Journal) -> None:
         )
 
 
-def _train(
-    folder: Path,
-    sweep: SweepConfig,
-    loaded: LoadedDataset,
-    left: Sequence[TrialRecord],
-    ledger: Ledger,
-    journal: Journal,
-    switch: StopSwitch,
-    watcher: StudyWatcher,
-    resources: Resources,
-    machine: Machine,
-) -> None:
+def _train(driver: Driver, left: Sequence[TrialRecord], ledger: Ledger, journal: Journal) -> None:
+    folder, sweep, watcher = driver.folder, driver.sweep, driver.watcher
     for change in record_changed_versions(folder):
         watcher.message(f"changed since the last run: {change}")
     study = read_study(folder)
@@ -317,7 +296,6 @@ def _train(
         board=BoardWriter(folder / BOARD_FOLDER, study.columns, study.metrics),
         watcher=watcher,
         n_trials=0,
-        asks_for_new=False,
         interrupted=[
             order_of(
                 trial,
@@ -330,9 +308,6 @@ def _train(
     )
     # The words of sessions are about the search: its end and its time.
     try:
-        cluster = ray_cluster(resources, machine)
-        run_trials(
-            conductor, loaded, cluster, resources, machine, switch, watcher, command="verdict"
-        )
+        run_trials(driver, conductor, command="verdict")
     finally:
         ledger.catch_up(journal.path.parent)

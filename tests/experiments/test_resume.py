@@ -15,7 +15,7 @@ from experiments.lock import StudyLock
 from experiments.machine import read_machine
 from experiments.records import TrialRecord, TrialState, read_study
 from experiments.resources import Resources
-from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
+from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt
 from experiments.study import resume_study, run_study
 from experiments.study_data import load_data
 from experiments.supervision import StopCause, StopSwitch
@@ -68,8 +68,12 @@ def trials(folder: Path) -> tuple[TrialRecord, ...]:
         return ledger.trials()
 
 
+def unfinished(folder: Path) -> list[TrialRecord]:
+    return [trial for trial in trials(folder) if not trial.state.is_finished]
+
+
 def test_what_was_interrupted_goes_on_and_what_waited_begins(tmp_path: Path) -> None:
-    left = unfinished(trials(tmp_path))
+    left = unfinished(tmp_path)
     assert [(t.number, t.state) for t in left] == [
         (1, TrialState.RUNNING),
         (2, TrialState.WAITING),
@@ -79,7 +83,7 @@ def test_what_was_interrupted_goes_on_and_what_waited_begins(tmp_path: Path) -> 
 
 def test_the_next_attempt_fences_off_every_earlier_one(tmp_path: Path) -> None:
     # Trial 2 has no attempt on record, but its worker may be about to write the first.
-    assert [next_attempt(t) for t in unfinished(trials(tmp_path))] == [2, 2, 3]
+    assert [next_attempt(t) for t in unfinished(tmp_path)] == [2, 2, 3]
 
 
 def test_the_checkpoint_says_after_which_epoch_it_was_written(tmp_path: Path) -> None:
