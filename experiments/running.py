@@ -17,7 +17,7 @@ from experiments.orders import WorkerSettings
 from experiments.ray_head import RayHead
 from experiments.resources import Resources
 from experiments.stages import stage_over
-from experiments.supervision import StopCause, StopSwitch, supervise, way_on
+from experiments.supervision import StopCause, StopSwitch, supervise
 from experiments.sweep import SweepConfig
 from experiments.watcher import StudyWatcher
 from recommender.datasets.base import LoadedDataset
@@ -43,27 +43,27 @@ class Driver:
     watcher: StudyWatcher
     deadline: float | None = None
     """Monotonic time before which the job that this runs in must be left; None: no job."""
+    command: str = "resume"
+    """The one that goes on after a stop."""
 
     @property
     def switch(self) -> StopSwitch:
-        return StopSwitch(self.folder)
+        return StopSwitch(self.folder, self.command)
 
 
 def run_trials(
     driver: Driver,
     conductor: Conductor,
-    *,
     time_left_s: float | None = None,
-    command: str = "resume",
 ) -> None:
     """Have the conductor's trials trained on Ray, until none is left or a stop is asked for.
 
     Args:
         time_left_s: after so many seconds a stop is asked for; None: never.
-        command: the one that goes on after a stop.
     """
     resources, machine, encoded = driver.resources, driver.machine, driver.loaded.encoded
     switch, tell = driver.switch, driver.watcher.message
+    way_on = switch.way_on  # as this thread, whose process may be a guest's, has it
     for line in others_lines(machine.gpus) if resources.gpus else ():
         tell(line)
 
@@ -71,7 +71,7 @@ def run_trials(
         conductor.stop()
         tell(
             f"{cause.value}: running trials are checkpointed at the end of their epoch, and go on "
-            f"with: {way_on(switch, command)}"
+            f"with: {switch.way_out}"
         )
 
     def settings_of(settled: Resources) -> WorkerSettings:
@@ -101,7 +101,7 @@ def run_trials(
                 except Stopped:
                     return
                 stage_over("trials a GPU probed")
-            run_on_ray(conductor, encoded, settled, settings_of(settled))
+            run_on_ray(conductor, encoded, settled, settings_of(settled), way_on)
 
     def look_around() -> str | None:
         for line in conductor.liveness.check():

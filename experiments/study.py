@@ -256,7 +256,7 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
             deadline=driver.deadline,
         )
         try:
-            run_trials(driver, conductor, time_left_s=time_left_s or None)
+            run_trials(driver, conductor, time_left_s or None)
         finally:
             is_finished = conductor.is_finished
             end_session(journal, is_finished=is_finished)

@@ -219,7 +219,9 @@ def gather_evidence(
             if left:
                 import_ray(resources)
                 cluster = ray_cluster(resources, machine)
-                driver = Driver(folder, sweep, loaded, resources, machine, cluster, watcher)
+                driver = Driver(
+                    folder, sweep, loaded, resources, machine, cluster, watcher, command="verdict"
+                )
                 _train(driver, left, ledger, journal)
         cause = switch.cause
         switch.clear()
@@ -308,6 +310,6 @@ def _train(driver: Driver, left: Sequence[TrialRecord], ledger: Ledger, journal:
     )
     # The words of sessions are about the search: its end and its time.
     try:
-        run_trials(driver, conductor, command="verdict")
+        run_trials(driver, conductor)
     finally:
         ledger.catch_up(journal.path.parent)

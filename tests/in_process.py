@@ -62,7 +62,7 @@ class InProcess:
             "recommender.runs.Trainer.device_data", lambda self: device_data(self.dataset)
         )
 
-    def __call__(self, driver: Driver, conductor: Conductor, **_limits: object) -> None:
+    def __call__(self, driver: Driver, conductor: Conductor, *_limits: object) -> None:
         settings = WorkerSettings(1, 0, 1e9, driver.switch.path)
         encoded = driver.loaded.encoded
         self.handed += [encoded, settings]

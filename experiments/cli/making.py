@@ -265,8 +265,9 @@ def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
         return
     StopSwitch(folder).ask(StopCause.COMMAND)
     typer.echo(f"asked {holder} to stop {study}; its running trials are checkpointed first")
-    # With all search trials done, what runs is a verdict.
-    command = "verdict" if read_study(folder).is_finished else "resume"
+    # With all search trials done, or no time for more, what runs is a verdict.
+    record = read_study(folder)
+    command = "verdict" if record.is_finished or record.is_ended_by_time else "resume"
     typer.echo(f"go on later with: recsweep {command} {typed(folder)}")
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from experiments.cli.main import app
 from experiments.cli.terminal import closing_lines
 from experiments.crew import Crew, read_crew
 from experiments.errors import StateError
@@ -139,6 +141,10 @@ def test_a_sweep_whose_time_is_over_says_how_to_give_it_more(
     assert next_command(outcome.study).lines == ("recsweep verdict small",)
     assert len(workers.trained) == 1
     assert frozen_or_chosen(outcome.study).finalists[0].name == workers.trained[0]
+    judging = StudyLock(folder)  # nothing but a verdict would train now
+    stopped = CliRunner().invoke(app, ["stop", "small", "--studies", str(tmp_path)])
+    assert stopped.output.splitlines()[-1] == "go on later with: recsweep verdict small"
+    judging.release()
     workers.dies_after = None
     assert resume_study(folder, watcher=told, more_s=60.0).study.is_finished
 
