@@ -1,8 +1,11 @@
-"""The arms of a comparison: one space for each choice of the compared dimension."""
+"""The arms of a comparison: one space for each choice of the compared dimension.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from search_spaces import Choice, SearchSpace, Value
 
@@ -12,6 +15,19 @@ def arm_name(choice: Value) -> str:
     if isinstance(choice, bool):
         return "true" if choice else "false"
     return str(choice)
+
+
+def shares_text(dimension: str, choices: Sequence[Value], n_trials: int) -> str:
+    """How many trials each arm has: `architecture: 30 plain, 30 dcn`, `n_layers: 8 at 1, 7 at 2`.
+
+    Arms take turns, so of a grid cut short the first ones may have one more.
+    """
+    between = " " if any(isinstance(choice, str) for choice in choices) else " at "
+    shares = (
+        f"{len(range(i, n_trials, len(choices)))}{between}{arm_name(choice)}"
+        for i, choice in enumerate(choices)
+    )
+    return f"{dimension}: {', '.join(shares)}"
 
 
 def default_point(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
+from experiments.arms import shares_text
 from experiments.durations import format_duration
 from experiments.sweep import SweepConfig, default_values, ranking_values
 from recommender.config import Value, ranking_config
@@ -38,8 +39,8 @@ _N_DRAWS = 100
 class Plan:
     """Counts that are certain, and a time that is a guess."""
 
-    trials_by_arm: Mapping[str, int]
-    """Empty where nothing is compared."""
+    arms: str | None
+    """How many trials each has; None where nothing is compared."""
     n_trials: int
     max_epochs: int
     """Of one trial."""
@@ -71,8 +72,7 @@ class Plan:
     @property
     def lines(self) -> tuple[str, ...]:
         """The plan for a terminal: what is certain, what it costs, what the cost rests on."""
-        arms = ", ".join(f"{n} {arm}" for arm, n in self.trials_by_arm.items())
-        parts = [f"{self.n_trials:,} trials", *([arms] if arms else [])]
+        parts = [f"{self.n_trials:,} trials", *([self.arms] if self.arms else [])]
         if self.n_grid_points is not None:
             points = f"the space has {self.n_grid_points:,} points"
             parts.append(points + ': sampler = "grid" tries each once' * self.repeats_points)
@@ -124,7 +124,7 @@ def plan_sweep(
                 "jit_compile = true under [model] makes them a fifth"
             )
     return Plan(
-        trials_by_arm=_trials_by_arm(config.arms, search.trials),
+        arms=_arms(config),
         n_trials=search.trials,
         max_epochs=search.max_epochs,
         expected_epochs=epochs * search.trials,
@@ -151,9 +151,12 @@ def _rows(dataset: DatasetDescription) -> str:
 _JUDGING = ("validation", "confirm")
 
 
-def _trials_by_arm(arms: tuple[str, ...], n_trials: int) -> dict[str, int]:
-    """Arms take turns, so of a grid cut short the first ones may have one more."""
-    return {arm: len(range(i, n_trials, len(arms))) for i, arm in enumerate(arms)}
+def _arms(config: SweepConfig) -> str | None:
+    assert config.space is not None and config.search is not None
+    if config.compare is None:
+        return None
+    (choices,) = (c.choices for c in config.space.columns if c.name == config.compare)
+    return shares_text(config.compare, choices, config.search.trials)
 
 
 def _expected_epochs(max_epochs: int, patience: int, pruner: str) -> int:

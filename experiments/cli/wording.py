@@ -10,16 +10,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from experiments.arms import arm_name, shares_text
 from experiments.durations import format_duration
 from experiments.records import (
     BaselineRecord,
     StudyRecord,
     TrialRecord,
     TrialState,
+    Value,
     verdict_cost,
 )
 from experiments.typed import from_here, typed
-from experiments.values import value_text, values_text
+from experiments.values import values_text
 from reports.described import described
 from reports.ranking import arm_text
 
@@ -115,10 +117,13 @@ def arms_text(
 
 
 def arms_of(study: StudyRecord) -> tuple[str, ...]:
-    """The compared choices, in the order of the space; empty where nothing is compared."""
-    compared = study.compared_dimension
-    column = next((column for column in study.columns if column.name == compared), None)
-    return tuple(value_text(choice) for choice in column.choices) if column else ()
+    """The names of the arms, in the order of the space; empty where nothing is compared."""
+    return tuple(arm_name(choice) for choice in _compared(study))
+
+
+def _compared(study: StudyRecord) -> Sequence[Value]:
+    columns = (c.choices for c in study.columns if c.name == study.compared_dimension)
+    return next(columns, ())
 
 
 def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[str]:
@@ -214,12 +219,8 @@ def search_text(study: StudyRecord) -> str:
     """`60 trials · architecture: 30 plain, 30 dcn · tpe, median · up to 30 epochs · seed 42`."""
     search = study.sweep.get("search") or {}
     parts = [plural(study.n_trials_asked_for, "trial")]
-    if arms := arms_of(study):
-        n, k = study.n_trials_asked_for, len(arms)
-        shares = ", ".join(f"{(n + k - 1 - i) // k} {arm}" for i, arm in enumerate(arms))
-        if n % k == 0 and arm_text(study, arms[0]) != arms[0]:
-            shares = f"{n // k} each of {', '.join(arms)}"
-        parts.append(f"{study.compared_dimension}: {shares}")
+    if study.compared_dimension is not None and (choices := _compared(study)):
+        parts.append(shares_text(study.compared_dimension, choices, study.n_trials_asked_for))
     methods = [_method_name(search.get(key)) for key in ("sampler", "pruner")]
     if named := [name for name in methods if name and name != "none"]:
         parts.append(", ".join(named))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.arms import arm_name, arms_of
+from experiments.arms import arm_name, arms_of, shares_text
 from search_spaces import Choice, Int, SearchSpace
 from tests.made_up_spaces import CONDITIONAL, FINITE
 
@@ -22,6 +22,11 @@ def test_arms_are_named_as_toml_writes_their_choice() -> None:
         "3",
         "0.5",
     ]
+
+
+def test_arms_that_are_numbers_are_told_from_counts_of_trials() -> None:
+    assert shares_text("architecture", ["plain", "dcn"], 5) == "architecture: 3 plain, 2 dcn"
+    assert shares_text("rate", [5e-4, 16.0], 4) == "rate: 2 at 0.0005, 2 at 16.0"
 
 
 @pytest.mark.parametrize("name", ["n_layers", "cross_layers", "depth"])
