@@ -156,7 +156,7 @@ def test_a_folder_and_a_table_that_cannot_be_used_are_refused(tmp_path: Path) ->
     with pytest.raises(RequestError, match="is a folder; name its table"):
         draft_sweep(tmp_path, tmp_path / "x.toml", {})
     (tmp_path / "r.csv").write_text("user,item,rating\n1,2,three\n")
-    with pytest.raises(DataProblem, match="ratings are no numbers"):
+    with pytest.raises(DataProblem, match="1 rating is no number"):
         draft_sweep(tmp_path / "r.csv", tmp_path / "x.toml", {})
     with pytest.raises(DataProblem, match="is not there"):
         draft_sweep(tmp_path / "nowhere.csv", tmp_path / "x.toml", {})
