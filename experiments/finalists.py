@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.durations import format_duration
+from experiments.values import plural
 
 if TYPE_CHECKING:
     from experiments.records import StudyRecord, TrialRecord, Value
@@ -40,8 +41,7 @@ class VerdictCost:
         n_all = self.n_finalists * self.n_seeds
         if self.n_left < n_all:
             return f"{self.n_left} of {n_all} trainings left, {time}"
-        plural = "" if self.n_finalists == 1 else "s"
-        return f"{self.n_finalists} finalist{plural} × {self.n_seeds} seeds, {time}"
+        return f"{plural(self.n_finalists, 'finalist')} × {self.n_seeds} seeds, {time}"
 
 
 def chosen_trials(study: StudyRecord, top: int) -> list[tuple[TrialRecord, tuple[str, ...]]]:

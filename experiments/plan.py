@@ -11,6 +11,7 @@ from statistics import fmean
 from experiments.arms import shares_text
 from experiments.durations import format_duration
 from experiments.sweep import SweepConfig, default_values, ranking_values
+from experiments.values import plural
 from recommender.config import Value, ranking_config
 from recommender.datasets.base import DatasetDescription
 from search_spaces import Choice, Float, SearchSpace, Slot
@@ -72,18 +73,18 @@ class Plan:
     @property
     def lines(self) -> tuple[str, ...]:
         """The plan for a terminal: what is certain, what it costs, what the cost rests on."""
-        parts = [f"{self.n_trials:,} trials", *([self.arms] if self.arms else [])]
+        parts = [plural(self.n_trials, "trial"), *([self.arms] if self.arms else [])]
         if self.n_grid_points is not None:
-            points = f"the space has {self.n_grid_points:,} points"
+            points = f"the space has {plural(self.n_grid_points, 'point')}"
             parts.append(points + ': sampler = "grid" tries each once' * self.repeats_points)
-        workers = f"{self.n_workers} worker{'' if self.n_workers == 1 else 's'}"
         return (
             f"trials   {' · '.join(parts)}",
             f"rows     {self.rows}",
             *(f"         {note}" for note in self.notes),
             f"epochs   up to {self.max_epochs} a trial, {self.most_epochs:,} in all · "
             f"about {self.expected_epochs:,} expected",
-            f"time     {self.time} with {workers}; a first guess, which assumes:",
+            f"time     {self.time} with {plural(self.n_workers, 'worker')}; a first guess, which "
+            "assumes:",
             *(f"         {assumption}" for assumption in self.assumptions),
         )
 
@@ -112,7 +113,7 @@ def plan_sweep(
         "measured on one core of a small machine, for this many rows and the space's mean size",
         f"{epochs} of {search.max_epochs} epochs a trial under pruner {search.pruner} and "
         + (f"patience {search.patience}" if search.patience else "no early stopping"),
-        f"{n_workers} trial{'s' if n_workers > 1 else ''} at once that do not slow each other",
+        f"{plural(n_workers, 'trial')} at once that do not slow each other",
     ]
     if n_gpus:
         assumptions.append("on a GPU nothing was measured: the time is that of cores")
@@ -143,7 +144,8 @@ def plan_sweep(
 def _rows(dataset: DatasetDescription) -> str:
     """`train 65,336 · validation 11,740 of 172 users · confirm 4,038 of 57 · test 18,886`."""
     return " · ".join(
-        f"{name} {part.n_rows:,}" + (f" of {part.n_users:,} users" if name in _JUDGING else "")
+        f"{name} {part.n_rows:,}"
+        + (f" of {plural(part.n_users, 'user')}" if name in _JUDGING else "")
         for name, part in dataset.parts.items()
     )
 

@@ -13,6 +13,7 @@ from typing import Literal
 from experiments.errors import RequestError, SweepFileError, SweepProblem
 from experiments.gpu_memory import LEAST_MB, memory_cap_mb
 from experiments.machine import Machine, read_machine
+from experiments.values import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ class Resources:
         elif gpus and is_local and self.workers and self.workers > n_on_a_gpu(gpus) * n_gpus:
             wrong(
                 "--workers",
-                f"{self.workers} workers of {gpus:g} GPU do not fit on {n_gpus} GPU"
-                f"{'s' if n_gpus > 1 else ''}; ask for a smaller --gpu-share or fewer workers",
+                f"{self.workers} workers of {gpus:g} GPU do not fit on "
+                f"{plural(n_gpus, 'GPU')}; ask for a smaller --gpu-share or fewer workers",
             )
         elif is_local:
             cap_mb = memory_cap_mb(self.narrowed(machine).gpus, gpus)

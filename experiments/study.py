@@ -50,6 +50,7 @@ from experiments.study_data import load_repeatable_data, load_same_data
 from experiments.supervision import StopCause, StopSwitch, left_at_once
 from experiments.sweep import SweepConfig, default_values, own_defaults
 from experiments.typed import typed
+from experiments.values import plural
 from experiments.watcher import StudyWatcher
 from recommender.baselines import fit_baselines
 from recommender.datasets.base import LoadedDataset
@@ -69,7 +70,7 @@ class Outcome:
         failed = [trial for trial in trials if trial.state is TrialState.FAIL]
         first = f"; the first: #{failed[0].number} {failed[0].error}" if failed else ""
         if trials and not self.study.ranked:
-            return f"no finite RMSE in {len(trials)} trials: no trial is complete{first}"
+            return f"no finite RMSE in {plural(len(trials), 'trial')}: no trial is complete{first}"
         if len(failed) * 3 > len(trials) or (failed and is_strict):
             return f"{len(failed)} of {len(trials)} trials failed{first}"
         return None

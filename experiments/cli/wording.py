@@ -12,6 +12,7 @@ from typing import Any
 
 from experiments.arms import arm_name, shares_text
 from experiments.durations import format_duration
+from experiments.machine import machine_text
 from experiments.records import (
     BaselineRecord,
     StudyRecord,
@@ -21,6 +22,7 @@ from experiments.records import (
     verdict_cost,
 )
 from experiments.typed import from_here, typed
+from experiments.values import plural as plural
 from experiments.values import values_text
 from reports.described import described
 from reports.ranking import arm_text
@@ -48,10 +50,6 @@ def clock(seconds: float) -> str:
     minutes, left = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def outcome_text(trial: TrialRecord, is_live: bool = True) -> str:
@@ -230,13 +228,6 @@ def search_text(study: StudyRecord) -> str:
         parts.append(f"up to {plural(search['max_epochs'], 'epoch')}")
     parts.append(f"seed {study.sweep.get('seed', '-')}")
     return " · ".join(parts)
-
-
-def machine_text(machine: Mapping[str, Any]) -> str:
-    """`2 cores, no GPU`, `16 cores, 2 × NVIDIA H100`."""
-    gpus = Counter(gpu["name"] for gpu in machine.get("gpus") or ())
-    names = [f"{n} × {name}" if n > 1 else name for name, n in sorted(gpus.items())]
-    return ", ".join([plural(machine["cpu_count"], "core"), *(names or ["no GPU"])])
 
 
 def _method_name(method: Any) -> str | None:
