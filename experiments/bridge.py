@@ -238,7 +238,7 @@ def run_on_ray(
     asking = _Asking(conductor, crew, failure)
     scheduler = _Stopping(conductor, crew, asking, failure)
     conductor.liveness.kill = scheduler.kill_worker
-    with scratch_folder() as scratch:
+    with scratch_folder("recsweep-trials-") as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
