@@ -17,17 +17,22 @@ def arm_name(choice: Value) -> str:
     return str(choice)
 
 
-def shares_text(dimension: str, choices: Sequence[Value], n_trials: int) -> str:
+def shares_text(
+    dimension: str, choices: Sequence[Value], n_trials: int, sampler: str | None
+) -> str:
     """How many trials each arm has: `architecture: 30 plain, 30 dcn`, `n_layers: 8 at 1, 7 at 2`.
 
-    Arms take turns, so of a grid cut short the first ones may have one more.
+    Arms take turns, so the first ones may have one more. Those of a grid have as many as each has
+    points, and are only named.
     """
-    between = " " if any(isinstance(choice, str) for choice in choices) else " at "
-    shares = (
-        f"{len(range(i, n_trials, len(choices)))}{between}{arm_name(choice)}"
-        for i, choice in enumerate(choices)
-    )
-    return f"{dimension}: {', '.join(shares)}"
+    names = [arm_name(choice) for choice in choices]
+    if sampler != "grid":
+        between = " " if any(isinstance(choice, str) for choice in choices) else " at "
+        n_arms = len(names)
+        names = [
+            f"{len(range(i, n_trials, n_arms))}{between}{name}" for i, name in enumerate(names)
+        ]
+    return f"{dimension}: {', '.join(names)}"
 
 
 def default_point(

@@ -41,7 +41,7 @@ class Plan:
     """Counts that are certain, and a time that is a guess."""
 
     arms: str | None
-    """How many trials each has; None where nothing is compared."""
+    """Which there are, and how many trials each has; None where nothing is compared."""
     n_trials: int
     max_epochs: int
     """Of one trial."""
@@ -158,7 +158,7 @@ def _arms(config: SweepConfig) -> str | None:
     if config.compare is None:
         return None
     (choices,) = (c.choices for c in config.space.columns if c.name == config.compare)
-    return shares_text(config.compare, choices, config.search.trials)
+    return shares_text(config.compare, choices, config.search.trials, config.search.sampler)
 
 
 def _expected_epochs(max_epochs: int, patience: int, pruner: str) -> int:

@@ -5,8 +5,7 @@ Standard library only: the command line reads its options into this before anyth
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -188,9 +187,7 @@ def probe_line(resources: Resources) -> str:
     )
 
 
-def take_machine(
-    resources: Resources | None = None, environ: Mapping[str, str] | None = None
-) -> tuple[Machine, Resources]:
+def take_machine(resources: Resources | None = None) -> tuple[Machine, Resources]:
     """The machine as far as it may be used here, and the resources settled on it.
 
     Raises:
@@ -199,7 +196,7 @@ def take_machine(
     """
     if not isinstance(resources, Resources | None):
         raise RequestError(f"resources are Resources(workers=2, ...) or None, got {resources!r}")
-    machine = read_machine(os.environ if environ is None else environ)
+    machine = read_machine()
     settled = (resources or Resources()).settle(machine)
     return settled.narrowed(machine), settled
 

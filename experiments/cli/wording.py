@@ -217,9 +217,9 @@ def search_text(study: StudyRecord) -> str:
     """`60 trials · architecture: 30 plain, 30 dcn · tpe, median · up to 30 epochs · seed 42`."""
     search = study.sweep.get("search") or {}
     parts = [plural(study.n_trials_asked_for, "trial")]
-    if study.compared_dimension is not None and (choices := _compared(study)):
-        parts.append(shares_text(study.compared_dimension, choices, study.n_trials_asked_for))
     methods = [_method_name(search.get(key)) for key in ("sampler", "pruner")]
+    if (compared := study.compared_dimension) and (choices := _compared(study)):
+        parts.append(shares_text(compared, choices, study.n_trials_asked_for, methods[0]))
     if named := [name for name in methods if name and name != "none"]:
         parts.append(", ".join(named))
     if enqueued := search.get("enqueue"):
