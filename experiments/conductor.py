@@ -176,7 +176,6 @@ class Conductor:
             seed=self._sweep.training.seed,
             is_default=proposal.is_default,
             is_enqueued=proposal.is_enqueued,
-            at=time.time(),
         )
         return order_of(self._ledger.trial(number), 1, self._folder, self._sweep)
 
@@ -252,7 +251,6 @@ class Conductor:
                 attempt=live.order.attempt,
                 stop_reason=StopReason.WORKER_LOST.value,
                 error=None,
-                at=time.time(),
             )
             if live.n_lost > LOST_WORKER_RETRIES:
                 give_up = f"its worker was lost {live.n_lost} times"
@@ -365,7 +363,6 @@ class Conductor:
             attempt=live.order.attempt,
             stop_reason=reason.value,
             error=error,
-            at=time.time(),
         )
         shutil.rmtree(live.order.folder / "last", ignore_errors=True)
         self._hear_end(live, reason)

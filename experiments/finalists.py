@@ -100,8 +100,7 @@ def verdict_cost(study: StudyRecord) -> VerdictCost | None:
         n_seeds = len(study.verdict.seeds)
         left = left_to_train(study, study.verdict)
     else:
-        is_over = study.is_finished or study.is_ended_by_time
-        if not is_over or not study.ranked or judging_users(study) == 1:
+        if not study.is_searched or not study.ranked or judging_users(study) == 1:
             return None
         control = controlled_trial(study)
         trials = [trial for trial, _ in chosen_trials(study, TOP)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from experiments.errors import StateError
@@ -46,7 +45,6 @@ def pick_up(
                 attempt=next_attempt(trial) - 1,
                 stop_reason=StopReason.PRUNER.value,
                 error=None,
-                at=time.time(),
             )
             search.tell(trial.number, StopReason.PRUNER, trial.best_rmse)
     ledger.catch_up(journal.path.parent)
@@ -72,7 +70,6 @@ def reopen_failed(trials: tuple[TrialRecord, ...], journal: Journal) -> int:
             attempt=next_attempt(trial),
             stop_reason=StopReason.INTERRUPTED.value,
             error=None,
-            at=time.time(),
         )
     return len(failed)
 

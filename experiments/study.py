@@ -290,7 +290,7 @@ def _outcome(folder: Path, cause: StopCause | None, watcher: StudyWatcher) -> Ou
 def _estimate_s(study: StudyRecord, driver: Driver) -> float:
     """The plan's guess, scaled to the trials that are left."""
     plan = _plan(driver.sweep, driver.loaded, driver.resources, driver.machine)
-    n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
+    n_left = study.n_trials_asked_for - study.n_done
     return plan.seconds * n_left / plan.n_trials
 
 

@@ -280,7 +280,6 @@ def _ask(study: StudyRecord, frozen: VerdictRecord, journal: Journal) -> None:
             values=dict(trial.values),
             seed=seed,
             is_default=trial.is_default,
-            at=time.time(),
         )
 
 

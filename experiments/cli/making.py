@@ -266,8 +266,7 @@ def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     StopSwitch(folder).ask(StopCause.COMMAND)
     typer.echo(f"asked {holder} to stop {study}; its running trials are checkpointed first")
     # With all search trials done, or no time for more, what runs is a verdict.
-    record = read_study(folder)
-    command = "verdict" if record.is_finished or record.is_ended_by_time else "resume"
+    command = "verdict" if read_study(folder).is_searched else "resume"
     typer.echo(f"go on later with: recsweep {command} {typed(folder)}")
 
 

@@ -192,7 +192,7 @@ _PARTS = ("train", "validation", "confirm", "test")
 
 def resume_step(study: StudyRecord) -> str | None:
     """`recsweep resume NAME        (3 trials left)`; None where the search is at its end."""
-    n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
+    n_left = study.n_trials_asked_for - study.n_done
     if n_left <= 0 or study.is_finished:
         return None
     left, more = f"{plural(n_left, 'trial')} left", ""
