@@ -267,11 +267,13 @@ def verdict(
     folder = _folder(study)
     with _in_this_process():
         from experiments.cli.judged import Progress, write_judged
-        from experiments.verdict import expected_s, frozen_or_chosen, gather_evidence
+        from experiments.finalists import left_to_train
+        from experiments.frozen_finalists import frozen_or_chosen
+        from experiments.verdict import gather_evidence
         from experiments.watcher import Silent
 
         record = load(folder).record
-        n_left, _ = expected_s(record, frozen_or_chosen(record, top, seeds), 1)
+        n_left = len(left_to_train(record, frozen_or_chosen(record, top, seeds)))
         ended = gather_evidence(
             folder,
             top=top,

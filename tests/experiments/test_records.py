@@ -13,6 +13,7 @@ import pytest
 from experiments.cli.options import study_folder
 from experiments.cli.show import show_text
 from experiments.errors import RequestError, StateError
+from experiments.frozen_finalists import frozen_or_chosen
 from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
@@ -25,7 +26,6 @@ from experiments.records import (
     read_study,
     study_folders,
 )
-from experiments.verdict import frozen_or_chosen
 from reports.render import write_report
 from tests.experiments.facts import ask, epoch, start
 from tests.synthetic_study import COLUMNS, make_study

@@ -12,6 +12,7 @@ from experiments.cli.terminal import closing_lines
 from experiments.crew import Crew, read_crew
 from experiments.errors import StateError
 from experiments.folders import create, free_name, made
+from experiments.frozen_finalists import frozen_or_chosen
 from experiments.ledger import Ledger, LedgerError
 from experiments.lock import StudyLock
 from experiments.machine import read_machine
@@ -22,7 +23,6 @@ from experiments.study import resume_study, run_study
 from experiments.study_data import load_data
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
-from experiments.verdict import frozen_or_chosen
 from experiments.watcher import Silent
 from recommender.checkpoints import write_checkpoint
 from recommender.datasets.base import LoadedDataset
