@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from experiments.orders import predictions_folder
@@ -15,15 +15,21 @@ KEPT_BEST = 10
 verdict may find to lead."""
 
 
-def trials_kept(ranked: Iterable[TrialRecord]) -> list[TrialRecord]:
+def trials_kept(ranked: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Those of the complete trials that keep theirs; the best comes first, here and in `ranked`."""
-    kept = []
+    first = leaders(ranked, KEPT_BEST)
+    return [trial for trial in ranked if trial.is_default or trial in first]
+
+
+def leaders(ranked: Sequence[TrialRecord], n_best: int) -> list[TrialRecord]:
+    """The first of the ranking, and the first of each arm; by rank."""
     arms: set[str | None] = set()
+    first = []
     for place, trial in enumerate(ranked):
-        if place < KEPT_BEST or trial.arm not in arms or trial.is_default:
-            kept.append(trial)
+        if place < n_best or trial.arm not in arms:
+            first.append(trial)
         arms.add(trial.arm)
-    return kept
+    return first
 
 
 class Keeper:
