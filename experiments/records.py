@@ -243,6 +243,11 @@ class StudyRecord:
         """Whether its search is at an end, by its trials or by its time: what follows judges."""
         return self.is_finished or self.is_ended_by_time
 
+    @property
+    def training_command(self) -> str:
+        """What trains it further, or does so now: `resume`; after the search, `verdict`."""
+        return "verdict" if self.is_searched else "resume"
+
     def trial(self, number: int) -> TrialRecord | None:
         return next((trial for trial in self.trials if trial.number == number), None)
 
