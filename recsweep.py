@@ -63,14 +63,13 @@ class StudyInterrupted(KeyboardInterrupt):
     """
 
     def __init__(self, study: Study) -> None:
-        done = sum(trial.state.is_finished for trial in study.record.search_trials)
         judged = study.record.verdict
         is_open = judged is not None and judged.results is None
         call = "verdict" if is_open else None if study.record.is_finished else "resume"
         way_on = f" Go on: rs.{call}({str(study.folder)!r})" if call else ""
         super().__init__(
-            f"{study.record.name} was stopped with {done} of {study.record.n_trials_asked_for} "
-            f"trials done; nothing is lost.{way_on}"
+            f"{study.record.name} was stopped with {study.record.n_done} of "
+            f"{study.record.n_trials_asked_for} trials done; nothing is lost.{way_on}"
         )
         self.study = study
         """As it stands; `rs.load` gives the same."""
@@ -268,11 +267,13 @@ def verdict(
     folder = _folder(study)
     with _in_this_process():
         from experiments.cli.judged import Progress, write_judged
-        from experiments.verdict import expected_s, frozen_or_chosen, gather_evidence
+        from experiments.finalists import left_to_train
+        from experiments.frozen_finalists import frozen_or_chosen
+        from experiments.verdict import gather_evidence
         from experiments.watcher import Silent
 
         record = load(folder).record
-        n_left, _ = expected_s(record, frozen_or_chosen(record, top, seeds), 1)
+        n_left = len(left_to_train(record, frozen_or_chosen(record, top, seeds)))
         ended = gather_evidence(
             folder,
             top=top,

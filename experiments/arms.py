@@ -1,8 +1,11 @@
-"""The arms of a comparison: one space for each choice of the compared dimension."""
+"""The arms of a comparison: one space for each choice of the compared dimension.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from search_spaces import Choice, SearchSpace, Value
 
@@ -12,6 +15,24 @@ def arm_name(choice: Value) -> str:
     if isinstance(choice, bool):
         return "true" if choice else "false"
     return str(choice)
+
+
+def shares_text(
+    dimension: str, choices: Sequence[Value], n_trials: int, sampler: str | None
+) -> str:
+    """How many trials each arm has: `architecture: 30 plain, 30 dcn`, `n_layers: 8 at 1, 7 at 2`.
+
+    Arms take turns, so the first ones may have one more. Those of a grid have as many as each has
+    points, and are only named.
+    """
+    names = [arm_name(choice) for choice in choices]
+    if sampler != "grid":
+        between = " " if any(isinstance(choice, str) for choice in choices) else " at "
+        n_arms = len(names)
+        names = [
+            f"{len(range(i, n_trials, n_arms))}{between}{name}" for i, name in enumerate(names)
+        ]
+    return f"{dimension}: {', '.join(names)}"
 
 
 def default_point(

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from experiments.keeping import leaders
 from experiments.orders import predictions_folder
-from experiments.records import StudyRecord, TrialRecord
+from experiments.records import StudyRecord
 from experiments.segments import segments_of, write_segments
 from experiments.watcher import StudyWatcher
 from recommender.baselines import Baseline
@@ -37,7 +38,7 @@ def write_best_segments(
     if study.verdict_results is not None:
         return
     predicted: dict[str, npt.NDArray[np.floating[Any]]] = {}
-    for trial in _best(study):
+    for trial in leaders(study.ranked, N_BEST):
         place = predictions_folder(study.folder, trial)
         if not place.is_dir():
             continue
@@ -56,14 +57,3 @@ def write_best_segments(
         if baseline.name == "bias"
     }
     write_segments(study.folder, segments_of(encoded, predicted))
-
-
-def _best(study: StudyRecord) -> list[TrialRecord]:
-    """The first of the ranking, and the first of each arm; by rank."""
-    arms: set[str | None] = set()
-    best = []
-    for place, trial in enumerate(study.ranked):
-        if place < N_BEST or trial.arm not in arms:
-            best.append(trial)
-        arms.add(trial.arm)
-    return best

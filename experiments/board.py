@@ -6,7 +6,6 @@ import getpass
 import logging
 import os
 import socket
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +18,7 @@ from experiments import hparams
 from experiments.durations import format_duration
 from experiments.errors import PortError, RequestError, StateError
 from experiments.records import ColumnRecord, StudyRecord
+from experiments.scratch import scratch_folder
 
 hparams.spare_tensorflow()
 
@@ -59,10 +59,10 @@ def serve_board(
     if not studies:
         raise StateError("there are no TensorBoard events yet; they come with the first trial")
     logging.getLogger("tensorboard").setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory(prefix="recsweep-board-") as scratch:
+    with scratch_folder("recsweep-board-") as scratch:
         board = program.TensorBoard(plugins=default.get_static_plugins())
         board.configure(
-            logdir=str(_log_folder(studies, Path(scratch))),
+            logdir=str(_log_folder(studies, scratch)),
             host=host,
             port=port,
             # The fast loader is a second process, which outlives this one when it is killed.

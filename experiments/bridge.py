@@ -28,7 +28,6 @@ from experiments.orders import WorkerSettings
 from experiments.ray_environment import environment
 from experiments.resources import Resources
 from experiments.scratch import scratch_folder
-from experiments.typed import typed
 from experiments.worker import Worker
 from recommender.datasets.base import EncodedDataset
 
@@ -209,11 +208,18 @@ def _is_any_pending(tune_controller: Any) -> bool:
 
 
 def run_on_ray(
-    conductor: Conductor, encoded: EncodedDataset, resources: Resources, settings: WorkerSettings
+    conductor: Conductor,
+    encoded: EncodedDataset,
+    resources: Resources,
+    settings: WorkerSettings,
+    way_on: str,
 ) -> None:
     """Run the conductor's trials on Ray Tune workers until it has no more orders.
 
     Call it from a thread that is not the main one: there Ray installs no signal handlers.
+
+    Args:
+        way_on: the command that goes on with the study where Ray is lost.
 
     Raises:
         DiskError: a worker, or the driver, could not write.
@@ -232,7 +238,7 @@ def run_on_ray(
     asking = _Asking(conductor, crew, failure)
     scheduler = _Stopping(conductor, crew, asking, failure)
     conductor.liveness.kill = scheduler.kill_worker
-    with scratch_folder() as scratch:
+    with scratch_folder("recsweep-trials-") as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -257,8 +263,8 @@ def run_on_ray(
         except (RayError, TuneError) as error:
             line = str(error).strip().splitlines()[-1]
             raise ClusterError(
-                f"Ray was lost while trials ran: {line}\nNothing that finished is lost; go on "
-                f"with: recsweep resume {typed(settings.stop_file.parent)}"
+                f"Ray was lost while trials ran: {line}\n"
+                f"Nothing that finished is lost; go on with: {way_on}"
             ) from error
         finally:
             crew.dismiss()

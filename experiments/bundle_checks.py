@@ -32,6 +32,7 @@ from experiments.records import (
     TrialState,
 )
 from experiments.sweep_file import read_sweep_file
+from experiments.values import plural
 from recommender.checkpoints import CheckpointError, read_checkpoint
 from search_spaces import SearchSpace, SpaceError, parse_space
 
@@ -113,7 +114,7 @@ def check_ledger(study: StudyRecord) -> Check:
     n_epochs = sum(len(trial.epochs) for trial in study.trials)
     return Check(
         "ledger",
-        f"{len(told)} trials and {n_epochs:,} epochs, as the journals say",
+        f"{plural(len(told), 'trial')} and {plural(n_epochs, 'epoch')}, as the journals say",
         tuple(sorted(problems)),
     )
 
@@ -133,7 +134,7 @@ def check_importance(study: StudyRecord) -> Check:
         for arm, dimension in [key]
         if _importance(there.get(key)) != _importance(anew.get(key))
     ]
-    return Check("importance", f"{len(anew)} shares, computed anew", tuple(problems))
+    return Check("importance", f"{plural(len(anew), 'share')}, computed anew", tuple(problems))
 
 
 def check_verdict(study: StudyRecord) -> Check:
@@ -169,7 +170,8 @@ def check_verdict(study: StudyRecord) -> Check:
                 problems.append(f"{found.name}: its RMSE in the search is not that of the ledger")
     return Check(
         "verdict",
-        f"{len(results.finalists)} finalists under {len(verdict.seeds)} seeds, as the ledger says",
+        f"{plural(len(results.finalists), 'finalist')} under {len(verdict.seeds)} seeds, as the "
+        "ledger says",
         tuple(problems),
     )
 
@@ -291,4 +293,4 @@ def _importance(record: ImportanceRecord | None) -> str:
     if record is None:
         return "nothing"
     span = "" if record.low is None else f" ({record.low:.6f} to {record.high:.6f})"
-    return f"{record.importance:.6f}{span} from {record.n_trials} trials"
+    return f"{record.importance:.6f}{span} from {plural(record.n_trials, 'trial')}"

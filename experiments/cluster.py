@@ -29,6 +29,7 @@ from experiments.ray_environment import (
 )
 from experiments.ray_head import RayHead
 from experiments.resources import Resources, n_on_a_gpu
+from experiments.scratch import remove_old_sessions
 
 OBJECT_STORE_BYTES = 1 << 30
 """Room for the encoded arrays, which all workers share; Ray would take a third of the memory."""
@@ -129,6 +130,8 @@ def _end(node: Any) -> None:
     if node.is_head():
         node.destroy_external_storage()
     node.kill_all_processes(check_alive=False, allow_graceful=True)
+    if node.is_head():
+        remove_old_sessions(ray_folder(os.environ) / "ray")
 
 
 @contextlib.contextmanager

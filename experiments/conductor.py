@@ -11,7 +11,6 @@ import math
 import os
 import shutil
 import time
-from bisect import insort
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,11 +20,11 @@ from typing import Any
 from experiments.errors import ClusterError
 from experiments.hparams import BoardWriter
 from experiments.journal import Journal
-from experiments.keeping import trials_kept
+from experiments.keeping import Keeper
 from experiments.ledger import Ledger
 from experiments.liveness import Liveness
-from experiments.orders import TrialOrder, order_of, predictions_folder
-from experiments.records import EpochRecord, Purpose, StopReason, TrialRecord
+from experiments.orders import TrialOrder, order_of
+from experiments.records import EpochRecord, Purpose, StopReason
 from experiments.search import Search
 from experiments.stages import stage_over
 from experiments.sweep import SweepConfig
@@ -113,10 +112,7 @@ class Conductor:
         """By number; from the order until the end."""
         self._inbox: deque[Mapping[str, Any]] = deque()
         self._faulty_metrics: set[str] = set()
-        self._best = sorted(
-            (trial for trial in past if trial.is_ranked and trial.best_rmse is not None),
-            key=_place,
-        )
+        self._keeper = Keeper(folder, past)
 
     # Orders
 
@@ -180,7 +176,6 @@ class Conductor:
             seed=self._sweep.training.seed,
             is_default=proposal.is_default,
             is_enqueued=proposal.is_enqueued,
-            at=time.time(),
         )
         return order_of(self._ledger.trial(number), 1, self._folder, self._sweep)
 
@@ -256,7 +251,6 @@ class Conductor:
                 attempt=live.order.attempt,
                 stop_reason=StopReason.WORKER_LOST.value,
                 error=None,
-                at=time.time(),
             )
             if live.n_lost > LOST_WORKER_RETRIES:
                 give_up = f"its worker was lost {live.n_lost} times"
@@ -369,7 +363,6 @@ class Conductor:
             attempt=live.order.attempt,
             stop_reason=reason.value,
             error=error,
-            at=time.time(),
         )
         shutil.rmtree(live.order.folder / "last", ignore_errors=True)
         self._hear_end(live, reason)
@@ -400,8 +393,7 @@ class Conductor:
         self._live.pop(number)
         self._board.end(trial)
         self._watcher.trial_ended(trial)
-        if trial.is_ranked:
-            self._keep_only_the_best(trial)
+        self._keeper.ended(trial)
 
     def _note_pruner_state(self, live: _Live, epoch: int) -> None:
         """Journal what a resumed search must know of a trial, where it changed."""
@@ -410,22 +402,7 @@ class Conductor:
             live.pruner_state = state
             self._write("pruner", number=live.order.number, epoch=epoch, attrs=state)
 
-    def _keep_only_the_best(self, trial: TrialRecord) -> None:
-        insort(self._best, trial, key=_place)
-        kept = trials_kept(self._best)
-        for other in self._best:
-            if other not in kept:
-                shutil.rmtree(self._folder / "trials" / other.name / "best", ignore_errors=True)
-                shutil.rmtree(predictions_folder(self._folder, other), ignore_errors=True)
-        self._best = kept
-
     def _write(self, kind: str, *, sync: bool = False, **fields: Any) -> None:
         """Journal a fact of the driver's and bring it into the ledger."""
         self._journal.append(kind, sync=sync, **fields)
         self._inbox.extend(self._ledger.catch_up(self._folder / "journal"))
-
-
-def _place(trial: TrialRecord) -> tuple[float, int]:
-    """Where a complete trial stands among the others."""
-    assert trial.best_rmse is not None
-    return trial.best_rmse, trial.number

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.data_checks import SPLIT_KEYS
 from experiments.errors import SweepProblem
 from experiments.own_objects import without_objects
 from experiments.sweep import SweepConfig
@@ -14,6 +13,7 @@ from experiments.sweep_checks import build_sweep
 from experiments.sweep_file import SweepSource, read_sweep_file
 from experiments.toml_text import toml_key, toml_section
 from recommender.config import Value
+from recommender.datasets.base import SPLIT_KEYS
 from recommender.own import OwnArchitecture
 from search_spaces import SearchSpace
 from search_spaces.values import as_python

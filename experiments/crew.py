@@ -11,6 +11,7 @@ from pathlib import Path
 from experiments.errors import RequestError, StateError
 from experiments.files import atomic_write, read_json, write_json
 from experiments.lock import holder_of
+from experiments.records import read_study
 from experiments.typed import typed
 
 CREW_NAME = "workers.json"
@@ -84,8 +85,8 @@ def ask_for_workers(folder: Path, n_workers: int) -> tuple[int, str]:
     holder = holder_of(folder)
     if holder is None:
         raise StateError(
-            f"nobody runs {name}; start it with so many: recsweep resume {as_typed} --workers "
-            f"{n_workers}"
+            f"nobody runs {name}; start it with so many: recsweep "
+            f"{read_study(folder).training_command} {as_typed} --workers {n_workers}"
         )
     crew = read_crew(folder)
     if crew is None:
@@ -95,7 +96,7 @@ def ask_for_workers(folder: Path, n_workers: int) -> tuple[int, str]:
         raise RequestError(
             f"--workers must be at most {at_most}, which is what the cluster of {name} can hold, "
             f"got {n_workers}; with more it can be started again: recsweep stop {as_typed}, then "
-            f"recsweep resume {as_typed} --workers {n_workers}"
+            f"recsweep {read_study(folder).training_command} {as_typed} --workers {n_workers}"
         )
     atomic_write(folder / WISH_NAME, f"{n_workers}\n")
     return now, str(holder)

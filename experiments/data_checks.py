@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from experiments.sweep_file import SweepSource
 from experiments.sweep_tables import (
@@ -15,23 +15,11 @@ from experiments.sweep_tables import (
     is_whole,
     read_table,
 )
-from recommender.datasets.base import DatasetConfig, ItemsConfig, SplitConfig, SplitMethod
+from recommender.datasets.base import SPLIT_KEYS, DatasetConfig, ItemsConfig, SplitConfig
 from recommender.datasets.registry import DATASETS, problems_with
 from recommender.errors import ModelError
 from recommender.own import OwnArchitecture
 from recommender.own_functions import is_reference, read_function
-
-SPLIT_KEYS: dict[SplitMethod | Literal["own"], tuple[str, ...]] = {
-    "time-range": ("train", "validation"),
-    "time-fraction": ("train", "validation"),
-    "leave-last-out": (),
-    "random": ("train", "validation", "seed"),
-    "folds": ("folds", "fold", "seed"),
-    "files": ("train_path", "test_path", "validation_path"),
-    "column": (),
-    "own": (),
-}
-"""What `[split]` may say beside its method."""
 
 
 def read_data(

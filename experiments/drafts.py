@@ -7,8 +7,9 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import RequestError
@@ -22,7 +23,7 @@ from recommender.datasets.base import (
     SplitConfig,
 )
 from recommender.datasets.loading import load_dataset
-from recommender.datasets.table import COLUMNS, column_names, read_table
+from recommender.datasets.table import COLUMNS, column_names, frequent_words, read_table
 from recommender.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ _NAMES = {
         timestamp time datetime date ts t unixreviewtime unixtime reviewtime reviewdate createdat
         created ratedat ratedon dateadded epoch
     """,
+    "part": "part split set subset partition",
 }
 """What columns of each role are called, in lower case and without signs; the surest first."""
 
@@ -58,6 +60,8 @@ _LARGE = 1_000_000
 """Train rows from which a larger batch costs no accuracy that shows, and saves time."""
 _MOST_WORDS = 200
 """Different words of a column that is a category."""
+_LEAST_WORDS = 2
+"""That half of the values of a column of texts share with others, numbers not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +109,9 @@ def _drafted(table: Path, target: Path, given: Mapping[str, str], items: Path | 
     found, left_out = (None, ()) if items is None else _guessed_items(items, columns["item"])
     way: Duplicates = "latest" if "time" in columns else "mean"
     dataset = DatasetConfig(path=table, columns=columns, items=found, duplicates=way)
-    split, description = _split(dataset)
-    return Draft(
-        _text(table, target, dataset, split, description), description, columns, found, left_out
-    )
+    dataset, split, description = _split(dataset)
+    text = _text(table, target, dataset, split, description)
+    return Draft(text, description, dataset.columns, found, left_out)
 
 
 def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
@@ -154,7 +157,7 @@ def _plain(name: str) -> str:
 
 
 def _guessed_items(path: Path, item: str) -> tuple[ItemsConfig, tuple[str, ...]]:
-    """The item's features, and the columns that are none: texts, ids, and what never changes."""
+    """The item's features, and the columns that are none: ids, dates, and what never changes."""
     names = column_names(path, [item])
     key = item if item in names else _best_match(names, "item")
     key = key or next((name for name in names if _plain(name) == "id"), None)
@@ -165,7 +168,7 @@ def _guessed_items(path: Path, item: str) -> tuple[ItemsConfig, tuple[str, ...]]
         )
     columns = tuple(name for name in dict.fromkeys(names) if name != key)
     frame = read_table(path, (key, *columns), (key,)).frame
-    kinds: dict[str, list[str]] = {"category": [], "list": [], "number": []}
+    kinds: dict[str, list[str]] = {kind: [] for kind in _KINDS}
     left_out: list[str] = []
     for name in columns:
         kind = None if _IS_ID.search(name) else _kind(frame[name])
@@ -184,22 +187,37 @@ def _kind(column: pd.Series[Any]) -> str | None:
     texts = values.astype(str)
     if texts.str.contains("|", regex=False).mean() > 0.2:
         return "list"
-    return "category" if texts.nunique() <= min(_MOST_WORDS, len(texts) / 2) else None
+    if texts.nunique() <= min(_MOST_WORDS, len(texts) / 2):
+        return "category"
+    # Without blanks they are addresses of pages and pictures, which share words, too.
+    if texts.str.contains(" ", regex=False).mean() <= 0.5:
+        return None
+    n_words = [sum(not word.isdigit() for word in words) for words in frequent_words(texts)]
+    return "text" if median(n_words) >= _LEAST_WORDS else None
 
 
-def _split(dataset: DatasetConfig) -> tuple[SplitConfig, DatasetDescription]:
-    """By time where there are times; by their order where a range would leave a part almost
-    empty."""
+def _split(dataset: DatasetConfig) -> tuple[DatasetConfig, SplitConfig, DatasetDescription]:
+    """As a column says; else by time where there are times; by their order where a range would
+    leave a part almost empty."""
+    assert dataset.path is not None
+    free = [name for name in column_names(dataset.path) if name not in dataset.columns.values()]
+    if (part := _best_match(free, "part")) is not None:
+        parted, split = replace(dataset, columns={**dataset.columns, "part": part}), _BY_COLUMN
+        with contextlib.suppress(DataError):  # its words are no parts, or something else is wrong
+            return parted, split, load_dataset(parted, split).description
     if "time" not in dataset.columns:
         split = SplitConfig("random", train=0.8, validation=0.1)
-        return split, load_dataset(dataset, split).description
+        return dataset, split, load_dataset(dataset, split).description
     by_range, by_order = SplitConfig("time-range"), SplitConfig("time-fraction")
     with contextlib.suppress(DataError):  # what is wrong with more than the split is told below
         description = load_dataset(dataset, by_range).description
         least = min(part.n_rows for part in description.parts.values())
         if least >= _LEAST_SHARE * description.n_ratings:
-            return by_range, description
-    return by_order, load_dataset(dataset, by_order).description
+            return dataset, by_range, description
+    return dataset, by_order, load_dataset(dataset, by_order).description
+
+
+_BY_COLUMN = SplitConfig("column")
 
 
 _SWEEP = """\
@@ -216,9 +234,7 @@ duplicates = {duplicates}               # of pairs that are rated more than once
 # rating_range = {range}            # what a rating can be; unsaid: what was seen
 
 [split]
-method = {method}
-train = {train}
-validation = {validation}                    # the rest is the test: sealed
+{split}
 
 [compare]
 dimension = "architecture"          # each arm gets the same number of trials
@@ -241,7 +257,12 @@ _METHODS = {
     "time-range": '"time-range"               # the first 60 % of the time',
     "time-fraction": '"time-fraction"            # the first 60 % of the rows in order of time',
     "random": '"random"                   # there are no times to split by',
+    "column": '"column"                   # the table says so; its test rows are sealed',
 }
+_SHARES = """
+train = {train}
+validation = {validation}                    # the rest is the test: sealed"""
+_KINDS = ("category", "list", "number", "text")
 _SMALL_MODEL = "batch_size = 1024"
 _LARGE_MODEL = """\
 batch_size = 8192
@@ -260,10 +281,13 @@ def _text(
 
     items = ""
     if (known := dataset.items) is not None:
-        kinds = {kind: getattr(known, kind) for kind in ("category", "list", "number")}
+        kinds = {kind: getattr(known, kind) for kind in _KINDS}
         features = {kind: names for kind, names in kinds.items() if names}
         entries = {"path": beside(known.path), "key": known.key, **features}
         items = f"items = {toml_value(entries)}\n"
+    by = f"method = {_METHODS[split.method]}"
+    if split is not _BY_COLUMN:
+        by += _SHARES.format(train=split.train, validation=split.validation)
     low, high = description.rating_range
     return _SWEEP.format(
         file=shlex.quote(target.name),
@@ -275,9 +299,7 @@ def _text(
         duplicates=toml_value(dataset.duplicates),
         features=toml_value(description.features),
         range=f"[{low:g}, {high:g}]",
-        method=_METHODS[split.method],
-        train=split.train,
-        validation=split.validation,
+        split=by,
         model=_LARGE_MODEL if description.train.n_rows >= _LARGE else _SMALL_MODEL,
     )
 

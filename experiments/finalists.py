@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.durations import format_duration
+from experiments.values import plural
 
 if TYPE_CHECKING:
     from experiments.records import StudyRecord, TrialRecord, Value
@@ -40,8 +41,7 @@ class VerdictCost:
         n_all = self.n_finalists * self.n_seeds
         if self.n_left < n_all:
             return f"{self.n_left} of {n_all} trainings left, {time}"
-        plural = "" if self.n_finalists == 1 else "s"
-        return f"{self.n_finalists} finalist{plural} × {self.n_seeds} seeds, {time}"
+        return f"{plural(self.n_finalists, 'finalist')} × {self.n_seeds} seeds, {time}"
 
 
 def chosen_trials(study: StudyRecord, top: int) -> list[tuple[TrialRecord, tuple[str, ...]]]:
@@ -100,8 +100,7 @@ def verdict_cost(study: StudyRecord) -> VerdictCost | None:
         n_seeds = len(study.verdict.seeds)
         left = left_to_train(study, study.verdict)
     else:
-        is_over = study.is_finished or study.is_ended_by_time
-        if not is_over or not study.ranked or judging_users(study) == 1:
+        if not study.is_searched or not study.ranked or judging_users(study) == 1:
             return None
         control = controlled_trial(study)
         trials = [trial for trial, _ in chosen_trials(study, TOP)]

@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 import os
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from experiments.gpu_memory import SLICE, Gpu, ask_nvidia_smi, parse_gpus, parse_slices
+from experiments.values import plural
 
-__all__ = ["Gpu", "Machine", "read_machine", "visible_gpus"]
+__all__ = ["Gpu", "Machine", "machine_text", "read_machine", "visible_gpus"]
 
 _GIB = 1024**3
 
@@ -45,13 +47,7 @@ class Machine:
         return len(self.gpus)
 
     def __str__(self) -> str:
-        """`2 cores, no GPU`, `16 cores, 2 × NVIDIA H100`."""
-        cores = f"{self.n_cpus} core{'' if self.n_cpus == 1 else 's'}"
-        names = {gpu.name for gpu in self.gpus}
-        if not names:
-            return f"{cores}, no GPU"
-        counts = [(sum(gpu.name == name for gpu in self.gpus), name) for name in sorted(names)]
-        return ", ".join([cores, *(f"{n} × {name}" if n > 1 else name for n, name in counts)])
+        return machine_text(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """For provenance.json; the free memory of a moment and the GPUs' serial ids stay out."""
@@ -68,6 +64,13 @@ class Machine:
             "memory_gb": round(self.memory_gb, 1) if math.isfinite(self.memory_gb) else None,
             "gpus": gpus,
         }
+
+
+def machine_text(machine: Mapping[str, Any]) -> str:
+    """`2 cores, no GPU`, `16 cores, 2 × NVIDIA H100`, as `Machine.to_json` tells it."""
+    gpus = Counter(gpu["name"] for gpu in machine.get("gpus") or ())
+    names = [f"{n} × {name}" if n > 1 else name for name, n in sorted(gpus.items())]
+    return ", ".join([plural(machine["cpu_count"], "core"), *(names or ["no GPU"])])
 
 
 def read_machine(

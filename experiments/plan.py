@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
+from experiments.arms import shares_text
 from experiments.durations import format_duration
 from experiments.sweep import SweepConfig, default_values, ranking_values
+from experiments.values import plural
 from recommender.config import Value, ranking_config
 from recommender.datasets.base import DatasetDescription
 from search_spaces import Choice, Float, SearchSpace, Slot
@@ -38,8 +40,8 @@ _N_DRAWS = 100
 class Plan:
     """Counts that are certain, and a time that is a guess."""
 
-    trials_by_arm: Mapping[str, int]
-    """Empty where nothing is compared."""
+    arms: str | None
+    """Which there are, and how many trials each has; None where nothing is compared."""
     n_trials: int
     max_epochs: int
     """Of one trial."""
@@ -71,19 +73,18 @@ class Plan:
     @property
     def lines(self) -> tuple[str, ...]:
         """The plan for a terminal: what is certain, what it costs, what the cost rests on."""
-        arms = ", ".join(f"{n} {arm}" for arm, n in self.trials_by_arm.items())
-        parts = [f"{self.n_trials:,} trials", *([arms] if arms else [])]
+        parts = [plural(self.n_trials, "trial"), *([self.arms] if self.arms else [])]
         if self.n_grid_points is not None:
-            points = f"the space has {self.n_grid_points:,} points"
+            points = f"the space has {plural(self.n_grid_points, 'point')}"
             parts.append(points + ': sampler = "grid" tries each once' * self.repeats_points)
-        workers = f"{self.n_workers} worker{'' if self.n_workers == 1 else 's'}"
         return (
             f"trials   {' · '.join(parts)}",
             f"rows     {self.rows}",
             *(f"         {note}" for note in self.notes),
             f"epochs   up to {self.max_epochs} a trial, {self.most_epochs:,} in all · "
             f"about {self.expected_epochs:,} expected",
-            f"time     {self.time} with {workers}; a first guess, which assumes:",
+            f"time     {self.time} with {plural(self.n_workers, 'worker')}; a first guess, which "
+            "assumes:",
             *(f"         {assumption}" for assumption in self.assumptions),
         )
 
@@ -112,7 +113,7 @@ def plan_sweep(
         "measured on one core of a small machine, for this many rows and the space's mean size",
         f"{epochs} of {search.max_epochs} epochs a trial under pruner {search.pruner} and "
         + (f"patience {search.patience}" if search.patience else "no early stopping"),
-        f"{n_workers} trial{'s' if n_workers > 1 else ''} at once that do not slow each other",
+        f"{plural(n_workers, 'trial')} at once that do not slow each other",
     ]
     if n_gpus:
         assumptions.append("on a GPU nothing was measured: the time is that of cores")
@@ -124,7 +125,7 @@ def plan_sweep(
                 "jit_compile = true under [model] makes them a fifth"
             )
     return Plan(
-        trials_by_arm=_trials_by_arm(config.arms, search.trials),
+        arms=_arms(config),
         n_trials=search.trials,
         max_epochs=search.max_epochs,
         expected_epochs=epochs * search.trials,
@@ -143,7 +144,8 @@ def plan_sweep(
 def _rows(dataset: DatasetDescription) -> str:
     """`train 65,336 · validation 11,740 of 172 users · confirm 4,038 of 57 · test 18,886`."""
     return " · ".join(
-        f"{name} {part.n_rows:,}" + (f" of {part.n_users:,} users" if name in _JUDGING else "")
+        f"{name} {part.n_rows:,}"
+        + (f" of {plural(part.n_users, 'user')}" if name in _JUDGING else "")
         for name, part in dataset.parts.items()
     )
 
@@ -151,9 +153,12 @@ def _rows(dataset: DatasetDescription) -> str:
 _JUDGING = ("validation", "confirm")
 
 
-def _trials_by_arm(arms: tuple[str, ...], n_trials: int) -> dict[str, int]:
-    """Arms take turns, so of a grid cut short the first ones may have one more."""
-    return {arm: len(range(i, n_trials, len(arms))) for i, arm in enumerate(arms)}
+def _arms(config: SweepConfig) -> str | None:
+    assert config.space is not None and config.search is not None
+    if config.compare is None:
+        return None
+    (choices,) = (c.choices for c in config.space.columns if c.name == config.compare)
+    return shares_text(config.compare, choices, config.search.trials, config.search.sampler)
 
 
 def _expected_epochs(max_epochs: int, patience: int, pruner: str) -> int:

@@ -82,20 +82,13 @@ def _computed(
     encoded: EncodedDataset,
     train_again: bool,
 ) -> npt.NDArray[Any]:
-    replicas = Replicas(study.folder, sweep, encoded)
-    if has_checkpoint(study.folder / "trials" / trial.name / "best"):
-        return replicas.run_of(trial).predict_validation()
-    if not train_again:
+    if not (train_again or has_checkpoint(study.folder / "trials" / trial.name / "best")):
         raise RequestError(
             f"trial {trial.number} of {study.name} kept neither predictions nor weights (the best "
             f"trials keep theirs): predictions({trial.number}, train_again=True) trains it once "
             f"more, about {trial.seconds:.0f} s"
         )
-    run = replicas.new_run(trial, len(trial.epochs))
-    while run.stop_reason is None:
-        run.step()
-    run.load_best()
-    return run.predict_validation()
+    return Replicas(study.folder, sweep, encoded).run_of(trial).predict_validation()
 
 
 def _refuse_strange(

@@ -31,6 +31,7 @@ from experiments.packing import (
 )
 from experiments.resources import Resources
 from experiments.sessions import record_packing
+from experiments.values import plural
 from experiments.worker import configure
 from recommender.config import RankingConfig, TrainingConfig
 from recommender.datasets.base import EncodedDataset
@@ -221,8 +222,7 @@ def settle_by_probe(
     packed = resources.packed(packing.trials_per_gpu, machine.n_gpus)
     record_packing(folder, packing, packed)
     n = packing.trials_per_gpu
-    trials = "1 trial" if n == 1 else f"{n} trials"
-    tell(f"--gpu-share auto: {trials} a GPU, {packed.workers} at once; {packing.why}")
+    tell(f"--gpu-share auto: {plural(n, 'trial')} a GPU, {packed.workers} at once; {packing.why}")
     return packed
 
 

@@ -225,6 +225,11 @@ class StudyRecord:
         return compare.get("dimension")
 
     @property
+    def n_done(self) -> int:
+        """How many trials of the search have ended, in whatever way."""
+        return sum(trial.state.is_finished for trial in self.search_trials)
+
+    @property
     def is_ended_by_time(self) -> bool:
         """Whether the search's time is over and every trial that it asked for has ended."""
         return self.is_out_of_time and all(t.state.is_finished for t in self.search_trials)
@@ -237,11 +242,18 @@ class StudyRecord:
             has_all and all(t.state.is_finished for t in self.search_trials)
         )
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether its search is at an end, by its trials or by its time: what follows judges."""
+        return self.is_finished or self.is_ended_by_time
+
+    @property
+    def training_command(self) -> str:
+        """What trains it further, or does so now: `resume`; after the search, `verdict`."""
+        return "verdict" if self.is_searched else "resume"
+
     def trial(self, number: int) -> TrialRecord | None:
         return next((trial for trial in self.trials if trial.number == number), None)
-
-    def count(self, state: TrialState) -> int:
-        return sum(trial.state is state for trial in self.search_trials)
 
     def baseline(self, name: str) -> BaselineRecord | None:
         return next((b for b in self.baselines if b.name == name), None)

@@ -11,6 +11,7 @@ from experiments.journal import Journal, journal_files, sound_lines
 from experiments.ledger import DamagedLedgerError, Ledger
 from experiments.lock import StudyLock
 from experiments.records import JOURNAL_NAME, LEDGER_NAME, Purpose
+from experiments.values import plural
 
 WRITTEN_BACK = Path(JOURNAL_NAME) / "repaired.jsonl"
 
@@ -36,10 +37,14 @@ class Repair:
         """What a user is told."""
         n_all = self.n_trials + len(self.lost)
         if not (self.set_aside or self.was_missing or self.n_written_back):
-            return [f"nothing to repair: {n_all} trials, {self.n_finished} of them finished"]
+            return [
+                f"nothing to repair: {plural(n_all, 'trial')}, {self.n_finished} of them finished"
+            ]
         text = [f"{path.name} is what was there before" for path in self.set_aside]
         if self.n_lines_lost:
-            text.append(f"{self.n_lines_lost} damaged lines of the journals could not be read")
+            text.append(
+                f"{plural(self.n_lines_lost, 'damaged line')} of the journals could not be read"
+            )
         if self.n_written_back:
             text.append(f"{WRITTEN_BACK} tells again what only the ledger still held")
         text.append(

@@ -13,6 +13,7 @@ from experiments.provenance import PACKAGES, package_version
 from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import Replicas
 from experiments.study_data import load_same_data
+from experiments.values import plural
 
 
 def replay_trial(study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
@@ -42,7 +43,7 @@ def replay_trial(study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
                 f"{_what_differs(study.provenance, read_machine())}"
             )
         yield f"epoch {then.epoch:>3}   validation {now.val_rmse:.6f}   as before"
-    told = f"{len(trial.epochs)} epochs came back to the bit"
+    told = f"{plural(len(trial.epochs), 'epoch')} came back to the bit"
     if trial.best_rmse is not None:
         told += f"; best validation RMSE {trial.best_rmse:.4f} at epoch {trial.best_epoch}"
     yield told

@@ -6,7 +6,7 @@ TensorFlow is imported when the first model is asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from experiments.files import read_json
 from experiments.machine import read_machine
 from experiments.records import PROVENANCE_NAME, TrialRecord
 from experiments.sweep import SweepConfig, model_of
+from recommender.config import TrainingConfig
 from recommender.datasets.base import EncodedDataset
 from recommender.runs import Trainer
 
@@ -63,7 +64,7 @@ class Replicas:
         """
         from recommender.checkpoints import CheckpointError
 
-        run = self.new_run(trial)
+        run = self.new_run(trial, len(trial.epochs))
         try:
             run.load_saved_best(self._folder / "trials" / trial.name / "best")
         except CheckpointError:
@@ -72,11 +73,9 @@ class Replicas:
             run.load_best()
         return run
 
-    def new_run(self, trial: TrialRecord, n_epochs: int | None = None) -> Run:
-        """The trial's model, untrained; to be trained exactly `n_epochs` where they are given."""
-        training = replace(self._sweep.training, seed=trial.seed)
-        if n_epochs is not None:
-            training = replace(training, max_epochs=n_epochs, patience=0)
+    def new_run(self, trial: TrialRecord, n_epochs: int) -> Run:
+        """The trial's model, untrained; to be trained for exactly so many epochs."""
+        training = TrainingConfig(max_epochs=n_epochs, patience=0, seed=trial.seed)
         model = model_of(self._sweep, trial.values)
         return self._trainer.begin(model, training)
 

@@ -5,14 +5,14 @@ Standard library only: the command line reads its options into this before anyth
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from experiments.errors import RequestError, SweepFileError, SweepProblem
 from experiments.gpu_memory import LEAST_MB, memory_cap_mb
 from experiments.machine import Machine, read_machine
+from experiments.values import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class Resources:
         elif gpus and is_local and self.workers and self.workers > n_on_a_gpu(gpus) * n_gpus:
             wrong(
                 "--workers",
-                f"{self.workers} workers of {gpus:g} GPU do not fit on {n_gpus} GPU"
-                f"{'s' if n_gpus > 1 else ''}; ask for a smaller --gpu-share or fewer workers",
+                f"{self.workers} workers of {gpus:g} GPU do not fit on "
+                f"{plural(n_gpus, 'GPU')}; ask for a smaller --gpu-share or fewer workers",
             )
         elif is_local:
             cap_mb = memory_cap_mb(self.narrowed(machine).gpus, gpus)
@@ -187,9 +187,7 @@ def probe_line(resources: Resources) -> str:
     )
 
 
-def take_machine(
-    resources: Resources | None = None, environ: Mapping[str, str] | None = None
-) -> tuple[Machine, Resources]:
+def take_machine(resources: Resources | None = None) -> tuple[Machine, Resources]:
     """The machine as far as it may be used here, and the resources settled on it.
 
     Raises:
@@ -198,7 +196,7 @@ def take_machine(
     """
     if not isinstance(resources, Resources | None):
         raise RequestError(f"resources are Resources(workers=2, ...) or None, got {resources!r}")
-    machine = read_machine(os.environ if environ is None else environ)
+    machine = read_machine()
     settled = (resources or Resources()).settle(machine)
     return settled.narrowed(machine), settled
 

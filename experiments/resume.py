@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from experiments.errors import StateError
 from experiments.journal import Journal
 from experiments.ledger import Ledger
+from experiments.orders import TrialOrder, order_of
 from experiments.records import JOURNAL_NAME, LEDGER_NAME, StopReason, TrialRecord, TrialState
+from experiments.search_protocol import Search, searched
+from experiments.sweep import SweepConfig
 from recommender.checkpoints import CheckpointError, read_checkpoint
 
 
@@ -27,9 +28,31 @@ def bring_up_to_date(folder: Path) -> None:
         ledger.catch_up(folder / JOURNAL_NAME)
 
 
-def unfinished(trials: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
-    """The trials to go on with before any new one is asked for, in the order they were asked in."""
-    return tuple(t for t in trials if t.state in (TrialState.RUNNING, TrialState.WAITING))
+def pick_up(
+    folder: Path, search: Search, ledger: Ledger, journal: Journal, sweep: SweepConfig
+) -> list[TrialOrder]:
+    """Rebuild the search from earlier runs; orders for the trials to go on with before any new one
+    is asked for, in the order they were asked in."""
+    past = ledger.trials()
+    stopped = search.restore(past, {t.number: checkpoint_epoch(folder, t) for t in past})
+    for trial in past:
+        if trial.number in stopped:
+            # The pruner had spoken when the driver died.
+            journal.append(
+                "end",
+                sync=True,
+                number=trial.number,
+                attempt=next_attempt(trial) - 1,
+                stop_reason=StopReason.PRUNER.value,
+                error=None,
+            )
+            search.tell(trial.number, StopReason.PRUNER, trial.best_rmse)
+    ledger.catch_up(journal.path.parent)
+    return [
+        order_of(trial, next_attempt(trial), folder, sweep)
+        for trial in searched(ledger.trials())
+        if not trial.state.is_finished
+    ]
 
 
 def reopen_failed(trials: tuple[TrialRecord, ...], journal: Journal) -> int:
@@ -47,7 +70,6 @@ def reopen_failed(trials: tuple[TrialRecord, ...], journal: Journal) -> int:
             attempt=next_attempt(trial),
             stop_reason=StopReason.INTERRUPTED.value,
             error=None,
-            at=time.time(),
         )
     return len(failed)
 

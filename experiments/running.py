@@ -1,4 +1,4 @@
-"""A conductor's trials on Ray, from the start of the workers to the end or a stop.
+"""What the driver has, and its trials on Ray, from the start of the workers to the end or a stop.
 
 Search and verdict both end here. Ray is imported in the thread that runs them.
 """
@@ -6,6 +6,7 @@ Search and verdict both end here. Ray is imported in the thread that runs them.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.conductor import Conductor
@@ -16,7 +17,8 @@ from experiments.orders import WorkerSettings
 from experiments.ray_head import RayHead
 from experiments.resources import Resources
 from experiments.stages import stage_over
-from experiments.supervision import StopCause, StopSwitch, supervise, way_on
+from experiments.supervision import StopCause, StopSwitch, supervise
+from experiments.sweep import SweepConfig
 from experiments.watcher import StudyWatcher
 from recommender.datasets.base import LoadedDataset
 
@@ -24,33 +26,52 @@ SHARE_OF_MEMORY = 0.8
 """Of the machine's memory that all workers together may hold before they are recycled."""
 
 
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What the driver of a study has in hand, from the load of its data to its last trial."""
+
+    folder: Path
+    """The study's."""
+    sweep: SweepConfig
+    loaded: LoadedDataset
+    resources: Resources
+    """Settled, but for the share of a GPU where a probe is to choose that."""
+    machine: Machine
+    """With the GPUs that were asked for."""
+    cluster: AbstractContextManager[RayHead]
+    """Entered where Ray is needed, and left when the trials are over."""
+    watcher: StudyWatcher
+    deadline: float | None = None
+    """Monotonic time before which the job that this runs in must be left; None: no job."""
+    command: str = "resume"
+    """The one that goes on after a stop."""
+
+    @property
+    def switch(self) -> StopSwitch:
+        return StopSwitch(self.folder, self.command)
+
+
 def run_trials(
+    driver: Driver,
     conductor: Conductor,
-    loaded: LoadedDataset,
-    cluster: AbstractContextManager[RayHead],
-    resources: Resources,
-    machine: Machine,
-    switch: StopSwitch,
-    watcher: StudyWatcher,
     time_left_s: float | None = None,
-    deadline: float | None = None,
-    *,
-    command: str = "resume",
 ) -> None:
     """Have the conductor's trials trained on Ray, until none is left or a stop is asked for.
 
     Args:
-        cluster: entered where Ray is needed, and left when the trials are over.
-        command: the one that goes on after a stop.
+        time_left_s: after so many seconds a stop is asked for; None: never.
     """
+    resources, machine, encoded = driver.resources, driver.machine, driver.loaded.encoded
+    switch, tell = driver.switch, driver.watcher.message
+    way_on = switch.way_on  # as this thread, whose process may be a guest's, has it
     for line in others_lines(machine.gpus) if resources.gpus else ():
-        watcher.message(line)
+        tell(line)
 
     def on_stop(cause: StopCause) -> None:
         conductor.stop()
-        watcher.message(
+        tell(
             f"{cause.value}: running trials are checkpointed at the end of their epoch, and go on "
-            f"with: {way_on(switch, command)}"
+            f"with: {switch.way_out}"
         )
 
     def settings_of(settled: Resources) -> WorkerSettings:
@@ -61,7 +82,7 @@ def run_trials(
     def trials() -> None:
         from experiments.bridge import run_on_ray
 
-        with cluster as head:
+        with driver.cluster as head:
             heads.append(head)
             stage_over("Ray imported and started")
             settled = resources
@@ -72,19 +93,19 @@ def run_trials(
                     settled = settle_by_probe(
                         resources,
                         machine,
-                        loaded.encoded,
+                        encoded,
                         conductor.n_left,
                         settings_of,
-                        watcher.message,
+                        tell,
                     )
                 except Stopped:
                     return
                 stage_over("trials a GPU probed")
-            run_on_ray(conductor, loaded.encoded, settled, settings_of(settled))
+            run_on_ray(conductor, encoded, settled, settings_of(settled), way_on)
 
     def look_around() -> str | None:
         for line in conductor.liveness.check():
-            watcher.message(line)
+            tell(line)
         return heads[0].loss() if heads else None
 
     supervise(
@@ -93,7 +114,7 @@ def run_trials(
         on_stop=on_stop,
         on_poll=look_around,
         time_left_s=time_left_s,
-        deadline=deadline,
+        deadline=driver.deadline,
     )
 
 

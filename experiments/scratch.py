@@ -1,4 +1,4 @@
-"""A temporary folder for Ray, which goes with its run; of one that was killed, with a later run."""
+"""Temporary folders, which go with their process; of one that was killed, with a later one."""
 
 from __future__ import annotations
 
@@ -11,26 +11,50 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from experiments.files import is_on_network
 
-PREFIX = "recsweep-trials-"
 _LOCKED_WITHIN_S = 60.0
+_SESSIONS_KEPT_S = 3 * 86_400.0
 
 
 @contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A new one, for the time of the block. Those of processes that are gone are deleted."""
+def scratch_folder(prefix: str) -> Iterator[Path]:
+    """A new one, for the time of the block. Those of processes that are gone are deleted.
+
+    Args:
+        prefix: of its name, and of the others that are for the same.
+    """
     root = Path(tempfile.gettempdir())
     # Of other machines' locks a network disk need not know.
-    for left in () if is_on_network(root) else root.glob(f"{PREFIX}*"):
+    for left in () if is_on_network(root) else root.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _LOCKED_WITHIN_S:
                 with _locked(left):
                     shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, contextlib.ExitStack() as lock:
+    with tempfile.TemporaryDirectory(prefix=prefix) as name, contextlib.ExitStack() as lock:
         with contextlib.suppress(OSError):
             lock.enter_context(_locked(Path(name)))
         yield Path(name)
+
+
+def remove_old_sessions(folder: Path) -> None:
+    """Delete logs and sockets of Rays whose process is gone, and that nobody wrote to for days.
+
+    Args:
+        folder: with a folder a session, whose name ends in the number of its process.
+    """
+    written_before = time.time() - _SESSIONS_KEPT_S
+    for left in () if is_on_network(folder) else folder.glob("session_*_*_*"):
+        number = left.name.rpartition("_")[2]
+        with contextlib.suppress(OSError):
+            if not number.isdecimal() or psutil.pid_exists(int(number)):
+                continue
+            if left.lstat().st_mtime < written_before and all(
+                path.lstat().st_mtime < written_before for path in left.rglob("*")
+            ):
+                shutil.rmtree(left)
 
 
 @contextlib.contextmanager

@@ -34,7 +34,6 @@ def begin_session(folder: Path, journal: Journal) -> None:
     journal.append(
         "session",
         sync=True,
-        at=time.time(),
         pid=os.getpid(),
         host=socket.gethostname(),
         sweep=(folder / SWEEP_NAME).read_text(encoding="utf-8"),
@@ -45,7 +44,7 @@ def begin_session(folder: Path, journal: Journal) -> None:
 def end_session(journal: Journal, *, is_finished: bool) -> None:
     """Journal that a driver ends, and what it leaves."""
     state = "finished" if is_finished else "interrupted"
-    journal.append("session_end", sync=True, at=time.time(), state=state)
+    journal.append("session_end", sync=True, state=state)
 
 
 def current_versions() -> dict[str, str | None]:

@@ -16,6 +16,7 @@ from experiments.replicas import configure_as_worker
 from experiments.study_data import load_data, load_same_data
 from experiments.sweep import SweepConfig, model_of
 from experiments.typed import typed
+from experiments.values import plural
 from recommender.baselines import fit_baselines
 from recommender.config import RankingConfig
 from recommender.further_metrics import measure
@@ -40,7 +41,7 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
 
     run = Trainer(encoded, configure_as_worker).begin(model, config.training)
     size = "" if run.n_parameters is None else f"{run.n_parameters:,} parameters, "
-    yield f"model    {size}up to {config.training.max_epochs} epochs"
+    yield f"model    {size}up to {plural(config.training.max_epochs, 'epoch')}"
     began = time.monotonic()
     while run.stop_reason is None:
         epoch = run.step()

@@ -6,9 +6,7 @@ that a fresh study is nothing but a resumed one without a past.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,14 +27,11 @@ from experiments.kept_code import origins, refuse_changed_code
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
 from experiments.machine import Machine
-from experiments.orders import TrialOrder, order_of
 from experiments.plan import Plan, plan_sweep
 from experiments.ray_environment import import_ray
-from experiments.ray_head import RayHead
 from experiments.records import (
     DRIVER_JOURNAL,
     LEDGER_NAME,
-    StopReason,
     StudyRecord,
     TrialState,
     read_study,
@@ -44,21 +39,19 @@ from experiments.records import (
 from experiments.resources import Resources, probe_line, take_machine
 from experiments.resume import (
     bring_up_to_date,
-    checkpoint_epoch,
-    next_attempt,
+    pick_up,
     refuse_gaps,
     reopen_failed,
-    unfinished,
 )
-from experiments.running import run_trials
-from experiments.search import Search, build_search
-from experiments.search_protocol import searched
+from experiments.running import Driver, run_trials
+from experiments.search import build_search
 from experiments.sessions import begin_session, end_session, record_changed_versions
 from experiments.stages import stage_over
 from experiments.study_data import load_repeatable_data, load_same_data
 from experiments.supervision import StopCause, StopSwitch, left_at_once
 from experiments.sweep import SweepConfig, default_values, own_defaults
 from experiments.typed import typed
+from experiments.values import plural
 from experiments.watcher import StudyWatcher
 from recommender.baselines import fit_baselines
 from recommender.datasets.base import LoadedDataset
@@ -78,7 +71,7 @@ class Outcome:
         failed = [trial for trial in trials if trial.state is TrialState.FAIL]
         first = f"; the first: #{failed[0].number} {failed[0].error}" if failed else ""
         if trials and not self.study.ranked:
-            return f"no finite RMSE in {len(trials)} trials: no trial is complete{first}"
+            return f"no finite RMSE in {plural(len(trials), 'trial')}: no trial is complete{first}"
         if len(failed) * 3 > len(trials) or (failed and is_strict):
             return f"{len(failed)} of {len(trials)} trials failed{first}"
         return None
@@ -121,7 +114,7 @@ def run_study(
         if notice:
             watcher.message(notice)
         cause = _conduct(
-            folder, sweep, loaded, cluster, resources, machine, watcher, deadline=deadline
+            Driver(folder, sweep, loaded, resources, machine, cluster, watcher, deadline)
         )
     return _outcome(folder, cause, watcher)
 
@@ -192,7 +185,8 @@ def resume_study(
             watcher.message(f"changed since the last run: {change}")
         with ray_beside(resources, machine) as cluster, left_at_once(folder, lock.release):
             cause = _conduct(
-                folder, sweep, loaded, cluster, resources, machine, watcher, more_s, deadline
+                Driver(folder, sweep, loaded, resources, machine, cluster, watcher, deadline),
+                more_s,
             )
     return _outcome(folder, cause, watcher)
 
@@ -225,23 +219,13 @@ def _try_own_search(sweep: SweepConfig) -> None:
         check_own_search(sweep)
 
 
-def _conduct(
-    folder: Path,
-    sweep: SweepConfig,
-    loaded: LoadedDataset,
-    cluster: AbstractContextManager[RayHead],
-    resources: Resources,
-    machine: Machine,
-    watcher: StudyWatcher,
-    more_s: float | None = None,
-    deadline: float | None = None,
-) -> StopCause | None:
+def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
     """Rebuild the search from the ledger, run what is left on Ray, close the books."""
+    folder, sweep, encoded = driver.folder, driver.sweep, driver.loaded.encoded
     assert sweep.space is not None and sweep.search is not None
-    baselines = fit_baselines(loaded.encoded)
+    baselines = fit_baselines(encoded)
     folders.write_baselines(folder, baselines)
     stage_over("baselines")
-    switch = StopSwitch(folder)
     with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
         ledger.catch_up(journal.path.parent)
         spent_s = ledger.elapsed_s()
@@ -257,7 +241,7 @@ def _conduct(
         orders = pick_up(folder, search, ledger, journal, sweep)
         time_left_s = _time_left(sweep.search.timeout_s, spent_s, more_s)
         study = read_study(folder)
-        watcher.started(study, _estimate_s(study, sweep, loaded, resources, machine))
+        driver.watcher.started(study, _estimate_s(study, driver))
         write_board(study)
         board = BoardWriter(folder / BOARD_FOLDER, study.columns, study.metrics)
         conductor = Conductor(
@@ -267,24 +251,14 @@ def _conduct(
             ledger=ledger,
             journal=journal,
             board=board,
-            watcher=watcher,
+            watcher=driver.watcher,
             n_trials=study.n_trials_asked_for,
             asks_for_new=time_left_s != 0,
             interrupted=orders,
-            deadline=deadline,
+            deadline=driver.deadline,
         )
         try:
-            run_trials(
-                conductor,
-                loaded,
-                cluster,
-                resources,
-                machine,
-                switch,
-                watcher,
-                time_left_s or None,
-                deadline,
-            )
+            run_trials(driver, conductor, time_left_s or None)
         finally:
             is_finished = conductor.is_finished
             end_session(journal, is_finished=is_finished)
@@ -292,18 +266,18 @@ def _conduct(
             n_resamples = N_RESAMPLES if is_finished else 0  # who stops it wants it over
             shares = importance(sweep.space, ledger.trials(), n_resamples)
             folders.write_importance(folder, shares)
-    over = StopCause.TIMEOUT if deadline is None else StopCause.JOB_END
-    cause = switch.cause
+    over = StopCause.TIMEOUT if driver.deadline is None else StopCause.JOB_END
+    cause = driver.switch.cause
     if is_finished:
         cause = cause if cause is not None and cause.is_signal else None
     else:
         cause = cause or over
-    switch.clear()
+    driver.switch.clear()
     study = read_study(folder)
     if not is_finished:
         write_board(study)
-    write_best_segments(study, loaded.encoded, baselines, watcher)
-    write_noise(study, loaded.encoded, baselines)
+    write_best_segments(study, encoded, baselines, driver.watcher)
+    write_noise(study, encoded, baselines)
     return cause
 
 
@@ -315,42 +289,10 @@ def _outcome(folder: Path, cause: StopCause | None, watcher: StudyWatcher) -> Ou
     return Outcome(study, cause)
 
 
-def pick_up(
-    folder: Path, search: Search, ledger: Ledger, journal: Journal, sweep: SweepConfig
-) -> list[TrialOrder]:
-    """Rebuild the search from earlier runs; orders for the trials to go on with."""
-    past = ledger.trials()
-    stopped = search.restore(past, {t.number: checkpoint_epoch(folder, t) for t in past})
-    for trial in past:
-        if trial.number in stopped:
-            # The pruner had spoken when the driver died.
-            journal.append(
-                "end",
-                sync=True,
-                number=trial.number,
-                attempt=next_attempt(trial) - 1,
-                stop_reason=StopReason.PRUNER.value,
-                error=None,
-                at=time.time(),
-            )
-            search.tell(trial.number, StopReason.PRUNER, trial.best_rmse)
-    ledger.catch_up(journal.path.parent)
-    return [
-        order_of(trial, next_attempt(trial), folder, sweep)
-        for trial in unfinished(searched(ledger.trials()))
-    ]
-
-
-def _estimate_s(
-    study: StudyRecord,
-    sweep: SweepConfig,
-    loaded: LoadedDataset,
-    resources: Resources,
-    machine: Machine,
-) -> float:
+def _estimate_s(study: StudyRecord, driver: Driver) -> float:
     """The plan's guess, scaled to the trials that are left."""
-    plan = _plan(sweep, loaded, resources, machine)
-    n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
+    plan = _plan(driver.sweep, driver.loaded, driver.resources, driver.machine)
+    n_left = study.n_trials_asked_for - study.n_done
     return plan.seconds * n_left / plan.n_trials
 
 

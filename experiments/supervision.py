@@ -138,10 +138,15 @@ def left_at_once(folder: Path, release: Callable[[], None]) -> Iterator[None]:
 
 
 class StopSwitch:
-    """The file `stop` in a study folder: once there, everyone comes to rest."""
+    """The file `stop` in a study folder: once there, everyone comes to rest.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        command: the one that goes on with the study after a stop.
+    """
+
+    def __init__(self, folder: Path, command: str = "resume") -> None:
         self.path = folder / "stop"
+        self._command = command
 
     def ask(self, cause: StopCause) -> None:
         if not self.path.exists():
@@ -158,6 +163,19 @@ class StopSwitch:
 
     def clear(self) -> None:
         self.path.unlink(missing_ok=True)
+
+    @property
+    def way_on(self) -> str:
+        """What goes on with the study after a stop, as its user would type it."""
+        folder = self.path.parent
+        if _IS_GUEST.get():
+            return f"rs.{self._command}({str(folder)!r})"
+        return f"recsweep {self._command} {typed(folder)}"
+
+    @property
+    def way_out(self) -> str:
+        """What `way_on` says, and how not to wait for the stop, where that can be had."""
+        return self.way_on if _IS_GUEST.get() else f"{self.way_on}; Ctrl-C again stops at once"
 
 
 def supervise(
@@ -237,14 +255,6 @@ def _supervised(
         raise failure[0]
 
 
-def way_on(switch: StopSwitch, command: str) -> str:
-    """What goes on with the study after a stop, as its user would type it."""
-    folder = switch.path.parent
-    if _IS_GUEST.get():
-        return f"rs.{command}({str(folder)!r})"
-    return f"recsweep {command} {typed(folder)}; Ctrl-C again stops at once"
-
-
 def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
     """End this process on the spot. Nothing is lost: the journals are on disk, and Ray's
     processes die with this one.
@@ -256,9 +266,9 @@ def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
     if _IS_GUEST.get():
         raise ClusterError(
             f"{why}; nothing that finished is lost. Restart this process (the notebook's kernel), "
-            f"then go on with: {way_on(switch, 'resume')}"
+            f"then go on with: {switch.way_on}"
         )
-    _exit_at_once(f"{why}; go on with: recsweep resume {typed(switch.path.parent)}", exit_code)
+    _exit_at_once(f"{why}; go on with: {switch.way_on}", exit_code)
 
 
 def _exit_at_once(told: str, exit_code: int) -> NoReturn:

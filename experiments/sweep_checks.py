@@ -36,6 +36,7 @@ from experiments.sweep_tables import (
     TrainingTable,
     read_table,
 )
+from experiments.values import plural
 from recommender.config import TrainingConfig
 from recommender.errors import unknown
 from recommender.own import OwnArchitecture
@@ -249,7 +250,8 @@ def _count_trials(
         if asked is not None and asked > n_all:
             report(
                 "search.trials",
-                f"the grid has {n_all} points, got {asked}; leave trials out to take them all",
+                f"the grid has {plural(n_all, 'point')}, got {asked}; leave trials out to take "
+                "them all",
             )
         return asked or n_all
     if asked is None:

@@ -15,6 +15,7 @@ from experiments.records import SWEEP_NAME, StudyRecord, TrialRecord, TrialState
 from experiments.space_checks import check_model, read_space
 from experiments.sweep_file import SweepSource
 from experiments.translate.optuna import to_params
+from experiments.values import plural
 from search_spaces import SearchSpace
 
 
@@ -49,7 +50,8 @@ def export_to_optuna(study: StudyRecord, url: str) -> str:
     finally:
         optuna.logging.set_verbosity(quiet)
     return (
-        f"wrote {len(study.search_trials)} trials to the study {study.name} in {_shown(url)}; "
+        f"wrote {plural(len(study.search_trials), 'trial')} to the study {study.name} in "
+        f"{_shown(url)}; "
         f"look at them: optuna-dashboard {_shown(url)}"
     )
 

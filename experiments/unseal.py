@@ -20,6 +20,7 @@ from experiments.replicas import Replicas
 from experiments.study_data import load_same_data
 from experiments.sweep import SweepConfig
 from experiments.typed import typed
+from experiments.values import plural
 from experiments.verdict_records import (
     TEST_NAME,
     Finalist,
@@ -150,7 +151,7 @@ def _refit(
     scores = []
     for trial in study.replicates(leader):
         assert trial.best_epoch is not None
-        watcher.message(f"refitting {trial.name} for {trial.best_epoch} epochs")
+        watcher.message(f"refitting {trial.name} for {plural(trial.best_epoch, 'epoch')}")
         run = replicas.new_run(trial, trial.best_epoch)
         while run.stop_reason is None:
             run.step()

@@ -8,9 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from experiments.records import Value
+from experiments.trial_records import Value
 
 _LAYER_SIZE = re.compile(r"layer_size_\d+")
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 trial`, `1,200 trials`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def is_layer_size(name: str) -> bool:

@@ -6,7 +6,6 @@ that was stopped or killed goes on like a sweep, and one that is done is read, n
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,29 +15,20 @@ from experiments.cluster import ray_cluster
 from experiments.conductor import Conductor
 from experiments.crew import dismiss_crew
 from experiments.crossings import crossings_of, write_crossings
-from experiments.errors import DataProblem, RequestError, StateError
+from experiments.errors import DataProblem
 from experiments.evidence import Evidence, judged, read_evidence
 from experiments.files import write_json
-from experiments.finalists import (
-    N_SEEDS,
-    TOP,
-    chosen_trials,
-    judging_users,
-    left_to_train,
-    training_s,
-)
 from experiments.frozen import frozen_sweep
+from experiments.frozen_finalists import frozen_or_chosen
 from experiments.hparams import FOLDER as BOARD_FOLDER
 from experiments.hparams import BoardWriter, write_board
 from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
-from experiments.machine import Machine
 from experiments.no_search import NoSearch
 from experiments.orders import order_of
 from experiments.ray_environment import import_ray
 from experiments.records import (
-    BASELINES_NAME,
     DRIVER_JOURNAL,
     FIRST_NUMBER_BESIDE,
     LEDGER_NAME,
@@ -51,25 +41,19 @@ from experiments.records import (
 from experiments.replicas import Replicas
 from experiments.resources import Resources, take_machine
 from experiments.resume import bring_up_to_date, next_attempt
-from experiments.running import run_trials
-from experiments.samplers import stable_seed
+from experiments.running import Driver, run_trials
 from experiments.segments import segments_of, write_segments
 from experiments.sessions import record_changed_versions
-from experiments.size_control import size_control, trained_as, with_sized_control
+from experiments.size_control import trained_as, with_sized_control
 from experiments.study_data import load_same_data
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
-from experiments.typed import typed
 from experiments.verdict_records import (
     VERDICT_NAME,
-    Finalist,
     VerdictRecord,
     VerdictResults,
-    read_verdict,
 )
 from experiments.watcher import StudyWatcher
-from recommender.baselines import BASELINES
-from recommender.datasets.base import LoadedDataset
 from recommender.datasets.confirming import ConfirmRows, load_confirm
 from recommender.errors import DataError
 
@@ -84,104 +68,6 @@ class Verdict:
     """None where it was stopped before every replicate had ended."""
     stopped_by: StopCause | None = None
     """With evidence only where a signal came with the last training."""
-
-
-def frozen_or_chosen(
-    study: StudyRecord, top: int | None = None, n_seeds: int | None = None
-) -> VerdictRecord:
-    """The study's frozen list, or the one that it would freeze now; writes nothing.
-
-    Raises:
-        StateError: the search is not over.
-        RequestError: nothing can be judged, or the list is frozen for other numbers.
-    """
-    if judging_users(study) == 1:
-        raise RequestError(
-            f"{study.name}: the validation ratings that would judge are all of one user, and what "
-            "holds for other users takes two at least; run it with another split, such as "
-            "--set split.method=random"
-        )
-    frozen = read_verdict(study.folder)
-    if frozen is not None:
-        for option, asked, there in (
-            ("--top", top, frozen.top),
-            ("--seeds", n_seeds, len(frozen.seeds)),
-        ):
-            if asked is not None and asked != there:
-                raise RequestError(
-                    f"{study.name} has a verdict with {option} {there}, frozen before its result "
-                    f"was known; leave {option} out to go on with it"
-                )
-        return frozen
-    if not study.is_finished and (study.state == "running" or not study.is_ended_by_time):
-        how = (
-            f"wait for its end: recsweep show {typed(study.folder)} --watch"
-            if study.state == "running"
-            else f"bring it to its end first with: recsweep resume {typed(study.folder)}"
-        )
-        raise StateError(f"{study.name} is not finished, and its finalists are frozen once: {how}")
-    top, n_seeds = TOP if top is None else top, N_SEEDS if n_seeds is None else n_seeds
-    for option, number in (("--top", top), ("--seeds", n_seeds)):
-        if type(number) is not int:
-            raise RequestError(f"{option} must be a whole number, got {number!r}")
-    if top < 1:
-        raise RequestError(f"--top must be at least 1, got {top}")
-    if n_seeds < 2:
-        raise RequestError(f"--seeds must be at least 2, got {n_seeds}: one seed decides nothing")
-    if not study.baselines:
-        raise StateError(
-            f"{study.folder / BASELINES_NAME} is missing or damaged, and a verdict judges the best "
-            f"baseline, too; `recsweep resume {typed(study.folder)} --trials "
-            f"{study.n_trials_asked_for + 1}` fits them anew"
-        )
-    if not study.ranked:
-        raise RequestError(
-            f"{study.name} has no complete trial: there is nothing to judge. What became of its "
-            f"trials: recsweep show {typed(study.folder)}"
-        )
-    return VerdictRecord(
-        frozen_at=time.time(),
-        top=top,
-        seeds=tuple(fresh_seeds(study, n_seeds)),
-        finalists=choose_finalists(study, top),
-    )
-
-
-def choose_finalists(study: StudyRecord, top: int) -> tuple[Finalist, ...]:
-    """The best `top`, the best of each arm, the best default, a control as large as the best DCN
-    where that is compared with plain, and the best baseline."""
-    finalists = [
-        Finalist(trial.name, trial.number, reasons) for trial, reasons in chosen_trials(study, top)
-    ]
-    known = [b for b in study.baselines if b.name in BASELINES]
-    if (control := size_control(study)) is not None:
-        finalists.append(control)
-    if known:
-        best = min(known, key=lambda b: b.val_rmse)
-        finalists.append(Finalist(best.name, None, ("best baseline",)))
-    return tuple(finalists)
-
-
-def fresh_seeds(study: StudyRecord, n_seeds: int) -> list[int]:
-    """Seeds that follow from the sweep's and that no search trial was trained under."""
-    used = {trial.seed for trial in study.search_trials}
-    seeds: list[int] = []
-    index = 1
-    while len(seeds) < n_seeds:
-        seed = stable_seed(study.sweep.get("seed", 0), "verdict", index)
-        if seed not in used and seed not in seeds:
-            seeds.append(seed)
-        index += 1
-    return seeds
-
-
-def expected_s(study: StudyRecord, frozen: VerdictRecord, n_workers: int) -> tuple[int, float]:
-    """Trainings that are still to be done, and a guess at their wall seconds.
-
-    The guess is what the same values took in the search.
-    """
-    left = left_to_train(study, frozen)
-    return len(left), training_s(left, n_workers)
 
 
 def gather_evidence(
@@ -220,18 +106,11 @@ def gather_evidence(
             left = [t for t in judged(ledger.trials()) if not t.state.is_finished]
             if left:
                 import_ray(resources)
-                _train(
-                    folder,
-                    sweep,
-                    loaded,
-                    left,
-                    ledger,
-                    journal,
-                    switch,
-                    watcher,
-                    resources,
-                    machine,
+                cluster = ray_cluster(resources, machine)
+                driver = Driver(
+                    folder, sweep, loaded, resources, machine, cluster, watcher, command="verdict"
                 )
+                _train(driver, left, ledger, journal)
         cause = switch.cause
         switch.clear()
         study = read_study(folder)
@@ -289,22 +168,11 @@ def _ask(study: StudyRecord, frozen: VerdictRecord, journal: Journal) -> None:
             values=dict(trial.values),
             seed=seed,
             is_default=trial.is_default,
-            at=time.time(),
         )
 
 
-def _train(
-    folder: Path,
-    sweep: SweepConfig,
-    loaded: LoadedDataset,
-    left: Sequence[TrialRecord],
-    ledger: Ledger,
-    journal: Journal,
-    switch: StopSwitch,
-    watcher: StudyWatcher,
-    resources: Resources,
-    machine: Machine,
-) -> None:
+def _train(driver: Driver, left: Sequence[TrialRecord], ledger: Ledger, journal: Journal) -> None:
+    folder, sweep, watcher = driver.folder, driver.sweep, driver.watcher
     for change in record_changed_versions(folder):
         watcher.message(f"changed since the last run: {change}")
     study = read_study(folder)
@@ -317,7 +185,6 @@ def _train(
         board=BoardWriter(folder / BOARD_FOLDER, study.columns, study.metrics),
         watcher=watcher,
         n_trials=0,
-        asks_for_new=False,
         interrupted=[
             order_of(
                 trial,
@@ -330,9 +197,6 @@ def _train(
     )
     # The words of sessions are about the search: its end and its time.
     try:
-        cluster = ray_cluster(resources, machine)
-        run_trials(
-            conductor, loaded, cluster, resources, machine, switch, watcher, command="verdict"
-        )
+        run_trials(driver, conductor)
     finally:
         ledger.catch_up(journal.path.parent)

@@ -211,7 +211,6 @@ class Workbench:
             attempt=order.attempt,
             stop_reason=reason.value,
             error=error,
-            at=time.time(),
             **more,
         )
         self._attempt = None
@@ -247,7 +246,6 @@ class Attempt:
             damaged=damaged,
             devices=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
             n_cores=len(os.sched_getaffinity(0)),
-            at=time.time(),
         )
         self._checkpoint_due = time.monotonic() + FIRST_CHECKPOINT_AFTER_S
 
@@ -287,7 +285,6 @@ class Attempt:
             metrics=dict(measured.values),
             metric_errors=dict(measured.errors),
             is_last=reason is not None,
-            at=time.time(),
         )
         if reason is None and time.monotonic() >= self._checkpoint_due:
             self.save_last()

@@ -21,8 +21,8 @@ from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.orders import TrialOrder
 from experiments.records import Value
+from experiments.resume import pick_up
 from experiments.search import Search, build_search
-from experiments.study import pick_up
 from experiments.sweep import SweepConfig, default_values
 from experiments.watcher import Silent
 from recommender.checkpoints import has_checkpoint, read_metadata, write_checkpoint

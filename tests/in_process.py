@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from experiments.conductor import Conductor
-from experiments.machine import Machine
 from experiments.orders import WorkerSettings
-from experiments.resources import Resources
-from experiments.supervision import StopSwitch
-from experiments.watcher import StudyWatcher
+from experiments.running import Driver
 from experiments.worker import Workbench
-from recommender.datasets.base import EncodedDataset, LoadedDataset
+from recommender.datasets.base import EncodedDataset
 
 if TYPE_CHECKING:
     from recommender.device import DeviceData
@@ -65,21 +62,11 @@ class InProcess:
             "recommender.runs.Trainer.device_data", lambda self: device_data(self.dataset)
         )
 
-    def __call__(
-        self,
-        conductor: Conductor,
-        loaded: LoadedDataset,
-        cluster: object,
-        resources: Resources,
-        machine: Machine,
-        switch: StopSwitch,
-        watcher: StudyWatcher,
-        *_limits: object,
-        command: str = "resume",
-    ) -> None:
-        settings = WorkerSettings(1, 0, 1e9, switch.path)
-        self.handed += [loaded.encoded, settings]
-        bench = Workbench(loaded.encoded, settings)
+    def __call__(self, driver: Driver, conductor: Conductor, *_limits: object) -> None:
+        settings = WorkerSettings(1, 0, 1e9, driver.switch.path)
+        encoded = driver.loaded.encoded
+        self.handed += [encoded, settings]
+        bench = Workbench(encoded, settings)
         while not conductor.is_out_of_orders:
             if self.dies_after is not None and len(self.trained) >= self.dies_after:
                 raise Died

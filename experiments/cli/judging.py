@@ -45,24 +45,27 @@ def verdict(
     """Train the finalists again under fresh seeds and say what is decided."""
     from experiments.cli.judged import Progress, cost_lines
     from experiments.cli.terminal import say
+    from experiments.finalists import left_to_train, training_s
+    from experiments.frozen_finalists import frozen_or_chosen
     from experiments.records import read_study
     from experiments.supervision import orderly_signals
-    from experiments.verdict import expected_s, frozen_or_chosen, gather_evidence
+    from experiments.verdict import gather_evidence
 
     folder = study_folder(study, root)
     _, resources = take_machine(resources)
     record = read_study(folder)
     frozen = frozen_or_chosen(record, top, seeds)
-    n_left, seconds = expected_s(record, frozen, resources.workers or 1)
-    for line in cost_lines(record, frozen, n_left, seconds):
+    left = left_to_train(record, frozen)
+    seconds = training_s(left, resources.workers or 1)
+    for line in cost_lines(record, frozen, len(left), seconds):
         say(line)
-    if n_left and resources.pack_up_to is not None:
+    if left and resources.pack_up_to is not None:
         say(f"machine  {probe_line(resources)}")
     if plan:
         return
     with orderly_signals() as ending:
         ended = gather_evidence(
-            folder, top=top, n_seeds=seeds, watcher=Progress(n_left), resources=resources
+            folder, top=top, n_seeds=seeds, watcher=Progress(len(left)), resources=resources
         )
         if ended.evidence is None:
             say(f"go on    recsweep verdict {typed(record.folder)}")

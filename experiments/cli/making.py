@@ -265,8 +265,7 @@ def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
         return
     StopSwitch(folder).ask(StopCause.COMMAND)
     typer.echo(f"asked {holder} to stop {study}; its running trials are checkpointed first")
-    # With all search trials done, what runs is a verdict.
-    command = "verdict" if read_study(folder).is_finished else "resume"
+    command = read_study(folder).training_command
     typer.echo(f"go on later with: recsweep {command} {typed(folder)}")
 
 

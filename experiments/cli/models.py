@@ -13,6 +13,7 @@ import typer
 from experiments.cli import completing
 from experiments.cli.options import DEFAULT_ROOT, Root, Set, StudyName, split_trial, study_folder
 from experiments.errors import RequestError
+from experiments.values import plural
 
 if TYPE_CHECKING:
     from experiments.records import StudyRecord
@@ -65,7 +66,8 @@ def replay(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     name, number = split_trial(study)
     record = read_study(study_folder(name, root))
     trial = chosen_trial(record, number)
-    say(f"trial    {record.name}:{trial.number}, {len(trial.epochs)} epochs, seed {trial.seed}")
+    epochs = plural(len(trial.epochs), "epoch")
+    say(f"trial    {record.name}:{trial.number}, {epochs}, seed {trial.seed}")
     _tell(replay_trial(record, trial))
 
 
@@ -146,7 +148,7 @@ def _to_csv(study: StudyRecord, file: str) -> str:
 
     with replacing(Path(file)) as temporary:
         write_csv(trials_frame(study), temporary)
-    return f"wrote {len(study.trials)} trials to {file}"
+    return f"wrote {plural(len(study.trials), 'trial')} to {file}"
 
 
 _WHOLE_STUDY: dict[str, Callable[[StudyRecord, str], str]] = {

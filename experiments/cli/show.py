@@ -37,9 +37,8 @@ def show_text(study: StudyRecord) -> str:
     if study.baselines:
         lines.append(f"to beat  {wording.to_beat_text(study.baselines)}      validation RMSE")
     lines.append(f"search   {wording.search_text(study)}")
-    n_done = sum(trial.state.is_finished for trial in study.search_trials)
     counts = wording.counts_text(study.search_trials, _is_live(study)) or "no trial yet"
-    lines.append(f"trials   {n_done}/{study.n_trials_asked_for} · {counts}")
+    lines.append(f"trials   {study.n_done}/{study.n_trials_asked_for} · {counts}")
     if _is_live(study) and (crew := read_crew(study.folder)):
         lines.append(f"workers  {crew[0]} at once, of at most {crew[1]}")
     if study.ranked:
@@ -189,13 +188,12 @@ def ls_text(studies: Sequence[StudyRecord]) -> str:
         gap = ""
         if best is not None and bias is not None:
             gap = f"{wording.gap_text(best, bias)} bias"
-        n_done = sum(trial.state.is_finished for trial in study.search_trials)
         rows.append(
             [
                 study.name,
                 study.state,
                 _data_name(study),
-                f"{n_done}/{study.n_trials_asked_for}",
+                f"{study.n_done}/{study.n_trials_asked_for}",
                 wording.rmse_text(best),
                 gap,
                 wording.note_text(study),

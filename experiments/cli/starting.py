@@ -51,7 +51,7 @@ def init(
         )
     if draft.left_out:
         left_out = ", ".join(draft.left_out)
-        typer.echo(f"         left out: {left_out} (texts, ids, or always the same)")
+        typer.echo(f"         left out: {left_out} (ids, dates, names, or always the same)")
     low, high = it.rating_range
     typer.echo(
         f"data     {it.n_ratings:,} ratings, {it.n_users:,} users, {it.n_items:,} items, "

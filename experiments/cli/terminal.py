@@ -210,7 +210,7 @@ def closing_lines(study: StudyRecord) -> list[str]:
     """What the study has shown, and what to type next."""
     counts = wording.counts_text(study.search_trials, is_live=False)
     lines = [f"{study.name}: {counts or 'no trial was run'}"]
-    n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
+    n_left = study.n_trials_asked_for - study.n_done
     if n_left > 0 and study.is_finished:
         lines.append(f"         {study.n_trials_asked_for} were asked for: the sampler has no more")
     ranked = study.ranked

@@ -10,16 +10,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from experiments.arms import arm_name, shares_text
 from experiments.durations import format_duration
+from experiments.machine import machine_text
 from experiments.records import (
     BaselineRecord,
     StudyRecord,
     TrialRecord,
     TrialState,
+    Value,
     verdict_cost,
 )
 from experiments.typed import from_here, typed
-from experiments.values import value_text, values_text
+from experiments.values import plural as plural
+from experiments.values import values_text
 from reports.described import described
 from reports.ranking import arm_text
 
@@ -46,10 +50,6 @@ def clock(seconds: float) -> str:
     minutes, left = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def outcome_text(trial: TrialRecord, is_live: bool = True) -> str:
@@ -115,10 +115,13 @@ def arms_text(
 
 
 def arms_of(study: StudyRecord) -> tuple[str, ...]:
-    """The compared choices, in the order of the space; empty where nothing is compared."""
-    compared = study.compared_dimension
-    column = next((column for column in study.columns if column.name == compared), None)
-    return tuple(value_text(choice) for choice in column.choices) if column else ()
+    """The names of the arms, in the order of the space; empty where nothing is compared."""
+    return tuple(arm_name(choice) for choice in _compared(study))
+
+
+def _compared(study: StudyRecord) -> Sequence[Value]:
+    columns = (c.choices for c in study.columns if c.name == study.compared_dimension)
+    return next(columns, ())
 
 
 def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[str]:
@@ -189,7 +192,7 @@ _PARTS = ("train", "validation", "confirm", "test")
 
 def resume_step(study: StudyRecord) -> str | None:
     """`recsweep resume NAME        (3 trials left)`; None where the search is at its end."""
-    n_left = study.n_trials_asked_for - sum(t.state.is_finished for t in study.search_trials)
+    n_left = study.n_trials_asked_for - study.n_done
     if n_left <= 0 or study.is_finished:
         return None
     left, more = f"{plural(n_left, 'trial')} left", ""
@@ -214,13 +217,9 @@ def search_text(study: StudyRecord) -> str:
     """`60 trials · architecture: 30 plain, 30 dcn · tpe, median · up to 30 epochs · seed 42`."""
     search = study.sweep.get("search") or {}
     parts = [plural(study.n_trials_asked_for, "trial")]
-    if arms := arms_of(study):
-        n, k = study.n_trials_asked_for, len(arms)
-        shares = ", ".join(f"{(n + k - 1 - i) // k} {arm}" for i, arm in enumerate(arms))
-        if n % k == 0 and arm_text(study, arms[0]) != arms[0]:
-            shares = f"{n // k} each of {', '.join(arms)}"
-        parts.append(f"{study.compared_dimension}: {shares}")
     methods = [_method_name(search.get(key)) for key in ("sampler", "pruner")]
+    if (compared := study.compared_dimension) and (choices := _compared(study)):
+        parts.append(shares_text(compared, choices, study.n_trials_asked_for, methods[0]))
     if named := [name for name in methods if name and name != "none"]:
         parts.append(", ".join(named))
     if enqueued := search.get("enqueue"):
@@ -229,13 +228,6 @@ def search_text(study: StudyRecord) -> str:
         parts.append(f"up to {plural(search['max_epochs'], 'epoch')}")
     parts.append(f"seed {study.sweep.get('seed', '-')}")
     return " · ".join(parts)
-
-
-def machine_text(machine: Mapping[str, Any]) -> str:
-    """`2 cores, no GPU`, `16 cores, 2 × NVIDIA H100`."""
-    gpus = Counter(gpu["name"] for gpu in machine.get("gpus") or ())
-    names = [f"{n} × {name}" if n > 1 else name for name, n in sorted(gpus.items())]
-    return ", ".join([plural(machine["cpu_count"], "core"), *(names or ["no GPU"])])
 
 
 def _method_name(method: Any) -> str | None:

@@ -23,6 +23,17 @@ SplitMethod = Literal[
     "time-range", "time-fraction", "leave-last-out", "random", "folds", "files", "column"
 ]
 SPLIT_METHODS: tuple[SplitMethod, ...] = get_args(SplitMethod)
+SPLIT_KEYS: dict[SplitMethod | Literal["own"], tuple[str, ...]] = {
+    "time-range": ("train", "validation"),
+    "time-fraction": ("train", "validation"),
+    "leave-last-out": (),
+    "random": ("train", "validation", "seed"),
+    "folds": ("folds", "fold", "seed"),
+    "files": ("train_path", "test_path", "validation_path"),
+    "column": (),
+    "own": (),
+}
+"""What a split by each method follows from, beside `confirm`."""
 FeatureKind = Literal["list", "category", "text", "number"]
 Duplicates = Literal["refuse", "latest", "mean"]
 PARTS = ("train", "validation", "test", "confirm")

@@ -14,7 +14,7 @@ import pandas as pd
 from recommender.datasets.base import PARTS, Duplicates, Ints, Strings
 from recommender.datasets.findings import MEND, Findings, Mask, example
 from recommender.datasets.identifiers import identifiers
-from recommender.datasets.sources import N_PLACES_SHOWN, RawTable
+from recommender.datasets.sources import N_PLACES_SHOWN, RawTable, counted
 from recommender.errors import DataError
 
 LARGEST_RATING = 1e15
@@ -108,21 +108,24 @@ def _parse(found: Findings, rating_range: tuple[float, float] | None) -> _Parsed
     user, user_ids = identifiers(frame["user"], "user", found)
     item, item_ids = identifiers(frame["item"], "item", found)
     rating = numbers(frame["rating"])
-    found.refuse(frame["rating"].isna().to_numpy(), "ratings are missing")
-    is_bad = ~np.isfinite(rating) & frame["rating"].notna().to_numpy()
+    is_missing = frame["rating"].isna().to_numpy()
+    found.refuse(is_missing, "rating is missing", "ratings are missing")
+    is_bad = ~np.isfinite(rating) & ~is_missing
     shown = example(frame["rating"], is_bad)
     cure = "write them with a decimal point" if _HAS_COMMA.fullmatch(shown) else MEND
-    found.refuse(is_bad, f"ratings are no numbers, such as {shown}", cure)
+    found.refuse(is_bad, "rating is no number", "ratings are no numbers", such_as=shown, cure=cure)
     is_huge = np.isfinite(rating) & (np.abs(rating) > LARGEST_RATING)
-    found.refuse(is_huge, f"ratings are too large, such as {example(frame['rating'], is_huge)}")
+    shown = example(frame["rating"], is_huge)
+    found.refuse(is_huge, "rating is too large", "ratings are too large", such_as=shown)
     if rating_range is not None:
         low, high = rating_range
         is_outside = np.isfinite(rating) & ((rating < low) | (rating > high))
         found.refuse(
             is_outside,
-            f"ratings lie outside {low:g} to {high:g}, such as "
-            f"{example(frame['rating'], is_outside)}",
-            "mend them, or set dataset.rating_range",
+            f"rating lies outside {low:g} to {high:g}",
+            f"ratings lie outside {low:g} to {high:g}",
+            such_as=example(frame["rating"], is_outside),
+            cure="mend them, or set dataset.rating_range",
         )
     time = _seconds(frame["time"], found) if "time" in frame else None
     part = _parts(frame["part"], found) if "part" in frame else np.zeros(len(frame), np.int8)
@@ -142,11 +145,12 @@ def _parts(column: pd.Series[Any], found: Findings) -> npt.NDArray[np.int8]:
     codes, words = pd.factorize(column)
     named = [_PART_WORDS.get(str(word).strip().lower()) for word in words]
     is_bad = np.array([name is None for name in named], bool)[codes] & (codes >= 0)
-    found.refuse(codes < 0, "parts are missing")
+    found.refuse(codes < 0, "part is missing", "parts are missing")
     found.refuse(
         is_bad,
-        f"parts are neither {', '.join(PARTS[:2])} nor {PARTS[2]}, such as "
-        f"{example(column, is_bad)}",
+        f"part is neither {', '.join(PARTS[:2])} nor {PARTS[2]}",
+        f"parts are neither {', '.join(PARTS[:2])} nor {PARTS[2]}",
+        such_as=example(column, is_bad),
     )
     return np.array([PARTS.index(name or PARTS[0]) for name in named], np.int8)[codes]
 
@@ -190,7 +194,7 @@ lie in some weeks of 1970, as milliseconds in 1976 or around the year 2600."""
 def _seconds(column: pd.Series[Any], found: Findings) -> npt.NDArray[np.int64]:
     """Whole seconds since 1970 from numbers, dates or ISO 8601 text; UTC where no zone is given."""
     is_missing = column.isna().to_numpy()
-    found.refuse(is_missing, "times are missing")
+    found.refuse(is_missing, "time is missing", "times are missing")
     if isinstance(column.dtype, pd.PeriodDtype):
         column = column.dt.to_timestamp()
     given = numbers(column)
@@ -202,7 +206,12 @@ def _seconds(column: pd.Series[Any], found: Findings) -> npt.NDArray[np.int64]:
         seconds = _in_seconds(given, column, found)
     is_sound = (seconds >= _FIRST_SECOND) & (seconds < _END_SECOND)
     is_bad = ~is_sound & ~is_missing
-    found.refuse(is_bad, f"times are neither seconds nor dates, such as {example(column, is_bad)}")
+    found.refuse(
+        is_bad,
+        "time is neither seconds nor a date",
+        "times are neither seconds nor dates",
+        such_as=example(column, is_bad),
+    )
     return np.floor(np.where(is_sound, seconds, 0)).astype(np.int64)
 
 
@@ -238,9 +247,10 @@ def _in_seconds(
     is_other = (unit != most) & is_recent
     found.refuse(
         is_other,
-        f"times are of another unit than most, which are {name}, such as "
-        f"{example(column, is_other)}",
-        "write all of them in one unit",
+        f"time is of another unit than most, which are {name}",
+        f"times are of another unit than most, which are {name}",
+        such_as=example(column, is_other),
+        cure="write all of them in one unit",
     )
     if most:
         found.note(f"times are read as {name}")
@@ -282,10 +292,13 @@ def _twice_rated(
     )
     where = " and ".join(table.name for table in tables)
     return [
-        f"{where}: {n_again:,} rows rate a user-item pair again, {n_conflicts:,} of them "
+        f"{where}: {counted(n_again, *_AGAIN)}, {n_conflicts:,} of them "
         f"differently ({examples}); keep one row a pair, or say which: dataset.duplicates = "
         '"latest", or "mean"'
     ]
+
+
+_AGAIN = ("row rates a user-item pair again", "rows rate a user-item pair again")
 
 
 def _rates_again(user: Ints, item: Ints) -> Mask:
@@ -329,7 +342,7 @@ def _once_a_pair(ratings: Ratings, duplicates: Duplicates, name: str) -> Ratings
         rating=rating,
         time=None if ratings.time is None else ratings.time[is_last],
         part=ratings.part[is_last],
-        notes=(*ratings.notes, f"{name}: {n_again:,} rows rate a user-item pair again; {did}"),
+        notes=(*ratings.notes, f"{name}: {counted(n_again, *_AGAIN)}; {did}"),
     )
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recommender.datasets.base import (
+    SPLIT_KEYS,
     DatasetDescription,
     Ints,
     LongTail,
@@ -161,17 +162,12 @@ def _long_tail(codes: Ints) -> LongTail:
 
 def _split_in_words(split: SplitConfig) -> dict[str, Any]:
     """What the method uses, and nothing that it ignores; of files their names."""
-    words: dict[str, Any] = {"method": split.method}
-    confirm = {"confirm": split.confirm} if split.confirm else {}
-    if split.own is not None:
-        return {"method": split.own.where} | confirm
+    words: dict[str, Any] = {"method": split.own.where if split.own else split.method}
     if split.method == "files":
-        return words | {part: path.name for part, path in split.files.items()} | confirm
-    if split.method in ("time-range", "time-fraction", "random"):
-        words |= {"train": split.train, "validation": split.validation}
-    if split.method == "folds":
-        words |= {"folds": split.folds, "fold": split.fold}
-    return words | ({"seed": split.seed} if split.method in ("random", "folds") else {}) | confirm
+        words |= {part: path.name for part, path in split.files.items()}
+    else:
+        words |= {key: getattr(split, key) for key in SPLIT_KEYS[split.method]}
+    return words | ({"confirm": split.confirm} if split.confirm else {})
 
 
 def _ratings_fingerprint(ratings: Ratings) -> str:

@@ -57,13 +57,23 @@ def item_features(items: RawItems, features: Sequence[str]) -> tuple[pd.DataFram
     frame = items.table.frame
     codes, ids = identifiers(frame["item"], "item", found)
     is_again = pd.Series(codes).duplicated().to_numpy() & (codes >= 0)
-    found.refuse(is_again, "item ids appear a second time", "keep one row an item")
+    found.refuse(
+        is_again,
+        "item id appears a second time",
+        "item ids appear a second time",
+        cure="keep one row an item",
+    )
     columns = [name for name in features if name in items.kinds]
     for name in columns:
         if items.kinds[name] == "number":
             is_bad = ~np.isfinite(numbers(frame[name])) & frame[name].notna().to_numpy()
             shown = example(frame[name], is_bad)
-            found.refuse(is_bad, f"values of {name} are no numbers, such as {shown}")
+            found.refuse(
+                is_bad,
+                f"value of {name} is no number",
+                f"values of {name} are no numbers",
+                such_as=shown,
+            )
             continue
         _check_lists(name, frame[name], found)
         if items.kinds[name] == "list":

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recommender.datasets.sources import N_PLACES_SHOWN, RawTable
+from recommender.datasets.sources import N_PLACES_SHOWN, RawTable, counted
 
 Mask = npt.NDArray[np.bool_]
 
@@ -27,11 +27,21 @@ class Findings:
         self.left_out: list[str] = []
         """What the problems of rows are, without the cure."""
 
-    def refuse(self, is_bad: Mask, what: str, cure: str = MEND) -> None:
-        """Note the rows of a mask as a problem, if there are any. `what` follows the count."""
-        n_bad = int(is_bad.sum())
-        if n_bad:
-            told = f"{n_bad:,} {what} ({self.places(is_bad)})"
+    def refuse(
+        self, is_bad: Mask, one: str, many: str, *, such_as: str = "", cure: str = MEND
+    ) -> None:
+        """Note the rows of a mask as a problem, if there are any.
+
+        Args:
+            one: what follows the count where that is 1.
+            many: what follows it elsewhere.
+            such_as: the first of them, quoted.
+        """
+        if is_bad.any():
+            told = counted(int(is_bad.sum()), one, many) + (
+                f", such as {such_as}" if such_as else ""
+            )
+            told += f" ({self.places(is_bad)})"
             self.is_damaged |= is_bad
             self.left_out.append(told)
             self.refuse_table(f"{told}; {cure}")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from recommender.datasets.base import Ints
 from recommender.datasets.findings import Findings, Mask
+from recommender.datasets.sources import counted
 
 
 def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Ints, list[str]]:
@@ -35,27 +36,32 @@ def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Int
     elif is_printed.any():
         found.refuse(
             _rows_of(is_printed, codes),
+            f"{what} id is bytes printed as text (b'...') while others are not",
             f"{what} ids are bytes printed as text (b'...') while others are not",
-            "write all of them as plain text",
+            cure="write all of them as plain text",
         )
     is_damaged = np.array([_NUL in text or "\n" in text for text in texts], dtype=bool)
     found.refuse(
-        _rows_of(is_damaged, codes), f"{what} ids hold NUL or a line break, or are not UTF-8"
+        _rows_of(is_damaged, codes),
+        f"{what} id holds NUL or a line break, or is not UTF-8",
+        f"{what} ids hold NUL or a line break, or are not UTF-8",
     )
     merged, ids = pd.factorize(np.array(texts, dtype=object))
     if len(ids) < len(texts):
         found.note(
-            f"{len(texts) - len(ids):,} {what} ids differ from others only in blanks around them "
-            "or in how they are stored, and count as the same"
+            counted(len(texts) - len(ids), f"{what} id differs", f"{what} ids differ")
+            + " from others only in blanks around them or in how they are stored, and count as the "
+            "same"
         )
     if n_alike := len(ids) - len({_as_read(text) for text in ids}):
         found.note(
-            f"{n_alike:,} {what} ids look like others (accents composed otherwise, invisible "
-            "characters, or a .0 behind them) and count as different"
+            counted(n_alike, f"{what} id looks", f"{what} ids look")
+            + " like others (accents composed otherwise, invisible characters, or a .0 behind "
+            "them) and count as different"
         )
     codes = np.append(merged, -1)[codes]
     codes[codes == _index(ids, "")] = -1
-    found.refuse(codes < 0, f"{what} ids are missing")
+    found.refuse(codes < 0, f"{what} id is missing", f"{what} ids are missing")
     return codes.astype(np.int32), list(ids)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from recommender.datasets.base import DatasetConfig, Duplicates, Ints
 from recommender.datasets.cleaning import Ratings, clean, findings_of
 from recommender.datasets.findings import Mask
-from recommender.datasets.sources import RawTable
+from recommender.datasets.sources import RawTable, counted
 from recommender.datasets.table import COLUMNS, TABLE
 from recommender.errors import DataError
 
@@ -67,7 +67,8 @@ def mended(
     ratings = clean([sound], rating_range, duplicates)
     is_kept = _core(ratings.user, ratings.item, at_least)
     if n_few := int((~is_kept).sum()):
-        left_out.append(f"{n_few:,} ratings of users or items that have fewer than {at_least:,}")
+        few = counted(n_few, "rating", "ratings")
+        left_out.append(f"{few} of users or items that have fewer than {at_least:,}")
         ratings = _only(ratings, is_kept)
     if not len(ratings):
         raise DataError([f"{table.name}: no rating is left: {'; '.join(left_out)}"])

@@ -59,3 +59,8 @@ class Source:
     """Columns `user`, `item`, `rating`, where there are times `time`, and `part` where the table
     says it; of a file of the split, where one is given."""
     read_items: Callable[[DatasetConfig], RawItems | None]
+
+
+def counted(n: int, one: str, many: str) -> str:
+    """`1 rating is`, `2 ratings are`."""
+    return f"{n:,} {one if n == 1 else many}"

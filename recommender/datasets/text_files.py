@@ -6,6 +6,7 @@ import contextlib
 import csv
 import gzip
 import io
+import math
 import re
 import warnings
 import zlib
@@ -14,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from recommender.datasets.sources import N_PLACES_SHOWN, RawTable
+from recommender.datasets.sources import N_PLACES_SHOWN, RawTable, counted
 from recommender.errors import DataError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _parse(
         return pd.DataFrame({name: pd.Series(dtype=str) for name in columns})
     except (pd.errors.ParserError, OSError, EOFError, zlib.error) as error:
         if isinstance(error, pd.errors.ParserError) and (
-            long := _long_lines(path, separator, encoding, surplus)
+            long := _long_lines(path, separator, encoding, surplus, n_blank=1)
         ):
             raise _too_long(path, separator, long) from error
         raise DataError([f"{path.name}: cannot be read as a table: {error}"]) from error
@@ -103,20 +104,32 @@ def _parse(
 
 
 def _too_long(path: Path, separator: str, lines: Sequence[int]) -> DataError:
-    shown = ", ".join(map(str, lines[:N_PLACES_SHOWN]))
     return DataError(
         [
-            f"{path.name}: {len(lines):,} lines have more fields than the header (lines "
-            f"{shown}{', ...' if len(lines) > N_PLACES_SHOWN else ''}); quote fields that "
-            f"hold the separator {separator!r}"
+            f"{path.name}: {counted(len(lines), 'line has', 'lines have')} more fields than the "
+            f"header ({_places(lines)}); quote fields that hold the separator {separator!r}, and "
+            "end no line with one"
         ]
     )
 
 
-def _long_lines(path: Path, separator: str, encoding: str, n_fields: int) -> list[int]:
-    """Where pandas says no more than the first."""
+def _places(lines: Sequence[int]) -> str:
+    """`line 3`, `lines 3, 17, ...`."""
+    shown = ", ".join(map(str, lines[:N_PLACES_SHOWN]))
+    more = ", ..." if len(lines) > N_PLACES_SHOWN else ""
+    return f"{'line' if len(lines) == 1 else 'lines'} {shown}{more}"
+
+
+def _long_lines(
+    path: Path, separator: str, encoding: str, n_fields: int, n_blank: float = math.inf
+) -> list[int]:
+    """Where pandas says no more than the first.
+
+    Args:
+        n_blank: so many fields at the end may be blank.
+    """
     rows = _rows(path, separator, encoding)
-    return [line for line, row in rows if any(row[n_fields:])]
+    return [line for line, row in rows if any(row[n_fields:]) or len(row) > n_fields + n_blank]
 
 
 def _rows(path: Path, separator: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
@@ -201,11 +214,11 @@ def _refuse_damaged_utf8(path: Path) -> None:
             except UnicodeDecodeError:
                 damaged.append(number)
     if n_sound:
-        shown = ", ".join(map(str, damaged[:N_PLACES_SHOWN]))
         raise DataError(
             [
-                f"{path.name}: {len(damaged):,} lines are not UTF-8 while {n_sound:,} others with "
-                f"accents are (first of them: lines {shown}); write the file in one encoding"
+                f"{path.name}: {counted(len(damaged), 'line is', 'lines are')} not UTF-8 while "
+                f"{counted(n_sound, 'other', 'others')} with accents are ({_places(damaged)}); "
+                "write the file in one encoding"
             ]
         )
 

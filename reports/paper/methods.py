@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.records import ColumnRecord, StudyRecord, VerdictResults
+from experiments.records import StudyRecord, Value, VerdictResults
 from reports import numbers, ranking
 from reports.decision import label
 from reports.described import described
@@ -17,7 +17,7 @@ from reports.sections.verdict import chosen_text
 def methods_paragraph(study: StudyRecord) -> str:
     """Only what is on record; what is not is left out, never guessed."""
     sentences = (
-        *_data(study), _space(study), *_budget(study), _objective(study), *_baselines(study),
+        *_data(study), *_space(study), *_budget(study), _objective(study), *_baselines(study),
         *_effort(study), _tests(study), _test_split(study),
     )  # fmt: skip
     return " ".join(sentence for sentence in sentences if sentence)
@@ -55,33 +55,43 @@ def _data(study: StudyRecord) -> list[str]:
     return sentences
 
 
-def _space(study: StudyRecord) -> str:
-    if not study.columns:
-        return ""
+def _space(study: StudyRecord) -> list[str]:
     space: Mapping[str, Any] = study.sweep.get("space") or {}
-    ranges = "; ".join(
-        _range(column, in_cases=isinstance(space.get(column.name), list))
-        for column in _dimensions(study)
-    )
-    return f"The search space was: {ranges}."
+    fixed: Mapping[str, Any] = study.sweep.get("model") or {}
+    sentences = []
+    if space:
+        dimensions = "; ".join(f"{name} {_range(cases)}" for name, cases in space.items())
+        sentences.append(f"The search space was: {dimensions}.")
+    if fixed:
+        values = ", ".join(f"{name} {numbers.value(value)}" for name, value in fixed.items())
+        sentences.append(f"Fixed for all trials: {values}.")
+    return sentences
 
 
-def _dimensions(study: StudyRecord) -> list[ColumnRecord]:
-    """The widths of the layers share a range, so the first stands for all of them."""
-    return [
-        column
-        for column in study.columns
-        if not column.name.startswith("layer_size_") or column.name == "layer_size_0"
+def _range(cases: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
+    """`from 0.03 to 0.2 (log) where optimizer is adagrad`, of all cases of a dimension."""
+    if not isinstance(cases, Mapping):
+        return ", ".join(map(_range, cases))
+    if "choices" in cases:
+        text = f"of {_alternatives(cases['choices'], ' and ')}"
+    else:
+        text = f"from {numbers.value(cases['low'])} to {numbers.value(cases['high'])}"
+        notes = ["log"] * bool(cases.get("log"))
+        notes += [f"in steps of {numbers.value(cases['step'])}"] if cases.get("step") else []
+        text += f" ({', '.join(notes)})" if notes else ""
+    if each := cases.get("each"):
+        text += f" for each of {each}"
+    conditions = [
+        f"{name} is {_alternatives(wanted if isinstance(wanted, list) else [wanted], ' or ')}"
+        for name, wanted in (cases.get("when") or {}).items()
     ]
+    return text + (f" where {' and '.join(conditions)}" if conditions else "")
 
 
-def _range(column: ColumnRecord, *, in_cases: bool) -> str:
-    name = "width of each layer" if column.name == "layer_size_0" else column.name
-    if column.choices:
-        return f"{name} of {', '.join(numbers.value(choice) for choice in column.choices)}"
-    low, high = (f"{end:g}" if end is not None else "?" for end in (column.low, column.high))
-    notes = ["log"] * column.log + ["over all its cases"] * in_cases
-    return f"{name} from {low} to {high}" + (f" ({', '.join(notes)})" if notes else "")
+def _alternatives(values: Sequence[Value], last: str) -> str:
+    """`16`, `16 or 32`, `16, 32 or 64`."""
+    *first, end = map(numbers.value, values)
+    return f"{', '.join(first)}{last}{end}" if first else end
 
 
 def _budget(study: StudyRecord) -> list[str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.arms import arm_name, arms_of
+from experiments.arms import arm_name, arms_of, shares_text
 from search_spaces import Choice, Int, SearchSpace
 from tests.made_up_spaces import CONDITIONAL, FINITE
 
@@ -22,6 +22,17 @@ def test_arms_are_named_as_toml_writes_their_choice() -> None:
         "3",
         "0.5",
     ]
+
+
+def test_arms_that_are_numbers_are_told_from_counts_of_trials() -> None:
+    words, rates = ["plain", "dcn"], [5e-4, 16.0]
+    assert shares_text("architecture", words, 5, "tpe") == "architecture: 3 plain, 2 dcn"
+    assert shares_text("rate", rates, 4, "tpe") == "rate: 2 at 0.0005, 2 at 16.0"
+
+
+def test_arms_of_a_grid_are_named_without_the_number_of_their_trials() -> None:
+    # Only the grid itself knows it: here a third of the points are plain.
+    assert shares_text("architecture", ["plain", "dcn"], 27, "grid") == "architecture: plain, dcn"
 
 
 @pytest.mark.parametrize("name", ["n_layers", "cross_layers", "depth"])

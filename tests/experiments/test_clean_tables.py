@@ -33,8 +33,8 @@ def test_a_clean_table_is_written_with_what_was_left_out(messy: Path) -> None:
     told = clean(str(messy))
     n = len(synthetic_ratings())
     assert f"read     messy.csv: {n + 2} rows" in told
-    assert f"left out 1 ratings are missing (line {n + 2})" in told
-    assert f"left out 1 ratings are no numbers, such as '?' (line {n + 3})" in told
+    assert f"left out 1 rating is missing (line {n + 2})" in told
+    assert f"left out 1 rating is no number, such as '?' (line {n + 3})" in told
     assert f"wrote    messy-clean.csv: {n} ratings" in told
     assert told.endswith("next     recsweep init messy-clean.csv\n")
     written = pd.read_csv("messy-clean.csv")
@@ -53,7 +53,7 @@ def test_each_kind_of_file_is_read_as_the_same_data(messy: Path, name: str) -> N
 
 def test_of_pairs_rated_again_the_latest_or_the_mean_is_kept(messy: Path) -> None:
     messy.write_text(messy.read_text().replace(DAMAGE, "n1,i1,1,7\nn1,i1,4,9\n"))
-    assert "1 rows rate a user-item pair again; the latest" in clean(str(messy), "-o", "a.csv")
+    assert "1 row rates a user-item pair again; the latest" in clean(str(messy), "-o", "a.csv")
     clean(str(messy), "-o", "b.csv", "--duplicates", "mean")
     ratings = [
         frame.loc[frame["user"] == "n1", "rating"].tolist()

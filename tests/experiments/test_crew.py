@@ -29,16 +29,18 @@ def test_a_wish_is_taken_up_once(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["driver.lock"]
 
 
-def test_what_cannot_be_had_is_refused_with_the_cure(tmp_path: Path) -> None:
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    with pytest.raises(StateError, match=r"nobody runs mine.*resume mine --workers 2"):
+@pytest.mark.parametrize(("is_finished", "command"), [(False, "resume"), (True, "verdict")])
+def test_what_cannot_be_had_is_refused_with_the_cure(
+    tmp_path: Path, is_finished: bool, command: str
+) -> None:
+    folder = make_study(tmp_path / "mine", is_finished=is_finished)
+    with pytest.raises(StateError, match=f"nobody runs mine.*{command} mine --workers 2"):
         ask_for_workers(folder, 2)
     with StudyLock(folder):
         with pytest.raises(StateError, match="no workers yet"):
             ask_for_workers(folder, 2)
         Crew(folder, 1, at_most=2)
-        with pytest.raises(RequestError, match="at most 2"):
+        with pytest.raises(RequestError, match=f"at most 2.*stop mine.*{command} mine"):
             ask_for_workers(folder, 3)
         with pytest.raises(RequestError, match="recsweep stop mine"):
             ask_for_workers(folder, 0)

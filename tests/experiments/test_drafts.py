@@ -123,16 +123,35 @@ def test_items_give_features_by_what_their_columns_hold(table: Path) -> None:
             "imdbId": range(n_items),
             "store_id": range(n_items),
             "paid": rng.random(n_items),
+            "cover": [f"https://films.example/cover/{i}.jpg" for i in range(n_items)],
+            "added": [f"2020-01-{i + 1:02} 12:00:00" for i in range(n_items)],
+            "director": [f"Ann{i} Lee{i}" for i in range(n_items)],
         }
     ).to_csv(table.parent / "films.csv", index=False)
     sweep, text = _drafted(table, items=table.parent / "films.csv")
     items = sweep.dataset.items
     assert items is not None
-    assert (items.key, items.category, items.list, items.number) == (
-        "id", ("colour",), ("genres",), ("price", "paid"),
+    assert (items.key, items.category, items.list, items.number, items.text) == (
+        "id", ("colour",), ("genres",), ("price", "paid"), ("title",),
     )  # fmt: skip
-    assert sweep.dataset.features == ("user_id", "item_id", "colour", "genres", "price", "paid")
+    assert sweep.dataset.features == (
+        "user_id", "item_id", "colour", "genres", "price", "paid", "title",
+    )  # fmt: skip
     assert 'path = "../films.csv"' in text
+
+
+def test_a_column_that_says_the_part_of_each_row_splits(table: Path) -> None:
+    frame = pd.read_csv(table)
+    frame["Set"] = ["train"] * (len(frame) - 40) + ["valid"] * 20 + ["test"] * 20
+    frame.to_csv(table, index=False)
+    sweep, text = _drafted(table)
+    assert sweep.split.method == "column" and sweep.dataset.columns["part"] == "Set"
+    assert "0.6" not in text
+    frame["Set"] = range(len(frame))
+    frame.to_csv(table, index=False)
+    (table.parent / "sweeps" / "first look.toml").unlink()
+    sweep, _ = _drafted(table)
+    assert sweep.split.method == "time-range" and "part" not in sweep.dataset.columns
 
 
 @pytest.mark.parametrize(("has_time", "way"), [(True, "latest"), (False, "mean")])
@@ -156,7 +175,7 @@ def test_a_folder_and_a_table_that_cannot_be_used_are_refused(tmp_path: Path) ->
     with pytest.raises(RequestError, match="is a folder; name its table"):
         draft_sweep(tmp_path, tmp_path / "x.toml", {})
     (tmp_path / "r.csv").write_text("user,item,rating\n1,2,three\n")
-    with pytest.raises(DataProblem, match="ratings are no numbers"):
+    with pytest.raises(DataProblem, match="1 rating is no number"):
         draft_sweep(tmp_path / "r.csv", tmp_path / "x.toml", {})
     with pytest.raises(DataProblem, match="is not there"):
         draft_sweep(tmp_path / "nowhere.csv", tmp_path / "x.toml", {})

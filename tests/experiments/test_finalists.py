@@ -9,9 +9,9 @@ import pytest
 
 from experiments.cli.show import show_text
 from experiments.cli.terminal import closing_lines
-from experiments.finalists import N_SEEDS, TOP, verdict_cost
+from experiments.finalists import N_SEEDS, TOP, left_to_train, training_s, verdict_cost
+from experiments.frozen_finalists import frozen_or_chosen
 from experiments.records import Purpose, StudyRecord, TrialState, read_study
-from experiments.verdict import expected_s, frozen_or_chosen
 from reports.sections.summary import next_command
 from tests.synthetic_study import make_study
 
@@ -26,9 +26,10 @@ def test_the_cost_is_that_of_the_verdict_that_would_be_begun(made_up: StudyRecor
     frozen = frozen_or_chosen(made_up)
     assert cost is not None
     assert cost.n_finalists == sum(not f.is_baseline for f in frozen.finalists) >= TOP
-    assert (cost.n_left, cost.seconds) == expected_s(
-        made_up, frozen, made_up.provenance["n_workers"]
-    )
+    left = left_to_train(made_up, frozen)
+    assert (cost.n_left, cost.seconds) == (
+        len(left), training_s(left, made_up.provenance["n_workers"]),
+    )  # fmt: skip
     assert cost.n_left == cost.n_finalists * N_SEEDS
     assert cost.text.startswith(f"{cost.n_finalists} finalists × 5 seeds, about ")
 

@@ -46,18 +46,16 @@ def _plan(sweep: SweepConfig, n_workers: int = 2, n_train: int = 65_395, **rest:
 
 def test_trials_are_counted_by_arm_and_epochs_to_the_last() -> None:
     plan = _plan(load_sweep("dcn-vs-plain"))
-    assert plan.trials_by_arm == {"plain": 30, "dcn": 30}
     assert plan.n_trials == 60
     assert plan.most_epochs == 1800
     assert plan.expected_epochs < plan.most_epochs
     assert "         r.csv: times are read as milliseconds" in plan.lines
     assert plan.n_grid_points is None
-    assert plan.lines[0] == "trials   60 trials · 30 plain, 30 dcn"
+    assert plan.lines[0] == "trials   60 trials · architecture: 30 plain, 30 dcn"
 
 
 def test_a_grid_without_pruning_or_patience_spends_every_epoch() -> None:
     plan = _plan(load_sweep("article-grid"))
-    assert plan.trials_by_arm == {}
     assert plan.n_grid_points == 6
     assert plan.expected_epochs == plan.most_epochs == 180
     assert plan.lines[0] == "trials   6 trials · the space has 6 points"

@@ -13,6 +13,7 @@ import pytest
 from experiments.cli.options import study_folder
 from experiments.cli.show import show_text
 from experiments.errors import RequestError, StateError
+from experiments.frozen_finalists import frozen_or_chosen
 from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
@@ -25,7 +26,6 @@ from experiments.records import (
     read_study,
     study_folders,
 )
-from experiments.verdict import frozen_or_chosen
 from reports.render import write_report
 from tests.experiments.facts import ask, epoch, start
 from tests.synthetic_study import COLUMNS, make_study
@@ -39,7 +39,7 @@ def test_a_finished_study_is_read_whole(tmp_path: Path) -> None:
     assert study.columns == COLUMNS
     assert study.columns[2].choices == ()
     assert [t.number for t in study.trials] == list(range(24))
-    assert sum(study.count(state) for state in TrialState) == 24
+    assert study.n_done == len(study.search_trials) == 24
     assert {t.stop_reason for t in study.trials} >= {
         StopReason.PATIENCE,
         StopReason.PRUNER,
@@ -65,7 +65,7 @@ def test_a_study_without_a_driver_and_with_trials_left_is_interrupted(tmp_path: 
     study = read_study(make_study(tmp_path / "mine", is_finished=False))
     assert study.state == "interrupted"
     assert not study.is_finished
-    assert study.count(TrialState.RUNNING) == 2
+    assert sum(t.state is TrialState.RUNNING for t in study.search_trials) == 2
     assert study.n_trials_asked_for == len(study.trials) + 2
 
 
@@ -235,7 +235,7 @@ def test_trials_for_other_purposes_are_neither_counted_nor_ranked(tmp_path: Path
     study = read_study(folder)
     assert [t.name for t in study.trials] == ["0000", "0001", "0000-r1"]
     assert len(study.search_trials) == 2
-    assert study.count(TrialState.WAITING) == 0
+    assert sum(t.state is TrialState.WAITING for t in study.search_trials) == 0
 
 
 def test_reading_a_study_needs_the_standard_library_alone(tmp_path: Path) -> None:

@@ -5,22 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from experiments.cli.main import app
 from experiments.cli.terminal import closing_lines
 from experiments.crew import Crew, read_crew
 from experiments.errors import StateError
 from experiments.folders import create, free_name, made
+from experiments.frozen_finalists import frozen_or_chosen
 from experiments.ledger import Ledger, LedgerError
 from experiments.lock import StudyLock
 from experiments.machine import read_machine
 from experiments.records import TrialRecord, TrialState, read_study
 from experiments.resources import Resources
-from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt, unfinished
+from experiments.resume import bring_up_to_date, checkpoint_epoch, next_attempt
 from experiments.study import resume_study, run_study
 from experiments.study_data import load_data
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
-from experiments.verdict import frozen_or_chosen
 from experiments.watcher import Silent
 from recommender.checkpoints import write_checkpoint
 from recommender.datasets.base import LoadedDataset
@@ -68,8 +70,12 @@ def trials(folder: Path) -> tuple[TrialRecord, ...]:
         return ledger.trials()
 
 
+def unfinished(folder: Path) -> list[TrialRecord]:
+    return [trial for trial in trials(folder) if not trial.state.is_finished]
+
+
 def test_what_was_interrupted_goes_on_and_what_waited_begins(tmp_path: Path) -> None:
-    left = unfinished(trials(tmp_path))
+    left = unfinished(tmp_path)
     assert [(t.number, t.state) for t in left] == [
         (1, TrialState.RUNNING),
         (2, TrialState.WAITING),
@@ -79,7 +85,7 @@ def test_what_was_interrupted_goes_on_and_what_waited_begins(tmp_path: Path) -> 
 
 def test_the_next_attempt_fences_off_every_earlier_one(tmp_path: Path) -> None:
     # Trial 2 has no attempt on record, but its worker may be about to write the first.
-    assert [next_attempt(t) for t in unfinished(trials(tmp_path))] == [2, 2, 3]
+    assert [next_attempt(t) for t in unfinished(tmp_path)] == [2, 2, 3]
 
 
 def test_the_checkpoint_says_after_which_epoch_it_was_written(tmp_path: Path) -> None:
@@ -135,6 +141,10 @@ def test_a_sweep_whose_time_is_over_says_how_to_give_it_more(
     assert next_command(outcome.study).lines == ("recsweep verdict small",)
     assert len(workers.trained) == 1
     assert frozen_or_chosen(outcome.study).finalists[0].name == workers.trained[0]
+    judging = StudyLock(folder)  # nothing but a verdict would train now
+    stopped = CliRunner().invoke(app, ["stop", "small", "--studies", str(tmp_path)])
+    assert stopped.output.splitlines()[-1] == "go on later with: recsweep verdict small"
+    judging.release()
     workers.dies_after = None
     assert resume_study(folder, watcher=told, more_s=60.0).study.is_finished
 

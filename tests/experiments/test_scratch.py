@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.scratch import scratch_folder
+from experiments.scratch import remove_old_sessions, scratch_folder
 
 _KILLED = (
     "import os, signal; from experiments.scratch import scratch_folder\n"
-    "with scratch_folder() as folder:\n"
+    "with scratch_folder('recsweep-x-') as folder:\n"
     "    (folder / 'study').mkdir(); print(folder, flush=True)\n"
     "    os.kill(os.getpid(), signal.SIGKILL)"
 )
@@ -31,11 +31,35 @@ def test_what_a_killed_run_left_goes_and_what_a_running_one_needs_stays(
         check=False,
     )
     left = Path(killed.stdout.strip())
-    with scratch_folder() as running:
+    with scratch_folder("recsweep-x-") as running:
         assert left.is_dir()  # it may be another's that is about to lock it
         for folder in (left, running):
             os.utime(folder, (0, 0))
-        with scratch_folder() as other:
+        with scratch_folder("recsweep-x-") as other:
             assert running.is_dir() and other.is_dir()
             assert not left.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_old_sessions_of_ray_go_where_their_process_is_gone_and_nobody_writes(
+    tmp_path: Path,
+) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    began = "session_2026-01-01_00-00-00_000000"
+    old, written, recent, running = (
+        tmp_path / f"{began[:-1]}{i}_{number}"
+        for i, number in enumerate((gone.pid, gone.pid, gone.pid, os.getpid()))
+    )
+    for session in (old, written, recent, running):
+        (session / "logs").mkdir(parents=True)
+        (session / "logs" / "raylet.out").touch()
+        for path in (session / "logs" / "raylet.out", session / "logs", session):
+            os.utime(path, (0, 0))
+    os.utime(written / "logs" / "raylet.out")
+    os.utime(recent)
+    (tmp_path / "session_latest").symlink_to(old)
+    remove_old_sessions(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        written.name, recent.name, running.name, "session_latest",
+    }  # fmt: skip

@@ -12,10 +12,11 @@ import pytest
 
 from experiments.best import trial_to_toml
 from experiments.bundle_checks import check_verdict
+from experiments.finalists import left_to_train, training_s
 from experiments.frozen import frozen_sweep
+from experiments.frozen_finalists import frozen_or_chosen
 from experiments.records import StudyRecord, read_study
 from experiments.size_control import size_control
-from experiments.verdict import expected_s, frozen_or_chosen
 from recommender.checkpoints import read_checkpoint, write_checkpoint
 from tests.in_process import InProcess
 from tests.small_studies import decide
@@ -36,9 +37,9 @@ def test_the_control_belongs_to_the_best_dcn_and_the_cost_counts_it(made_up: Stu
     assert (control.name, control.number) == (f"control-{best.name}", best.number)
     assert control.reasons == ("size control",)
     without = replace(frozen, finalists=tuple(f for f in frozen.finalists if f is not control))
-    with_it, alone = expected_s(made_up, frozen, 1), expected_s(made_up, without, 1)
-    assert with_it[0] == alone[0] + 5
-    assert with_it[1] == pytest.approx(alone[1] + 5 * best.seconds)
+    with_it, alone = left_to_train(made_up, frozen), left_to_train(made_up, without)
+    assert len(with_it) == len(alone) + 5
+    assert training_s(with_it, 1) == pytest.approx(training_s(alone, 1) + 5 * best.seconds)
 
 
 def test_only_plain_against_dcn_has_a_control(made_up: StudyRecord) -> None:

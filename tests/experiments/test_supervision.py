@@ -87,15 +87,19 @@ def test_an_alarm_that_ray_set_before_a_stop_does_not_end_it(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_second_signal_leaves_at_once_with_the_command_to_go_on(tmp_path: Path) -> None:
-    driver = drive(tmp_path / "mine", "does not obey")
+@pytest.mark.parametrize("command", ["resume", "verdict"])
+def test_a_second_signal_leaves_at_once_with_the_command_to_go_on(
+    tmp_path: Path, command: str
+) -> None:
+    script = DRIVER.replace("StopSwitch(folder)", f"StopSwitch(folder, {command!r})")
+    driver = drive(tmp_path / "mine", "does not obey", script=script)
     driver.send_signal(signal.SIGTERM)
     assert driver.stdout is not None
     driver.stdout.readline()
     driver.send_signal(signal.SIGINT)
     _, err = driver.communicate(timeout=30)
     assert driver.returncode == 130
-    assert "stopped at once; go on with: recsweep resume mine" in err
+    assert f"stopped at once; go on with: recsweep {command} mine" in err
     assert not StopSwitch(tmp_path / "mine").path.exists()
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.values import layers_text, value_text, values_text
+from experiments.values import layers_text, plural, value_text, values_text
 
 
 def test_layers_are_joined_in_their_order() -> None:
@@ -58,3 +58,7 @@ def test_a_rate_alone_is_called_by_its_name() -> None:
 
 def test_a_space_without_the_usual_names_is_told_by_the_first_three() -> None:
     assert values_text({"a": 1, "b": False, "c": "x", "d": 2}) == "a 1, b false, c x"
+
+
+def test_one_is_counted_in_the_singular() -> None:
+    assert [plural(n, "trial") for n in (0, 1, 1200)] == ["0 trials", "1 trial", "1,200 trials"]

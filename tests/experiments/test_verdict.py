@@ -17,6 +17,7 @@ from experiments.board_check import check_board
 from experiments.board_records import BoardCheck
 from experiments.errors import RequestError, StateError
 from experiments.finalists import chosen_trials, verdict_cost
+from experiments.frozen_finalists import choose_finalists, fresh_seeds, frozen_or_chosen
 from experiments.journal import Journal
 from experiments.records import (
     DRIVER_JOURNAL,
@@ -27,12 +28,7 @@ from experiments.records import (
     read_study,
 )
 from experiments.study import resume_study, run_study
-from experiments.verdict import (
-    choose_finalists,
-    fresh_seeds,
-    frozen_or_chosen,
-    gather_evidence,
-)
+from experiments.verdict import gather_evidence
 from experiments.watcher import Silent
 from tests.in_process import Died, InProcess
 from tests.small_studies import a_sweep, decide

@@ -35,7 +35,7 @@ def test_it_is_read_and_reports(kept: Path) -> None:
         StopReason.PRUNER,
         StopReason.DIVERGED,
     }
-    assert study.count(TrialState.COMPLETE) == 5
+    assert sum(t.state is TrialState.COMPLETE for t in study.search_trials) == 5
     page = write_report(study).html.read_text(encoding="utf-8")
     assert "Not decided" in page
     assert "0.6193" in page

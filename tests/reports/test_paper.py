@@ -146,7 +146,11 @@ def test_the_methods_paragraph_tells_what_is_on_record(study: StudyRecord) -> No
     for said in (
         "65,336 train, 15,778 validation and 18,886 test", "24 trials (12 plain, 12 dcn)",
         "under seed 0", "at most 12 epochs", "The median pruner could", "user + item bias 1.0400",
-        "learning_rate from 0.0003 to 0.3 (log, over all its cases)", "no test of significance",
+        "learning_rate from 0.0003 to 0.005 (log) where optimizer is adam or adamw, "
+        "from 0.03 to 0.3 (log) where optimizer is adagrad;", "no test of significance",
+        "layer_size of 32, 64 and 128 for each of n_layers;",
+        "cross_layers from 1 to 3 where architecture is dcn.",
+        "Fixed for all trials: batch_size 1024.",
     ):  # fmt: skip
         assert said in text
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from experiments.cli import wording
 from experiments.cli.terminal import Terminal, bar, closing_lines
-from experiments.records import StudyRecord, TrialRecord, TrialState, read_study
+from experiments.records import ColumnRecord, StudyRecord, TrialRecord, TrialState, read_study
 from experiments.watcher import Silent, StudyWatcher
 from tests.reports.verdicts import judged
 from tests.synthetic_study import make_study
@@ -285,3 +285,16 @@ def test_an_arm_that_is_a_number_goes_by_its_dimension(study: StudyRecord) -> No
         compared = replace(study, sweep={**study.sweep, "compare": {"dimension": dimension}})
         assert wording.named(replace(trial, arm=arm), compared) == told
     assert wording.named(replace(trial, arm=None), study) == "#3"
+
+
+def test_arms_go_by_the_names_that_their_trials_have(study: StudyRecord) -> None:
+    rates = ColumnRecord("learning_rate", "choice", None, None, False, (5e-4, 0.02))
+    compared = replace(
+        study,
+        sweep={**study.sweep, "compare": {"dimension": "learning_rate"}},
+        columns=(rates,),
+        trials=tuple(replace(trial, arm="0.0005") for trial in study.trials),
+    )
+    assert wording.arms_of(compared) == ("0.0005", "0.02")
+    told = wording.arms_text(compared.search_trials, wording.arms_of(compared))
+    assert told.count("complete)") == 2

@@ -28,14 +28,14 @@ def damaged(column: str, values: dict[int, object]):
     ("column", "values", "message"),
     [
         ("rating", {0: None, 5: None}, "ratings.csv: 2 ratings are missing (lines 2, 7)"),
-        ("rating", {3: "five"}, "1 ratings are no numbers, such as 'five' (line 5)"),
-        ("rating", {3: "inf"}, "1 ratings are no numbers"),
-        ("rating", {3: "nan"}, "1 ratings are no numbers, such as 'nan' (line 5)"),
-        ("time", {3: None}, "1 times are missing (line 5)"),
-        ("time", {3: "yesterday"}, "1 times are neither seconds nor dates, such as 'yesterday'"),
-        ("time", {3: 99_999_999_999_999}, "1 times are neither seconds nor dates"),
-        ("user", {3: None}, "1 user ids are missing (line 5)"),
-        ("item", {3: "  "}, "1 item ids are missing (line 5)"),
+        ("rating", {3: "five"}, "1 rating is no number, such as 'five' (line 5)"),
+        ("rating", {3: "inf"}, "1 rating is no number"),
+        ("rating", {3: "nan"}, "1 rating is no number, such as 'nan' (line 5)"),
+        ("time", {3: None}, "1 time is missing (line 5)"),
+        ("time", {3: "yesterday"}, "1 time is neither seconds nor a date, such as 'yesterday'"),
+        ("time", {3: 99_999_999_999_999}, "1 time is neither seconds nor a date"),
+        ("user", {3: None}, "1 user id is missing (line 5)"),
+        ("item", {3: "  "}, "1 item id is missing (line 5)"),
     ],
 )
 def test_damaged_rows_are_refused_with_count_and_lines(tmp_path, column, values, message) -> None:

@@ -21,8 +21,8 @@ def test_damaged_rows_are_left_out_with_what_they_are(tmp_path) -> None:
     found = mended(path, NAMES)
     assert (found.n_rows, len(found.ratings)) == (22, 20)
     assert found.left_out == (
-        "1 user ids are missing (line 13)",
-        "1 ratings are missing (line 12)",
+        "1 user id is missing (line 13)",
+        "1 rating is missing (line 12)",
     )
 
 

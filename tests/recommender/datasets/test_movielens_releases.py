@@ -101,7 +101,7 @@ def test_a_split_of_files_in_the_same_format_is_read(name: str, tmp_path: Path) 
         ("ratings.dat", "1::2::3::", "1::2::3::4::5::6::", "ratings.dat: cannot be read"),
         ("ratings.dat", "1::2::3::", "1::2::3:x:", "ratings.dat: line 2 is not user::item"),
         ("ratings.dat", "1::2::3::", "1::2::::", "ratings.dat: line 2 is not user::item::"),
-        ("ratings.dat", "1::2::3::", "1::2::9::", "lie outside 1 to 5, such as '9' (line 2)"),
+        ("ratings.dat", "1::2::3::", "1::2::9::", "lies outside 1 to 5, such as '9' (line 2)"),
         (
             "movies.dat",
             "::Drama",

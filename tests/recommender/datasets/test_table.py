@@ -137,7 +137,7 @@ def test_dates_of_parquet_are_read(tmp_path) -> None:
         (b"\x1f\x8b\x08\x00", "is no text but gzip; call it .csv.gz"),
         (b"PK\x03\x04\x14\x00", "is no text but ZIP"),
         (b'user,item,rating,time\na,"b,3,4\n', "cannot be read as a table"),
-        (b"user,item,rating,time\na,b,3,5,100\nc,d,4,100\n", "1 lines have more fields"),
+        (b"user,item,rating,time\na,b,3,5,100\nc,d,4,100\n", "1 line has more fields"),
         (b"user,item,rating,user\na,b,3,4\n", "column 'user' is there 2 times"),
         (b"uid,item,rating,time\na,b,3,4\n", "unknown column 'user'"),
         (b"user,item,raiting,time\na,b,3,4\n", "did you mean 'raiting'?"),
@@ -242,9 +242,9 @@ def test_rated_items_without_features_are_told(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("item,year\ni1,1990\ni2,1991\ni1,1992\n", "1 item ids appear a second time (line 4)"),
-        ("item,year\ni1,1990\n,1991\n", "1 item ids are missing (line 3)"),
-        ("item,year\ni1,soon\n", "1 values of year are no numbers, such as 'soon' (line 2)"),
+        ("item,year\ni1,1990\ni2,1991\ni1,1992\n", "1 item id appears a second time (line 4)"),
+        ("item,year\ni1,1990\n,1991\n", "1 item id is missing (line 3)"),
+        ("item,year\ni1,soon\n", "1 value of year is no number, such as 'soon' (line 2)"),
         ("item,year\nmovie 1,1990\n", "none of its items is rated"),
     ],
 )
@@ -292,7 +292,7 @@ def test_a_header_in_latin_1_is_said_and_mixed_with_utf_8_refused(tmp_path) -> N
     loaded = load_text(tmp_path, b"\n".join(lines))
     assert "Latin-1" in loaded.description.notes[0]
     lines[3] += "é".encode()
-    assert "1 lines are not UTF-8" in problems(load_text, tmp_path, b"\n".join(lines))
+    assert "1 line is not UTF-8" in problems(load_text, tmp_path, b"\n".join(lines))
 
 
 def test_one_damaged_byte_does_not_change_all_accents(tmp_path) -> None:
@@ -300,7 +300,7 @@ def test_one_damaged_byte_does_not_change_all_accents(tmp_path) -> None:
     lines = ratings.to_csv(index=False).encode().splitlines()
     lines[7] = lines[7].replace(b"u", b"\xe9", 1)
     told = problems(load_text, tmp_path, b"\n".join(lines))
-    assert "1 lines are not UTF-8 while" in told and "lines 8)" in told
+    assert "1 line is not UTF-8 while" in told and "(line 8)" in told
 
 
 @pytest.mark.parametrize(
@@ -310,12 +310,16 @@ def test_one_damaged_byte_does_not_change_all_accents(tmp_path) -> None:
         (b"user,item,rating,time\na,b,3,4\n" + b"a,c,3,4,5,6,7\n" * 2, "(lines 3, 4)"),
         (b"\xff\xfe\0\0u\0\0\0", "UTF-32"),
         (b'user;item;rating;time\na;b;"3,5";4\n', "decimal point"),
-        (b"user,item,rating,time\na,b,1e39,4\n", "ratings are too large"),
+        (b"user,item,rating,time\na,b,1e39,4\n", "1 rating is too large"),
         (b'user,item,rating,time\na,"b,3,4\n' + b"a,b,3,4\n" * 20_000, "EOF inside string"),
         (b"x" * 200_000, "the first line must name the columns and cannot"),
-        (b"user,item,rating,time\na,b,3,4,\na,c,3,4,5,6\n", "1 lines have more fields"),
-        (b"user,item,rating,time\na,b,3,4,,5\na,c,3,4\n", "(lines 2)"),
-        (b"user,item,rating,time\na,b,3,4,,\na,c,3,4,,6\n", "(lines 3)"),
+        (b"user,item,rating,time\na,b,3,4,\na,c,3,4,5,6\n", "1 line has more fields"),
+        (
+            b"user,item,rating,time\na,b,3,4\na,c,3,4,,\n",
+            "1 line has more fields than the header (line 3)",
+        ),
+        (b"user,item,rating,time\na,b,3,4,,5\na,c,3,4\n", "(line 2)"),
+        (b"user,item,rating,time\na,b,3,4,,\na,c,3,4,,6\n", "(line 3)"),
     ],
 )
 def test_a_table_in_another_shape_is_told_with_the_cure(tmp_path, content, message) -> None:
@@ -335,7 +339,7 @@ def test_an_index_of_parquet_is_a_column_and_rows_count_from_the_first(tmp_path)
     RATINGS.assign(rating=[np.nan, *RATINGS["rating"][1:]], index=1000).set_index(
         "index"
     ).to_parquet(path)
-    assert "1 ratings are missing (row 1)" in problems(load_dataset, config, SplitConfig())
+    assert "1 rating is missing (row 1)" in problems(load_dataset, config, SplitConfig())
 
 
 def test_large_ids_of_parquet_beside_missing_ones_stay_whole(tmp_path) -> None:
@@ -345,7 +349,7 @@ def test_large_ids_of_parquet_beside_missing_ones_stay_whole(tmp_path) -> None:
     RATINGS.assign(user=ids).to_parquet(path)
     config = DatasetConfig(path=path, columns=NAMES)
     assert problems(load_dataset, config, SplitConfig()).endswith(
-        "1 user ids are missing (row 6); mend or remove them"
+        "1 user id is missing (row 6); mend or remove them"
     )
     RATINGS.assign(user=ids)[6:].to_parquet(path)
     loaded = load_dataset(config, SplitConfig())
@@ -461,7 +465,7 @@ def test_all_tables_are_looked_at_before_anything_is_told(tmp_path) -> None:
     ratings = RATINGS.assign(rating=["x", *RATINGS["rating"][1:]])
     config = ItemsConfig(path, "item", number=("year",))
     told = problems(load_table, tmp_path, ratings, items=config)
-    assert "ratings are no numbers" in told and "values of year are no numbers" in told
+    assert "1 rating is no number" in told and "1 value of year is no number" in told
 
 
 def test_files_of_one_name_are_told_apart(tmp_path) -> None:
