@@ -6,6 +6,7 @@ Standard library only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from search_spaces import Choice, SearchSpace, Value
 
@@ -35,23 +36,25 @@ def shares_text(
     return f"{dimension}: {', '.join(names)}"
 
 
-def default_point(
-    space: SearchSpace,
-    defaults: Mapping[str, Value],
-    own: Mapping[str, Mapping[str, Value]] | None = None,
-    chosen: Mapping[str, Value] | None = None,
-) -> dict[str, Value]:
-    """The default configuration, projected onto a space.
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The default configuration of a sweep."""
 
-    Args:
-        own: by architecture, the defaults that hold for it alone.
-        chosen: what goes before any default.
-    """
-    chosen = chosen or {}
-    point = space.project({**defaults, **chosen})
-    architecture = point.get("architecture", defaults.get("architecture"))
-    its = (own or {}).get(str(architecture))
-    return space.project({**defaults, **its, **chosen}) if its else point
+    values: Mapping[str, Value]
+    own: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    """By architecture, the defaults that hold for it alone."""
+
+    def on(self, space: SearchSpace, chosen: Mapping[str, Value] | None = None) -> dict[str, Value]:
+        """The default configuration, projected onto a space.
+
+        Args:
+            chosen: what goes before any default.
+        """
+        chosen = chosen or {}
+        point = space.project({**self.values, **chosen})
+        architecture = point.get("architecture", self.values.get("architecture"))
+        its = self.own.get(str(architecture))
+        return space.project({**self.values, **its, **chosen}) if its else point
 
 
 def arms_of(space: SearchSpace, compare: str) -> dict[str, SearchSpace]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from experiments.arms import arm_name, arms_of, default_point
+from experiments.arms import Defaults, arm_name, arms_of
 from recommender.config import Value
 from recommender.errors import unknown
 from search_spaces import Problem, SearchSpace
@@ -17,17 +17,16 @@ Point = Mapping[str, Value]
 def enqueued_points(
     space: SearchSpace,
     points: Iterable[Point],
-    defaults: Mapping[str, Value],
-    own: Mapping[str, Mapping[str, Value]] | None = None,
+    defaults: Defaults,
     *,
-    compare: str | None = None,
-    arm: str | None = None,
+    compare: str | None,
+    arm: str | None,
 ) -> list[dict[str, Value]]:
     """The points of one arm, projected onto its space; none twice, and none that is the default."""
-    found = [default_point(space, defaults, own)]
+    found = [defaults.on(space)]
     for point in points:
         if arm is None or is_of_arm(point, compare, arm):
-            projected = default_point(space, defaults, own, chosen=point)
+            projected = defaults.on(space, point)
             if projected not in found:
                 found.append(projected)
     return found[1:]

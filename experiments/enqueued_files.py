@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.arms import arm_name, arms_of, default_point
+from experiments.arms import arm_name, arms_of
 from experiments.config import load_sweep
 from experiments.enqueue import Point, check_points, enqueued_points
 from experiments.errors import SweepFileError, SweepProblem
-from experiments.sweep import SweepConfig, default_values, own_defaults
+from experiments.sweep import SweepConfig, defaults_of
 from experiments.values import value_text
 from recommender.config import Value
 
@@ -37,7 +37,7 @@ def with_enqueued(config: SweepConfig, files: Sequence[Path]) -> tuple[SweepConf
             raise _refusal(
                 file, f"says nothing of what this sweep varies: {', '.join(sorted(names))}"
             )
-        its = default_values(model).get(config.compare or "")
+        its = defaults_of(model).values.get(config.compare or "")
         if config.compare is not None and its is not None:
             point.setdefault(config.compare, its)  # which it left to the default
         assert config.search is not None
@@ -56,18 +56,17 @@ def _changes(config: SweepConfig, model: SweepConfig) -> list[str]:
     """In what the last enqueued trial differs from the model that it was taken from."""
     assert config.space is not None and config.search is not None
     *earlier, point = config.search.enqueue
-    defaults = default_values(config)
-    own = own_defaults(config.model, config.architectures)
+    defaults = defaults_of(config)
     space, arm = config.space, None
     if config.compare is not None and config.compare in point:
         arm = arm_name(point[config.compare])
         space = arms_of(config.space, config.compare)[arm]
 
     def tried(points: Sequence[Point]) -> list[dict[str, Value]]:
-        return enqueued_points(space, points, defaults, own, compare=config.compare, arm=arm)
+        return enqueued_points(space, points, defaults, compare=config.compare, arm=arm)
 
-    projected = default_point(space, defaults, own, chosen=point)
-    here = {**defaults, **projected}
+    projected = defaults.on(space, point)
+    here = {**defaults.values, **projected}
     notes = [
         f"{name} is {value_text(here[name])} here, not {value_text(value)}"
         for name, value in model.model.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments.arms import arms_of, default_point
+from experiments.arms import Defaults, arms_of
 from recommender.config import shape_of
 from search_spaces import Problem, SearchSpace, SpaceError, Value
 
@@ -44,16 +44,11 @@ def grid_points(space: SearchSpace, default: Mapping[str, Value]) -> list[dict[s
     return [point for points in by_shape.values() for point in points]
 
 
-def n_grid_trials(
-    space: SearchSpace,
-    compare: str | None,
-    defaults: Mapping[str, Value],
-    own: Mapping[str, Mapping[str, Value]] | None = None,
-) -> int:
+def n_grid_trials(space: SearchSpace, compare: str | None, defaults: Defaults) -> int:
     """How many trials the whole grid takes, the default of each arm included.
 
     Raises:
         SpaceError: a dimension has no finite grid.
     """
     arms = [space] if compare is None else arms_of(space, compare).values()
-    return sum(len(grid_points(arm, default_point(arm, defaults, own))) for arm in arms)
+    return sum(len(grid_points(arm, defaults.on(arm))) for arm in arms)

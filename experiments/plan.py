@@ -10,7 +10,7 @@ from statistics import fmean
 
 from experiments.arms import shares_text
 from experiments.durations import format_duration
-from experiments.sweep import SweepConfig, default_values, ranking_values
+from experiments.sweep import SweepConfig, defaults_of, ranking_values
 from experiments.values import plural
 from recommender.config import Value, ranking_config
 from recommender.datasets.base import DatasetDescription
@@ -105,7 +105,7 @@ def plan_sweep(
     epoch_s = _mean_epoch_s(config, dataset.train.n_rows)
     rounds = -(-search.trials // n_workers)
     n_points = _n_points(config.space)
-    defaults = default_values(config)
+    defaults = defaults_of(config).values
     is_compiled = defaults["jit_compile"] is True
     build_s = _BUILD_S + (_COMPILE_S if is_compiled else 0)
     assumptions = [

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from experiments.armed_search import ArmedSearch
-from experiments.arms import arms_of, default_point
+from experiments.arms import Defaults, arms_of
 from experiments.enqueue import enqueued_points
 from experiments.grid import grid_points
 from experiments.optuna_search import OptunaSearch
 from experiments.pruners import build_pruner
-from experiments.records import Value
 from experiments.samplers import SamplerFactory, sampler_factory, stable_seed
 from experiments.search_protocol import Proposal, Search
 from experiments.sweep import SearchConfig
@@ -28,14 +26,12 @@ def build_search(
     config: SearchConfig,
     seed: int,
     compare: str | None,
-    defaults: Mapping[str, Value],
-    own: Mapping[str, Mapping[str, Value]] | None = None,
+    defaults: Defaults,
 ) -> Search:
     """The search that a sweep asks for, one an arm where it compares a dimension.
 
     Args:
-        defaults: the default configuration; each arm tries its projection onto its space first.
-        own: by architecture, the defaults that hold for it alone.
+        defaults: each arm tries their projection onto its space first.
 
     Raises:
         SpaceError: the sampler is `grid` and a dimension has no finite grid.
@@ -43,8 +39,8 @@ def build_search(
     sampler = _sampler(config)
 
     def one_arm(space: SearchSpace, arm: str | None) -> OptunaSearch:
-        default = default_point(space, defaults, own)
-        enqueued = enqueued_points(space, config.enqueue, defaults, own, compare=compare, arm=arm)
+        default = defaults.on(space)
+        enqueued = enqueued_points(space, config.enqueue, defaults, compare=compare, arm=arm)
         return OptunaSearch(
             space,
             planned=[default, *enqueued] if sampler else grid_points(space, default),

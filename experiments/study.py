@@ -49,7 +49,7 @@ from experiments.sessions import begin_session, end_session, record_changed_vers
 from experiments.stages import stage_over
 from experiments.study_data import load_repeatable_data, load_same_data
 from experiments.supervision import StopCause, StopSwitch, left_at_once
-from experiments.sweep import SweepConfig, default_values, own_defaults
+from experiments.sweep import SweepConfig, defaults_of
 from experiments.typed import typed
 from experiments.values import plural
 from experiments.watcher import StudyWatcher
@@ -235,8 +235,7 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
             sweep.search,
             sweep.seed,
             sweep.compare,
-            default_values(sweep),
-            own_defaults(sweep.model, sweep.architectures),
+            defaults_of(sweep),
         )
         orders = pick_up(folder, search, ledger, journal, sweep)
         time_left_s = _time_left(sweep.search.timeout_s, spent_s, more_s)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from experiments.arms import arms_of
+from experiments.arms import Defaults, arms_of
 from recommender.config import (
     HYPERPARAMETERS,
     RankingConfig,
@@ -105,32 +105,26 @@ def name_problem(name: str) -> str | None:
     )
 
 
-def default_values(config: SweepConfig) -> dict[str, Value]:
-    """The default configuration, with what `[model]` fixes: project it onto a space."""
+def defaults_of(config: SweepConfig) -> Defaults:
+    """The default configuration, with what `[model]` fixes."""
     return defaults_with(config.model, config.architectures)
-
-
-def own_defaults(
-    model: Mapping[str, Value], architectures: Mapping[str, OwnArchitecture]
-) -> dict[str, dict[str, Value]]:
-    """By model of the researcher's own, the defaults that it has beside recsweep's."""
-    return {n: {**own.defaults(), **model} for n, own in architectures.items()}
 
 
 def defaults_with(
     model: Mapping[str, Value], architectures: Mapping[str, OwnArchitecture]
-) -> dict[str, Value]:
+) -> Defaults:
     """The defaults of the recommender and of own architectures under a `[model]` table.
 
     Layer widths are there one by one (`layer_size_0`, ...), since the default ones differ.
     """
     values: dict[str, Value] = {}
-    for own in architectures.values():
-        values = own.defaults() | values
+    for architecture in architectures.values():
+        values = architecture.defaults() | values
     values |= HYPERPARAMETERS
     if "layer_size" not in model:
         values |= {f"layer_size_{i}": max(1, 64 >> i) for i in range(_MOST_LAYERS)}
-    return values | dict(model)
+    own = {name: {**it.defaults(), **model} for name, it in architectures.items()}
+    return Defaults(values | dict(model), own)
 
 
 def ranking_values(config: SweepConfig, values: Mapping[str, Value]) -> dict[str, Value]:

@@ -25,7 +25,6 @@ from experiments.sweep import (
     SweepConfig,
     defaults_with,
     name_problem,
-    own_defaults,
 )
 from experiments.sweep_file import TOP_LEVEL_KEYS, SweepSource
 from experiments.sweep_tables import (
@@ -66,11 +65,7 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
     space = read_space(table["space"], model, report, own) if "space" in table else None
     compare = _read_compare(table, space, report)
     metrics = read_metrics(table, source, report)
-    n_grid = partial(
-        n_grid_trials,
-        defaults=defaults_with(model, own.architectures),
-        own=own_defaults(model, own.architectures),
-    )
+    n_grid = partial(n_grid_trials, defaults=defaults_with(model, own.architectures))
     search = _read_search(table, space, compare, n_grid, source, report)
     length = search if "search" in table else _read_training(table, report)
     if problems or also:

@@ -23,7 +23,7 @@ from experiments.orders import TrialOrder
 from experiments.records import Value
 from experiments.resume import pick_up
 from experiments.search import Search, build_search
-from experiments.sweep import SweepConfig, default_values
+from experiments.sweep import SweepConfig, defaults_of
 from experiments.watcher import Silent
 from recommender.checkpoints import has_checkpoint, read_metadata, write_checkpoint
 
@@ -75,7 +75,7 @@ class FakeStudy:
         sweep = self.sweep
         assert sweep.space is not None and sweep.search is not None
         return build_search(
-            sweep.space, sweep.search, sweep.seed, sweep.compare, default_values(sweep)
+            sweep.space, sweep.search, sweep.seed, sweep.compare, defaults_of(sweep)
         )
 
     @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from experiments.arms import Defaults
 from experiments.records import Value
 from search_spaces import Choice, Float, Int, SearchSpace
 from tests.fake_runner import TrialFailure
@@ -32,18 +33,20 @@ FINITE = SearchSpace.of(
     cross_layers=Int(1, 2).when(architecture="dcn"),
 )
 
-DEFAULTS: Mapping[str, Value] = {
-    "architecture": "plain",
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "embedding_size": 16,
-    "dropout": 0.3,
-    "input_dropout": 0.1,
-    "n_layers": 2,
-    "layer_size": 64,
-    "cross_layers": 1,
-    "biases": True,
-}
+DEFAULTS = Defaults(
+    {
+        "architecture": "plain",
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "embedding_size": 16,
+        "dropout": 0.3,
+        "input_dropout": 0.1,
+        "n_layers": 2,
+        "layer_size": 64,
+        "cross_layers": 1,
+        "biases": True,
+    }
+)
 
 
 def slow_learner(values: Mapping[str, Value], epoch: int) -> float:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from experiments.config import Sweep, load_sweep, sweep_to_toml
 from experiments.errors import SweepFileError, SweepProblem
-from experiments.sweep import SweepConfig, default_values, ranking_values
+from experiments.sweep import SweepConfig, defaults_of, ranking_values
 from experiments.sweep_checks import build_sweep
 from experiments.sweep_file import SWEEPS, SweepSource
 from recommender.config import RankingConfig, ranking_config
@@ -365,7 +365,7 @@ def test_default_values_are_the_models_defaults_width_by_width(file: Path) -> No
         ["space.layer_size={choices=[32, 64], each='n_layers'}", "space.n_layers={low=2, high=3}"],
     )
     assert sweep.space is not None
-    point = sweep.space.project(default_values(sweep))
+    point = defaults_of(sweep).on(sweep.space)
     assert point == {"dropout": 0.3, "n_layers": 2, "layer_size_0": 64, "layer_size_1": 32}
     assert ranking_config(ranking_values(sweep, point)) == RankingConfig()
 

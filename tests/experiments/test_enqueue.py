@@ -18,7 +18,7 @@ from experiments.errors import SweepFileError
 from experiments.ledger import Ledger
 from experiments.records import read_study
 from experiments.search import build_search
-from experiments.sweep import SweepConfig, default_values
+from experiments.sweep import SweepConfig, defaults_of
 from recsweep import Choice, Float, Int, space
 from reports.exports import trials_frame
 from reports.ranking import label
@@ -55,9 +55,7 @@ def a_model(tmp_path: Path, *lines: str) -> Path:
 
 def asked(sweep: SweepConfig, n: int) -> list[Any]:
     assert sweep.space is not None and sweep.search is not None
-    search = build_search(
-        sweep.space, sweep.search, sweep.seed, sweep.compare, default_values(sweep)
-    )
+    search = build_search(sweep.space, sweep.search, sweep.seed, sweep.compare, defaults_of(sweep))
     return [search.ask(number) for number in range(n)]
 
 

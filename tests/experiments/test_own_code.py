@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from experiments.arms import default_point
 from experiments.best import single_model
 from experiments.cli.models import train
 from experiments.config import Sweep, load_sweep, sweep_to_toml
@@ -13,7 +12,7 @@ from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.folders import begun_study
 from experiments.records import StopReason, TrialState
 from experiments.study import resume_study, run_study
-from experiments.sweep import SweepConfig, default_values, model_of, own_defaults
+from experiments.sweep import SweepConfig, defaults_of, model_of
 from experiments.sweep_checks import build_sweep
 from experiments.sweep_file import read_sweep_file
 from experiments.watcher import Silent
@@ -71,7 +70,7 @@ def test_a_reference_becomes_a_name_and_its_parameters_dimensions_of_its_arm(fil
     heads, noise = sweep.space.dimensions[1:]
     assert heads.cases[0].when == noise.cases[0].when == {"architecture": ("gated",)}
     assert sweep.space.columns[2].kind == "float"
-    assert default_values(sweep)["noise"] == 0.1
+    assert defaults_of(sweep).values["noise"] == 0.1
     assert model_of(sweep, {"architecture": "gated", "n_heads": 3}).own_arguments == (
         ("n_heads", 3),
         ("gate_l2", 0.01),
@@ -122,9 +121,8 @@ def test_the_default_of_each_function_is_its_own(
     choices = 'space.architecture.choices=["plain", "one.py:one", "two.py:two", "gated.py:gated"]'
     sweep = load_sweep(file, [choices, "space.dropout.low=0.0", "space.dropout.high=0.5"])
     assert sweep.space is not None
-    own = own_defaults(sweep.model, sweep.architectures)
     points = {
-        arm: default_point(sweep.space.restrict("architecture", arm), default_values(sweep), own)
+        arm: defaults_of(sweep).on(sweep.space.restrict("architecture", arm))
         for arm in ("plain", "one", "two")
     }
     assert {arm: point["dropout"] for arm, point in points.items()} == {

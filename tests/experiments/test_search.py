@@ -126,7 +126,7 @@ def test_a_grid_is_every_point_once_equal_shapes_together_after_the_default() ->
     )
     points = list(FINITE.points())
     assert len(trials) == len(points) == FINITE.count() == 27
-    default = FINITE.project(DEFAULTS)
+    default = DEFAULTS.on(FINITE)
     assert trials[0].values == default
     assert sorted(map(repr, (t.values for t in trials))) == sorted(map(repr, points))
     shapes = [shape_of(t.values) for t in trials]
@@ -138,7 +138,7 @@ def test_a_grid_is_every_point_once_equal_shapes_together_after_the_default() ->
 def test_a_grid_that_was_begun_in_another_order_goes_on_with_what_is_left() -> None:
     begun = FakeRunner(slow_learner, n_trials=5, max_epochs=1)
     others = search_over(FINITE, sampler="grid")
-    default = FINITE.project(DEFAULTS)
+    default = DEFAULTS.on(FINITE)
     assert isinstance(others, OptunaSearch)
     others._planned = [default, *(p for p in FINITE.points() if p != default)]
     past = begun.run(others)

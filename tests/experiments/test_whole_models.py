@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from experiments.arms import default_point
 from experiments.best import trial_to_toml
 from experiments.board_check import check_board
 from experiments.cli.models import train
@@ -15,7 +14,7 @@ from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.records import Purpose, StopReason, TrialState, read_study
 from experiments.single import export_trial
 from experiments.study import resume_study, run_study
-from experiments.sweep import SweepConfig, default_values, own_defaults
+from experiments.sweep import SweepConfig, defaults_of
 from experiments.translate.hypermodel_reader import explored
 from experiments.unseal import score_on_test
 from experiments.watcher import Silent
@@ -73,10 +72,8 @@ def test_each_arm_has_the_dimensions_that_mean_something_to_it_and_its_own_defau
         "n_layers": ("plain",),
         "layer_size": ("plain",),
     }
-    own = own_defaults(sweep.model, sweep.architectures)
     points = {
-        arm: default_point(sweep.space.restrict("architecture", arm), default_values(sweep), own)
-        for arm in sweep.arms
+        arm: defaults_of(sweep).on(sweep.space.restrict("architecture", arm)) for arm in sweep.arms
     }
     assert points["MF"] == {"architecture": "MF", "n_factors": 4, "l2": 0.02}
     assert points["MovielensModel"]["l2"] == 1e-4
@@ -221,11 +218,7 @@ def test_a_hypermodel_brings_its_own_space(folder: Path, monkeypatch: pytest.Mon
         "scale": Float(0.5, 2.0).when(architecture="Towers", head="dot"),
         "rate": Float(1e-3, 1e-1, log=True).when(architecture="Towers"),
     }
-    point = default_point(
-        sweep.space.restrict("architecture", "Towers"),
-        default_values(sweep),
-        own_defaults(sweep.model, sweep.architectures),
-    )
+    point = defaults_of(sweep).on(sweep.space.restrict("architecture", "Towers"))
     assert point == {"architecture": "Towers", "head": "dense", "units": 8, "rate": 0.01}
 
     monkeypatch.setattr(
