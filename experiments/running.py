@@ -68,9 +68,11 @@ def run_trials(
             if resources.address is not None:
                 import ray
 
-                from experiments.shared_cluster import compare_nodes
+                from experiments.shared_cluster import compare_nodes, wait_line
 
                 compare_nodes(ray.nodes(), watcher.message)
+                if line := wait_line(ray.available_resources(), resources):
+                    watcher.message(line)
                 stage_over("nodes compared")
             settled = resources
             if resources.pack_up_to is not None:

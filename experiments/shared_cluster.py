@@ -141,6 +141,23 @@ def _whole(nodes: Sequence[Node], kind: str) -> list[int]:
     return [int(node["Resources"].get(kind, 0.0)) if node["Alive"] else 0 for node in nodes]
 
 
+def wait_line(free: Mapping[str, float], resources: Resources) -> str | None:
+    """What a user should know where others hold what the trials take; None: there is room.
+
+    Args:
+        free: as `ray.available_resources()` gives it.
+    """
+    n_workers = resources.workers or 1
+    lacking = [
+        f"{free.get(kind, 0.0):g} {kind} free, and {n_workers} trials at once take {each:g} each"
+        for kind, each in (("CPU", resources.cpus), ("GPU", resources.share))
+        if free.get(kind, 0.0) < n_workers * each - 1e-6
+    ]
+    if not lacking:
+        return None
+    return f"the cluster has {'; '.join(lacking)}: trials wait until others leave it"
+
+
 def compare_nodes(nodes: Sequence[Node], say: Callable[[str], None]) -> None:
     """Ask every node that trains what is installed there; this process has joined them.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,18 @@ def test_a_worker_may_hold_its_part_of_the_memory_of_its_node() -> None:
     assert shared_cluster.memory_of_worker_mb(nodes, Resources(1, address="a:1")) == 8000
     nodes = [{"Alive": True, "Resources": {"CPU": 2}}]
     assert shared_cluster.memory_of_worker_mb(nodes, Resources(2, address="a:1")) == float("inf")
+
+
+def test_a_cluster_that_others_use_is_told_and_one_with_room_is_not() -> None:
+    mine = Resources(3, gpus=0.5, address="a:1")
+    assert shared_cluster.wait_line({"CPU": 3.0, "GPU": 1.5}, mine) is None
+    assert shared_cluster.wait_line({"CPU": 3.0}, replace(mine, gpus=0.0)) is None
+    assert shared_cluster.wait_line({"CPU": 2.0, "GPU": 8.0}, mine) == (
+        "the cluster has 2 CPU free, and 3 trials at once take 1 each: trials wait until others "
+        "leave it"
+    )
+    assert "0 CPU free" in (told := shared_cluster.wait_line({}, mine) or "")
+    assert "0 GPU free, and 3 trials at once take 0.5 each" in told
 
 
 def test_an_address_where_nothing_answers_is_refused_at_once() -> None:
