@@ -21,11 +21,9 @@ from experiments.ray_environment import (
     environment,
     imported_beside,
     job_of_installed_code,
-    make_private,
     only_devices,
     ray_folder,
     set_environment,
-    socket_path_problem,
 )
 from experiments.ray_head import RayHead
 from experiments.resources import Resources
@@ -165,9 +163,6 @@ def _start_local(
     """Start a Ray whose workers inherit this process's environment: to have agents make one for
     them takes another second and a half."""
     folder = ray_folder(os.environ)
-    if problem := socket_path_problem(folder):
-        raise ClusterError(problem)
-    make_private(folder)
     workers, cpus = resources.workers or 1, resources.cpus
     local = {
         "address": "local",

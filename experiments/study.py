@@ -290,7 +290,8 @@ def _conduct(
             ledger.catch_up(journal.path.parent)
             n_resamples = N_RESAMPLES if is_finished else 0  # who stops it wants it over
             shares = importance(sweep.space, ledger.trials(), n_resamples)
-            folders.write_importance(folder, shares)
+            if journal.is_in_place:
+                folders.write_importance(folder, shares)
     over = StopCause.TIMEOUT if deadline is None else StopCause.JOB_END
     cause = switch.cause
     if is_finished:

@@ -22,6 +22,9 @@ from experiments.machine import Gpu, Machine
 from experiments.ray_environment import WORKER_ENVIRONMENT
 from experiments.ray_head import RayHead
 from experiments.resources import Resources
+from experiments.study import run_study
+from experiments.watcher import Silent
+from tests.integration.test_sweeps import small_sweep
 
 ROOT = Path(__file__).parents[2]
 NO_GPU = Machine(n_cpus=2, cpu="a", memory_gb=8)
@@ -56,20 +59,23 @@ def test_a_start_that_fails_twice_names_the_logs_and_exits_with_7() -> None:
     assert ClusterError.exit_code == 7
 
 
-def test_a_folder_too_long_for_sockets_is_said_before_ray_starts(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_folder_too_long_for_sockets_is_said_before_a_study_is_begun(
+    ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_TMPDIR", "/scratch/" + "x" * 60)
-    ray = FakeRay(0)
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # nothing leaks into other tests
+    sweep = small_sweep(ratings_csv, "begun-too-early")
     with pytest.raises(ClusterError, match="TMPDIR"):
-        cluster._start_local(ray, NO_GPU, Resources(workers=1), {})
-    assert ray.options == []
+        run_study(sweep, root=tmp_path, watcher=Silent())
+    assert not list(tmp_path.iterdir())
 
 
 def test_rays_folder_is_this_users_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.setattr(ray_environment, "_LONGEST_SOCKET_PATH", 1000)
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # nothing leaks into other tests
     folder = ray_environment.ray_folder(os.environ)
+    ray_environment.set_environment(Resources(workers=1))
     ray = FakeRay(0)
     cluster._start_local(ray, NO_GPU, Resources(workers=1), {})
     assert ray.options[0]["_temp_dir"] == str(folder / "ray")
@@ -77,7 +83,7 @@ def test_rays_folder_is_this_users_alone(tmp_path: Path, monkeypatch: pytest.Mon
     folder.rmdir()
     folder.symlink_to(tmp_path)  # as another user may have put it there
     with pytest.raises(ClusterError, match="not this user's"):
-        cluster._start_local(ray, NO_GPU, Resources(workers=1), {})
+        ray_environment.set_environment(Resources(workers=1))
 
 
 def test_ray_is_told_what_this_process_may_use_and_shows_no_dashboard() -> None:
