@@ -159,6 +159,7 @@ def resume_study(
         if asks_for_more or not study.is_finished:
             refuse_changed_code(folder, origins(study.provenance))
         # Before anything is written: what is refused changes nothing.
+        settled = take_machine(resources) if asks_for_more else None
         loaded = load_same_data(study, sweep) if asks_for_more else None
         n_retried = 0
         with Journal(folder / DRIVER_JOURNAL) as journal:
@@ -183,7 +184,7 @@ def resume_study(
                 f"recsweep resume {typed(folder)} --timeout 1h"
             )
             return Outcome(replace(study, state="interrupted"), StopCause.TIMEOUT)
-        machine, resources = take_machine(resources)
+        machine, resources = settled or take_machine(resources)
         import_ray(resources)
         if loaded is None:
             loaded = load_same_data(study, sweep)
