@@ -11,8 +11,8 @@ Begin with `study` (from sweep to report) and follow it. Its modules, by what th
     data           study_data, clean_tables
     the search     search, search_protocol, armed_search, arms, optuna_search, samplers, pruners,
                    arguments, grid, enqueue, no_search, importance
-    the machine    machine, resources, cores, gpu_memory, packing, probe, cluster, ray_environment,
-                   ray_head, crew, liveness, collector, scratch, doctor
+    the machine    machine, resources, cores, gpu_memory, packing, probe, cluster, shared_cluster,
+                   ray_environment, ray_head, crew, liveness, collector, scratch, doctor
     the record     folders, files, journal, ledger, ledger_tables, outcomes, repair, lock,
                    heartbeat, provenance, keeping, garbage, notes, openings
     what is read   records, trial_records, verdict_records, segment_records, crossing_records,

@@ -20,7 +20,7 @@ from ray.tune import TuneError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from experiments.cluster import n_that_fit, ready_workers
+from experiments.cluster import ready_workers
 from experiments.conductor import LOST_WORKER_RETRIES, Conductor
 from experiments.crew import Crew
 from experiments.errors import ClusterError, DiskError
@@ -28,6 +28,7 @@ from experiments.orders import WorkerSettings
 from experiments.ray_environment import environment
 from experiments.resources import Resources
 from experiments.scratch import scratch_folder
+from experiments.shared_cluster import n_that_fit
 from experiments.worker import Worker
 from recommender.datasets.base import EncodedDataset
 
@@ -106,6 +107,8 @@ class _Asking(_Unpickled, Searcher):
         with self._failure.kept():
             if result and "disk" in result:
                 raise DiskError(result["disk"])
+            if result and "elsewhere" in result:
+                raise ClusterError(result["elsewhere"])
             self._conductor.pump()
             # A trial whose worker was lost between two trials was not running yet, in Ray's eyes,
             # and Ray does not start it again.

@@ -8,27 +8,25 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from typing import Any
 
 from experiments.collector import collector_resting
-from experiments.errors import ClusterError, RecsweepError, RequestError
+from experiments.errors import ClusterError, RecsweepError
 from experiments.machine import Machine
 from experiments.ray_environment import (
     WORKER_ENVIRONMENT,
     environment,
     imported_beside,
     job_of_installed_code,
-    make_private,
     only_devices,
     ray_folder,
     set_environment,
-    socket_path_problem,
 )
 from experiments.ray_head import RayHead
-from experiments.resources import Resources, n_on_a_gpu
+from experiments.resources import Resources
 from experiments.scratch import remove_old_sessions
 
 OBJECT_STORE_BYTES = 1 << 30
@@ -154,53 +152,12 @@ def ready_workers() -> Iterator[None]:
         class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = kept
 
 
-def refuse_too_small(nodes: Sequence[Mapping[str, Any]], resources: Resources) -> None:
-    """A cluster that cannot hold so many trials at once: Ray would wait for ever, without a word.
-
-    Args:
-        nodes: as `ray.nodes()` gives them.
-
-    Raises:
-        RequestError: how many it can hold.
-    """
-    gpus, workers = resources.share, resources.workers or 1
-    room = n_that_fit(nodes, resources)
-    if room >= workers:
-        return
-    n_cpus, n_gpus = (sum(_whole(nodes, kind)) for kind in ("CPU", "GPU"))
-    each = f"{resources.cpus:g} CPU" + (f" and {gpus:g} GPU" if gpus else "")
-    raise RequestError(
-        f"--workers: {workers} trials at once, each with {each}, were asked for; the cluster at "
-        f"{resources.address} has {n_cpus} CPU and {n_gpus} GPU, room for {room}. "
-        + (f"Go on with --workers {room}" if room else "Ask for less a trial, or add nodes")
-    )
-
-
-def n_that_fit(nodes: Sequence[Mapping[str, Any]], resources: Resources) -> int:
-    """How many trials a cluster holds at once, each whole on one node.
-
-    Args:
-        nodes: as `ray.nodes()` gives them.
-    """
-    room = 0
-    for n_cpus, n_gpus in zip(_whole(nodes, "CPU"), _whole(nodes, "GPU"), strict=True):
-        fit = int(n_cpus / resources.cpus + 1e-9)
-        room += min(fit, n_on_a_gpu(resources.share) * n_gpus) if resources.share else fit
-    return room
-
-
-def _whole(nodes: Sequence[Mapping[str, Any]], kind: str) -> list[int]:
-    """The whole CPUs or GPUs of each node that is there."""
-    return [int(node["Resources"].get(kind, 0.0)) for node in nodes if node["Alive"]]
-
-
 def _join(ray: Any, resources: Resources, options: Mapping[str, Any]) -> None:
     """Connect to somebody's cluster, whose workers get their environment from Ray's agents."""
     with tempfile.TemporaryDirectory(prefix="recsweep-ray-") as empty:
         # A working_dir of ours keeps the driver's current folder off the workers' path.
         environment = {"working_dir": empty, "env_vars": WORKER_ENVIRONMENT}
         ray.init(address=resources.address, runtime_env=environment, **options)
-    refuse_too_small(ray.nodes(), resources)
 
 
 def _start_local(
@@ -209,9 +166,6 @@ def _start_local(
     """Start a Ray whose workers inherit this process's environment: to have agents make one for
     them takes another second and a half."""
     folder = ray_folder(os.environ)
-    if problem := socket_path_problem(folder):
-        raise ClusterError(problem)
-    make_private(folder)
     workers, cpus = resources.workers or 1, resources.cpus
     local = {
         "address": "local",
@@ -268,11 +222,7 @@ def _node_awaited() -> Iterator[None]:
 def _why_no_cluster(error: Exception, resources: Resources) -> str:
     line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if resources.address is not None:
-        return (
-            f"Ray at {resources.address!r} cannot be used: {line}\n"
-            "A client with an explicit address needs the cluster's token: set RAY_AUTH_MODE=token "
-            "and RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH)."
-        )
+        return f"Ray at {resources.address} cannot be used: {line}"
     logs = ray_folder(os.environ) / "ray" / "session_latest" / "logs"
     return (
         f"Ray did not start, twice: {line}\n"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import ClusterError
+from experiments.errors import ClusterError, StateError
 from experiments.hparams import BoardWriter
 from experiments.journal import Journal
 from experiments.keeping import Keeper
@@ -182,7 +182,13 @@ class Conductor:
     # News
 
     def pump(self) -> None:
-        """Read what the workers wrote since the last call, and act on it."""
+        """Read what the workers wrote since the last call, and act on it.
+
+        Raises:
+            StateError: somebody took the study away.
+        """
+        if not self._journal.is_in_place:
+            raise StateError(f"{self._folder} was deleted or moved while it was being run")
         self._inbox.extend(self._ledger.catch_up(self._folder / "journal"))
         while self._inbox:
             event = self._inbox.popleft()

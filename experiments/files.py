@@ -15,6 +15,7 @@ from typing import Any
 from experiments.errors import DiskError, StateError
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}
+_DENIALS = {errno.EACCES, errno.EPERM}
 _NETWORK_FILE_SYSTEMS = (
     "nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "9p", "afs", "glusterfs",
     "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "virtiofs", "panfs", "orangefs",
@@ -77,11 +78,12 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError that means a full or failing disk into a DiskError naming path and space."""
+    """Turn an OSError that means a full or failing disk, or that this user may not write there,
+    into a DiskError naming path and space."""
     try:
         yield
     except OSError as error:
-        if not is_disk_error(error):
+        if not (is_disk_error(error) or is_denied(error)):
             raise
         raise disk_error(path, error) from error
 
@@ -91,6 +93,11 @@ def is_disk_error(error: OSError) -> bool:
     return error.errno in _DISK_ERRORS
 
 
+def is_denied(error: OSError) -> bool:
+    """Whether an error means that this user may not."""
+    return error.errno in _DENIALS
+
+
 def disk_error(path: Path, error: Exception) -> DiskError:
     """The DiskError for a write that failed: what, where, and how much room is left there."""
     there = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
@@ -98,6 +105,11 @@ def disk_error(path: Path, error: Exception) -> DiskError:
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
     if isinstance(error, OSError) and error.errno == errno.EROFS:
         return DiskError(f"{path}: cannot be written: {reason}. Go on where it can be")
+    if isinstance(error, OSError) and is_denied(error):
+        return DiskError(
+            f"{path}: cannot be written: {reason}. Its owner can; others write elsewhere, or "
+            "go on with a copy of the study"
+        )
     return DiskError(
         f"{path}: cannot be written: {reason} ({free_mb:,.0f} MB free there). "
         "What was finished is safe; make room and resume the study"

@@ -82,6 +82,14 @@ class Journal:
         """Say that its writer is alive, without a line: the file's time changes."""
         os.utime(self._descriptor)
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether its path still leads to it: nobody has deleted, moved or replaced the file."""
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
+        except FileNotFoundError:
+            return False
+
     def close(self) -> None:
         """Sync and close; closing twice does nothing."""
         if self._descriptor >= 0:

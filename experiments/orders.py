@@ -115,3 +115,6 @@ class WorkerSettings:
     gpu_memory_mb: int | None = None
     """What a trial may take of a GPU that it shares, fixed for the worker's life; None: no cap. A
     trial that is alone has none."""
+    driver: str = ""
+    """What the lock in the study's folder says while this driver has it: a worker on another
+    machine that reads something else there has another folder. Empty: all are on this one."""

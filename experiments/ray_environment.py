@@ -43,7 +43,12 @@ def imported_beside(module: str) -> threading.Thread:
 
 
 def set_environment(resources: Resources) -> None:
-    """What Ray reads when it is imported and started. The user's own settings win."""
+    """What Ray reads when it is imported and started, and the folder of a Ray of ours. The user's
+    own settings win.
+
+    Raises:
+        ClusterError: the temporary folder is none for Ray.
+    """
     for name, value in {
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -57,6 +62,10 @@ def set_environment(resources: Resources) -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if resources.address is not None:
         return
+    folder = ray_folder(os.environ)
+    if problem := socket_path_problem(folder):
+        raise ClusterError(problem)
+    make_private(folder)
     # Ray's servers bind to the node's address; this makes that the loopback one.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     is_early = "ray" not in sys.modules

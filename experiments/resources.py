@@ -5,6 +5,7 @@ Standard library only: the command line reads its options into this before anyth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,6 +14,8 @@ from experiments.errors import RequestError, SweepFileError, SweepProblem
 from experiments.gpu_memory import LEAST_MB, memory_cap_mb
 from experiments.machine import Machine, read_machine
 from experiments.values import plural
+
+_ADDRESS = re.compile(r"auto|[^\s/]+:[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,12 @@ class Resources:
         if problems:
             return problems
         is_local = self.address is None
+        if self.address is not None and not _ADDRESS.fullmatch(self.address):
+            wrong(
+                "--ray-address",
+                "must be HOST:PORT, as `ray start --head` prints it, or auto; got "
+                f"{self.address!r}",
+            )
         if self.workers is not None and self.workers < 1:
             wrong("--workers", f"must be at least 1, got {self.workers}")
         if self.cpus <= 0:
@@ -188,16 +197,25 @@ def probe_line(resources: Resources) -> str:
 
 
 def take_machine(resources: Resources | None = None) -> tuple[Machine, Resources]:
-    """The machine as far as it may be used here, and the resources settled on it.
+    """The machine as far as it may be used here, and the resources settled on it, or on the
+    cluster that they name.
 
     Raises:
-        RequestError: they are no `Resources`.
-        SweepFileError: they cannot be had on it.
+        RequestError: they are no `Resources`, or the cluster has not so many.
+        SweepFileError: they cannot be had on the machine.
+        ClusterError: the cluster cannot be used from here.
     """
     if not isinstance(resources, Resources | None):
         raise RequestError(f"resources are Resources(workers=2, ...) or None, got {resources!r}")
     machine = read_machine()
-    settled = (resources or Resources()).settle(machine)
+    asked = resources or Resources()
+    settled = asked.settle(machine)
+    if settled.address is not None:
+        from experiments.ray_environment import set_environment
+        from experiments.shared_cluster import nodes_at, settle_there
+
+        set_environment(settled)
+        return machine, settle_there(asked, nodes_at(settled.address))
     return settled.narrowed(machine), settled
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from experiments.conductor import Conductor
 from experiments.cores import cores_of_worker
 from experiments.gpu_memory import memory_cap_mb, others_lines
+from experiments.lock import LOCK_NAME
 from experiments.machine import Machine
 from experiments.orders import WorkerSettings
 from experiments.ray_head import RayHead
@@ -85,6 +86,15 @@ def run_trials(
         with driver.cluster as head:
             heads.append(head)
             stage_over("Ray imported and started")
+            if resources.address is not None:
+                import ray
+
+                from experiments.shared_cluster import compare_nodes, wait_line
+
+                compare_nodes(ray.nodes(), tell)
+                if line := wait_line(ray.available_resources(), resources):
+                    tell(line)
+                stage_over("nodes compared")
             settled = resources
             if resources.pack_up_to is not None:
                 from experiments.probe import Stopped, settle_by_probe
@@ -121,11 +131,20 @@ def run_trials(
 def worker_settings(resources: Resources, machine: Machine, stop_file: Path) -> WorkerSettings:
     assert resources.workers is not None
     is_ours = resources.address is None
+    if is_ours:
+        memory_mb = machine.memory_gb * 1024 / resources.workers
+    else:
+        import ray
+
+        from experiments.shared_cluster import memory_of_worker_mb
+
+        memory_mb = memory_of_worker_mb(ray.nodes(), resources)
     return WorkerSettings(
         cpus=resources.cpus,
         gpus=resources.share,
-        recycle_above_mb=SHARE_OF_MEMORY * machine.memory_gb * 1024 / resources.workers,
+        recycle_above_mb=SHARE_OF_MEMORY * memory_mb,
         stop_file=stop_file,
         n_cores=cores_of_worker(machine, resources),
         gpu_memory_mb=memory_cap_mb(machine.gpus, resources.share) if is_ours else None,
+        driver="" if is_ours else (stop_file.parent / LOCK_NAME).read_text(encoding="ascii"),
     )

@@ -153,6 +153,7 @@ def resume_study(
         if asks_for_more or not study.is_finished:
             refuse_changed_code(folder, origins(study.provenance))
         # Before anything is written: what is refused changes nothing.
+        settled = take_machine(resources) if asks_for_more else None
         loaded = load_same_data(study, sweep) if asks_for_more else None
         n_retried = 0
         with Journal(folder / DRIVER_JOURNAL) as journal:
@@ -177,7 +178,7 @@ def resume_study(
                 f"recsweep resume {typed(folder)} --timeout 1h"
             )
             return Outcome(replace(study, state="interrupted"), StopCause.TIMEOUT)
-        machine, resources = take_machine(resources)
+        machine, resources = settled or take_machine(resources)
         import_ray(resources)
         if loaded is None:
             loaded = load_same_data(study, sweep)
@@ -264,7 +265,8 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
             ledger.catch_up(journal.path.parent)
             n_resamples = N_RESAMPLES if is_finished else 0  # who stops it wants it over
             shares = importance(sweep.space, ledger.trials(), n_resamples)
-            folders.write_importance(folder, shares)
+            if journal.is_in_place:
+                folders.write_importance(folder, shares)
     over = StopCause.TIMEOUT if driver.deadline is None else StopCause.JOB_END
     cause = driver.switch.cause
     if is_finished:

@@ -11,6 +11,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import time
 import traceback
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from experiments.files import disk_errors, is_disk_error
 from experiments.journal import Journal
 from experiments.kept_code import ONLY_PYTHON
 from experiments.liveness import journal_name, worker_name
+from experiments.lock import LOCK_NAME
 from experiments.machine import read_machine
 from experiments.orders import CHECKPOINT_EVERY_S, TrialOrder, WorkerSettings
 from experiments.records import StopReason
@@ -109,6 +111,14 @@ class Workbench:
 
     def _step(self, order: TrialOrder) -> dict[str, Any]:
         if self._journal is None:
+            if is_elsewhere(order.study, self._settings.driver):
+                return {
+                    "number": order.number,
+                    "done": True,
+                    "elsewhere": f"{order.study}: on {socket.gethostname()} this is not the folder "
+                    "of this study. All nodes of a cluster must see it under the same path: name "
+                    "a folder on a disk that they share with --studies",
+                }
             self._journal = Journal(order.study / "journal" / journal_name(self._name))
         attempt = self._attempt
         if attempt is None or attempt.order != order:
@@ -215,6 +225,18 @@ class Workbench:
         )
         self._attempt = None
         return {"number": order.number, "done": True}
+
+
+def is_elsewhere(folder: Path, driver: str) -> bool:
+    """Whether a study's folder, as this machine sees it, is not the one that its driver works in.
+
+    Args:
+        driver: of `WorkerSettings`.
+    """
+    try:
+        return bool(driver) and (folder / LOCK_NAME).read_text(encoding="ascii") != driver
+    except FileNotFoundError:
+        return True
 
 
 class Attempt:

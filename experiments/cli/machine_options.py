@@ -36,7 +36,11 @@ def _resources(
     *,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", "-j", help="Trials at once; default: what the machine can hold."),
+        typer.Option(
+            "--workers",
+            "-j",
+            help="Trials at once; default: what the machine, or the cluster, can hold.",
+        ),
     ] = None,
     cpus_per_trial: Annotated[
         float, typer.Option("--cpus-per-trial", help="Cores of one trial.")

@@ -78,9 +78,9 @@ def main() -> None:
             sys.exit(0)
         raise
     except OSError as error:
-        from experiments.files import is_disk_error
+        from experiments.files import is_denied, is_disk_error
 
-        if os.environ.get("RECSWEEP_DEBUG") or not is_disk_error(error):
+        if os.environ.get("RECSWEEP_DEBUG") or not (is_disk_error(error) or is_denied(error)):
             raise
         place = error.filename or "standard output"
         print(f"{error.strerror}: {place}", file=sys.stderr)  # noqa: T201

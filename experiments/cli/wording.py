@@ -134,6 +134,8 @@ def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[st
     lines.append(f"search   {search_text(study)}")
     machine = study.provenance.get("machine") or {}
     parts = [machine_text(machine)] if machine else []
+    if address := (study.provenance.get("resources") or {}).get("address"):
+        parts = [f"the Ray cluster at {address}"]
     if n_workers := study.provenance.get("n_workers"):
         is_least = (study.provenance.get("resources") or {}).get("pack_up_to")
         more = ", more where a probe finds room" if is_least else ""

@@ -22,6 +22,9 @@ from experiments.machine import Gpu, Machine
 from experiments.ray_environment import WORKER_ENVIRONMENT
 from experiments.ray_head import RayHead
 from experiments.resources import Resources
+from experiments.study import run_study
+from experiments.watcher import Silent
+from tests.integration.test_sweeps import small_sweep
 
 ROOT = Path(__file__).parents[2]
 NO_GPU = Machine(n_cpus=2, cpu="a", memory_gb=8)
@@ -56,20 +59,23 @@ def test_a_start_that_fails_twice_names_the_logs_and_exits_with_7() -> None:
     assert ClusterError.exit_code == 7
 
 
-def test_a_folder_too_long_for_sockets_is_said_before_ray_starts(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_folder_too_long_for_sockets_is_said_before_a_study_is_begun(
+    ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_TMPDIR", "/scratch/" + "x" * 60)
-    ray = FakeRay(0)
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # nothing leaks into other tests
+    sweep = small_sweep(ratings_csv, "begun-too-early")
     with pytest.raises(ClusterError, match="TMPDIR"):
-        cluster._start_local(ray, NO_GPU, Resources(workers=1), {})
-    assert ray.options == []
+        run_study(sweep, root=tmp_path, watcher=Silent())
+    assert not list(tmp_path.iterdir())
 
 
 def test_rays_folder_is_this_users_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.setattr(ray_environment, "_LONGEST_SOCKET_PATH", 1000)
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # nothing leaks into other tests
     folder = ray_environment.ray_folder(os.environ)
+    ray_environment.set_environment(Resources(workers=1))
     ray = FakeRay(0)
     cluster._start_local(ray, NO_GPU, Resources(workers=1), {})
     assert ray.options[0]["_temp_dir"] == str(folder / "ray")
@@ -77,7 +83,7 @@ def test_rays_folder_is_this_users_alone(tmp_path: Path, monkeypatch: pytest.Mon
     folder.rmdir()
     folder.symlink_to(tmp_path)  # as another user may have put it there
     with pytest.raises(ClusterError, match="not this user's"):
-        cluster._start_local(ray, NO_GPU, Resources(workers=1), {})
+        ray_environment.set_environment(Resources(workers=1))
 
 
 def test_ray_is_told_what_this_process_may_use_and_shows_no_dashboard() -> None:
@@ -120,14 +126,14 @@ def test_the_gpus_asked_for_are_all_that_ray_and_its_workers_see(
         (Resources(workers=3), ONE_GPU, "3 workers of 1 GPU do not fit"),
         (Resources(gpus=2), ONE_GPU, "on several is still to come"),
         (Resources(gpus="auto"), NO_GPU, "auto was asked for and this machine shows no GPU"),
-        (Resources(gpus="auto", address="ray://a:1"), ONE_GPU, "say the share as a number"),
+        (Resources(gpus="auto", address="a:1"), ONE_GPU, "say the share as a number"),
         (Resources(gpus="half"), ONE_GPU, "must be a number from 0 to 1, or auto; got 'half'"),  # type: ignore[arg-type]
         (Resources(gpus="auto", workers=0), ONE_GPU, "at least 1"),
         (Resources(devices=(1,)), ONE_GPU, "no GPU 1 that this process may use; there are: 0"),
         (Resources(devices=(0,)), NO_GPU, "there are: none"),
         (Resources(devices=(0,), gpus=0), ONE_GPU, "leave out one of the two"),
         (Resources(devices=(0, 0)), ONE_GPU, "names a GPU twice: 0, 0"),
-        (Resources(devices=(0,), address="ray://a:1"), ONE_GPU, "assigns its own"),
+        (Resources(devices=(0,), address="a:1"), ONE_GPU, "assigns its own"),
         (Resources(cpus=16), NO_GPU, "more than the 2 cores"),
         (Resources(cpus=0), NO_GPU, "above 0"),
         (Resources(workers=0), NO_GPU, "at least 1"),
@@ -213,21 +219,6 @@ def test_a_head_that_does_not_answer_any_more_is_lost(monkeypatch: pytest.Monkey
     assert "has not answered" in (head.loss() or "")
     head.address = None
     assert head.loss() is None
-
-
-def _node(cpus: float, gpus: float = 0.0, is_alive: bool = True) -> dict[str, object]:
-    return {"Alive": is_alive, "Resources": {"CPU": cpus, "GPU": gpus}}
-
-
-def test_a_cluster_that_cannot_hold_the_trials_is_refused_with_what_it_can() -> None:
-    nodes = [_node(1), _node(8, 1), _node(8, 8, is_alive=False)]
-    cluster.refuse_too_small(nodes, Resources(9, address="a:1"))
-    cluster.refuse_too_small(nodes, Resources(2, gpus=0.5, address="a:1"))
-    with pytest.raises(RequestError, match=r"4 trials at once.* has 9 CPU and 1 GPU, room for 1"):
-        cluster.refuse_too_small(nodes, Resources(4, gpus=1, address="a:1"))
-    # What no node has room for is not there, however many nodes there are.
-    with pytest.raises(RequestError, match=r"room for 0\. Ask for less"):
-        cluster.refuse_too_small(nodes, Resources(1, cpus=9, address="a:1"))
 
 
 def test_ray_asks_for_its_node_when_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

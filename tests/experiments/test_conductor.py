@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.conductor import LOST_WORKER_RETRIES, STILLBORN_TRIALS
-from experiments.errors import ClusterError
+from experiments.errors import ClusterError, StateError
 from experiments.ledger import Ledger
 from experiments.records import StopReason, TrialRecord, TrialState, Value
 from experiments.sweep import SearchConfig, SweepConfig
@@ -115,6 +115,21 @@ def test_an_interrupted_trial_goes_on_from_its_checkpoint_under_its_number(tmp_p
     trial = next(t for t in trials_of(study.folder) if t.number == unfinished.number)
     assert [attempt.attempt for attempt in trial.attempts] == [1, 2]
     assert trial.attempts[1].first_epoch == len(unfinished.epochs) + 1 > 1
+
+
+@pytest.mark.parametrize("is_begun_anew", [False, True])
+def test_a_study_that_is_taken_away_while_it_runs_ends_its_driver(
+    is_begun_anew: bool, tmp_path: Path
+) -> None:
+    study = FakeStudy(tmp_path / "study", a_sweep(2), bumpy)
+    with study.opened(Fuse()) as conductor:
+        assert conductor.next_order() is not None
+        study.folder.rename(tmp_path / "moved")
+        if is_begun_anew:
+            (study.folder / "journal").mkdir(parents=True)
+            (study.folder / "journal" / "driver.jsonl").touch()
+        with pytest.raises(StateError, match="study was deleted or moved while it was being run"):
+            conductor.pump()
 
 
 def test_resuming_a_finished_study_asks_for_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.errors import DiskError, StateError
-from experiments.files import atomic_write, is_on_network, read_json, write_json
+from experiments.files import atomic_write, disk_errors, is_on_network, read_json, write_json
 
 
 def test_a_file_that_cannot_be_written_whole_stays_what_it_was(
@@ -66,3 +66,9 @@ def test_the_mount_that_lies_deepest_says_whether_a_path_is_on_the_network(
     monkeypatch.setattr(Path, "read_text", lambda self, **_: mounts)
     assert is_on_network(tmp_path / "shared" / "studies")
     assert not is_on_network(tmp_path / "own")
+
+
+def test_what_is_another_users_is_told_with_who_can_and_what_others_do(tmp_path: Path) -> None:
+    told = r"stop: cannot be written: Permission denied\. Its owner can"
+    with pytest.raises(DiskError, match=told), disk_errors(tmp_path / "stop"):
+        raise PermissionError(errno.EACCES, "Permission denied")

@@ -11,22 +11,24 @@ import pytest
 
 from experiments import sessions
 from experiments.config import sweep_to_toml
-from experiments.errors import StateError
+from experiments.errors import StateError, SweepFileError
 from experiments.files import write_json
 from experiments.folders import begun_study, extend, refuse_changed_data
 from experiments.frozen import frozen_sweep, refuse_changed_sweep
 from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.records import DRIVER_JOURNAL, StopReason, TrialState, read_study
+from experiments.resources import Resources
 from experiments.resume import reopen_failed
 from experiments.sessions import (
     begin_session,
     job_end_s,
     record_changed_versions,
 )
-from experiments.study import Outcome
+from experiments.study import Outcome, resume_study
 from experiments.supervision import StopCause, StopSwitch, supervise
 from experiments.sweep import SweepConfig
+from experiments.watcher import Silent
 from tests.experiments.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
 from tests.fake_workers import FakeStudy, Fuse
 from tests.synthetic_study import make_study
@@ -191,6 +193,14 @@ def test_changed_data_are_refused_with_what_changed(
     with pytest.raises(StateError, match=said) as refusal:
         refuse_changed_data(study, now)  # type: ignore[arg-type]
     assert "/my studies/mine/sweep.toml' --set name=mine-new-data" in str(refusal.value)
+
+
+def test_more_trials_that_nobody_can_train_are_not_asked_for(tmp_path: Path) -> None:
+    folder = begun(tmp_path / "mine", a_sweep())
+    before = (folder / DRIVER_JOURNAL).read_bytes()
+    with pytest.raises(SweepFileError, match="--workers: must be at least 1"):
+        resume_study(folder, watcher=Silent(), n_trials=99, resources=Resources(workers=0))
+    assert (folder / DRIVER_JOURNAL).read_bytes() == before
 
 
 @pytest.mark.parametrize(("n_failed", "is_strict"), [(0, False), (1, False), (1, True), (3, False)])
