@@ -370,3 +370,8 @@ def _refuse_strangers() -> None:
 
 
 _refuse_strangers()
+
+if __name__ == "__main__":
+    from experiments.cli.main import main
+
+    main()

@@ -171,7 +171,14 @@ def test_show_needs_neither_pandas_nor_tensorboard_nor_ray(study: StudyRecord) -
     assert done.stdout.strip() == "[]"
 
 
-COMMAND = [sys.executable, "-m", "experiments.cli.main", "spaces", "ranking"]
+COMMAND = [sys.executable, "-m", "recsweep", "spaces", "ranking"]
+
+
+def test_python_runs_the_commands_too() -> None:
+    done = subprocess.run(
+        COMMAND, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
+    )
+    assert "learning_rate" in done.stdout
 
 
 def test_a_reader_that_has_had_enough_is_no_error() -> None:
