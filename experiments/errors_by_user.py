@@ -37,15 +37,17 @@ def read_errors(
     Trials whose errors are missing (they are older than this record) or damaged are left out.
     """
     codes, n_users = _codes(encoded)
-    rows = []
-    for trial in trials:
+    places = [_place(folder / "trials" / trial.name) for trial in trials]
+    rows, n_rows = np.empty((len(places), n_users)), 0
+    for place in places:
         try:
-            sums = read_checkpoint(_place(folder / "trials" / trial.name))[0]["sums"]
+            sums = read_checkpoint(place)[0]["sums"]
         except (CheckpointError, KeyError):
             continue
         if sums.shape == (n_users,):
-            rows.append(sums)
-    return np.array(rows).reshape(len(rows), n_users), np.bincount(codes, minlength=n_users)
+            rows[n_rows] = sums
+            n_rows += 1
+    return rows[:n_rows], np.bincount(codes, minlength=n_users)
 
 
 def _place(trial_folder: Path) -> Path:
