@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.cli import wording
@@ -179,10 +179,8 @@ def trial_json(study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
     }
 
 
-def ls_text(studies: Sequence[StudyRecord]) -> str:
+def ls_text(studies: Iterable[StudyRecord]) -> str:
     """A line a study: state, data, trials, best, its gap to its own bias baseline, note."""
-    if not studies:
-        return "no studies yet; start with: recsweep run quickstart"
     rows = []
     for study in studies:
         best, bias = _best_and_bias(study)
@@ -201,10 +199,12 @@ def ls_text(studies: Sequence[StudyRecord]) -> str:
                 wording.note_text(study),
             ]
         )
+    if not rows:
+        return "no studies yet; start with: recsweep run quickstart"
     return "\n".join(_table(["study", "state", "data", "trials", "best", "", "note"], rows))
 
 
-def ls_json(studies: Sequence[StudyRecord]) -> dict[str, Any]:
+def ls_json(studies: Iterable[StudyRecord]) -> dict[str, Any]:
     """Every study, without its trials."""
     return {"schema": SCHEMA, "studies": [_study_json(study) for study in studies]}
 
