@@ -1,7 +1,7 @@
 """How far each trial of the search was off for each validation user: the evidence of its luck.
 
 The best of many trials is too good on the users who chose it; how much shows when other users of
-them choose (`reports.optimism`). A few bytes a user, kept for every trial that was trained to its
+them choose (`reports.optimism`). Four bytes a user, kept for every trial that was trained to its
 end, long after its predictions are gone.
 """
 
@@ -26,7 +26,8 @@ def write_errors(trial_folder: Path, predicted: Floats, encoded: EncodedDataset)
     """Keep the squared errors of a trial's best epoch, summed over each user's validation rows."""
     codes, n_users = _codes(encoded)
     squares = (predicted.astype(np.float64) - encoded.validation.rating) ** 2
-    write_checkpoint(_place(trial_folder), {"sums": np.bincount(codes, squares, n_users)}, {})
+    sums = np.bincount(codes, squares, n_users).astype(np.float32)
+    write_checkpoint(_place(trial_folder), {"sums": sums}, {})
 
 
 def read_errors(
