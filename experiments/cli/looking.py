@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +27,9 @@ from experiments.typed import typed
 
 if TYPE_CHECKING:
     from experiments.records import StudyRecord
+
+N_ROWS = 100
+"""Trials that `show` lists on a terminal; elsewhere all."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -59,7 +63,8 @@ def show(
         return
     record = read_study(folder)
     if number is None:
-        typer.echo(json.dumps(show_json(record)) if as_json else show_text(record))
+        n_rows = N_ROWS if sys.stdout.isatty() else None
+        typer.echo(json.dumps(show_json(record)) if as_json else show_text(record, n_rows))
         return
     trial = trial_of(record, number)
     typer.echo(json.dumps(trial_json(record, trial)) if as_json else trial_text(record, trial))

@@ -27,8 +27,12 @@ from reports.ranking import arm_text
 SCHEMA = 1
 
 
-def show_text(study: StudyRecord) -> str:
-    """Data, baselines, search and standing, then a line a trial: complete ones by RMSE first."""
+def show_text(study: StudyRecord, n_rows: int | None = None) -> str:
+    """Data, baselines, search and standing, then a line a trial: complete ones by RMSE first.
+
+    Args:
+        n_rows: of trials at most, so that the lines above do not leave a screen; None: all.
+    """
     lines = [f"{study.name} · {study.state} → {from_here(study.folder)}"]
     if noted := wording.note_text(study):
         lines.append(f"note     {noted}")
@@ -54,7 +58,10 @@ def show_text(study: StudyRecord) -> str:
         steps = {"go on": wording.resume_step(study), "next": wording.verdict_step(study)}
         lines += [f"{what:<8} {step}" for what, step in steps.items() if step]
     if study.trials:
-        lines += ["", *_trial_table(study)]
+        lines += ["", *_trial_table(study, n_rows)]
+        if n_rows is not None and len(study.trials) > n_rows:
+            n_more = len(study.trials) - n_rows
+            lines.append(f"and {n_more:,} more: recsweep show {typed(study.folder)} | less")
     return "\n".join(lines)
 
 
@@ -255,11 +262,11 @@ def _trial_summary(trial: TrialRecord) -> dict[str, Any]:
     }
 
 
-def _trial_table(study: StudyRecord) -> list[str]:
+def _trial_table(study: StudyRecord, n_rows: int | None) -> list[str]:
     bias = study.baseline("bias")
     has_arms = study.compared_dimension is not None
     rows = []
-    for trial in _by_rank(study):
+    for trial in _by_rank(study)[:n_rows]:
         gap = ""
         if bias and trial.best_rmse is not None:
             gap = wording.short(trial.best_rmse - bias.val_rmse)
