@@ -180,7 +180,10 @@ def resampled(sums: Array, counts: Counts, *, n_draws: int = N_DRAWS, seed: int 
     n_models, n_seeds, n_users = sums.shape
     dice = np.random.default_rng(seed)
     flat = sums.reshape(n_models * n_seeds, n_users)
-    squares = [flat @ times.T / (times @ counts) for times in users_drawn(n_users, n_draws, dice)]
+    squares = [
+        flat @ times.T / (times @ counts)
+        for times in (drawn.astype(float) for drawn in users_drawn(n_users, n_draws, dice))
+    ]
     rmse = np.sqrt(np.hstack(squares)).reshape(n_models, n_seeds, n_draws)
     centre = rmse.mean(axis=1, keepdims=True)
     if n_seeds > 1:
