@@ -1,7 +1,7 @@
 """How far each trial of the search was off for each validation user: the evidence of its luck.
 
 The best of many trials is too good on the users who chose it; how much shows when other users of
-them choose (`reports.optimism`). How far two trials are apart is luck with these users, too. A few
+them choose (`reports.optimism`). How far two trials are apart is luck with these users, too. Four
 bytes a user, kept for every trial that was trained to its end, long after its predictions are gone.
 """
 
@@ -36,7 +36,8 @@ MIN_USERS = 10
 
 def write_errors(trial_folder: Path, predicted: Floats, encoded: EncodedDataset) -> None:
     """Keep the squared errors of a trial's best epoch, summed over each user's validation rows."""
-    write_checkpoint(_place(trial_folder), {"sums": _sums(predicted, encoded)}, {})
+    sums = _sums(predicted, encoded).astype(np.float32)
+    write_checkpoint(_place(trial_folder), {"sums": sums}, {})
 
 
 def read_errors(
@@ -47,15 +48,17 @@ def read_errors(
     Trials whose errors are missing (they are older than this record) or damaged are left out.
     """
     codes, n_users = _codes(encoded)
-    rows = []
-    for trial in trials:
+    places = [_place(folder / "trials" / trial.name) for trial in trials]
+    rows, n_rows = np.empty((len(places), n_users)), 0
+    for place in places:
         try:
-            sums = read_checkpoint(_place(folder / "trials" / trial.name))[0]["sums"]
+            sums = read_checkpoint(place)[0]["sums"]
         except (CheckpointError, KeyError):
             continue
         if sums.shape == (n_users,):
-            rows.append(sums)
-    return np.array(rows).reshape(len(rows), n_users), np.bincount(codes, minlength=n_users)
+            rows[n_rows] = sums
+            n_rows += 1
+    return rows[:n_rows], np.bincount(codes, minlength=n_users)
 
 
 def write_noise(study: StudyRecord, encoded: EncodedDataset, baselines: Sequence[Baseline]) -> None:

@@ -20,10 +20,12 @@ from types import ModuleType
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_SCALAR, Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_FLOAT
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 from tensorboard.plugins.scalar import metadata as scalar_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
-from tensorboard.util import tensor_util
 
 from experiments.records import (
     ColumnRecord,
@@ -292,14 +294,16 @@ def _end_event(trial: TrialRecord, metrics: Sequence[str], otherwise_at: float) 
 
 def _scalar(tag: str, value: float) -> Summary.Value:
     # TensorBoard's fast loader, which a bare `tensorboard --logdir` uses, skips doubles.
-    return Summary.Value(
-        tag=tag,
-        tensor=tensor_util.make_tensor_proto(as_shown(value), dtype="float32"),
-        metadata=SummaryMetadata(
-            plugin_data=SummaryMetadata.PluginData(plugin_name=scalar_metadata.PLUGIN_NAME),
-            data_class=DATA_CLASS_SCALAR,
-        ),
+    tensor = TensorProto(
+        dtype=DT_FLOAT, tensor_shape=TensorShapeProto(), float_val=[as_shown(value)]
     )
+    return Summary.Value(tag=tag, tensor=tensor, metadata=_SCALAR)
+
+
+_SCALAR = SummaryMetadata(
+    plugin_data=SummaryMetadata.PluginData(plugin_name=scalar_metadata.PLUGIN_NAME),
+    data_class=DATA_CLASS_SCALAR,
+)
 
 
 def _wall_time(trial: TrialRecord, epochs: Sequence[EpochRecord]) -> float:

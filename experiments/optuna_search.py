@@ -117,7 +117,9 @@ class OptunaSearch:
         if self._sampler is None:
             # What a grid's earlier run has asked for stays, in whatever order that was.
             asked = [dict(trial.values) for trial in _in_order(trials)]
-            self._planned = asked + [p for p in self._planned if p not in asked]
+            known = {frozenset(values.items()) for values in asked}
+            rest = [p for p in self._planned if frozenset(p.items()) not in known]
+            self._planned = asked + rest
         for trial in _in_order(trials):
             is_finished = trial.state.is_finished
             keep_going = self._put_back(

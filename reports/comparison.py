@@ -25,6 +25,8 @@ from reports.pages import Page, figure_files, html, markdown, replacing
 from reports.side_by_side import side_by_side, unit_of
 
 N_ROWS = 20
+N_NAMES = 10
+"""In a page's head; all stand in its first table."""
 
 Rows = tuple[str | None, str | None, str | None]
 """Fingerprints of ratings, items and split: equal for studies that are judged on the same rows."""
@@ -44,8 +46,11 @@ class ComparisonPaths:
 def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> ComparisonPaths:
     """Write the report of two or more studies; each file whole or not at all."""
     (folder / "figures").mkdir(parents=True, exist_ok=True)
+    names = [study.name for study in studies]
+    if len(names) > N_NAMES:
+        names[N_NAMES:] = [f"{len(names) - N_NAMES} more"]
     page = Page(
-        title=" · ".join(study.name for study in studies),
+        title=" · ".join(names),
         sections=comparison_sections(studies),
         files="The same numbers: comparison.md · every trial of every study in full precision: "
         "trials.csv · for papers: figures/",

@@ -31,7 +31,8 @@ class StudyGaps:
     hundredths of the rating range where those of the studies differ."""
 
     label: str
-    colour: str
+    colour: str | None
+    """None: one of many, in grey."""
     gaps: tuple[float, ...]
     """Of every COMPLETE trial, best first."""
     judged: tuple[float, float, float] | None
@@ -78,7 +79,8 @@ def best_so_far(studies: Sequence[StudyGaps], *, width: int, is_of_range: bool =
     is_wide = width >= WIDE
     drawn = [study for study in studies if study.so_far]
     n_columns = 3 if is_wide else 2
-    top_px = 14 + legend_height(len(drawn) + 1, n_columns)
+    named = [study for study in drawn if study.colour is not None]
+    top_px = 14 + legend_height(len(named) + 1, n_columns)
     figure = new_figure(width, top_px + (306 if is_wide else 266))
     axes = new_axes(figure, left=76 if is_wide else 58, right=14, top=top_px, bottom=44)
     low, high = _reach(
@@ -89,7 +91,13 @@ def best_so_far(studies: Sequence[StudyGaps], *, width: int, is_of_range: bool =
     axes.set_ylim(low - pad, high + pad)
     axes.grid(axis="y")
     axes.axhline(0, color=COLOURS["muted"], lw=1.2, ls=(0, (3, 3)), zorder=2, label="bias baseline")
-    for study, dashes in zip(drawn, cycle(DASHES), strict=False):
+    for study in drawn:
+        if study.colour is None:
+            axes.step(
+                [n for n, _ in study.so_far], [gap for _, gap in study.so_far], where="post",
+                lw=0.9, color=COLOURS["ghost"], zorder=3,
+            )  # fmt: skip
+    for study, dashes in zip(named, cycle(DASHES), strict=False):
         axes.step(
             [n for n, _ in study.so_far], [gap for _, gap in study.so_far], where="post", lw=2,
             ls=dashes, color=study.colour, zorder=4, label=study.label,
@@ -129,11 +137,12 @@ def _row(axes: Axes, y: int, study: StudyGaps, *, right: float, is_of_range: boo
     )  # fmt: skip
     heights = [y + 0.14 + 0.5 * offset for offset in heights_apart(len(study.gaps))]
     inside = [min(gap, right) for gap in study.gaps]  # the worst may be beyond
+    colour = study.colour or COLOURS["muted"]
     axes.scatter(
-        inside, heights, s=30, facecolors="none", edgecolors=study.colour, linewidths=1.1,
+        inside, heights, s=30, facecolors="none", edgecolors=colour, linewidths=1.1,
         alpha=0.75, zorder=3, clip_on=False,
     )  # fmt: skip
-    axes.scatter(inside[:1], heights[:1], s=42, color=study.colour, zorder=4)
+    axes.scatter(inside[:1], heights[:1], s=42, color=colour, zorder=4)
     number = study.gaps[0]
     if study.judged is not None:
         number, low, high = study.judged

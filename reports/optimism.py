@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reports.statistics import Array, Counts, rmse_by_seed
+from reports.statistics import Array, Counts, rmse_by_seed, users_drawn
 
 N_DRAWS = 400
 MIN_USERS = 10
@@ -33,12 +33,14 @@ def optimism_of_best(
     if n_trials < 2 or n_users < MIN_USERS:
         return None
     dice = np.random.default_rng(seed)
-    drawn = dice.multinomial(n_users, np.full(n_users, 1 / n_users), size=n_draws)
-    drawn = drawn[(drawn == 0).any(axis=1)]
-    chosen = _apart(sums, counts, drawn).argmin(axis=1)
-    outside = _apart(sums, counts, drawn == 0)
+    gaps = []
+    for drawn in users_drawn(n_users, n_draws, dice):
+        drawn = drawn[(drawn == 0).any(axis=1)]
+        chosen = _apart(sums, counts, drawn).argmin(axis=1)
+        outside = _apart(sums, counts, drawn == 0)
+        gaps.append(outside[np.arange(len(chosen)), chosen])
     whole = rmse_by_seed(sums, counts)
-    judged = float(outside[np.arange(len(chosen)), chosen].mean())
+    judged = float(np.concatenate(gaps).mean())
     return judged - float(whole.min() - whole.mean())
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import cycle
 
 from experiments.records import StudyRecord
 from reports import numbers, ranking
@@ -15,6 +17,8 @@ from reports.judged_rows import judged_baseline
 
 N_DOTS = 400
 """Of more trials an even selection is drawn, the best and the worst among them."""
+N_COLOURED = 10
+"""Of more studies those with the best trials stand out, and lines of others have no name."""
 
 
 def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
@@ -28,6 +32,12 @@ def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
     ]
     if not rows:
         return None
+    is_crowded = len(rows) > N_COLOURED
+    if is_crowded:
+        best = sorted(rows, key=lambda row: row.gaps[0])[:N_COLOURED]
+        colours = cycle(SERIES)
+        rows = [replace(row, colour=next(colours) if row in best else None) for row in rows]
+    which = f" In colour: the {N_COLOURED} studies that got lowest." if is_crowded else ""
     left_out = [study.name for study in studies if study.name not in {row.label for row in rows}]
     blocks: list[Block] = [
         picture(
@@ -37,7 +47,7 @@ def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
             + "; filled: the best of the search, one seed. Diamonds, after a verdict: the mean of "
             "the leading finalist over fresh seeds, with its 95 % interval for other seeds, on the "
             "rows that judged it. Heights within a row mean nothing; those far off stand at the "
-            "right end.",
+            f"right end.{which}",
             "; ".join(_said(row, tell) for row in rows) + ".",
             lambda width: gap_plot(rows, width=width, is_of_range=is_of_range),
         ),
@@ -45,7 +55,7 @@ def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
             "best-so-far",
             "The lowest gap to the bias baseline after so many finished trials, in the order in "
             "which they finished; pruned and failed ones count as finished. One seed each: a part "
-            "of every step down is luck.",
+            f"of every step down is luck.{which}",
             "; ".join(
                 f"{row.label}: {tell(row.so_far[0][1])} after "
                 f"{numbers.plural(row.so_far[0][0], 'finished trial')}, "

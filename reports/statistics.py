@@ -6,7 +6,7 @@ against a simulation stand in `docs/statistics.md`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ Counts = npt.NDArray[np.integer[Any]]
 
 CONFIDENCE = 0.95
 N_DRAWS = 4_000
+N_DRAWN_AT_ONCE = 4_000_000
+"""Of users, over all draws: 32 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +205,29 @@ def resampled(sums: Array, counts: Counts, *, n_draws: int = N_DRAWS, seed: int 
     """
     n_models, n_seeds, n_users = sums.shape
     dice = np.random.default_rng(seed)
-    weights = dice.multinomial(n_users, np.full(n_users, 1 / n_users), size=n_draws)
     flat = sums.reshape(n_models * n_seeds, n_users)
-    rmse = np.sqrt(flat @ weights.T / (weights @ counts)).reshape(n_models, n_seeds, n_draws)
+    squares = [
+        flat @ times.T / (times @ counts)
+        for times in (drawn.astype(float) for drawn in users_drawn(n_users, n_draws, dice))
+    ]
+    rmse = np.sqrt(np.hstack(squares)).reshape(n_models, n_seeds, n_draws)
     centre = rmse.mean(axis=1, keepdims=True)
     if n_seeds > 1:
         rmse = centre + (rmse - centre) * (n_seeds / (n_seeds - 1)) ** 0.5
     shares = dice.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=n_draws) / n_seeds
     return np.asarray(np.einsum("msd,ds->md", rmse, shares))
+
+
+def users_drawn(n_users: int, n_draws: int, dice: np.random.Generator) -> Iterator[Counts]:
+    """How often each user is drawn with replacement, shape (some of the draws, n_users).
+
+    All draws of 100,000 users would be gigabytes; so they come in turn, the same however many at
+    once.
+    """
+    at_once = max(1, N_DRAWN_AT_ONCE // n_users)
+    for first in range(0, n_draws, at_once):
+        size = min(at_once, n_draws - first)
+        yield dice.multinomial(n_users, np.full(n_users, 1 / n_users), size=size)
 
 
 def bootstrap_interval(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +24,12 @@ from experiments.cli.options import (
 from experiments.cli.wording import plural
 from experiments.errors import RequestError, StateError
 from experiments.typed import typed
+
+if TYPE_CHECKING:
+    from experiments.records import StudyRecord
+
+N_ROWS = 100
+"""Trials that `show` lists on a terminal; elsewhere all."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,7 +63,8 @@ def show(
         return
     record = read_study(folder)
     if number is None:
-        typer.echo(json.dumps(show_json(record)) if as_json else show_text(record))
+        n_rows = N_ROWS if sys.stdout.isatty() else None
+        typer.echo(json.dumps(show_json(record)) if as_json else show_text(record, n_rows))
         return
     trial = trial_of(record, number)
     typer.echo(json.dumps(trial_json(record, trial)) if as_json else trial_text(record, trial))
@@ -84,21 +94,31 @@ def ls(
     from experiments.cli.show import ls_json, ls_text
     from experiments.records import read_study, study_folders
 
-    studies, unreadable = [], []
-    for folder in study_folders(root):
-        try:
-            studies.append(read_study(folder))
-        except StateError as error:
-            unreadable.append(error.message)
-    if tags:
-        known = sorted({tag for study in studies for tag in study.tags})
-        studies = [study for study in studies if {*tags} <= {*study.tags}]
-        if not studies and not as_json:
-            raise RequestError(
-                f"no study has the tag {' and '.join(map(repr, tags))}; "
-                + (f"there are: {', '.join(known)}" if known else "none has any")
-            )
-    typer.echo(json.dumps(ls_json(studies)) if as_json else ls_text(studies))
+    known: set[str] = set()
+    n_listed = 0
+    unreadable = []
+
+    def read() -> Iterator[StudyRecord]:
+        """One at a time: a hundred studies of a thousand trials would be a gigabyte."""
+        nonlocal n_listed
+        for folder in study_folders(root):
+            try:
+                study = read_study(folder)
+            except StateError as error:
+                unreadable.append(error.message)
+                continue
+            known.update(study.tags)
+            if {*(tags or ())} <= {*study.tags}:
+                n_listed += 1
+                yield study
+
+    text = json.dumps(ls_json(read())) if as_json else ls_text(read())
+    if tags and not n_listed and not as_json:
+        raise RequestError(
+            f"no study has the tag {' and '.join(map(repr, tags))}; "
+            + (f"there are: {', '.join(sorted(known))}" if known else "none has any")
+        )
+    typer.echo(text)
     if unreadable:
         raise StateError("\n".join(unreadable))
 
@@ -204,7 +224,9 @@ def report(
         paths = write_report(records[0], to)
         written = [paths.html, paths.markdown, paths.csv, paths.parquet]
     else:
-        name = "-vs-".join(record.name for record in records)[:100]
+        name = "-vs-".join(record.name for record in records)
+        if len(name) > 100:  # others may begin with the same studies
+            name = f"{name[:91]}-{sha256(name.encode()).hexdigest()[:8]}"
         compared = write_comparison(records, to or root / "compared" / name)
         written = [compared.html, compared.markdown, compared.csv]
     for path in written:

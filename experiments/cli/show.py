@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.cli import wording
@@ -27,8 +27,12 @@ from reports.ranking import arm_text
 SCHEMA = 1
 
 
-def show_text(study: StudyRecord) -> str:
-    """Data, baselines, search and standing, then a line a trial: complete ones by RMSE first."""
+def show_text(study: StudyRecord, n_rows: int | None = None) -> str:
+    """Data, baselines, search and standing, then a line a trial: complete ones by RMSE first.
+
+    Args:
+        n_rows: of trials at most, so that the lines above do not leave a screen; None: all.
+    """
     lines = [f"{study.name} · {study.state} → {from_here(study.folder)}"]
     if noted := wording.note_text(study):
         lines.append(f"note     {noted}")
@@ -53,7 +57,10 @@ def show_text(study: StudyRecord) -> str:
         steps = {"go on": wording.resume_step(study), "next": wording.verdict_step(study)}
         lines += [f"{what:<8} {step}" for what, step in steps.items() if step]
     if study.trials:
-        lines += ["", *_trial_table(study)]
+        lines += ["", *_trial_table(study, n_rows)]
+        if n_rows is not None and len(study.trials) > n_rows:
+            n_more = len(study.trials) - n_rows
+            lines.append(f"and {n_more:,} more: recsweep show {typed(study.folder)} | less")
     return "\n".join(lines)
 
 
@@ -178,10 +185,8 @@ def trial_json(study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
     }
 
 
-def ls_text(studies: Sequence[StudyRecord]) -> str:
+def ls_text(studies: Iterable[StudyRecord]) -> str:
     """A line a study: state, data, trials, best, its gap to its own bias baseline, note."""
-    if not studies:
-        return "no studies yet; start with: recsweep run quickstart"
     rows = []
     for study in studies:
         best, bias = _best_and_bias(study)
@@ -199,10 +204,12 @@ def ls_text(studies: Sequence[StudyRecord]) -> str:
                 wording.note_text(study),
             ]
         )
+    if not rows:
+        return "no studies yet; start with: recsweep run quickstart"
     return "\n".join(_table(["study", "state", "data", "trials", "best", "", "note"], rows))
 
 
-def ls_json(studies: Sequence[StudyRecord]) -> dict[str, Any]:
+def ls_json(studies: Iterable[StudyRecord]) -> dict[str, Any]:
     """Every study, without its trials."""
     return {"schema": SCHEMA, "studies": [_study_json(study) for study in studies]}
 
@@ -253,11 +260,11 @@ def _trial_summary(trial: TrialRecord) -> dict[str, Any]:
     }
 
 
-def _trial_table(study: StudyRecord) -> list[str]:
+def _trial_table(study: StudyRecord, n_rows: int | None) -> list[str]:
     bias = study.baseline("bias")
     has_arms = study.compared_dimension is not None
     rows = []
-    for trial in _by_rank(study):
+    for trial in _by_rank(study)[:n_rows]:
         gap = ""
         if bias and trial.best_rmse is not None:
             gap = wording.short(trial.best_rmse - bias.val_rmse)

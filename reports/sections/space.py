@@ -37,6 +37,8 @@ def space(study: StudyRecord) -> Section | None:
     colours = arm_colours(study)
     shapes = {arm.arm: shape for arm, shape in zip(ranking.arms(study), cycle(MARKERS))}
     along = [axis for axis in axes if axis.column.name != study.compared_dimension]
+    dotted = ranking.evenly(ranked, N_DOTS)
+    some = f" ({len(dotted):,} drawn, evenly by rank)" if len(dotted) < len(ranked) else ""
     panels = [
         Dots(
             axis,
@@ -47,7 +49,7 @@ def space(study: StudyRecord) -> Section | None:
                     colours.get(trial.arm, SERIES[0]),
                     shapes.get(trial.arm or "", MARKERS[0]),
                 )
-                for i, trial in enumerate(ranking.evenly(ranked, N_DOTS))
+                for i, trial in enumerate(dotted)
                 if (place := _place(axis, trial)) is not None
             ),
         )
@@ -82,9 +84,9 @@ def space(study: StudyRecord) -> Section | None:
         blocks.append(
             picture(
                 "slices",
-                "Validation RMSE of the complete trials along each dimension, all other values "
-                f"moving too{which}. Dashed, where within the scale: the bias baseline. The worst "
-                "tenth may stand at the top.",
+                f"Validation RMSE of the complete trials along each dimension{some}, all other "
+                f"values moving too{which}. Dashed, where within the scale: the bias baseline. The "
+                "worst tenth may stand at the top.",
                 "Validation RMSE against the value of each dimension; the numbers are in the "
                 "leaderboard.",
                 lambda width: slices(panels, bias, width=width),

@@ -12,6 +12,7 @@ import pytest
 from optuna.storages.journal import JournalFileBackend
 from typer.testing import CliRunner, Result
 
+from experiments.cli import models
 from experiments.cli.main import app
 from experiments.errors import RequestError, StateError
 from experiments.records import StudyRecord, TrialState, read_study
@@ -96,6 +97,17 @@ def test_a_storage_that_cannot_be_used_is_refused_without_its_password(
     done = export(study, f"optuna:{url}")
     assert isinstance(done.exception, RequestError)
     assert "secret" not in done.exception.message.partition(": Optuna")[0]
+
+
+def test_who_writes_a_large_study_into_a_database_is_told_how_long_it_takes(
+    study: StudyRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "epochs into a database one by one, about "
+    monkeypatch.setattr(models, "N_EPOCHS_AT_ONCE", sum(len(t.epochs) for t in study.trials) + 1)
+    assert told not in export(study, f"optuna:sqlite:///{tmp_path / 'x.db'}").stderr
+    monkeypatch.setattr(models, "N_EPOCHS_AT_ONCE", 100)
+    assert told in export(study, f"optuna:sqlite:///{tmp_path / 'y.db'}").stderr
+    assert told not in export(study, f"optuna:{tmp_path / 'x.log'}").stderr
 
 
 @pytest.mark.parametrize(

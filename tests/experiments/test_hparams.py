@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tensorboard.util import tensor_util
 
-from experiments import board_check
+from experiments import board_check, hparams
 from experiments.hparams import METRICS, BoardWriter, write_board, write_root
 from experiments.records import (
     AttemptRecord,
@@ -268,3 +269,11 @@ def test_the_whole_board_can_be_written_anew_from_the_record(tmp_path: Path) -> 
     study = read_study(make_study(tmp_path / "made-up", n_trials=10))
     write_board(study)
     assert board_check.check_board(study) == []
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 0.9876543, 12, math.nan, math.inf, 1e300])
+def test_a_scalar_is_what_tensorboards_own_slower_maker_makes_of_it(value: float) -> None:
+    theirs = tensor_util.make_tensor_proto(hparams.as_shown(value), dtype="float32")
+    assert hparams._scalar("val_rmse", value).tensor.SerializeToString() == (
+        theirs.SerializeToString()
+    )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,12 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.records import BaselineRecord, StudyRecord, TrialState, read_study
+from reports import side_by_side
 from reports.blocks import Headline, Picture, Table, Text
 from reports.changes import changes
 from reports.comparison import comparison_sections, studies_by_rows, write_comparison
@@ -188,6 +191,35 @@ def test_a_sixth_line_has_the_first_ones_colour_and_not_its_dashes() -> None:
     assert len({dashes for _, dashes in looks[:4]}) == 4
 
 
+def test_of_many_studies_the_lowest_ten_stand_out_and_no_two_lines_look_alike(
+    two: tuple[StudyRecord, StudyRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bias = two[0].baseline("bias")
+    assert bias is not None
+    studies = [
+        replace(two[0], name=f"s{i:02d}", baselines=(replace(bias, val_rmse=1.2 + i / 100),))
+        for i in range(25)
+    ]
+    drawn: list[Figure] = []
+
+    def drawing(*args: Any, **kwargs: Any) -> Figure:
+        drawn.append(best_so_far(*args, **kwargs))
+        return drawn[-1]
+
+    monkeypatch.setattr(side_by_side, "best_so_far", drawing)
+    section = side_by_side.side_by_side(studies)
+    assert section is not None
+    captions = [block.caption for block in section.blocks if isinstance(block, Picture)]
+    assert all("In colour: the 10 studies that got lowest" in caption for caption in captions)
+    for figure in drawn:
+        lines = [line for line in figure.axes[0].lines if line.get_lw() == 2]
+        assert [line.get_label() for line in lines] == [f"s{i}" for i in range(15, 25)]
+        looks = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in lines}  # type: ignore[attr-defined]  # it has no getter
+        assert len(looks) == 10
+    html = write_comparison(studies, tmp_path / "out").html.read_text("utf-8")
+    assert "s08 · s09 · 15 more" in html and ">s24<" in html
+
+
 def test_a_best_so_far_begins_at_the_first_complete_trial_and_counts_the_others(
     two: tuple[StudyRecord, StudyRecord],
 ) -> None:
@@ -235,6 +267,11 @@ def test_the_command_compares_several_studies_and_reports_one(
     compared = lines("first", "second")
     assert Path(compared[0]) == tmp_path / "compared" / "first-vs-second" / "comparison.html"
     assert "first · second" in Path(compared[0]).read_text("utf-8")
+    long = ["a" * 60, "b" * 59]
+    for name in (*long, f"{long[1]}-2"):
+        shutil.copytree(tmp_path / "first", tmp_path / name)
+    others = {Path(lines(long[0], name)[0]).parent for name in (long[1], f"{long[1]}-2")}
+    assert len(others) == 2 and all(len(folder.name) == 100 for folder in others)
     assert Path(lines("first", "first")[0]) == tmp_path / "first" / "report" / "report.html"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from experiments.records import BaselineRecord, StudyRecord, TrialState
 from reports.blocks import Beside, Facts, Picture, Table, Text, WatchOuts
+from reports.sections import space as space_section
 from reports.sections.baselines import baselines
 from reports.sections.compare import compare
 from reports.sections.edges import edges_of_best
@@ -273,6 +274,22 @@ def test_of_a_large_arm_the_caption_says_how_many_trials_are_drawn(study: StudyR
     assert section is not None
     (drawn,) = (block for block in section.blocks if isinstance(block, Picture))
     assert drawn.caption.endswith(" Drawn, evenly by rank: 201 of 401 plain.")
+
+
+def test_of_many_trials_the_slices_say_how_many_are_drawn(
+    study: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def caption() -> str:
+        section = space_section.space(study)
+        assert section is not None
+        return next(
+            b.caption for b in section.blocks if isinstance(b, Picture) and b.name == "slices"
+        )
+
+    assert "drawn" not in caption()
+    monkeypatch.setattr(space_section, "N_DOTS", len(study.ranked) - 1)
+    n_drawn = -(-len(study.ranked) // 2)
+    assert f"along each dimension ({n_drawn} drawn, evenly by rank), all" in caption()
 
 
 def test_each_trial_without_a_rank_is_listed_once(study: StudyRecord) -> None:

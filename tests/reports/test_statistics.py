@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from experiments.records import Answer
+from reports import statistics
+from reports.optimism import optimism_of_best
 from reports.statistics import (
     Difference,
     answer,
@@ -108,6 +112,29 @@ def test_the_probabilities_of_being_best_are_shared_by_equal_models() -> None:
     assert probability_best(resampled(sums, counts)) == probabilities
     twice = resampled(sums[[0, 0, 0, 1]], counts)
     assert probability_best(twice)[:3] == pytest.approx([1 / 3] * 3, abs=0.01)
+
+
+def test_draws_of_very_many_users_never_stand_in_memory_together() -> None:
+    """400 draws of 50,000 users would be 160 MB, and as much again as floats."""
+    counts = np.full(50_000, 3)
+    sums = np.random.default_rng(2).random((3, 2, 50_000))
+    tracemalloc.start()
+    try:
+        draws = resampled(sums, counts, n_draws=400)
+        assert optimism_of_best(sums[:, 0], counts, n_draws=400) is not None
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert draws.shape == (3, 400)
+    assert peak < 110e6
+
+
+def test_draws_are_the_same_however_many_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums, counts = draw_study(np.random.default_rng(1), [0.9, 1.0, 1.0])
+    draws, luck = resampled(sums, counts), optimism_of_best(sums[:, 0], counts)
+    monkeypatch.setattr(statistics, "N_DRAWN_AT_ONCE", 7 * len(counts))
+    assert resampled(sums, counts) == pytest.approx(draws, rel=1e-12)
+    assert optimism_of_best(sums[:, 0], counts) == pytest.approx(luck, rel=1e-9)
 
 
 def test_intervals_and_corrected_tests_keep_their_word_where_the_truth_is_known() -> None:

@@ -150,6 +150,16 @@ def test_every_study_has_its_line_with_its_gap_to_bias(study: StudyRecord) -> No
     assert [s["name"] for s in ls_json([study, other])["studies"]] == ["made-up", "other"]
 
 
+def test_a_terminal_is_shown_the_best_of_very_many_trials(study: StudyRecord) -> None:
+    n_all = len(study.trials)
+    text = show_text(study, n_rows=5)
+    assert [line.split()[0] for line in text.splitlines()[-6:-1]] == [
+        f"#{trial.number}" for trial in study.ranked[:5]
+    ]
+    assert text.endswith(f"\nand {n_all - 5} more: recsweep show {study.folder} | less")
+    assert show_text(study, n_rows=n_all) == show_text(study)
+
+
 def test_no_study_at_all_says_how_to_start() -> None:
     assert "recsweep run quickstart" in ls_text([])
 

@@ -67,6 +67,19 @@ def test_a_watched_trial_tells_each_epoch_once_and_then_itself(
     assert lines[3].startswith(f"{study.name}:0")
 
 
+def test_a_study_that_takes_long_to_read_is_read_less_often(
+    study: StudyRecord,
+    playing: Callable[[Sequence[StudyRecord]], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    readings_took = iter([0.0, 0.01, 0.0, 2.0, 0.0, 0.0])
+    monkeypatch.setattr(watching.time, "process_time", lambda: next(readings_took))
+    playing([at(study, 1), at(study, 1), study])
+    slept: list[float] = []
+    watch_study(Path(), Terminal(Console(file=io.StringIO())), sleep=slept.append)
+    assert slept == [watching.POLL_S, 18.0]
+
+
 def test_on_a_small_screen_a_watched_trial_keeps_its_head_and_its_last_epochs(
     study: StudyRecord, playing: Callable[[Sequence[StudyRecord]], None]
 ) -> None:
