@@ -1,4 +1,5 @@
-"""A temporary folder for Ray, which goes with its run; of one that was killed, with a later run."""
+"""A temporary folder for Ray and its workers, which goes with its run; of one that was killed, with
+a later run."""
 
 from __future__ import annotations
 
@@ -25,24 +26,50 @@ def scratch_folder() -> Iterator[Path]:
     for left in () if is_on_network(root) else root.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _LOCKED_WITHIN_S:
-                with _locked(left):
+                with _locked(left, fcntl.LOCK_EX):
                     shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, contextlib.ExitStack() as lock:
+    with (
+        tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name,
+        contextlib.ExitStack() as lock,
+    ):
         with contextlib.suppress(OSError):
-            lock.enter_context(_locked(Path(name)))
+            lock.enter_context(_locked(Path(name), fcntl.LOCK_SH))
         yield Path(name)
 
 
+def keep_temporary_files_in(folder: Path) -> None:
+    """What this process and the libraries in it write to temporary files, from now on.
+
+    A worker is killed in the end and deletes nothing: TensorFlow leaves the source of each function
+    that it turned into a graph.
+
+    Raises:
+        OSError: there is no such folder; this may be another machine than the driver's.
+    """
+    _lock(folder, fcntl.LOCK_SH)  # for the life of this process
+    tempfile.tempdir = str(folder)
+
+
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Until the end of the block, or of the process.
+def _locked(folder: Path, kind: int) -> Iterator[None]:
+    """Until the end of the block, or of the process. Raises as `_lock` does."""
+    descriptor = _lock(folder, kind)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(folder: Path, kind: int) -> int:
+    """The descriptor that holds the lock.
 
     Raises:
         OSError: another process holds it, or it is another user's.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError:
         os.close(descriptor)
+        raise
+    return descriptor

@@ -31,6 +31,7 @@ from experiments.machine import read_machine
 from experiments.orders import CHECKPOINT_EVERY_S, TrialOrder, WorkerSettings
 from experiments.records import StopReason
 from experiments.replicas import keep_predictions
+from experiments.scratch import keep_temporary_files_in
 from recommender.errors import Interrupted, ModelError, OwnCodeError
 from recommender.footprint import refuse_what_cannot_fit, sizes_text
 from recommender.further_metrics import Measured, measure
@@ -61,6 +62,9 @@ class Worker(tune.Trainable):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         with contextlib.suppress(OSError):
             keep_to_cores(settings.n_cores)  # before TensorFlow starts its threads
+        if settings.scratch is not None:
+            with contextlib.suppress(OSError):
+                keep_temporary_files_in(settings.scratch)
         self._bench = Workbench(encoded, settings)
         self._order: TrialOrder = config["order"]
 

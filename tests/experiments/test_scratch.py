@@ -8,13 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from experiments.scratch import scratch_folder
+from experiments.scratch import PREFIX, scratch_folder
 
 _KILLED = (
     "import os, signal; from experiments.scratch import scratch_folder\n"
     "with scratch_folder() as folder:\n"
     "    (folder / 'study').mkdir(); print(folder, flush=True)\n"
     "    os.kill(os.getpid(), signal.SIGKILL)"
+)
+
+_WORKER = (
+    "import sys, tempfile; from pathlib import Path\n"
+    "from experiments.scratch import keep_temporary_files_in\n"
+    "keep_temporary_files_in(Path(sys.argv[1]))\n"
+    "print(tempfile.mkstemp()[1], flush=True); sys.stdin.read()"
 )
 
 
@@ -39,3 +46,28 @@ def test_what_a_killed_run_left_goes_and_what_a_running_one_needs_stays(
             assert running.is_dir() and other.is_dir()
             assert not left.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_worker_writes_lies_there_and_stays_as_long_as_the_worker_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    of_a_killed_driver = tmp_path / f"{PREFIX}killed"
+    of_a_killed_driver.mkdir()
+    worker = subprocess.Popen(
+        [sys.executable, "-c", _WORKER, of_a_killed_driver],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert worker.stdout is not None
+    written = Path(worker.stdout.readline().strip())
+    assert written.parent == of_a_killed_driver
+    os.utime(of_a_killed_driver, (0, 0))
+    with scratch_folder():
+        assert written.is_file()
+    worker.kill()
+    worker.communicate()
+    with scratch_folder():
+        assert not of_a_killed_driver.exists()
