@@ -61,7 +61,8 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
     )
     if config.metrics:
         run.load_best()
-        measured = measure(config.metrics, run.predict_validation(), encoded.validation.rating)
+        predicted, rows = run.predict_validation(), encoded.validation
+        measured = measure(config.metrics, predicted, rows.rating, encoded.validation_users)
         told = [f"{name} {value:.4f}" for name, value in measured.values.items()]
         yield "also     " + " · ".join([*told, *measured.errors.values()])
     if save is not None:

@@ -277,8 +277,12 @@ class Attempt:
             and self.run.last_predictions is not None
             and reason is not StopReason.DIVERGED
         ):
-            actual = self._encoded.validation.rating
-            measured = measure(order.metrics, self.run.last_predictions, actual)
+            measured = measure(
+                order.metrics,
+                self.run.last_predictions,
+                self._encoded.validation.rating,
+                self._encoded.validation_users,
+            )
         self._journal.append(
             "epoch",
             number=order.number,
