@@ -347,7 +347,9 @@ def _classify(error: Exception, order: TrialOrder, sizes: str = "") -> tuple[Sto
 def _lacks_a_file_beside_it(error: Exception, order: TrialOrder) -> bool:
     own, cause = order.model.own, error.__cause__
     path = cause.filename if isinstance(cause, FileNotFoundError) else None
-    return own is not None and isinstance(path, str) and Path(path).is_relative_to(own.root)
+    if own is None or not isinstance(path, str):
+        return False
+    return not Path(path).is_absolute() or Path(path).is_relative_to(own.root)
 
 
 def _write_log(path: Path, error: Exception) -> None:

@@ -161,13 +161,21 @@ def _in_graph(own: OwnArchitecture, error: BaseException) -> OwnCodeError | None
     theirs = [(Path(file), line) for file, line in places if Path(file).is_relative_to(own.root)]
     if told is None:
         return None
-    if re.search(r"indices\[.*\] = \d+ is not in \[0, \d+\)", told):
-        told += "; a table of n users or items needs n + 1 rows: 0 is for those without train rows"
     place = own.where
     if theirs:
         file, line = theirs[-1]
         place = f"{file.relative_to(own.root).as_posix()}:{line}"
-    return OwnCodeError(f"{place}: {told}", text)
+    return OwnCodeError(f"{place}: {told}{_off_by_one(told)}", text)
+
+
+def _off_by_one(told: str) -> str:
+    """What to say to one index too many, of TensorFlow or NumPy."""
+    found = re.search(r"indices\[.*\] = (\d+) is not in \[0, \1\)", told) or re.search(
+        r"index (\d+) is out of bounds for axis 0 with size \1$", told
+    )
+    if found is None:
+        return ""
+    return "; tables of users and items need n + 1 rows: row 0 is for those without train rows"
 
 
 def _told(own: OwnArchitecture, error: BaseException) -> str:
@@ -175,6 +183,7 @@ def _told(own: OwnArchitecture, error: BaseException) -> str:
     if len(lines) > 1 and lines[0].startswith("Exception encountered when calling"):
         del lines[0]  # Keras's own words around what happened.
     told = ": ".join([type(error).__name__, *lines[:1]])
+    told += _off_by_one(told)
     if "You are passing KerasTensor" in told:  # and on for ten lines
         told = f"{type(error).__name__}: what is called here takes no KerasTensor"
     if own.kind == "function" and "KerasTensor" in told:

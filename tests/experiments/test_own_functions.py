@@ -170,9 +170,12 @@ def test_data_that_lie_beside_the_code_are_refused_before_anything_is_written(
     assert not (file.parent / "studies").exists()
 
 
+@pytest.mark.parametrize("place", ["beside", "somewhere"])
 def test_a_model_whose_files_lie_beside_its_code_is_told_that_they_stay_there(
-    file: Path, table: Path, workers: InProcess
+    file: Path, table: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
+    (file.parent / "empty").mkdir()
+    monkeypatch.chdir(file.parent / "empty")
     file.write_text(f"""
         [dataset]
         path = "{table}"
@@ -181,6 +184,7 @@ def test_a_model_whose_files_lie_beside_its_code_is_told_that_they_stay_there(
         method = "random"
         [model]
         architecture = "bad.py:Vocabulary"
+        place = "{place}"
         [space.size]
         choices = [8]
         [search]

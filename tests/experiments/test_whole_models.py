@@ -13,6 +13,7 @@ from experiments.cli.models import train
 from experiments.config import Sweep, load_sweep
 from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.records import Purpose, StopReason, TrialState, read_study
+from experiments.replay import replay_trial
 from experiments.single import export_trial
 from experiments.study import resume_study, run_study
 from experiments.sweep import SweepConfig, default_values, own_defaults
@@ -137,6 +138,18 @@ def test_a_name_of_ours_keeps_our_limits_where_it_reaches_our_models(folder: Pat
     assert sweep.arms == ("plain", "Named")
     with pytest.raises(SweepFileError, match="activation must be one of relu"):
         _sweep("named.py:Named", space={"activation": linear})
+
+
+def test_one_that_draws_from_a_generator_of_its_own_is_told_why_its_number_is_another(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    InProcess().use(monkeypatch)
+    sweep = _sweep("wrong.py:Unseeded", trials=2, space={})
+    study = run_study(sweep, root=folder, watcher=Silent()).study
+    plain, unseeded = study.trials
+    assert list(replay_trial(study, plain))
+    with pytest.raises(StateError, match=r"as they were\. A model of your own comes back if it"):
+        list(replay_trial(study, unseeded))
 
 
 def test_a_sweep_over_whole_models_is_killed_resumed_and_trained_again(

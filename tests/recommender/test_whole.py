@@ -190,6 +190,12 @@ def test_values_reach_the_constructor_and_what_recsweep_trains_it_by(models: Pat
         ("Exits", "wrong.py:56: SystemExit: 3"),
         ("Raises", "wrong.py:68: RuntimeError: no luck"),
         ("RaisesMute", "wrong.py:78: Mute"),
+        ("MovieId", "AttributeError: rows have no 'movie_id'; they have feature, item, item_id, "),
+        (
+            "AsTable",
+            "TypeError: rows['user']: a column is an attribute, as rows.user, or a feature",
+        ),
+        ("OffByOne", "; tables of users and items need n + 1 rows: row 0 is for those without"),
         ("Removes", "Removes.save must leave the folder that it is given"),
         ("Objects", "must give an array of ratings (numbers), got ndarray of object"),
     ],
@@ -297,7 +303,7 @@ class Three(keras.Model):
     ("old", "new", "told"),
     [
         ('"user"]', '"movie"]', "Three asks for 'movie'; the columns are user, item, "),
-        ("n_users + 1", "n_users", "; a table of n users or items needs n + 1 rows: 0 is for"),
+        ("n_users + 1", "n_users", "; tables of users and items need n + 1 rows: row 0 is for"),
         ("return self", "raise ValueError('so'); return self", "three.py:11: ValueError: so"),
     ],
 )
