@@ -77,6 +77,8 @@ class Outcome:
         failed = [trial for trial in trials if trial.state is TrialState.FAIL]
         first = f"; the first: #{failed[0].number} {failed[0].error}" if failed else ""
         if trials and not self.study.ranked:
+            if n := sum(trial.stop_reason is StopReason.PRUNER for trial in trials):
+                return f"no trial is complete: the pruner stopped {n} of {len(trials)}{first}"
             return f"no finite RMSE in {len(trials)} trials: no trial is complete{first}"
         if len(failed) * 3 > len(trials) or (failed and is_strict):
             return f"{len(failed)} of {len(trials)} trials failed{first}"

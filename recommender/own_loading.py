@@ -193,8 +193,8 @@ def _told(own: OwnArchitecture, error: BaseException) -> str:
         )
     if isinstance(error, ImportError):
         told += (
-            "; modules that are not installed are found in its package (of folders with an "
-            "__init__.py) or, where it is in none, beside it"
+            "; install it, or, where it is your own and not installed, keep it in the same package "
+            "(of folders with an __init__.py) or, if that file is in none, beside it"
         )
     return told
 

@@ -240,4 +240,5 @@ def machine_text(machine: Mapping[str, Any]) -> str:
 
 def _method_name(method: Any) -> str | None:
     name = method.get("name") if isinstance(method, Mapping) else method
-    return None if name is None else str(name)
+    # A study names the researcher's functions by its copies.
+    return None if name is None else str(name).removeprefix("code/")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import recsweep as rs
+from experiments.cli.wording import search_text
 from experiments.config import load_sweep, sweep_to_toml
 from experiments.errors import DataProblem, RequestError, StateError, SweepFileError
 from experiments.study import resume_study, run_study
@@ -60,6 +61,7 @@ def test_a_sweep_of_own_functions_is_frozen_resumed_and_guarded(
     ):
         assert line in frozen
     again = load_sweep(whole.folder / "sweep.toml")
+    assert "· mine.py:warm_random, mine.py:strict ·" in search_text(whole)
     assert again == sweep and sweep_to_toml(again).count(str(whole.folder / "code/mine.py")) == 4
     more = run_study(load_sweep(file, ["search.trials=5"]), root=root, watcher=Silent()).study
     extended = resume_study(whole.folder, watcher=Silent(), n_trials=5).study
@@ -130,7 +132,8 @@ def test_every_mistake_in_the_references_is_told_at_once(file: Path) -> None:
     [
         ("unseeded", "bad.py: unseeded proposes other values under the same seed"),
         ("no_sampler", "bad.py: no_sampler must give an Optuna sampler, got 'tpe'"),
-        ("raises", r'(?s)bad.py", line \d+, in raises.*ValueError: not \d+.*Mend bad.py'),
+        ("raises", r'(?s)bad.py", line \d+, in raises.*ValueError: not \d+$'),
+        ("late", r"(?s)bad.py.*No module named 'only_elsewhere'; install it, or, where it is"),
     ],
 )
 def test_a_sampler_that_cannot_work_is_refused_before_anything_is_written(
