@@ -125,7 +125,14 @@ def refuse_export(model: RankingConfig, kept: Path | None = None) -> None:
     if model.own is None or not model.own.is_whole:
         return
     has_files = kept is not None and any(kept.glob("model-*"))
-    where = f"; its best epoch, as its own save wrote it, is in {kept}" if has_files else ""
+    where = ""
+    if has_files and model.own.kind == "model":
+        where = f"; its best epoch, as its own save wrote it, is in {kept}"
+    elif has_files:
+        where = (
+            f"; the arrays of {kept}/model-*/arrays-*.npz are its model.variables at the best "
+            "epoch, then its optimizer's, in their order"
+        )
     raise RequestError(
         f"{model.own.where} is a whole model of your own: what a SavedModel of it takes and gives, "
         f"only you can say{where}"
