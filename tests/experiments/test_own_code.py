@@ -262,9 +262,9 @@ def test_a_study_keeps_the_code_and_refuses_to_go_on_when_it_changed(
     assert (plain.state, gated.state) == (TrialState.COMPLETE, TrialState.COMPLETE)
     assert late.stop_reason is StopReason.ERROR
     assert late.error == (
-        "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other_machine'; modules "
-        "that are not installed are found in its package (of folders with an __init__.py) or, "
-        "where it is in none, beside it"
+        "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other_machine'; install it, "
+        "or, where it is your own and not installed, keep it in the same package (of folders with "
+        "an __init__.py) or, if that file is in none, beside it"
     )
     assert "late.py" in (study.folder / "trials" / late.name / "error.log").read_text()
 
