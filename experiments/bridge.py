@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -33,6 +34,8 @@ from experiments.worker import Worker
 from recommender.datasets.base import EncodedDataset
 
 METRIC = "number"
+SCRATCH_PREFIX = "recsweep-trials-"
+"""Of the temporary folder of a run, for Ray and its workers."""
 """Ray wants a metric named; it is never read."""
 _LISTEN_EVERY_S = 0.5
 _UNASKED = {"TUNE_RESULT_BUFFER_LENGTH": "10", "TUNE_RESULT_BUFFER_MIN_TIME_S": "10"}
@@ -233,15 +236,16 @@ def run_on_ray(
     # Ray would print the traceback of each worker that is lost; the conductor says so in a line.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
-    trainable = tune.with_resources(
-        tune.with_parameters(Worker, encoded=encoded, settings=settings),
-        {"CPU": resources.cpus, "GPU": resources.share},
-    )
     crew = Crew(settings.stop_file.parent, resources.workers, n_that_fit(ray.nodes(), resources))
     asking = _Asking(conductor, crew, failure)
     scheduler = _Stopping(conductor, crew, asking, failure)
     conductor.liveness.kill = scheduler.kill_worker
-    with scratch_folder("recsweep-trials-") as scratch:
+    with scratch_folder(SCRATCH_PREFIX) as scratch:
+        settings = replace(settings, scratch=scratch)
+        trainable = tune.with_resources(
+            tune.with_parameters(Worker, encoded=encoded, settings=settings),
+            {"CPU": resources.cpus, "GPU": resources.share},
+        )
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(

@@ -242,7 +242,8 @@ def _space_of(folder: Path) -> SearchSpace | None:
     table = read_sweep_file(folder / SWEEP_NAME).table
     if "space" not in table:
         return None
-    space, problems = parse_space(table["space"], fixed=table.get("model") or {})
+    fixed = table.get("model") or {}
+    space, problems = parse_space(table["space"], fixed=fixed, is_resolved=True)
     if space is None:
         raise SpaceError(problems)
     return space

@@ -47,11 +47,16 @@ def read_data(
 
 
 def read_reference(
-    key: str, reference: str, takes: Sequence[str], source: SweepSource, report: Report
+    key: str,
+    reference: str,
+    takes: Sequence[str],
+    source: SweepSource,
+    report: Report,
+    further: Sequence[str] = (),
 ) -> OwnArchitecture | None:
     """The function that a key of the sweep names; None after its mistake was reported."""
     try:
-        return read_function(reference, source.resolve(key, "."), takes)
+        return read_function(reference, source.resolve(key, "."), takes, further)
     except ModelError as error:
         report(key, str(error))
         return None

@@ -44,6 +44,16 @@ def with_conditions(space: SearchSpace, own: OwnCode) -> dict[str, Any]:
     return table
 
 
+def meaningless_in(space: Iterable[str], own: OwnCode) -> dict[str, dict[str, tuple[str, ...]]]:
+    """By name of a dimension, the condition under which it means nothing: its architectures."""
+    found = {}
+    for name in set(space) - set(_NO_DIMENSIONS):
+        takers = set(own.takers(name)) - own.mistaken
+        if idle := tuple(choice for choice in own.choices if choice not in takers):
+            found[name] = {"architecture": idle}
+    return found
+
+
 def refuse_idle(table: Mapping[str, Any], own: OwnCode, report: Report) -> None:
     """A dimension that means nothing to any architecture of the sweep, or of its condition, and a
     fixed value where every architecture that it means something to varies it."""

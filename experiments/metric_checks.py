@@ -26,13 +26,14 @@ def read_metrics(
     for asked in read.also if read is not None else ():
         own = None
         if is_reference(asked):
-            own = read_reference("metrics.also", asked, ("actual", "predicted"), source, report)
+            takes = ("actual", "predicted")
+            own = read_reference("metrics.also", asked, takes, source, report, ("user",))
             if own is None:
                 continue
             if lacking := argument_problems(own, {}):
                 report(
                     "metrics.also",
-                    f"{own.where} is called with two arrays and nothing else; "
+                    f"{own.where} is called with arrays and nothing else; "
                     f"give {', '.join(lacking)} a default",
                 )
                 continue

@@ -112,6 +112,8 @@ class WorkerSettings:
     """Its appearance asks every worker to checkpoint and go."""
     n_cores: int = 0
     """Cores that each worker keeps to; 0: it may use all of them."""
+    scratch: Path | None = None
+    """Where temporary files of a worker on the driver's machine go, and go with the run."""
     gpu_memory_mb: int | None = None
     """What a trial may take of a GPU that it shares, fixed for the worker's life; None: no cap. A
     trial that is alone has none."""

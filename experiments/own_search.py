@@ -16,7 +16,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -27,6 +27,8 @@ from experiments.translate.optuna import study_in_memory, suggest
 from recommender.errors import OwnCodeError
 from recommender.own import OwnArchitecture
 from recommender.own_loading import blamed_on, load
+from search_spaces import SearchSpace
+from search_spaces.values import Value
 
 
 def own_sampler_factory(own: OwnArchitecture, args: Mapping[str, Any]) -> SamplerFactory:
@@ -66,23 +68,48 @@ def check_own_search(sweep: SweepConfig) -> None:
     search, space = sweep.search, sweep.space
     if search is None or space is None:
         return
-    if search.pruner_own is not None:
-        own_pruner(search.pruner_own, search.pruner_args, search.max_epochs)
-    own = search.sampler_own
-    if own is None:
-        return
-    build = own_sampler_factory(own, search.sampler_args)
-    drawn = []
-    for _ in range(2):
-        study = study_in_memory("try")
-        study.sampler = build(sweep.seed)
-        trial = study.ask()
-        drawn.append(space.walk(lambda slot, trial=trial: suggest(trial, slot)))  # type: ignore[misc]
-    if drawn[0] != drawn[1]:
-        raise RequestError(
-            f"{own.where} proposes other values under the same seed ({drawn[0]}, then {drawn[1]}): "
-            "no sweep could be run again or resumed; hand the seed on, as RandomSampler(seed=seed)"
-        )
+    for own in (search.pruner_own, search.sampler_own):
+        if own is None:
+            continue
+        try:
+            if own is search.pruner_own:
+                own_pruner(own, search.pruner_args, search.max_epochs)
+            else:
+                _try_sampler(own, own_sampler_factory(own, search.sampler_args), space, sweep.seed)
+        except RequestError as error:
+            raise RequestError(error.message.removesuffix(_way_on(own))) from error
+
+
+def _try_sampler(
+    own: OwnArchitecture, build: SamplerFactory, space: SearchSpace, seed: int
+) -> None:
+    """What it proposes first, and after trials enough for it to learn from: some of Optuna's import
+    what they need only then."""
+    for n_told in (0, _ENOUGH_TO_LEARN):
+        drawn = []
+        for _ in range(2):
+            study = study_in_memory("try")
+            study.sampler = RandomSampler(seed=seed)
+            for number in range(n_told):
+                _proposed(study, space)
+                study.tell(number, 1.0 + number / n_told)
+            study.sampler = build(seed)
+            drawn.append(_proposed(study, space))
+        if drawn[0] != drawn[1]:
+            raise RequestError(
+                f"{own.where} proposes other values under the same seed ({drawn[0]}, then "
+                f"{drawn[1]}): no sweep could be run again or resumed; hand the seed on, as "
+                "RandomSampler(seed=seed)"
+            )
+
+
+_ENOUGH_TO_LEARN = 12
+"""Optuna's begin after 10 at the latest, unless told otherwise."""
+
+
+def _proposed(study: Study, space: SearchSpace) -> dict[str, Value]:
+    trial = study.ask()
+    return space.walk(lambda slot: suggest(trial, slot))
 
 
 def _made(own: OwnArchitecture, given: int, args: Mapping[str, Any]) -> object:
@@ -96,10 +123,14 @@ def _told_as_theirs(own: OwnArchitecture) -> Iterator[None]:
         with blamed_on(own):
             yield
     except OwnCodeError as error:
-        raise RequestError(
-            f"{error.in_full}\nThe sweep ends here; what is finished is kept. Mend {own.file} "
-            "and run it as another study: --set name=..."
-        ) from error
+        raise RequestError(f"{error.in_full}{_way_on(own)}") from error
+
+
+def _way_on(own: OwnArchitecture) -> str:
+    return (
+        f"\nThe sweep ends here; what is finished is kept. Mend {own.file} and run it as another "
+        "study: --set name=..."
+    )
 
 
 class _OwnSampler(BaseSampler):

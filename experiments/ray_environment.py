@@ -9,6 +9,7 @@ import secrets
 import stat
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ _RAY_SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_sto
 def import_ray(resources: Resources) -> threading.Thread:
     """Set Ray's environment, then import what its start needs beside whatever the caller does."""
     set_environment(resources)
+    # Requests silences it, too, but not for long where another thread puts filters back meanwhile.
+    warnings.filterwarnings("ignore", message="SOCKS support in urllib3")
     return imported_beside("ray")
 
 

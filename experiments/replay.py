@@ -32,6 +32,10 @@ def replay_trial(study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
         )
     sweep = frozen_sweep(study.folder)
     loaded = load_same_data(study, sweep)
+    is_own = (
+        trial.values.get("architecture", sweep.model.get("architecture")) in sweep.architectures
+    )
+    advice = _OF_OWN if is_own else ""
     run = Replicas(study.folder, sweep, loaded.encoded).new_run(trial, len(trial.epochs))
     for then in trial.epochs:
         now = run.step()
@@ -40,13 +44,20 @@ def replay_trial(study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
             raise StateError(
                 f"the number did not come back: epoch {then.epoch} of {study.name}:{trial.number} "
                 f"has a validation RMSE of {now.val_rmse!r} now and had {then.val_rmse!r}. "
-                f"{_what_differs(study.provenance, read_machine())}"
+                f"{_what_differs(study.provenance, read_machine())}{advice}"
             )
         yield f"epoch {then.epoch:>3}   validation {now.val_rmse:.6f}   as before"
     told = f"{plural(len(trial.epochs), 'epoch')} came back to the bit"
     if trial.best_rmse is not None:
         told += f"; best validation RMSE {trial.best_rmse:.4f} at epoch {trial.best_epoch}"
     yield told
+
+
+_OF_OWN = (
+    ". A model of your own comes back if it draws from data.seed or from the global generators of "
+    "Python, NumPy, TensorFlow and PyTorch, and not from one that seeds itself, as "
+    "np.random.default_rng() does, and if its module keeps nothing from trial to trial"
+)
 
 
 def _what_differs(before: Mapping[str, Any], machine: Machine) -> str:

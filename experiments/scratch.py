@@ -31,11 +31,14 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
     for left in () if is_on_network(root) else root.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _LOCKED_WITHIN_S:
-                with _locked(left):
+                with _locked(left, fcntl.LOCK_EX):
                     shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=prefix) as name, contextlib.ExitStack() as lock:
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name,
+        contextlib.ExitStack() as lock,
+    ):
         with contextlib.suppress(OSError):
-            lock.enter_context(_locked(Path(name)))
+            lock.enter_context(_locked(Path(name), fcntl.LOCK_SH))
         yield Path(name)
 
 
@@ -57,16 +60,39 @@ def remove_old_sessions(folder: Path) -> None:
                 shutil.rmtree(left)
 
 
+def keep_temporary_files_in(folder: Path) -> None:
+    """What this process and the libraries in it write to temporary files, from now on.
+
+    A worker is killed in the end and deletes nothing: TensorFlow leaves the source of each function
+    that it turned into a graph.
+
+    Raises:
+        OSError: there is no such folder; this may be another machine than the driver's.
+    """
+    _lock(folder, fcntl.LOCK_SH)  # for the life of this process
+    tempfile.tempdir = str(folder)
+
+
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Until the end of the block, or of the process.
+def _locked(folder: Path, kind: int) -> Iterator[None]:
+    """Until the end of the block, or of the process. Raises as `_lock` does."""
+    descriptor = _lock(folder, kind)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(folder: Path, kind: int) -> int:
+    """The descriptor that holds the lock.
 
     Raises:
         OSError: another process holds it, or it is another user's.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError:
         os.close(descriptor)
+        raise
+    return descriptor

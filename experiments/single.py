@@ -62,7 +62,8 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
     )
     if config.metrics:
         run.load_best()
-        measured = measure(config.metrics, run.predict_validation(), encoded.validation.rating)
+        predicted, rows = run.predict_validation(), encoded.validation
+        measured = measure(config.metrics, predicted, rows.rating, encoded.validation_users)
         told = [f"{name} {value:.4f}" for name, value in measured.values.items()]
         yield "also     " + " · ".join([*told, *measured.errors.values()])
     if save is not None:
@@ -125,7 +126,14 @@ def refuse_export(model: RankingConfig, kept: Path | None = None) -> None:
     if model.own is None or not model.own.is_whole:
         return
     has_files = kept is not None and any(kept.glob("model-*"))
-    where = f"; its best epoch, as its own save wrote it, is in {kept}" if has_files else ""
+    where = ""
+    if has_files and model.own.kind == "model":
+        where = f"; its best epoch, as its own save wrote it, is in {kept}"
+    elif has_files:
+        where = (
+            f"; the arrays of {kept}/model-*/arrays-*.npz are its model.variables at the best "
+            "epoch, then its optimizer's, in their order"
+        )
     raise RequestError(
         f"{model.own.where} is a whole model of your own: what a SavedModel of it takes and gives, "
         f"only you can say{where}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.idle_dimensions import architectures_of, with_conditions
+from experiments.idle_dimensions import architectures_of, meaningless_in, with_conditions
 from experiments.own_code import OwnCode
 from experiments.sweep_tables import Report, cases_of
 from recommender.config import Value
@@ -45,10 +45,13 @@ def read_space(
         report("space", f"the name of a dimension is text, got {odd[0]!r}")
         return None
     table = {name: _with_number_type(name, dimension, own) for name, dimension in raw.items()}
-    space, problems = parse_space(table, fixed=model)
+    meaningless = meaningless_in(table, own)
+    space, problems = parse_space(table, fixed=model, meaningless=meaningless)
     told = {problem.key for problem in problems}
     if space is not None and "use" in table:
-        space, problems = parse_space(with_conditions(space, own), fixed=model)
+        conditional = with_conditions(space, own)
+        meaningless = meaningless_in(conditional, own)
+        space, problems = parse_space(conditional, fixed=model, meaningless=meaningless)
     for problem in problems:
         report(problem.key, problem.message)
     n_wrong_values = 0

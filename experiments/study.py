@@ -32,6 +32,7 @@ from experiments.ray_environment import import_ray
 from experiments.records import (
     DRIVER_JOURNAL,
     LEDGER_NAME,
+    StopReason,
     StudyRecord,
     TrialState,
     read_study,
@@ -69,8 +70,11 @@ class Outcome:
         """What makes a finished study a failed one: no finite result, or too many failures."""
         trials = self.study.search_trials
         failed = [trial for trial in trials if trial.state is TrialState.FAIL]
-        first = f"; the first: #{failed[0].number} {failed[0].error}" if failed else ""
+        told = failed or [trial for trial in trials if trial.error]  # what diverged says where
+        first = f"; the first: #{told[0].number} {told[0].error}" if told else ""
         if trials and not self.study.ranked:
+            if n := sum(trial.stop_reason is StopReason.PRUNER for trial in trials):
+                return f"no trial is complete: the pruner stopped {n} of {len(trials)}{first}"
             return f"no finite RMSE in {plural(len(trials), 'trial')}: no trial is complete{first}"
         if len(failed) * 3 > len(trials) or (failed and is_strict):
             return f"{len(failed)} of {len(trials)} trials failed{first}"

@@ -33,6 +33,7 @@ from experiments.machine import read_machine
 from experiments.orders import CHECKPOINT_EVERY_S, TrialOrder, WorkerSettings
 from experiments.records import StopReason
 from experiments.replicas import keep_predictions
+from experiments.scratch import keep_temporary_files_in
 from recommender.errors import Interrupted, ModelError, OwnCodeError
 from recommender.footprint import refuse_what_cannot_fit, sizes_text
 from recommender.further_metrics import Measured, measure
@@ -63,6 +64,9 @@ class Worker(tune.Trainable):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         with contextlib.suppress(OSError):
             keep_to_cores(settings.n_cores)  # before TensorFlow starts its threads
+        if settings.scratch is not None:
+            with contextlib.suppress(OSError):
+                keep_temporary_files_in(settings.scratch)
         self._bench = Workbench(encoded, settings)
         self._order: TrialOrder = config["order"]
 
@@ -293,8 +297,12 @@ class Attempt:
             and self.run.last_predictions is not None
             and reason is not StopReason.DIVERGED
         ):
-            actual = self._encoded.validation.rating
-            measured = measure(order.metrics, self.run.last_predictions, actual)
+            measured = measure(
+                order.metrics,
+                self.run.last_predictions,
+                self._encoded.validation.rating,
+                self._encoded.validation_users,
+            )
         self._journal.append(
             "epoch",
             number=order.number,
@@ -358,7 +366,9 @@ def _classify(error: Exception, order: TrialOrder, sizes: str = "") -> tuple[Sto
 def _lacks_a_file_beside_it(error: Exception, order: TrialOrder) -> bool:
     own, cause = order.model.own, error.__cause__
     path = cause.filename if isinstance(cause, FileNotFoundError) else None
-    return own is not None and isinstance(path, str) and Path(path).is_relative_to(own.root)
+    if own is None or not isinstance(path, str):
+        return False
+    return not Path(path).is_absolute() or Path(path).is_relative_to(own.root)
 
 
 def _write_log(path: Path, error: Exception) -> None:

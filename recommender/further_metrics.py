@@ -3,12 +3,14 @@
     [metrics]
     also = ["mae", "mine.py:auc_at_4"]
 
-An own metric is a function `(actual, predicted) -> float` of two arrays (n_rows,) in stars. What
-goes wrong in it is told as the researcher's own, and costs the trial nothing.
+An own metric is a function `(actual, predicted) -> float` of two arrays (n_rows,) in stars, or
+`(actual, predicted, user) -> float`, which also hears whose each row is. What goes wrong in it is
+told as the researcher's own, and costs the trial nothing.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -39,12 +41,16 @@ class Measured:
 
 
 def measure(
-    metrics: Mapping[str, OwnArchitecture | None], predicted: Array, actual: Array
+    metrics: Mapping[str, OwnArchitecture | None],
+    predicted: Array,
+    actual: Array,
+    user: npt.NDArray[np.integer[Any]],
 ) -> Measured:
     """The metrics of these predictions; never raises.
 
     Args:
         metrics: by name; None is one of ours.
+        user: whose each row is, a number a user.
     """
     values: dict[str, float] = {}
     errors: dict[str, str] = {}
@@ -53,18 +59,29 @@ def measure(
             values[name] = METRICS[name](predicted, actual)
             continue
         try:
-            values[name] = _own_value(own, predicted, actual)
+            values[name] = _own_value(own, predicted, actual, user)
         except Exception as error:  # also out of memory: it is their function's
             told = str(error) if isinstance(error, OwnCodeError) else type(error).__name__
             errors[name] = told.splitlines()[0] if told else type(error).__name__
     return Measured(values, errors)
 
 
-def _own_value(own: OwnArchitecture, predicted: Array, actual: Array) -> float:
+def _own_value(
+    own: OwnArchitecture, predicted: Array, actual: Array, user: npt.NDArray[np.integer[Any]]
+) -> float:
     function = load(own)
+    required = [
+        parameter
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        and parameter.default is parameter.empty
+    ]
+    # Copies: a metric may sort in place.
+    arrays: list[npt.NDArray[Any]] = [actual.copy(), predicted.copy()]
+    if len(required) > len(arrays):
+        arrays.append(np.unique(user, return_inverse=True)[1])  # some have no row here
     with blamed_on(own):
-        # Copies: a metric may sort in place.
-        given = function(actual.copy(), predicted.copy())
+        given = function(*arrays)
     try:
         value = float(given)
     except (TypeError, ValueError, OverflowError):

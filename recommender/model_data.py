@@ -5,7 +5,7 @@ Plain NumPy. The ratings of the rows that it is to predict are not among it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,22 @@ UNSEEN = "[UNK]"
 what Keras's `StringLookup` calls the unknown word."""
 
 
-class ModelRows:
+class _TellsWhatItHas:
+    """What a model is given, with names to get wrong."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # raises what the property does
+            known = [n for n in (*dir(type(self)), *vars(self)) if not n.startswith("_")]
+            raise AttributeError(f"{self._called} have no {name!r}; they have {', '.join(known)}")
+
+
+class ModelRows(_TellsWhatItHas):
     """Pairs of a user and an item. Every array has one entry a pair, all in one order."""
+
+    _called = "rows"
 
     def __init__(self, dataset: EncodedDataset, rows: Rows, *, is_rated: bool = False) -> None:
         self._dataset = dataset
@@ -32,6 +46,8 @@ class ModelRows:
 
     def __getitem__(self, part: slice) -> ModelRows:
         """Some of the rows: `rows[:100]`."""
+        if isinstance(part, str):
+            raise TypeError(f"rows[{part!r}]: a column is an attribute, as rows.user, or a feature")
         return ModelRows(self._dataset, self._rows[part], is_rated=self._is_rated)
 
     @property
@@ -87,8 +103,10 @@ class ModelRows:
         }
 
 
-class ModelData:
+class ModelData(_TellsWhatItHas):
     """The first argument of a whole model: what there is to train on."""
+
+    _called = "data"
 
     def __init__(self, dataset: EncodedDataset, seed: int) -> None:
         self._dataset = dataset

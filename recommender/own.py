@@ -142,6 +142,11 @@ def read_own(reference: str, base: Path) -> OwnArchitecture:
     place = f"{path}:{node.lineno}: {node.name}"
     own = located(path, node)
     if isinstance(node, ast.FunctionDef):
+        if [a.arg for a in node.args.args[:1]] == ["hp"]:
+            raise ModelError(
+                f"{place} takes hp, and a function is given the embeddings; make it the build of a "
+                "class: class Model(keras_tuner.HyperModel): def build(self, hp): ..."
+            )
         return replace(own, parameters=_parameters(node, place, "inputs", "the embeddings"))
     return _whole(own, read_class(node, tree), place)
 

@@ -6,7 +6,7 @@ Standard library only; nothing is run.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,14 +52,50 @@ def read_class(node: ast.ClassDef, tree: ast.Module) -> ClassSource:
         kind = "hypermodel"
     elif "fit_epoch" not in methods and any(_is_of(base, _KERAS) for base in strangers):
         kind = "keras"
-    lacking = [name for name in _METHODS[kind] if name not in methods]
     # What a class of another file gives it, only that file says.
     is_certain = kind != "model" or all(base in ("object", "abc.ABC") for base in strangers)
-    problem = None
-    if lacking and is_certain:
-        needed = " and ".join(f"{name}({_TAKES[name]})" for name in _METHODS[kind])
-        problem = f"has no {' and no '.join(lacking)}; {_WHAT[kind]} has {needed}"
+    problem = _problem(kind, methods) if is_certain else None
     return ClassSource(kind, methods.get("__init__"), _compiles(family), problem)
+
+
+def _problem(kind: Kind, methods: Mapping[str, ast.FunctionDef]) -> str | None:
+    init, fit = methods.get("__init__"), methods.get("fit")
+    made = _calls_of_init(init) if init is not None else []
+    if kind == "keras" and init is not None and not made:
+        return "has an __init__ that does not begin with super().__init__()"
+    is_functional = any(
+        len(call.args) > 1 or any(keyword.arg == "outputs" for keyword in call.keywords)
+        for call in made
+    )
+    if kind == "keras" and is_functional:
+        return None  # what it computes, it says there
+    lacking = [name for name in _METHODS[kind] if name not in methods]
+    if lacking:
+        needed = " and ".join(f"{name}({_TAKES[name]})" for name in _METHODS[kind])
+        return f"has no {' and no '.join(lacking)}; {_WHAT[kind]} has {needed}"
+    if kind == "hypermodel" and fit is not None:
+        required = len(fit.args.posonlyargs + fit.args.args) - len(fit.args.defaults)
+        if required > len(_FIT):
+            asked = ", ".join(a.arg for a in (*fit.args.posonlyargs, *fit.args.args)[:required])
+            return (
+                f"has fit({asked}); it is called with {', '.join(_FIT[1:])}, which are batches of "
+                "(features, rating), and epochs, verbose and callbacks by name"
+            )
+    return None
+
+
+_FIT = ("self", "hp", "model", "x")
+
+
+def _calls_of_init(init: ast.FunctionDef) -> list[ast.Call]:
+    """Those of the class above."""
+    return [
+        node
+        for node in ast.walk(init)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "__init__"
+    ]
 
 
 _TAKES = {
@@ -70,7 +106,7 @@ _TAKES = {
 }
 _WHAT = {
     "model": "a whole model",
-    "keras": "a Keras model",
+    "keras": "a Keras model that gives no outputs to super().__init__",
     "hypermodel": "a HyperModel",
 }
 

@@ -23,12 +23,15 @@ def is_reference(name: object) -> bool:
     return isinstance(name, str) and ":" in name
 
 
-def read_function(reference: str, base: Path, takes: Sequence[str]) -> OwnArchitecture:
+def read_function(
+    reference: str, base: Path, takes: Sequence[str], further: Sequence[str] = ()
+) -> OwnArchitecture:
     """The function that a reference names; its keyword-only parameters are what it may be told.
 
     Args:
         base: the folder that files and modules are looked for in first.
         takes: what it is given by position.
+        further: what it is given after that, if it asks for it (without a default).
 
     Raises:
         ModelError: there is no such file or function, or it takes something else.
@@ -39,10 +42,12 @@ def read_function(reference: str, base: Path, takes: Sequence[str]) -> OwnArchit
         raise ModelError(f"{place} is a class; a function is wanted")
     arguments = node.args
     n_taken = len(arguments.posonlyargs) + len(arguments.args)
-    if not n_taken - len(arguments.defaults) <= len(takes) <= n_taken:
+    n_required = n_taken - len(arguments.defaults)
+    if not (n_required <= len(takes) + len(further) and len(takes) <= n_taken):
         wanted = ", ".join([*takes, "*"])
+        also = f", or ({', '.join([*takes, *further])})" if further else ""
         raise ModelError(
-            f"{place} is called with ({', '.join(takes)}); all else must be keyword-only: "
+            f"{place} is called with ({', '.join(takes)}){also}; all else must be keyword-only: "
             f"def {node.name}({wanted}, ...)"
         )
     own = located(path, node)

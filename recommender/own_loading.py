@@ -139,10 +139,10 @@ def _blame(own: OwnArchitecture, error: BaseException) -> OwnCodeError:
         last = frames[theirs[-1]]
         place = f"{Path(last.filename).relative_to(own.root).as_posix()}:{last.lineno}"
     else:
-        return OwnCodeError(f"{own.where}: {_told(error)}")
+        return OwnCodeError(f"{own.where}: {_told(own, error)}")
     lines = traceback.format_list(frames[theirs[0] :]) if theirs else []
     log = ["Traceback (most recent call last):\n", *lines, *traceback.format_exception_only(error)]
-    return OwnCodeError(f"{place}: {_told(error)}", "".join(log))
+    return OwnCodeError(f"{place}: {_told(own, error)}", without_colours("".join(log)))
 
 
 def _in_graph(own: OwnArchitecture, error: BaseException) -> OwnCodeError | None:
@@ -165,24 +165,47 @@ def _in_graph(own: OwnArchitecture, error: BaseException) -> OwnCodeError | None
     if theirs:
         file, line = theirs[-1]
         place = f"{file.relative_to(own.root).as_posix()}:{line}"
-    return OwnCodeError(f"{place}: {told}", text)
+    return OwnCodeError(f"{place}: {told}{_off_by_one(told)}", text)
 
 
-def _told(error: BaseException) -> str:
+def _off_by_one(told: str) -> str:
+    """What to say to one index too many, of TensorFlow or NumPy."""
+    found = re.search(r"indices\[.*\] = (\d+) is not in \[0, \1\)", told) or re.search(
+        r"index (\d+) is out of bounds for axis 0 with size \1$", told
+    )
+    if found is None:
+        return ""
+    return "; tables of users and items need n + 1 rows: row 0 is for those without train rows"
+
+
+def _told(own: OwnArchitecture, error: BaseException) -> str:
     lines = [line.strip() for line in _text_of(error).splitlines() if line.strip()]
-    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling layer"):
+    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling"):
         del lines[0]  # Keras's own words around what happened.
     told = ": ".join([type(error).__name__, *lines[:1]])
+    told += _off_by_one(told)
+    if "You are passing KerasTensor" in told:  # and on for ten lines
+        told = f"{type(error).__name__}: what is called here takes no KerasTensor"
+    if own.kind == "function" and "KerasTensor" in told:
+        told += (
+            "; a function is given the embeddings, which have no numbers yet: use Keras layers and "
+            "TensorFlow's operations on them (a model that asks the data is a class)"
+        )
     if isinstance(error, ImportError):
         told += (
-            "; modules that are not installed are found in its package (of folders with an "
-            "__init__.py) or, where it is in none, beside it"
+            "; install it, or, where it is your own and not installed, keep it in the same package "
+            "(of folders with an __init__.py) or, if that file is in none, beside it"
         )
     return told
 
 
 def _text_of(error: BaseException) -> str:
     try:
-        return str(error)
+        return without_colours(str(error))
     except Exception:  # their class's, and it must not hide where the error was raised
         return ""
+
+
+def without_colours(text: str) -> str:
+    """Keras 3 writes its errors for terminals."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from search_spaces.cases import MOST_LAYERS, Case
+from search_spaces.cases import MOST_LAYERS, Case, Conditions
 from search_spaces.coverage import Activity, activity_of
 from search_spaces.dimensions import layer_counts
 from search_spaces.distributions import Choice, Distribution, Float
@@ -40,12 +40,17 @@ class Findings:
         return {name: a.hole for name, a in self.activities.items() if a.hole}
 
 
-def check(drafts: Drafts, absent: Mapping[str, str] | None = None) -> Findings:
+def check(
+    drafts: Drafts,
+    absent: Mapping[str, str] | None = None,
+    meaningless: Mapping[str, Conditions] | None = None,
+) -> Findings:
     """Every breach of a rule between dimensions.
 
     Args:
         drafts: the cases of all dimensions.
         absent: names that a user may expect among them, and why they are not.
+        meaningless: by name, where a dimension means nothing and needs no case.
     """
     problems = [*_problems_with_names(drafts), *_problems_with_kinds(drafts)]
     parents = _parents(drafts)
@@ -71,7 +76,7 @@ def check(drafts: Drafts, absent: Mapping[str, str] | None = None) -> Findings:
                 for n in order
                 if n in above
             }
-            activities[name] = activity_of(name, drafts[name], tree)
+            activities[name] = activity_of(name, drafts[name], tree, (meaningless or {}).get(name))
             problems += activities[name].overlaps
     return Findings(tuple(dict.fromkeys(problems)), activities)
 

@@ -27,7 +27,12 @@ class Activity:
     is_sometimes_absent: bool
 
 
-def activity_of(name: str, cases: Sequence[Draft], tree: Mapping[str, Sequence[Case]]) -> Activity:
+def activity_of(
+    name: str,
+    cases: Sequence[Draft],
+    tree: Mapping[str, Sequence[Case]],
+    meaningless: Conditions | None = None,
+) -> Activity:
     """When the cases of a dimension are active.
 
     Conditions that all cases share say when the dimension exists at all; the others must leave no
@@ -37,6 +42,7 @@ def activity_of(name: str, cases: Sequence[Draft], tree: Mapping[str, Sequence[C
         name: of the dimension.
         cases: of the dimension.
         tree: all that it depends on, directly or not, parents first.
+        meaningless: where it means nothing, so that a hole is none there.
     """
     deciding = deciding_names([case.when for case in cases]).union(*(c.decided_by for c in cases))
     shared = {n: allowed for n, allowed in cases[0].when.items() if n not in deciding}
@@ -54,7 +60,8 @@ def activity_of(name: str, cases: Sequence[Draft], tree: Mapping[str, Sequence[C
         if not active:
             is_sometimes_absent = True
             can_be_decided = any(case.when.keys() <= values.keys() for case in cases)
-            if can_be_decided and holds(shared, values):
+            is_wanted = not (meaningless and holds(meaningless, values))
+            if can_be_decided and is_wanted and holds(shared, values):
                 places[_where(values, sorted(deciding))] = None
     return Activity(
         tuple(overlaps.values()),

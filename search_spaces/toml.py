@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from search_spaces.cases import problems_with_count
+from search_spaces.cases import Conditions, problems_with_count
 from search_spaces.checks import RESERVED, Findings, check
 from search_spaces.drafts import Draft, Drafts, dimensions_of, drafts_of
 from search_spaces.narrowing import may_be, narrow
@@ -19,7 +19,11 @@ from search_spaces.values import Value, is_among, is_whole, spell
 
 
 def parse_space(
-    table: Mapping[str, Any], *, fixed: Mapping[str, Value] | None = None
+    table: Mapping[str, Any],
+    *,
+    fixed: Mapping[str, Value] | None = None,
+    meaningless: Mapping[str, Conditions] | None = None,
+    is_resolved: bool = False,
 ) -> tuple[SearchSpace | None, list[Problem]]:
     """The space that a `[space]` table describes, or everything that is wrong with it.
 
@@ -27,6 +31,8 @@ def parse_space(
         table: as tomllib reads it; nothing about it is taken for granted.
         fixed: the `[model]` table. Conditions may refer to its names; a name that is in the space
             too is a mistake, unless it fills in where the space leaves the dimension out.
+        meaningless: by name, where a dimension means nothing, so that none of its cases need hold.
+        is_resolved: it was accepted once, by who knew what is meaningless where.
 
     Returns:
         the space and no problems, or None and all of them, in the order of the checks.
@@ -43,14 +49,15 @@ def parse_space(
         problems.append(Problem("", "a space needs a dimension: a table [space.NAME], or use"))
     settled, gone = _settle(drafts, fixed, problems)
     narrowed = narrow(settled, gone | {name for name in removed if name not in fixed})
-    findings = check(narrowed, _why_absent(narrowed, drafts, removed, fixed))
+    findings = check(narrowed, _why_absent(narrowed, drafts, removed, fixed), meaningless)
     problems += findings.problems
     problems += [
         Problem(case.key, "is never used: its conditions cannot hold together")
         for case in findings.idle
     ]
     problems += _problems_with_fixed(narrowed, findings, fixed)
-    problems += [hole for name, hole in findings.holes.items() if name not in fixed]
+    if not is_resolved:
+        problems += [hole for name, hole in findings.holes.items() if name not in fixed]
     problems += _problems_with_gaps(drafts, narrowed, fixed)
     if drafts and not narrowed and not problems:
         problems.append(Problem("", "nothing is left to vary"))

@@ -243,6 +243,29 @@ class Links(Base):
 
     def load(self, folder):
         (folder / "latest").read_text()
+
+
+class MovieId(Base):
+    def predict(self, rows):
+        return rows.movie_id
+
+
+class AsTable(Base):
+    def predict(self, rows):
+        return rows["user"]
+
+
+class OffByOne(Base):
+    def __init__(self, data, *, rate=0.1):
+        self.offsets = np.zeros(data.n_items)
+
+    def predict(self, rows):
+        return self.offsets[rows.item]
+
+
+class Unseeded(Base):
+    def predict(self, rows):
+        return np.random.default_rng().normal(3, 1, len(rows))
 """
 
 CLASSES = {"mf": MF, "saved": SAVED, "tutorial": TUTORIAL, "hyper": HYPER, "wrong": WRONG}

@@ -65,6 +65,7 @@ def ratings(n=900):
 
 BAD = """\
 import numpy as np
+import optuna
 from more import ratings
 
 
@@ -144,12 +145,23 @@ def beside():
 
 
 class Vocabulary:
-    def __init__(self, data, *, size=8):
-        open(__file__.replace("bad.py", "ratings.csv"))
+    def __init__(self, data, *, size=8, place="beside"):
+        open(__file__.replace("bad.py", "ratings.csv") if place == "beside" else "ratings.csv")
 
     def fit_epoch(self): ...
 
     def predict(self, rows): ...
+
+
+class Late(optuna.samplers.RandomSampler):
+    def sample_independent(self, study, trial, name, distribution):
+        if trial.number > 10:
+            import only_elsewhere
+        return super().sample_independent(study, trial, name, distribution)
+
+
+def late(seed):
+    return Late(seed)
 
 
 def raises(seed):

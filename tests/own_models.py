@@ -31,7 +31,7 @@ def mixed(heads):
 """
 
 BAD = """\
-import tensorflow as tf
+import numpy as np, tensorflow as tf
 
 Dense = tf.keras.layers.Dense
 
@@ -73,6 +73,18 @@ def sparse(inputs):
     eye = tf.sparse.eye(int(inputs.shape[1]))
     product = tf.keras.layers.Lambda(lambda x: tf.sparse.sparse_dense_matmul(x, eye))
     return Dense(1)(product(inputs))
+
+
+def layer(inputs):
+    return tf.keras.Sequential([Dense(4), Dense(1)])
+
+
+def numpys(inputs):
+    return Dense(1)(np.sqrt(inputs))
+
+
+def asks(data):
+    return tf.keras.layers.Embedding(data.n_users, 4)
 """
 
 LATE = """\

@@ -234,4 +234,5 @@ def search_text(study: StudyRecord) -> str:
 
 def _method_name(method: Any) -> str | None:
     name = method.get("name") if isinstance(method, Mapping) else method
-    return None if name is None else str(name)
+    # A study names the researcher's functions by its copies.
+    return None if name is None else str(name).removeprefix("code/")

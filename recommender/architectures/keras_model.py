@@ -24,7 +24,7 @@ from recommender.errors import Interrupted, OwnCodeError
 from recommender.model_data import ModelData, ModelRows
 from recommender.optimizers import MOMENTUM
 from recommender.own import Value
-from recommender.own_loading import blamed_on
+from recommender.own_loading import blamed_on, without_colours
 from recommender.runtime import tf, tfrs
 
 Tensor = Any
@@ -101,6 +101,8 @@ class KerasModel:
             ratings = self._call(self._wanted(self._columns.of(part)))
             if not tf.is_tensor(ratings):
                 told = f"must give a tensor of ratings, got {type(ratings).__name__}"
+                if self._is_tfrs:
+                    told += "; what compute_loss needs besides, have another method give"
                 raise OwnCodeError(f"{self._own.where}.call {told}")
             parts.append(np.asarray(ratings))
         return np.concatenate(parts)
@@ -127,7 +129,7 @@ class KerasModel:
         try:
             yield
         except KeyError as error:
-            text = str(error.args[0])
+            text = without_colours(str(error.args[0]))
             # Keras puts words around it; TensorFlow, while it traces, a whole report.
             lines = [line.strip() for line in text.splitlines() if line.strip()]
             while_tracing = re.search(r"KeyError: '(.+?)'", text)

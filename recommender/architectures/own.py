@@ -91,7 +91,10 @@ class OwnRanking(RankingModel):
             outputs = function(inputs, **self._arguments)
         where = own.where
         if not isinstance(outputs, type(inputs)):
-            raise OwnCodeError(f"{where} must compute a tensor from its inputs, got {outputs!r}")
+            told = f"{where} must compute a tensor from its inputs, got {outputs!r}"
+            if isinstance(outputs, tf.keras.layers.Layer):
+                told = f"{where} gives a layer or model; have it give what that makes of its inputs"
+            raise OwnCodeError(told)
         if outputs.shape.as_list() != [None, 1]:
             got = ", ".join("batch" if n is None else str(n) for n in outputs.shape)
             raise OwnCodeError(f"{where} must give ratings of shape (batch, 1), got ({got})")

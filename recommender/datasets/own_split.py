@@ -48,6 +48,10 @@ def _labels(own: OwnArchitecture, ratings: Ratings) -> npt.NDArray[np.int8]:
         with blamed_on(own):
             labels = function(frame)
     except OwnCodeError as error:
+        if isinstance(error.__cause__, KeyError):
+            columns = ", ".join(map(str, frame))
+            told = f"{error}; the frame has {columns} (ids are text), and no ratings"
+            raise DataError([told]) from error
         raise DataError([error.in_full]) from error
     return _as_parts(own, labels, frame.index)
 

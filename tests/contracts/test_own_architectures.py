@@ -100,6 +100,21 @@ def test_its_export_gives_the_same_ratings(models: Path, data: DeviceData, tmp_p
         ("bad", "not_a_number", "not_a_number gives NaN or infinity before any training"),
         ("bad", "nothing", "nothing must compute a tensor from its inputs, got None"),
         ("bad", "raises", "bad.py:24: ValueError: rate 0.1 is not for me"),
+        (
+            "bad",
+            "layer",
+            "layer gives a layer or model; have it give what that makes of its inputs",
+        ),
+        (
+            "bad",
+            "numpys",
+            "TypeError: what is called here takes no KerasTensor; a function is given",
+        ),
+        (
+            "bad",
+            "asks",
+            "no attribute 'n_users'; a function is given the embeddings, which have no",
+        ),
         ("bad", "stray", "stray makes a tf.Variable that no layer holds"),
         ("bad", "doubles", "doubles must give float32, got float64; end with tf.cast(..., "),
         ("bad", "draws", "random numbers that no seed reaches (RandomStandardNormal)"),

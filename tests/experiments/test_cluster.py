@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -363,3 +364,13 @@ def test_nothing_of_ray_is_imported_while_another_thread_imports_it(tmp_path: Pa
         [sys.executable, "-c", code], text=True, env={**os.environ, "PYTHONPATH": paths}
     )
     assert told == "True\n"
+
+
+def test_a_package_that_only_proxies_need_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_environment, "set_environment", lambda resources: None)
+    monkeypatch.setattr(ray_environment, "imported_beside", lambda module: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ray_environment.import_ray(Resources())
+        with warnings.catch_warnings():
+            warnings.warn("SOCKS support in urllib3 requires the installation of", stacklevel=1)

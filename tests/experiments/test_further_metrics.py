@@ -50,6 +50,19 @@ def vast(actual, predicted):
 
 def odd(actual, predicted, *, k):
     return k
+
+
+def of_four(actual, predicted, user, item):
+    return 0
+
+
+def worst_user(actual, predicted, user):
+    errors = np.bincount(user, np.abs(predicted - actual)) / np.bincount(user)
+    return errors.max()
+
+
+def at_k(actual, predicted, k=3):
+    return k
 """
 
 
@@ -87,15 +100,16 @@ def test_metrics_ride_along_on_curves_board_report_and_table(
 ) -> None:
     InProcess().use(monkeypatch)
     said = Heard()
-    sweep = _sweep("mae", "mine.py:auc_at_4", "mine.py:flaky")
+    sweep = _sweep("mae", "mine.py:auc_at_4", "mine.py:flaky", "mine.py:worst_user")
     study = run_study(sweep, root=folder, watcher=said).study
-    assert study.metrics == ("mae", "auc_at_4", "flaky")
+    assert study.metrics == ("mae", "auc_at_4", "flaky", "worst_user")
     assert {t.state for t in study.trials} == {TrialState.COMPLETE}
     assert [m for m in said.messages if m.startswith("metric")] == [
         "metric flaky: mine.py:16: ZeroDivisionError: division by zero; trials go on without it"
     ]
     frame = trials_frame(study)
     assert ((frame["mae"] > 0.3) & (frame["mae"] < frame["best_rmse"])).all()
+    assert (frame["worst_user"] > frame["mae"]).all()
     assert ((frame["auc_at_4"] > 0) & (frame["auc_at_4"] < 1)).all()
     assert "auc_at_4" in column_definitions(study)
     assert curves_frame(study)["flaky"].isna().sum() == 6
@@ -103,7 +117,7 @@ def test_metrics_ride_along_on_curves_board_report_and_table(
     section = metrics(study)
     assert section is not None
     kinds = [type(block).__name__ for block in section.blocks]
-    assert kinds == ["Text", "Problem", "Table", "Note", "Note", *["Picture"] * 3]
+    assert kinds == ["Text", "Problem", "Table", *["Note"] * 3, *["Picture"] * 4]
     assert load_sweep(study.folder / "sweep.toml").metrics.keys() == sweep.metrics.keys()
     assert (study.folder / "code" / "mine.py").read_text() == MINE
 
@@ -112,11 +126,12 @@ def test_an_own_metric_is_that_of_the_predictions(folder: Path) -> None:
     actual = np.array([5.0, 4.0, 1.0, 2.0])
     predicted = np.array([3.0, 1.0, 2.0, 0.0])
     own = {
-        name: read_function(f"mine.py:{name}", folder, ("actual", "predicted"))
-        for name in ("auc_at_4", "words", "vast")
+        name: read_function(f"mine.py:{name}", folder, ("actual", "predicted"), ("user",))
+        for name in ("auc_at_4", "words", "vast", "worst_user", "at_k")
     }
-    measured = measure({"mae": None, **own}, predicted, actual)
-    assert measured.values == {"mae": 2.0, "auc_at_4": 0.75}
+    user = np.array([3, 3, 7, 7])
+    measured = measure({"mae": None, **own}, predicted, actual, user)
+    assert measured.values == {"mae": 2.0, "auc_at_4": 0.75, "worst_user": 2.5, "at_k": 3}
     assert predicted.tolist() == [3.0, 1.0, 2.0, 0.0]
     assert measured.errors.keys() == {"words", "vast"}
     assert measured.errors["words"] == "mine.py: words must give a number, got 'good'"
@@ -127,8 +142,12 @@ def test_an_own_metric_is_that_of_the_predictions(folder: Path) -> None:
     ("also", "told"),
     [
         ("mea", "unknown metric 'mea'; did you mean 'mae'?"),
-        ("mine.py:auc", "has no function or class 'auc'; it has auc_at_4, flaky, words, vast"),
+        ("mine.py:auc", "has no function or class 'auc'; it has auc_at_4, flaky, words, vast, "),
         ("mine.py:odd", "give k a default"),
+        (
+            "mine.py:of_four",
+            "is called with (actual, predicted), or (actual, predicted, user); all",
+        ),
         ("gone.py:auc", "there is no file"),
     ],
 )

@@ -154,6 +154,30 @@ def test_a_value_is_not_fixed_for_a_model_to_which_it_means_nothing(file: Path) 
     assert problem.message == "varied here, but [model] fixes 'n_layers': drop one of them"
 
 
+def test_two_functions_may_have_a_range_each_beside_a_model_to_which_it_means_nothing(
+    file: Path,
+) -> None:
+    (file.parent / "other.py").write_text("def other(inputs, *, n_heads=2): ...\n")
+    text = file.read_text().replace('"gated.py:gated"]', '"gated.py:gated", "other.py:other"]')
+    one = "[space.n_heads]\nlow = 1\nhigh = 4\n"
+    each = "[[space.n_heads]]\nwhen = {{ architecture = '{}' }}\nlow = {}\nhigh = 9\n"
+    cases = each.format("gated.py:gated", 1) + each.format("other.py:other", 5)
+    file.write_text(text.replace(one, cases).replace("trials = 4", "trials = 6"))
+    sweep = load_sweep(file)
+    assert sweep.space is not None
+    spaces = [sweep.space.restrict("architecture", arm) for arm in sweep.arms]
+    assert [space.project({"n_heads": 2}).get("n_heads") for space in spaces] == [None, 2, 5]
+    resolved = file.with_name("resolved.toml")
+    resolved.write_text(sweep_to_toml(sweep))
+    assert load_sweep(resolved) == sweep
+    third = '"other.py:other", "third.py:third"]'
+    (file.parent / "third.py").write_text("def third(inputs, *, n_heads=2): ...\n")
+    assert _problems(file, **{'"other.py:other"]': third, "trials = 6": "trials = 8"}) == {
+        "space.n_heads:9": "has no case where architecture=third; add one, or give 'n_heads' a "
+        "fixed value for the rest in [model]"
+    }
+
+
 def test_a_resolved_sweep_reads_as_the_same_sweep(file: Path) -> None:
     sweep = load_sweep(file)
     other = file.with_name("resolved.toml")
@@ -236,9 +260,9 @@ def test_a_study_keeps_the_code_and_refuses_to_go_on_when_it_changed(
     assert (plain.state, gated.state) == (TrialState.COMPLETE, TrialState.COMPLETE)
     assert late.stop_reason is StopReason.ERROR
     assert late.error == (
-        "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other_machine'; modules "
-        "that are not installed are found in its package (of folders with an __init__.py) or, "
-        "where it is in none, beside it"
+        "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other_machine'; install it, "
+        "or, where it is your own and not installed, keep it in the same package (of folders with "
+        "an __init__.py) or, if that file is in none, beside it"
     )
     assert "late.py" in (study.folder / "trials" / late.name / "error.log").read_text()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import recsweep as rs
+from experiments.cli.wording import search_text
 from experiments.config import load_sweep, sweep_to_toml
 from experiments.errors import DataProblem, RequestError, StateError, SweepFileError
 from experiments.study import resume_study, run_study
@@ -60,6 +61,7 @@ def test_a_sweep_of_own_functions_is_frozen_resumed_and_guarded(
     ):
         assert line in frozen
     again = load_sweep(whole.folder / "sweep.toml")
+    assert "· mine.py:warm_random, mine.py:strict ·" in search_text(whole)
     assert again == sweep and sweep_to_toml(again).count(str(whole.folder / "code/mine.py")) == 4
     more = run_study(load_sweep(file, ["search.trials=5"]), root=root, watcher=Silent()).study
     extended = resume_study(whole.folder, watcher=Silent(), n_trials=5).study
@@ -130,7 +132,8 @@ def test_every_mistake_in_the_references_is_told_at_once(file: Path) -> None:
     [
         ("unseeded", "bad.py: unseeded proposes other values under the same seed"),
         ("no_sampler", "bad.py: no_sampler must give an Optuna sampler, got 'tpe'"),
-        ("raises", r'(?s)bad.py", line \d+, in raises.*ValueError: not \d+.*Mend bad.py'),
+        ("raises", r'(?s)bad.py", line \d+, in raises.*ValueError: not \d+$'),
+        ("late", r"(?s)bad.py.*No module named 'only_elsewhere'; install it, or, where it is"),
     ],
 )
 def test_a_sampler_that_cannot_work_is_refused_before_anything_is_written(
@@ -170,9 +173,12 @@ def test_data_that_lie_beside_the_code_are_refused_before_anything_is_written(
     assert not (file.parent / "studies").exists()
 
 
+@pytest.mark.parametrize("place", ["beside", "somewhere"])
 def test_a_model_whose_files_lie_beside_its_code_is_told_that_they_stay_there(
-    file: Path, table: Path, workers: InProcess
+    file: Path, table: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
+    (file.parent / "empty").mkdir()
+    monkeypatch.chdir(file.parent / "empty")
     file.write_text(f"""
         [dataset]
         path = "{table}"
@@ -181,6 +187,7 @@ def test_a_model_whose_files_lie_beside_its_code_is_told_that_they_stay_there(
         method = "random"
         [model]
         architecture = "bad.py:Vocabulary"
+        place = "{place}"
         [space.size]
         choices = [8]
         [search]

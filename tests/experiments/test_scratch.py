@@ -17,6 +17,13 @@ _KILLED = (
     "    os.kill(os.getpid(), signal.SIGKILL)"
 )
 
+_WORKER = (
+    "import sys, tempfile; from pathlib import Path\n"
+    "from experiments.scratch import keep_temporary_files_in\n"
+    "keep_temporary_files_in(Path(sys.argv[1]))\n"
+    "print(tempfile.mkstemp()[1], flush=True); sys.stdin.read()"
+)
+
 
 def test_what_a_killed_run_left_goes_and_what_a_running_one_needs_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -63,3 +70,28 @@ def test_old_sessions_of_ray_go_where_their_process_is_gone_and_nobody_writes(
     assert {path.name for path in tmp_path.iterdir()} == {
         written.name, recent.name, running.name, "session_latest",
     }  # fmt: skip
+
+
+def test_what_a_worker_writes_lies_there_and_stays_as_long_as_the_worker_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    of_a_killed_driver = tmp_path / "recsweep-x-killed"
+    of_a_killed_driver.mkdir()
+    worker = subprocess.Popen(
+        [sys.executable, "-c", _WORKER, of_a_killed_driver],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert worker.stdout is not None
+    written = Path(worker.stdout.readline().strip())
+    assert written.parent == of_a_killed_driver
+    os.utime(of_a_killed_driver, (0, 0))
+    with scratch_folder("recsweep-x-"):
+        assert written.is_file()
+    worker.kill()
+    worker.communicate()
+    with scratch_folder("recsweep-x-"):
+        assert not of_a_killed_driver.exists()

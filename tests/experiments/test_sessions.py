@@ -215,5 +215,9 @@ def test_too_many_failures_are_a_problem_and_no_result_is_one(
     problem = Outcome(replace(study, trials=trials)).problem(is_strict)
     assert (problem is None) == (n_failed == 0 or (n_failed == 1 and not is_strict))
     assert problem is None or f"{n_failed} of 4 trials failed; the first: #0 its error" in problem
-    nothing = tuple(replace(t, state=TrialState.PRUNED) for t in trials)
-    assert "no finite RMSE in 4 trials" in (Outcome(replace(study, trials=nothing)).problem() or "")
+    for reason, told in {
+        StopReason.DIVERGED: "no finite RMSE in 4 trials: no trial is complete; the first: #0 its",
+        StopReason.PRUNER: "no trial is complete: the pruner stopped 4 of 4",
+    }.items():
+        nothing = tuple(replace(t, state=TrialState.PRUNED, stop_reason=reason) for t in trials)
+        assert told in (Outcome(replace(study, trials=nothing)).problem() or "")

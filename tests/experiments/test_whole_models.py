@@ -12,13 +12,16 @@ from experiments.cli.models import train
 from experiments.config import Sweep, load_sweep
 from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.records import Purpose, StopReason, TrialState, read_study
-from experiments.single import export_trial
+from experiments.replay import replay_trial
+from experiments.single import export_trial, refuse_export
 from experiments.study import resume_study, run_study
 from experiments.sweep import SweepConfig, defaults_of
 from experiments.translate.hypermodel_reader import explored
 from experiments.unseal import score_on_test
 from experiments.watcher import Silent
 from recommender.checkpoints import read_checkpoint
+from recommender.config import ranking_config
+from recommender.own import read_own
 from recsweep import Choice, Float, Int, space
 from tests.in_process import Died, InProcess
 from tests.own_classes import write_classes
@@ -134,6 +137,28 @@ def test_a_name_of_ours_keeps_our_limits_where_it_reaches_our_models(folder: Pat
     assert sweep.arms == ("plain", "Named")
     with pytest.raises(SweepFileError, match="activation must be one of relu"):
         _sweep("named.py:Named", space={"activation": linear})
+
+
+def test_of_a_keras_model_export_says_where_its_variables_are(folder: Path) -> None:
+    own = read_own("tutorial.py:MovielensModel", folder)
+    (folder / "best" / "model-1").mkdir(parents=True)
+    config = ranking_config({"architecture": "M"}, {"M": own})
+    with pytest.raises(
+        RequestError, match=r"best/model-\*/arrays-\*\.npz are its model\.variables"
+    ):
+        refuse_export(config, folder / "best")
+
+
+def test_one_that_draws_from_a_generator_of_its_own_is_told_why_its_number_is_another(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    InProcess().use(monkeypatch)
+    sweep = _sweep("wrong.py:Unseeded", trials=2, space={})
+    study = run_study(sweep, root=folder, watcher=Silent()).study
+    plain, unseeded = study.trials
+    assert list(replay_trial(study, plain))
+    with pytest.raises(StateError, match=r"as they were\. A model of your own comes back if it"):
+        list(replay_trial(study, unseeded))
 
 
 def test_a_sweep_over_whole_models_is_killed_resumed_and_trained_again(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.board_check import check_board
+from experiments.bridge import SCRATCH_PREFIX
 from experiments.config import load_sweep
 from experiments.errors import StateError
 from experiments.machine import Machine
@@ -28,20 +29,24 @@ def test_an_own_architecture_trains_beside_ours_and_one_that_fails_there_harms_n
     cluster: Machine, ratings_csv: Path, tmp_path: Path
 ) -> None:
     models = write_models(tmp_path)
+    (models / "asks.py").write_text(
+        "import tempfile\n\n\ndef asks(inputs):\n    raise OSError(tempfile.gettempdir())\n"
+    )
+    own = [f"{models}/{name}.py:{name}" for name in ("gated", "late", "asks")]
     sweep = Sweep(
         name="own",
         dataset=ratings_table(ratings_csv),
         space=space(
-            architecture=Choice(["plain", f"{models}/gated.py:gated", f"{models}/late.py:late"]),
+            architecture=Choice(["plain", *own]),
             noise=Float(0.0, 0.5),
         ),
         compare="architecture",
         model={"embedding_size": 4, "batch_size": 128},
-        trials=6,
+        trials=8,
         max_epochs=2,
         pruner="none",
     )
-    assert sweep.arms == ("plain", "gated", "late")
+    assert sweep.arms == ("plain", "gated", "late", "asks")
     outcome = run_study(sweep, root=tmp_path, watcher=Silent(), resources=Resources(2, gpus=0))
     study = outcome.study
     by_arm = {arm: [t for t in study.trials if t.arm == arm] for arm in sweep.arms}
@@ -51,6 +56,9 @@ def test_an_own_architecture_trains_beside_ours_and_one_that_fails_there_harms_n
     told = "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other_machine'"
     assert [t.stop_reason for t in by_arm["late"]] == [StopReason.ERROR] * 2
     assert all((t.error or "").startswith(told) for t in by_arm["late"])
+    # Temporary files go with the run.
+    places = [Path((t.error or "").rpartition(" ")[2]) for t in by_arm["asks"]]
+    assert all(place.name.startswith(SCRATCH_PREFIX) and not place.exists() for place in places)
     assert check_board(study) == []
     again = run_study(
         replace(sweep, name="again"),

@@ -190,6 +190,12 @@ def test_values_reach_the_constructor_and_what_recsweep_trains_it_by(models: Pat
         ("Exits", "wrong.py:56: SystemExit: 3"),
         ("Raises", "wrong.py:68: RuntimeError: no luck"),
         ("RaisesMute", "wrong.py:78: Mute"),
+        ("MovieId", "AttributeError: rows have no 'movie_id'; they have feature, item, item_id, "),
+        (
+            "AsTable",
+            "TypeError: rows['user']: a column is an attribute, as rows.user, or a feature",
+        ),
+        ("OffByOne", "; tables of users and items need n + 1 rows: row 0 is for those without"),
         ("Removes", "Removes.save must leave the folder that it is given"),
         ("Objects", "must give an array of ratings (numbers), got ndarray of object"),
     ],
@@ -240,7 +246,8 @@ def test_one_that_is_shown_only_unknown_ids_may_give_one_rating(models: Path) ->
             "        given = super().__call__(features)\n"
             "        return given if training is None else {'rating': given}\n\n"
             "    def compute_loss(",
-            "MovielensModel.call must give a tensor of ratings, got dict",
+            "MovielensModel.call must give a tensor of ratings, got dict; what compute_loss needs "
+            "besides, have another method give",
         ),
     ],
 )
@@ -254,6 +261,61 @@ def test_mistakes_in_a_keras_model_are_told_in_one_line(
         _run(_config(tmp_path, KINDS["tutorial"]), n_epochs=1)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+FUNCTIONAL = """\
+import {keras} as keras
+
+
+class Functional(keras.Model):
+    def __init__(self, data, *, size=4):
+        user = keras.layers.Input((), dtype="int32", name="user")
+        item = keras.layers.Input((), dtype="int32", name="item")
+        u = keras.layers.Embedding(data.n_users + 1, size)(user)
+        i = keras.layers.Embedding(data.n_items + 1, size)(item)
+        rating = keras.layers.Dense(1)(keras.layers.Concatenate()([u, i]))
+        super().__init__(inputs=[user, item], outputs=rating)
+"""
+
+
+@pytest.mark.parametrize("keras", ["tensorflow.keras", "keras"])
+def test_a_keras_model_may_be_a_functional_one(tmp_path: Path, keras: str) -> None:
+    (tmp_path / "functional.py").write_text(FUNCTIONAL.format(keras=keras))
+    run = _run(_config(tmp_path, "functional.py:Functional", size=2))
+    assert np.ptp(run.predict_validation()) > 0
+
+
+THREE = """import keras
+
+
+class Three(keras.Model):
+    def __init__(self, data):
+        super().__init__()
+        self.user = keras.layers.Embedding(data.n_users + 1, 4)
+        self.rating = keras.layers.Dense(1)
+
+    def call(self, features):
+        return self.rating(self.user(features["user"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"user"]', '"movie"]', "Three asks for 'movie'; the columns are user, item, "),
+        ("n_users + 1", "n_users", "; tables of users and items need n + 1 rows: row 0 is for"),
+        ("return self", "raise ValueError('so'); return self", "three.py:11: ValueError: so"),
+    ],
+)
+def test_mistakes_in_a_model_of_keras_3_are_told_without_its_words_around(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    assert old in THREE
+    (tmp_path / "three.py").write_text(THREE.replace(old, new))
+    with pytest.raises(OwnCodeError) as caught:
+        _run(_config(tmp_path, "three.py:Three"), n_epochs=1)
+    assert told in str(caught.value)
+    assert "\x1b" not in str(caught.value) + caught.value.log
 
 
 COMPILED = """\
@@ -302,9 +364,17 @@ def test_predictions_that_are_not_finite_end_it_as_diverged(models: Path) -> Non
         ("class M:\n    def __init__(self, data, k): ...\n    def fit_epoch(self): ...\n"
          "    def predict(self, rows): ...\n", "write def __init__(self, data, *, k, ...)"),
         ("import keras_tuner as kt\nclass M(kt.HyperModel): ...\n", "M has no build"),
+        ("import keras_tuner as kt\nclass M(kt.HyperModel):\n    def build(self, hp): ...\n"
+         "    def fit(self, hp, model, x, y, validation_data, callbacks=None): ...\n",
+         "M has fit(self, hp, model, x, y, validation_data); it is called with hp, model, x"),
+        ("import keras\nclass M(keras.Model):\n    def __init__(self, data): ...\n"
+         "    def call(self, x): ...\n", "an __init__ that does not begin with super().__init__()"),
+        ("import keras\nclass M(keras.Model):\n    def __init__(self, data):\n"
+         "        super().__init__()\n", "M has no call; a Keras model that gives no outputs to"),
+        ("def M(hp): ...\n", "M takes hp, and a function is given the embeddings; make it the"),
     ],
 )  # fmt: skip
-def test_what_no_class_can_be_is_told_before_anything_runs(
+def test_what_no_model_can_be_is_told_before_anything_runs(
     tmp_path: Path, source: str, told: str
 ) -> None:
     (tmp_path / "m.py").write_text(source)

@@ -296,6 +296,16 @@ def test_a_fixed_value_fills_the_hole_that_cases_leave() -> None:
     assert "rate" not in space.project({"optimizer": "sgd"})
 
 
+def test_where_a_dimension_means_nothing_no_case_is_wanting() -> None:
+    table = tomllib.loads(HOLE)["space"]
+    _, problems = parse_space(table, meaningless={"rate": {"optimizer": ("adam",)}})
+    assert [problem.key for problem in problems] == ["space.rate"]
+    space, _ = parse_space(table, meaningless={"rate": {"optimizer": ("sgd",)}})
+    assert space is not None
+    assert "rate" not in space.project({"optimizer": "sgd"})
+    assert parse_space(table, is_resolved=True) == (space, [])
+
+
 def test_a_fixed_value_fills_in_where_the_only_case_does_not_hold() -> None:
     toml = """
     [space.optimizer]

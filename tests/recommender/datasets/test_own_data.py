@@ -80,12 +80,12 @@ def test_a_split_labels_the_rows_in_whatever_order_it_gives_them(folder: Path) -
         ("bad.py:two_prices", None, r"price of item \d+ is .* in one row and .* in another"),
         ("bad.py:bad_price", None, r"values of price are no numbers, such as 'inf' \(.*rows 0, "),
         ("bad.py:vectors", None, "tags holds lists of ndarray; give words, or numbers as columns"),
-        ("bad.py:fails", None, r'(?s)File ".*bad.py", line 41, in fails.*KeyError: .nothing.'),
+        ("bad.py:fails", None, r'(?s)File ".*bad.py", line 42, in fails.*KeyError: .nothing.'),
         ("mine.py:load", "bad.py:too_few", "labels, got 3"),
         ("mine.py:load", "bad.py:other_words", "train, validation or test for each .* got 'dev'"),
         ("mine.py:load", "bad.py:all_train", "leaves no row for validation and test"),
         ("mine.py:load", "bad.py:dice", "other labels when it is called again"),
-        ("mine.py:load", "bad.py:peeks", r"(?s)bad.py\", line .*KeyError: 'rating'"),
+        ("mine.py:load", "bad.py:peeks", r"bad.py:\d+: KeyError: 'rating'; the frame has user, it"),
     ],
 )
 def test_what_a_function_does_wrong_is_told_as_its_own(
