@@ -34,9 +34,9 @@ from experiments.worker import Worker
 from recommender.datasets.base import EncodedDataset
 
 METRIC = "number"
+"""Ray wants a metric named; it is never read."""
 SCRATCH_PREFIX = "recsweep-trials-"
 """Of the temporary folder of a run, for Ray and its workers."""
-"""Ray wants a metric named; it is never read."""
 _LISTEN_EVERY_S = 0.5
 _UNASKED = {"TUNE_RESULT_BUFFER_LENGTH": "10", "TUNE_RESULT_BUFFER_MIN_TIME_S": "10"}
 """Where no pruner ends trials, a worker waits for Ray's word only after so many epochs or seconds:
