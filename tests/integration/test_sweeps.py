@@ -93,7 +93,7 @@ def test_half_gpu_trials_share_two_gpus_and_run_at_once(
     cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trials far too long to end show that all four run; then the study is stopped."""
-    monkeypatch.setattr("experiments.resources.read_machine", lambda environ: cluster)
+    monkeypatch.setattr("experiments.resources.read_machine", lambda: cluster)
     sweep = small_sweep(ratings_csv, max_epochs=100_000, trials=4, pruner="none")
     folder = tmp_path / sweep.name
     done: list[StudyRecord] = []

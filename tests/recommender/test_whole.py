@@ -299,6 +299,7 @@ class Three(keras.Model):
 """
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:keras")  # Keras's own of the same mistakes
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
