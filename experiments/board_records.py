@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from experiments.errors import StateError
-from experiments.files import read_json, write_json
+from experiments.files import read_record, write_json
 
 BOARD_CHECK_NAME = "board.json"
 
@@ -33,11 +32,10 @@ def read_board_check(folder: Path) -> BoardCheck | None:
     Raises:
         StateError: the file is damaged; names it.
     """
-    path = folder / BOARD_CHECK_NAME
-    if not path.exists():
-        return None
-    plain = read_json(path)
-    try:
-        return BoardCheck(plain["n_trials"], plain["n_columns"], tuple(plain["differences"]))
-    except (KeyError, TypeError) as error:
-        raise StateError(f"{path}: no check as recsweep writes it ({error!r})") from error
+    return read_record(
+        folder / BOARD_CHECK_NAME,
+        lambda plain: BoardCheck(
+            plain["n_trials"], plain["n_columns"], tuple(plain["differences"])
+        ),
+        "check",
+    )

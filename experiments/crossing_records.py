@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import StateError
-from experiments.files import read_json
+from experiments.files import read_record
 
 CROSSING_NAME = "crossing.json"
 
@@ -40,14 +39,12 @@ def read_crossings(folder: Path) -> Mapping[str, CrossingRecord]:
     Raises:
         StateError: the file is damaged; names it.
     """
-    path = folder / CROSSING_NAME
-    if not path.exists():
-        return {}
-    plain = read_json(path)
-    try:
-        return {name: _record(row) for name, row in plain.items()}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise StateError(f"{path}: no crossings as recsweep writes them ({error!r})") from error
+    found = read_record(folder / CROSSING_NAME, _records, "crossings")
+    return {} if found is None else found
+
+
+def _records(plain: Mapping[str, Any]) -> Mapping[str, CrossingRecord]:
+    return {name: _record(row) for name, row in plain.items()}
 
 
 def _record(row: Mapping[str, Any]) -> CrossingRecord:

@@ -202,7 +202,8 @@ def _split(dataset: DatasetConfig) -> tuple[DatasetConfig, SplitConfig, DatasetD
     assert dataset.path is not None
     free = [name for name in column_names(dataset.path) if name not in dataset.columns.values()]
     if (part := _best_match(free, "part")) is not None:
-        parted, split = replace(dataset, columns={**dataset.columns, "part": part}), _BY_COLUMN
+        parted = replace(dataset, columns={**dataset.columns, "part": part})
+        split = SplitConfig("column")
         with contextlib.suppress(DataError):  # its words are no parts, or something else is wrong
             return parted, split, load_dataset(parted, split).description
     if "time" not in dataset.columns:
@@ -215,9 +216,6 @@ def _split(dataset: DatasetConfig) -> tuple[DatasetConfig, SplitConfig, DatasetD
         if least >= _LEAST_SHARE * description.n_ratings:
             return dataset, by_range, description
     return dataset, by_order, load_dataset(dataset, by_order).description
-
-
-_BY_COLUMN = SplitConfig("column")
 
 
 _SWEEP = """\
@@ -286,7 +284,7 @@ def _text(
         entries = {"path": beside(known.path), "key": known.key, **features}
         items = f"items = {toml_value(entries)}\n"
     by = f"method = {_METHODS[split.method]}"
-    if split is not _BY_COLUMN:
+    if split.method != "column":
         by += _SHARES.format(train=split.train, validation=split.validation)
     low, high = description.rating_range
     return _SWEEP.format(

@@ -8,11 +8,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from experiments.errors import DiskError, StateError
+
+RecordT = TypeVar("RecordT")
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}
 _DENIALS = {errno.EACCES, errno.EPERM}
@@ -65,6 +67,25 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise StateError(f"{path}: cannot be read as JSON: {error}") from error
+
+
+def read_record(path: Path, build: Callable[[Any], RecordT], what: str) -> RecordT | None:
+    """What recsweep itself wrote as JSON; None where there is no such file.
+
+    Args:
+        build: from the JSON value.
+        what: the record is called.
+
+    Raises:
+        StateError: the file is damaged; names it.
+    """
+    if not path.exists():
+        return None
+    plain = read_json(path)
+    try:
+        return build(plain)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StateError(f"{path}: holds no {what} of recsweep's ({error!r})") from error
 
 
 def sync_folder(folder: Path) -> None:

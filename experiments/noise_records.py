@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.errors import StateError
-from experiments.files import read_json
+from experiments.files import read_record
 
 NOISE_NAME = "noise.json"
 
@@ -33,11 +32,4 @@ def read_noise(folder: Path) -> NoiseRecord | None:
     Raises:
         StateError: the file is damaged; names it.
     """
-    path = folder / NOISE_NAME
-    if not path.exists():
-        return None
-    plain = read_json(path)
-    try:
-        return NoiseRecord(**plain)
-    except TypeError as error:
-        raise StateError(f"{path}: no noise as recsweep writes it ({error!r})") from error
+    return read_record(folder / NOISE_NAME, lambda plain: NoiseRecord(**plain), "noise")

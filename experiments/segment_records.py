@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from experiments.errors import StateError
-from experiments.files import read_json
+from experiments.files import read_record
 
 SEGMENTS_NAME = "segments.json"
 
@@ -58,19 +58,16 @@ def read_segments(folder: Path) -> SegmentsRecord | None:
     Raises:
         StateError: the file is damaged; names it.
     """
-    path = folder / SEGMENTS_NAME
-    if not path.exists():
-        return None
-    plain = read_json(path)
-    try:
-        return SegmentsRecord(
-            segments=tuple(Segment(**row) for row in plain["segments"]),
-            edges=tuple(plain["edges"]),
-            labels=_spread(plain["labels"]),
-            spreads={name: _spread(row) for name, row in plain["spreads"].items()},
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise StateError(f"{path}: no segments as recsweep writes them ({error!r})") from error
+    return read_record(folder / SEGMENTS_NAME, _segments, "segments")
+
+
+def _segments(plain: Mapping[str, Any]) -> SegmentsRecord:
+    return SegmentsRecord(
+        segments=tuple(Segment(**row) for row in plain["segments"]),
+        edges=tuple(plain["edges"]),
+        labels=_spread(plain["labels"]),
+        spreads={name: _spread(row) for name, row in plain["spreads"].items()},
+    )
 
 
 def _spread(row: Mapping[str, object]) -> Spread:

@@ -84,9 +84,10 @@ def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> Comparison
 def comparison_sections(studies: Sequence[StudyRecord]) -> dict[str, Section]:
     """By anchor; several rankings where some of the studies share their rows and others do not."""
     groups = studies_by_rows(studies)
-    sections = {"summary": _summary(studies, groups)}
-    for i, splits in enumerate(groups_of_splits(studies), start=1):
-        sections[f"splits-{i}"] = section_over_splits(splits)
+    splits = groups_of_splits(studies)
+    sections = {"summary": _summary(studies, groups, splits)}
+    for i, alike in enumerate(splits, start=1):
+        sections[f"splits-{i}"] = section_over_splits(alike)
     if (pictures := side_by_side(studies)) is not None:
         sections["side-by-side"] = pictures
     if (arms := arms_across(studies)) is not None:
@@ -127,10 +128,14 @@ def why_apart(one: StudyRecord, other: StudyRecord) -> str:
 
 
 def _summary(
-    studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, ...], ...]
+    studies: Sequence[StudyRecord],
+    groups: tuple[tuple[StudyRecord, ...], ...],
+    splits: Sequence[Sequence[StudyRecord]],
 ) -> Section:
+    are_all_splits = len(splits) == 1 and len(splits[0]) == len(studies)
+    answer = headline_over_splits(splits[0]) if are_all_splits else None
     blocks: list[Block] = [
-        _headline(studies, groups),
+        answer or _headline(groups),
         _standing(studies, groups),
         Note(
             "Each study's best is the best of many trials of one seed, chosen on the rows that it "
@@ -141,14 +146,7 @@ def _summary(
     return Section("Summary", tuple(blocks))
 
 
-def _headline(
-    studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, ...], ...]
-) -> Headline:
-    splits = groups_of_splits(studies)
-    if len(splits) == 1 and len(splits[0]) == len(studies):
-        answer = headline_over_splits(splits[0])
-        if answer is not None:
-            return answer
+def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
     if len(groups) > 1:
         first = groups[0][0]
         reasons = "; ".join(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from experiments.records import (
     Answer,
     Finalist,
@@ -14,6 +16,14 @@ from experiments.records import (
 from reports import numbers, ranking
 from reports.blocks import Headline
 from reports.judged_rows import judged_baseline, judged_on
+
+ANSWERS: Mapping[str, str] = {
+    Answer.BETTER: "better",
+    Answer.WORSE: "worse",
+    Answer.TIE: "a tie",
+    Answer.OPEN: "not decided",
+}
+"""In a table."""
 
 
 def headline_of_verdict(study: StudyRecord) -> Headline | None:

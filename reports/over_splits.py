@@ -28,7 +28,7 @@ from reports.blocks import (
     Text,
 )
 from reports.changes import settings
-from reports.decision import best_of_arms
+from reports.decision import ANSWERS, best_of_arms
 from reports.described import described
 from reports.judged_rows import judged_baseline
 from reports.statistics import Difference, answer, holm, over_splits
@@ -38,13 +38,6 @@ MIN_SPLITS = 3
 
 _SPLIT_KEYS = {"folds": "split.fold", "random": "split.seed"}
 """By the method, what sets splits apart that stand for all splits of these ratings."""
-_ANSWERS = {
-    Answer.BETTER: "worse",
-    Answer.WORSE: "better",
-    Answer.TIE: "a tie",
-    Answer.OPEN: "not decided",
-}
-"""How the other stands where the first is so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +61,10 @@ class Standing:
     first: Contestant
     other: Contestant
     found: Difference
+    """RMSE of the other minus that of the first."""
     holm_p: float
     answer: Answer
+    """Of the other: better or worse than the first."""
 
 
 def groups_of_splits(studies: Sequence[StudyRecord]) -> list[list[StudyRecord]]:
@@ -131,7 +126,7 @@ def stand(studies: Sequence[StudyRecord], *, on_test: bool) -> list[Standing]:
     rows = [(_results(study, on_test).n_rows, described(study).train.n_rows) for study in studies]
     ratio = statistics.fmean(judged / train for judged, train in rows if train)
     found = [
-        over_splits([a - b for a, b in zip(one.by_split, other.by_split, strict=True)], ratio)
+        over_splits([b - a for a, b in zip(one.by_split, other.by_split, strict=True)], ratio)
         for one, other in combinations(contestants, 2)
     ]
     adjusted = holm([difference.p for difference in found])
@@ -217,8 +212,8 @@ def _headline(
     )
     if ahead:
         return Headline(f"No model beats {other.text} {where}", detail)
-    by = f"{-found.estimate:.4f} ({numbers.plain(-found.high)} to {numbers.plain(-found.low)})"
-    if shown.answer is Answer.BETTER:
+    by = f"{found.estimate:.4f} ({numbers.plain(found.low)} to {numbers.plain(found.high)})"
+    if shown.answer is Answer.WORSE:
         return Headline(f"{first.text} beats {other.text} by {by} {where}", detail)
     if shown.answer is Answer.TIE:
         margin = _results(studies[0], on_test).margin
@@ -235,10 +230,10 @@ def _table(
         found, other = standing.found, standing.other
         cells = (
             *_of(other),
-            numbers.gap(-found.estimate),
-            f"{numbers.gap(-found.high)} to {numbers.gap(-found.low)}",
+            numbers.gap(found.estimate),
+            f"{numbers.gap(found.low)} to {numbers.gap(found.high)}",
             numbers.p_value(standing.holm_p),
-            _ANSWERS[standing.answer],
+            ANSWERS[standing.answer],
         )
         rows.append((other.mean, Row(cells, look="baseline" if other.is_baseline else "plain")))
     part = "test" if on_test else "validation"

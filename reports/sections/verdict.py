@@ -13,15 +13,9 @@ from experiments.records import (
 )
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
-from reports.decision import is_model, label, size_of
+from reports.decision import ANSWERS, is_model, label, size_of
 from reports.judged_rows import baselines_text, judged_baseline, judged_on, optimism_text
 
-_ANSWERS = {
-    "better": "better",
-    "worse": "worse",
-    "tie": "a tie",
-    "open": "not decided",
-}
 N_ROWS = 120
 
 
@@ -218,5 +212,5 @@ def _pair_cells(study: StudyRecord, pair: PairResult) -> tuple[str, ...]:
         f"{numbers.gap(pair.bootstrap_low)} to {numbers.gap(pair.bootstrap_high)}",
         numbers.p_value(pair.p),
         numbers.p_value(pair.holm_p),
-        _ANSWERS[pair.answer],
+        ANSWERS[pair.answer],
     )

@@ -115,7 +115,7 @@ def test_a_damaged_file_is_named_and_left_out(tmp_path: Path) -> None:
     record = read_study(study)
     assert record.crossings == {}
     (said,) = record.unreadable
-    assert said.startswith("crossing.json: no crossings as recsweep writes them")
+    assert said.startswith("crossing.json: holds no crossings of recsweep's")
 
 
 def _arm(record: StudyRecord, number: int | None) -> str | None:

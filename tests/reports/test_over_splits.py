@@ -91,22 +91,22 @@ def test_arms_are_compared_over_splits_with_a_search_of_their_own(made: StudyRec
     for study in studies:
         assert study.verdict_results is not None
         means = {f.name: f.mean for f in study.verdict_results.finalists}
-        first, second = (
+        dcn, plain = (
             means[next(t.name for t in study.ranked if t.arm == arm)] for arm in ("dcn", "plain")
         )
-        assert first is not None and second is not None
-        apart.append(first - second)
+        assert dcn is not None and plain is not None
+        apart.append(plain - dcn)
     rows = studies[0].provenance["dataset"]["train"]["n_rows"]
     assert studies[0].verdict_results is not None
     expected = over_splits(apart, studies[0].verdict_results.n_rows / rows)
     assert standing.found.low == pytest.approx(expected.low)
-    assert standing.answer is Answer.BETTER
+    assert standing.answer is Answer.WORSE
     assert headline(studies).text.startswith("dcn beats plain by 0.02")
     assert headline(studies).text.endswith("over 4 splits")
     table = only(Table, section(studies).blocks)
     assert [row.cells[0] for row in table.rows] == ["dcn", "plain", "matrix factorisation"]
     assert [row.cells[-1] for row in table.rows] == ["the first", "worse", "worse"]
-    assert table.rows[1].cells[3] == f"{-np.mean(apart):+.4f}"
+    assert table.rows[1].cells[3] == f"{np.mean(apart):+.4f}"
 
 
 def test_near_arms_are_not_decided_and_equal_ones_tie(made: StudyRecord) -> None:
