@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments.files import replacing
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
 from reports.arms_across import arms_across
@@ -21,7 +22,7 @@ from reports.changes import changes, recorded_changes
 from reports.described import described
 from reports.exports import trials_frame, write_csv
 from reports.over_splits import groups_of_splits, headline_over_splits, section_over_splits
-from reports.pages import Page, figure_files, html, markdown, replacing
+from reports.pages import Page, figure_files, html, markdown
 from reports.side_by_side import side_by_side, unit_of
 
 N_ROWS = 20

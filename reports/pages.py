@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from experiments.files import disk_errors
 from reports.blocks import Beside, Picture, Section, Table
 from reports.figures import COLOURS
 
@@ -84,22 +81,6 @@ def figure_files(page: Page) -> dict[str, bytes]:
     files |= {f"{picture.name}.png": picture.png() for picture in page.pictures}
     captions = [f"{p.name}.svg, {p.name}.png\n{p.caption}\n" for p in page.pictures]
     return files | ({"captions.txt": "\n".join(captions).encode()} if captions else {})
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write to, which takes its place once it is whole.
-
-    Raises:
-        DiskError: the disk is full, read-only or failing.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with disk_errors(path):
-        try:
-            yield temporary
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def as_markdown(text: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from experiments.files import replacing
 from experiments.records import StudyRecord
 from reports import ranking
 from reports.blocks import Problem, Section
@@ -22,7 +23,7 @@ from reports.exports import (
     write_csv,
     write_parquet,
 )
-from reports.pages import Page, figure_files, html, markdown, replacing
+from reports.pages import Page, figure_files, html, markdown
 from reports.paper.files import PAPER_FILES
 from reports.sections.registry import SECTIONS
 

@@ -157,8 +157,8 @@ def _to_mlflow(study: StudyRecord, folder: str) -> str:
 
 
 def _to_csv(study: StudyRecord, file: str) -> str:
+    from experiments.files import replacing
     from reports.exports import trials_frame, write_csv
-    from reports.pages import replacing
 
     with replacing(Path(file)) as temporary:
         write_csv(trials_frame(study), temporary)

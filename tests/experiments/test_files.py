@@ -32,6 +32,13 @@ def test_a_new_file_has_the_mode_that_any_other_program_would_give_it(tmp_path: 
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "theirs").stat().st_mode
 
 
+def test_no_other_thread_meets_another_umask_while_a_file_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "umask", lambda _: pytest.fail("of the whole process"))
+    atomic_write(tmp_path / "ours", "text")
+
+
 def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
     atomic_write(tmp_path / "a" / "b" / "c.bin", b"\x00\x01")
     assert (tmp_path / "a" / "b" / "c.bin").read_bytes() == b"\x00\x01"
