@@ -37,12 +37,13 @@ class Crew:
     @property
     def size(self) -> int:
         """How many trials are to run at once; takes up a wish that was left since the last look."""
-        path = self._folder / WISH_NAME
+        taken = self._folder / f".{WISH_NAME}"
         try:
-            wish = path.read_text(encoding="ascii").strip()
+            # Taken before it is read: a wish that comes meanwhile waits for the next look.
+            wish = (self._folder / WISH_NAME).replace(taken).read_text(encoding="ascii").strip()
         except FileNotFoundError:
             return self._size
-        path.unlink(missing_ok=True)
+        taken.unlink(missing_ok=True)
         if wish.isdecimal() and 1 <= int(wish) <= self._at_most:
             self._size = int(wish)
             self._write()

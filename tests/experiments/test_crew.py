@@ -29,6 +29,23 @@ def test_a_wish_is_taken_up_once(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["driver.lock"]
 
 
+def test_a_wish_that_comes_while_another_is_read_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crew = Crew(tmp_path, 1, at_most=3)
+    read_text = Path.read_text
+
+    def read_and_wish(path: Path, **how: str) -> str:
+        text = read_text(path, **how)
+        monkeypatch.undo()
+        (tmp_path / "scale").write_text("3\n")
+        return text
+
+    (tmp_path / "scale").write_text("2\n")
+    monkeypatch.setattr(Path, "read_text", read_and_wish)
+    assert (crew.size, crew.size) == (2, 3)
+
+
 @pytest.mark.parametrize(("is_finished", "command"), [(False, "resume"), (True, "verdict")])
 def test_what_cannot_be_had_is_refused_with_the_cure(
     tmp_path: Path, is_finished: bool, command: str
