@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_uppercase
 
 import pandas as pd
 
@@ -175,8 +176,8 @@ def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
 
 
 def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, ...], ...]) -> Table:
-    letter = {study.folder: "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i % 26] for i, group in enumerate(groups)
-              for study in group}  # fmt: skip
+    letter = {study.folder: f"{ascii_uppercase[i % 26]}{i // 26 or ''}"
+              for i, group in enumerate(groups) for study in group}  # fmt: skip
     entries = []
     for study in studies:
         ranked = study.ranked

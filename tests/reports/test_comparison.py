@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 from xml.etree import ElementTree
 
@@ -98,6 +99,16 @@ def test_studies_of_other_rows_are_never_ranked_together_and_the_reason_is_said(
     assert len(studies_by_rows(apart)) == 2
     assert not [anchor for anchor in comparison_sections(apart) if anchor.startswith("ranked")]
     assert reason in headline(apart).detail
+
+
+def test_no_two_kinds_of_rows_have_one_letter(two: tuple[StudyRecord, ...]) -> None:
+    apart = [
+        replace(on_other_rows(two[0], fingerprint=f"{i:064}"), folder=two[0].folder / str(i))
+        for i in range(28)
+    ]
+    table = comparison_sections(apart)["summary"].blocks[1]
+    assert isinstance(table, Table)
+    assert sorted({row.cells[1] for row in table.rows}) == sorted([*ascii_uppercase, "A1", "B1"])
 
 
 def test_side_by_side_the_gap_to_its_own_bias_baseline_decides_the_order(
