@@ -24,7 +24,7 @@ from ray.tune.search import Searcher
 from experiments.cluster import ready_workers
 from experiments.conductor import LOST_WORKER_RETRIES, Conductor
 from experiments.crew import Crew
-from experiments.errors import ClusterError, DiskError
+from experiments.errors import ClusterError, DiskError, lines_of
 from experiments.orders import WorkerSettings
 from experiments.ray_environment import environment
 from experiments.resources import Resources
@@ -268,9 +268,8 @@ def run_on_ray(
             with environment({} if conductor.prunes else _UNASKED), ready_workers():
                 tuner.fit()
         except (RayError, TuneError) as error:
-            line = str(error).strip().splitlines()[-1]
             raise ClusterError(
-                f"Ray was lost while trials ran: {line}\n"
+                f"Ray was lost while trials ran: {lines_of(error)[-1]}\n"
                 f"Nothing that finished is lost; go on with: {way_on}"
             ) from error
         finally:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from experiments.collector import collector_resting
-from experiments.errors import ClusterError, RecsweepError
+from experiments.errors import ClusterError, RecsweepError, lines_of
 from experiments.machine import Machine
 from experiments.ray_environment import (
     WORKER_ENVIRONMENT,
@@ -220,7 +220,7 @@ def _node_awaited() -> Iterator[None]:
 
 
 def _why_no_cluster(error: Exception, resources: Resources) -> str:
-    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    line = lines_of(error)[0]
     if resources.address is not None:
         return f"Ray at {resources.address} cannot be used: {line}"
     logs = ray_folder(os.environ) / "ray" / "session_latest" / "logs"

@@ -75,6 +75,11 @@ class PortError(RecsweepError):
     exit_code = 8
 
 
+def lines_of(error: BaseException) -> list[str]:
+    """What somebody else's exception says; its kind where it says nothing."""
+    return str(error).strip().splitlines() or [type(error).__name__]
+
+
 @dataclass(frozen=True, slots=True)
 class SweepProblem:
     """One mistake in a sweep: where it was made and what is wrong."""

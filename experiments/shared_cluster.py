@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import ClusterError, RequestError
+from experiments.errors import ClusterError, RequestError, lines_of
 from experiments.resources import Resources, n_on_a_gpu
 
 Node = Mapping[str, Any]
@@ -189,7 +189,7 @@ def compare_nodes(nodes: Sequence[Node], say: Callable[[str], None]) -> None:
             theirs = ray.get(answer)
         except RayTaskError as error:
             raise ClusterError(
-                f"node {address} cannot import this recsweep: {_last_line(error)}. Install it "
+                f"node {address} cannot import this recsweep: {lines_of(error)[-1]}. Install it "
                 "there as it is here, for the Python that `ray start` used"
             ) from error
         except RayError as error:  # the node itself, which others may stand in for
@@ -231,9 +231,4 @@ def installed_here() -> dict[str, str | None]:
 
 
 def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].partition(". Ensure that")[0] if text else type(error).__name__
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    return lines_of(error)[0].partition(". Ensure that")[0]

@@ -349,7 +349,7 @@ def _sizes(order: TrialOrder, dataset: EncodedDataset) -> str:
 
 def _classify(error: Exception, order: TrialOrder, sizes: str = "") -> tuple[StopReason, str]:
     """The reason for the record, and the text: one line, with the sizes where memory ran out."""
-    told = str(error).strip().splitlines()[0] if str(error) else ""
+    told = (str(error).strip().splitlines() or [""])[0]
     # Where the researcher's own code is to blame, the message says what was raised, and where.
     line = told if isinstance(error, OwnCodeError) else f"{type(error).__name__}: {told}"
     if _lacks_a_file_beside_it(error, order):

@@ -51,6 +51,18 @@ def test_a_layer_too_wide_fails_its_trial_with_the_sizes_and_the_worker_goes_on(
     assert _ends(tmp_path)[1]["stop_reason"] == "max_epochs"
 
 
+def test_an_error_that_says_nothing_fails_its_trial_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def speechless(*_: Any) -> None:
+        raise RuntimeError("\n")
+
+    monkeypatch.setattr("recommender.runs.Trainer.begin", speechless)
+    assert _bench(tmp_path, gpus=0).step(_order(tmp_path))["done"]
+    (end,) = _ends(tmp_path)
+    assert (end["stop_reason"], end["error"]) == ("error", "RuntimeError: ")
+
+
 def test_what_training_takes_at_least_is_refused_above_what_is_free() -> None:
     data = synthetic_encoded()
     config = RankingConfig(embedding_size=2, batch_size=10, layer_sizes=(4, 3))
