@@ -290,12 +290,10 @@ class Conductor:
         live = self._live.pop(number, None)
         if live is None:
             return
-        if live.has_left:
-            again = live.order.again(is_alone=live.wants_to_be_alone)
-            self._waiting.appendleft(again)
-        elif is_lost:
+        if live.has_left or is_lost:
             self._n_lost[number] = live.n_lost
-            self._waiting.appendleft(live.order.again(live.order.give_up))
+            again = live.order.again(live.order.give_up, is_alone=live.wants_to_be_alone)
+            self._waiting.appendleft(again)
         else:
             self._n_interrupted += 1
 

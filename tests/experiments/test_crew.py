@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.cli.show import show_text
+from experiments.conductor import LOST_WORKER_RETRIES
 from experiments.crew import Crew, ask_for_workers
 from experiments.errors import RequestError, StateError
 from experiments.lock import StudyLock
@@ -75,6 +76,24 @@ def test_show_tells_how_many_run_at_once_while_they_run(tmp_path: Path) -> None:
 
 def test_scale_needs_a_number() -> None:
     assert CliRunner().invoke(app, ["scale", "mine"]).exit_code == 2
+
+
+def test_a_trial_that_made_room_has_lost_as_many_workers_as_before(tmp_path: Path) -> None:
+    study = FakeStudy(tmp_path / "study", a_sweep(2, pruner="none"), bumpy)
+    with study.opened(Fuse()) as conductor:
+        order = conductor.next_order()
+        for _ in range(LOST_WORKER_RETRIES):
+            assert order is not None
+            order = conductor.lose(order.number)
+        worker = FakeWorker(study, 0, Fuse())
+        worker.take(order)
+        worker._write("end", sync=True, stop_reason="interrupted", error=None, makes_room=True)
+        conductor.pump()
+        conductor.leave(0)
+        assert conductor.next_order() is not None
+        last = conductor.lose(0)
+        assert last is not None
+        assert last.give_up == f"its worker was lost {LOST_WORKER_RETRIES + 1} times"
 
 
 def test_the_youngest_trial_makes_room_and_goes_on_to_the_same_end(tmp_path: Path) -> None:
