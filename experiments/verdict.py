@@ -94,7 +94,9 @@ def gather_evidence(
         sweep = frozen_sweep(folder)
         study = read_study(folder)
         loaded = load_same_data(study, sweep)
-        if not (folder / VERDICT_NAME).exists():
+        if study.verdict is not None:  # perhaps another driver's, since we looked
+            frozen = frozen_or_chosen(study, top, n_seeds)
+        else:
             frozen = with_sized_control(frozen, study, sweep, loaded.encoded)
             write_verdict(folder, frozen)
         confirm = _load_confirm(sweep)

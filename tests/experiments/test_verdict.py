@@ -19,6 +19,7 @@ from experiments.errors import RequestError, StateError
 from experiments.finalists import chosen_trials, verdict_cost
 from experiments.frozen_finalists import choose_finalists, fresh_seeds, frozen_or_chosen
 from experiments.journal import Journal
+from experiments.lock import StudyLock
 from experiments.records import (
     DRIVER_JOURNAL,
     FIRST_NUMBER_BESIDE,
@@ -28,7 +29,7 @@ from experiments.records import (
     read_study,
 )
 from experiments.study import resume_study, run_study
-from experiments.verdict import gather_evidence
+from experiments.verdict import gather_evidence, write_verdict
 from experiments.watcher import Silent
 from tests.in_process import Died, InProcess
 from tests.small_studies import a_sweep, decide
@@ -176,6 +177,21 @@ def test_a_verdict_that_is_done_is_read_and_not_trained_again(
     assert (study / "verdict.json").read_text() == text
     with pytest.raises(RequestError, match="--seeds 2"):
         gather_evidence(study, n_seeds=3, watcher=Silent())
+
+
+def test_a_list_that_another_driver_froze_just_before_is_the_one_to_go_on_with(
+    study: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = frozen_or_chosen(read_study(study), top=1, n_seeds=2)
+
+    class After(StudyLock):
+        def __enter__(self) -> StudyLock:
+            write_verdict(study, theirs)
+            return super().__enter__()
+
+    monkeypatch.setattr("experiments.verdict.StudyLock", After)
+    ours = gather_evidence(study, watcher=Silent()).frozen
+    assert (ours.top, ours.seeds, ours.frozen_at) == (1, theirs.seeds, theirs.frozen_at)
 
 
 def test_versions_that_changed_before_the_verdict_are_said_and_recorded(
