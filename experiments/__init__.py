@@ -15,8 +15,8 @@ Begin with `study` (from sweep to report) and follow it. Its modules, by what th
                    ray_environment, ray_head, crew, liveness, collector, scratch, doctor
     the record     folders, files, journal, ledger, ledger_tables, outcomes, repair, lock,
                    heartbeat, provenance, keeping, garbage, notes, openings
-    what is read   records, trial_records, verdict_records, segment_records, crossing_records,
-                   noise_records, board_records, values, choosing, typed
+    what is read   records, trial_records, verdict_records, derived_records, values, choosing,
+                   typed
     the board      hparams, board, board_check
     the verdict    verdict, finalists, frozen_finalists, size_control, evidence, errors_by_user,
                    segments, best_segments, crossings, unseal

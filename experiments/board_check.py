@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from experiments import hparams
-from experiments.board_records import BoardCheck, write_board_check
+from experiments.derived_records import BOARD_CHECK_NAME, BoardCheck
+from experiments.files import write_json
 from experiments.records import (
     ColumnRecord,
     EpochRecord,
@@ -59,7 +60,8 @@ def record_board_check(study: StudyRecord, watcher: StudyWatcher) -> None:
         differences = tuple(check_board(study))
     except Exception as error:  # a dashboard that cannot be read must not cost the study's end
         differences = (f"it could not be read: {type(error).__name__}: {error}",)
-    write_board_check(study.folder, BoardCheck(len(study.trials), len(study.columns), differences))
+    check = BoardCheck(len(study.trials), len(study.columns), differences)
+    write_json(study.folder / BOARD_CHECK_NAME, asdict(check))
     if differences:
         watcher.message(
             f"TensorBoard shows other numbers than the ledger ({len(differences)}), which is the "

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from experiments.crossing_records import CROSSING_NAME, CrossingRecord
+from experiments.derived_records import CROSSING_NAME, CrossingRecord
 from experiments.files import write_json
 from experiments.orders import predictions_folder
 from experiments.records import StudyRecord, TrialRecord, TrialState, VerdictRecord

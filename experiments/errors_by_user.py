@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from experiments.derived_records import NOISE_NAME, NoiseRecord
 from experiments.files import write_json
-from experiments.noise_records import NOISE_NAME, NoiseRecord
 from experiments.records import StudyRecord, TrialRecord
 from recommender.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from recommender.datasets.base import EncodedDataset

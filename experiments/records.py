@@ -11,19 +11,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from experiments.board_records import BoardCheck, read_board_check
 from experiments.collector import collector_resting
-from experiments.crossing_records import CrossingRecord, read_crossings
+from experiments.derived_records import (
+    BoardCheck,
+    CrossingRecord,
+    NoiseRecord,
+    Segment,
+    SegmentsRecord,
+    Spread,
+    read_board_check,
+    read_crossings,
+    read_noise,
+    read_segments,
+)
 from experiments.durations import parse_duration
 from experiments.errors import StateError, StudyError
 from experiments.files import read_json
 from experiments.finalists import VerdictCost, verdict_cost
 from experiments.ledger import Ledger
 from experiments.lock import holder_of
-from experiments.noise_records import NoiseRecord, read_noise
 from experiments.notes import read_note
 from experiments.openings import Opening, openings_of
-from experiments.segment_records import Segment, SegmentsRecord, Spread, read_segments
 from experiments.trial_records import (
     FIRST_NUMBER_BESIDE,
     AttemptRecord,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from experiments.derived_records import SEGMENTS_NAME, Segment, SegmentsRecord, Spread
 from experiments.files import write_json
-from experiments.segment_records import SEGMENTS_NAME, Segment, SegmentsRecord, Spread
 from recommender.datasets.base import EncodedDataset
 
 Floats = npt.NDArray[np.floating[Any]]

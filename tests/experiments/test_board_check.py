@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from experiments import board_check
-from experiments.board_records import (
-    BOARD_CHECK_NAME,
-    BoardCheck,
-    read_board_check,
-    write_board_check,
-)
+from experiments.derived_records import BOARD_CHECK_NAME, BoardCheck, read_board_check
 from experiments.errors import StateError
+from experiments.files import write_json
 from experiments.hparams import write_board
 from experiments.records import read_study
 from experiments.watcher import Silent
@@ -41,7 +37,8 @@ def test_a_board_that_equals_the_ledger_is_on_record_and_on_the_report(tmp_path:
 
 def test_trials_that_came_after_the_comparison_are_told(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "made-up", n_trials=12))
-    write_board_check(study.folder, BoardCheck(9, len(study.columns), ()))
+    nine = BoardCheck(9, len(study.columns), ())
+    write_json(study.folder / BOARD_CHECK_NAME, asdict(nine))
     told = str(provenance(read_study(study.folder)).blocks[0])
     assert "9 trials, 11 dimensions; 3 trials came since" in told
 
@@ -75,7 +72,7 @@ def test_a_study_without_a_check_says_so_and_a_damaged_one_is_named(tmp_path: Pa
     study = read_study(make_study(tmp_path / "made-up", n_trials=2))
     assert study.board_check is None
     assert "not compared with the ledger yet" in str(provenance(study).blocks[0])
-    write_board_check(study.folder, BoardCheck(1, 2, ("a",)))
+    write_json(study.folder / BOARD_CHECK_NAME, asdict(BoardCheck(1, 2, ("a",))))
     assert read_board_check(study.folder) == BoardCheck(1, 2, ("a",))
     (study.folder / BOARD_CHECK_NAME).write_text("{}", "utf-8")
     with pytest.raises(StateError, match=BOARD_CHECK_NAME):

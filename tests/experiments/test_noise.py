@@ -11,9 +11,9 @@ import pytest
 
 from experiments import errors_by_user
 from experiments.cli.judged import cost_lines
+from experiments.derived_records import NOISE_NAME
 from experiments.errors_by_user import moved_by_users, read_errors, write_noise
 from experiments.frozen import frozen_sweep
-from experiments.noise_records import NOISE_NAME
 from experiments.records import read_study
 from experiments.study import resume_study
 from experiments.study_data import load_data

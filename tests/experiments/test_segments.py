@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.derived_records import SEGMENTS_NAME, Segment, SegmentsRecord, read_segments
 from experiments.errors import StateError
-from experiments.segment_records import SEGMENTS_NAME, Segment, SegmentsRecord, read_segments
 from experiments.segments import MIN_ROWS, segments_of, write_segments
 from tests.synthetic import synthetic_encoded
 

@@ -14,7 +14,7 @@ import pytest
 import recsweep
 from experiments import sessions
 from experiments.board_check import check_board
-from experiments.board_records import BoardCheck
+from experiments.derived_records import BoardCheck
 from experiments.errors import RequestError, StateError
 from experiments.finalists import chosen_trials, verdict_cost
 from experiments.frozen_finalists import choose_finalists, fresh_seeds, frozen_or_chosen

@@ -16,7 +16,7 @@ import pytest
 from ray.tune.execution.tune_controller import TuneController
 
 from experiments.board_check import check_board
-from experiments.board_records import BoardCheck
+from experiments.derived_records import BoardCheck
 from experiments.journal import journal_files, read_journal
 from experiments.machine import Machine
 from experiments.records import (
