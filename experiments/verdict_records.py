@@ -5,11 +5,11 @@ Standard library only; `experiments.records` hands it on to the reports.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from experiments.errors import StateError
 from experiments.files import read_json
@@ -18,6 +18,8 @@ from experiments.typed import typed
 
 VERDICT_NAME = "verdict.json"
 TEST_NAME = "test.json"
+
+_ReadT = TypeVar("_ReadT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,22 +174,10 @@ def read_test(folder: Path) -> UnsealedRecord | None:
     Raises:
         StateError: the file is damaged; names it.
     """
-    path = folder / TEST_NAME
-    if not path.exists():
-        return None
-    try:
-        plain = read_json(path)
-        refit = plain["refit"]
-        return UnsealedRecord(
-            results=_results(plain["results"]),
-            baselines=dict(plain["baselines"]),
-            refit=RefitResult(refit["name"], tuple(refit["rmse_by_seed"])) if refit else None,
-        )
-    except (KeyError, TypeError, AttributeError, StateError) as error:
-        raise StateError(
-            f"{path}: no test scores as recsweep writes them ({_why(error)}); without the file, "
-            f"`recsweep unseal {typed(folder)}` scores anew, which is put on record"
-        ) from error
+    cure = (
+        f"without the file, `recsweep unseal {typed(folder)}` scores anew, which is put on record"
+    )
+    return _read(folder / TEST_NAME, _test, "test scores as recsweep writes them", cure)
 
 
 def read_verdict(folder: Path) -> VerdictRecord | None:
@@ -196,31 +186,43 @@ def read_verdict(folder: Path) -> VerdictRecord | None:
     Raises:
         StateError: the file is damaged; names it.
     """
-    path = folder / VERDICT_NAME
+    cure = (
+        f"without it, `recsweep verdict {typed(folder)}` writes it anew: what was trained for it "
+        "is kept"
+    )
+    return _read(folder / VERDICT_NAME, _verdict, "verdict as recsweep writes it", cure)
+
+
+def _read(path: Path, build: Callable[[Any], _ReadT], what: str, cure: str) -> _ReadT | None:
     if not path.exists():
         return None
     try:
-        plain = read_json(path)
-        return VerdictRecord(
-            frozen_at=plain["frozen_at"],
-            top=plain["top"],
-            seeds=tuple(plain["seeds"]),
-            finalists=tuple(
-                Finalist(row["name"], row["number"], tuple(row["reasons"]), row.get("values"))
-                for row in plain["finalists"]
-            ),
-            results=_results(plain["results"]) if plain["results"] else None,
-        )
+        return build(read_json(path))
     except (KeyError, TypeError, AttributeError, StateError) as error:
-        raise StateError(
-            f"{path}: no verdict as recsweep writes it ({_why(error)}); without it, `recsweep "
-            f"verdict {typed(folder)}` writes it anew: what was trained for it is kept"
-        ) from error
+        why = "it cannot be read as JSON" if isinstance(error, StateError) else repr(error)
+        raise StateError(f"{path}: no {what} ({why}); {cure}") from error
 
 
-def _why(error: Exception) -> str:
-    """No JSON at all, or what is missing in it."""
-    return "it cannot be read as JSON" if isinstance(error, StateError) else repr(error)
+def _test(plain: Mapping[str, Any]) -> UnsealedRecord:
+    refit = plain["refit"]
+    return UnsealedRecord(
+        results=_results(plain["results"]),
+        baselines=dict(plain["baselines"]),
+        refit=RefitResult(refit["name"], tuple(refit["rmse_by_seed"])) if refit else None,
+    )
+
+
+def _verdict(plain: Mapping[str, Any]) -> VerdictRecord:
+    return VerdictRecord(
+        frozen_at=plain["frozen_at"],
+        top=plain["top"],
+        seeds=tuple(plain["seeds"]),
+        finalists=tuple(
+            Finalist(row["name"], row["number"], tuple(row["reasons"]), row.get("values"))
+            for row in plain["finalists"]
+        ),
+        results=_results(plain["results"]) if plain["results"] else None,
+    )
 
 
 def _results(plain: Mapping[str, Any]) -> VerdictResults:
