@@ -31,10 +31,9 @@ from experiments.records import (
     TrialRecord,
     TrialState,
 )
-from experiments.sweep_file import read_sweep_file
+from experiments.space_checks import recorded_space
 from experiments.values import plural
 from recommender.checkpoints import CheckpointError, read_checkpoint
-from search_spaces import SearchSpace, SpaceError, parse_space
 
 CLOSE = 1e-9
 
@@ -121,9 +120,7 @@ def check_ledger(study: StudyRecord) -> Check:
 
 def check_importance(study: StudyRecord) -> Check:
     """The importance of each dimension, computed anew from the ledger's trials."""
-    space = _space_of(study.folder)
-    if space is None:
-        return Check("importance", "none: the sweep has no space")
+    space = recorded_space(study)
     there = {(r.arm, r.dimension): r for r in study.importance}
     n_resamples = N_RESAMPLES if any(r.low is not None for r in study.importance) else 0
     anew = {(r.arm, r.dimension): r for r in importance(space, study.trials, n_resamples)}
@@ -231,22 +228,6 @@ def run_checks(study: StudyRecord) -> Iterator[Check]:
         except Exception as error:  # whatever a stranger's file makes of our readers
             what = str(error) or type(error).__name__
             yield Check(check.__name__.removeprefix("check_"), "", (f"cannot be read: {what}",))
-
-
-def _space_of(folder: Path) -> SearchSpace | None:
-    """The space of a study's resolved sweep, whether or not its data are here; None without one.
-
-    Raises:
-        SpaceError: it is not what a resolved sweep has.
-    """
-    table = read_sweep_file(folder / SWEEP_NAME).table
-    if "space" not in table:
-        return None
-    fixed = table.get("model") or {}
-    space, problems = parse_space(table["space"], fixed=fixed, is_resolved=True)
-    if space is None:
-        raise SpaceError(problems)
-    return space
 
 
 def _trial_differences(told: TrialRecord, recorded: TrialRecord) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from experiments.errors import StateError
 from experiments.idle_dimensions import architectures_of, meaningless_in, with_conditions
 from experiments.own_code import OwnCode
+from experiments.records import SWEEP_NAME, StudyRecord
 from experiments.sweep_tables import Report, cases_of
 from recommender.config import Value
 from search_spaces import SearchSpace, parse_space
@@ -61,6 +63,19 @@ def read_space(
             report(key, message)
         n_wrong_values += 1
     return None if problems or n_wrong_values else space
+
+
+def recorded_space(study: StudyRecord) -> SearchSpace:
+    """The space of a study's resolved sweep, whether or not its data are here.
+
+    Raises:
+        StateError: it is not what a resolved sweep has.
+    """
+    table, fixed = study.sweep.get("space", {}), study.sweep.get("model")
+    space, problems = parse_space(table, fixed=fixed, is_resolved=True)
+    if space is None:
+        raise StateError(f"{study.folder / SWEEP_NAME}: {'; '.join(map(str, problems))}")
+    return space
 
 
 def _value_problems(raw: Mapping[str, Any], own: OwnCode) -> Iterator[tuple[str, str]]:

@@ -9,11 +9,9 @@ from datetime import datetime
 import optuna
 from optuna.storages.journal import JournalFileBackend
 
-from experiments.errors import RequestError, StateError
-from experiments.own_code import resolve_own
-from experiments.records import SWEEP_NAME, StudyRecord, TrialRecord, TrialState
-from experiments.space_checks import check_model, read_space
-from experiments.sweep_file import SweepSource
+from experiments.errors import RequestError
+from experiments.records import StudyRecord, TrialRecord, TrialState
+from experiments.space_checks import recorded_space
 from experiments.translate.optuna import to_params
 from experiments.values import plural
 from search_spaces import SearchSpace
@@ -54,26 +52,6 @@ def export_to_optuna(study: StudyRecord, url: str) -> str:
         f"{_shown(url)}; "
         f"look at them: optuna-dashboard {_shown(url)}"
     )
-
-
-def recorded_space(study: StudyRecord) -> SearchSpace:
-    """The space of the frozen sweep; its data need not be there any more.
-
-    Raises:
-        StateError: the sweep is damaged.
-    """
-    problems: list[str] = []
-
-    def report(key: str, message: str) -> None:
-        problems.append(f"{key}: {message}")
-
-    source = SweepSource(dict(study.sweep), SWEEP_NAME, study.folder / SWEEP_NAME)
-    table, own = resolve_own(source, report)
-    model = check_model(table.get("model", {}), report, own)
-    space = read_space(table.get("space", {}), model, report, own)
-    if space is None or problems:
-        raise StateError(f"{study.folder / SWEEP_NAME}: {'; '.join(problems)}")
-    return space
 
 
 def _storage(url: str) -> optuna.storages.BaseStorage:
