@@ -10,7 +10,7 @@ Begin with `study` (from sweep to report) and follow it. Its modules, by what th
     own code       own_code, own_objects, own_search, kept_code, notebook_source
     data           study_data, clean_tables
     the search     search, search_protocol, armed_search, arms, optuna_search, samplers, pruners,
-                   arguments, grid, enqueue, no_search, importance
+                   arguments, grid, enqueue, importance
     the machine    machine, resources, cores, gpu_memory, packing, probe, cluster, shared_cluster,
                    ray_environment, ray_head, crew, liveness, collector, scratch, doctor
     the record     folders, files, journal, ledger, ledger_tables, outcomes, repair, lock,
@@ -19,7 +19,7 @@ Begin with `study` (from sweep to report) and follow it. Its modules, by what th
                    typed
     the board      hparams, board, board_check
     the verdict    verdict, finalists, frozen_finalists, size_control, evidence, errors_by_user,
-                   segments, best_segments, crossings, unseal
+                   segments, crossings, unseal
     one trial      single, best, replicas, replay, predictions
     handing on     bundle, bundle_checks, unpacking, to_optuna, to_mlflow
     commands       cli, errors

@@ -73,6 +73,28 @@ class Search(Protocol):
         """
 
 
+class NoSearch:
+    """That of a study whose trials are all known beforehand: proposes and stops nothing."""
+
+    prunes = False
+
+    def ask(self, number: int) -> Proposal | None:
+        return None
+
+    def report(self, number: int, epoch: int, value: float) -> bool:
+        return True
+
+    def tell(self, number: int, reason: StopReason, value: float | None) -> None: ...
+
+    def pruner_state(self, number: int) -> dict[str, Any]:
+        return {}
+
+    def restore(
+        self, trials: Sequence[TrialRecord], checkpoints: Mapping[int, int]
+    ) -> tuple[int, ...]:
+        return ()
+
+
 def searched(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     """The trials that a search asked for, by number."""
     own = (trial for trial in trials if trial.purpose is Purpose.SEARCH)

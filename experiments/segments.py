@@ -1,8 +1,12 @@
-"""Where models err: their validation predictions by segment, and how widely they spread."""
+"""Where models err: their validation predictions by segment, and how widely they spread.
+
+Of the best trials it is known when the driver ends, without a verdict and without TensorFlow. A
+verdict's own record, of its finalists under all their seeds, takes the place of that one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,11 +16,19 @@ import numpy.typing as npt
 
 from experiments.derived_records import SEGMENTS_NAME, Segment, SegmentsRecord, Spread
 from experiments.files import write_json
+from experiments.keeping import leaders
+from experiments.orders import predictions_folder
+from experiments.records import StudyRecord
+from experiments.watcher import StudyWatcher
+from recommender.baselines import Baseline
+from recommender.checkpoints import CheckpointError, read_checkpoint
 from recommender.datasets.base import EncodedDataset
 
 Floats = npt.NDArray[np.floating[Any]]
 Mask = npt.NDArray[np.bool_]
 
+N_BEST = 3
+"""Trials of a search that are looked at, and the best of each arm."""
 MIN_ROWS = 30
 """An RMSE over fewer rows says too little to be shown."""
 MAX_WORDS = 24
@@ -55,6 +67,41 @@ def segments_of(dataset: EncodedDataset, predicted: Mapping[str, Floats]) -> Seg
 
 def write_segments(folder: Path, record: SegmentsRecord) -> None:
     write_json(folder / SEGMENTS_NAME, asdict(record))
+
+
+def write_best_segments(
+    study: StudyRecord,
+    encoded: EncodedDataset,
+    baselines: Sequence[Baseline],
+    watcher: StudyWatcher,
+) -> None:
+    """Cut the errors of the best trials, the best of each arm and the bias baseline.
+
+    Trials without predictions are left out: they are of an older version, or damaged, which is
+    said. Nothing is written where none is left, nor over what a verdict wrote.
+    """
+    if study.verdict_results is not None:
+        return
+    predicted: dict[str, Floats] = {}
+    for trial in leaders(study.ranked, N_BEST):
+        place = predictions_folder(study.folder, trial)
+        if not place.is_dir():
+            continue
+        try:
+            rows = read_checkpoint(place)[0]["predicted"]
+        except (CheckpointError, KeyError) as error:
+            watcher.message(f"{error}; {trial.name} is left out where errors are cut by segment")
+            continue
+        if rows.shape == encoded.validation.rating.shape:
+            predicted[trial.name] = rows[None, :]
+    if not predicted:
+        return
+    predicted |= {
+        baseline.name: baseline.model(encoded.validation)[None, :]
+        for baseline in baselines
+        if baseline.name == "bias"
+    }
+    write_segments(study.folder, segments_of(encoded, predicted))
 
 
 def _masks(dataset: EncodedDataset) -> Iterator[tuple[str, str, Mask]]:

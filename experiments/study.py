@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments import folders
-from experiments.best_segments import write_best_segments
 from experiments.board_check import record_board_check
 from experiments.cluster import ray_beside
 from experiments.conductor import Conductor
@@ -46,6 +45,7 @@ from experiments.resume import (
 )
 from experiments.running import Driver, run_trials
 from experiments.search import build_search
+from experiments.segments import write_best_segments
 from experiments.sessions import begin_session, end_session, record_changed_versions
 from experiments.stages import stage_over
 from experiments.study_data import load_repeatable_data, load_same_data

@@ -25,7 +25,6 @@ from experiments.hparams import BoardWriter, write_board
 from experiments.journal import Journal
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
-from experiments.no_search import NoSearch
 from experiments.orders import order_of
 from experiments.ray_environment import import_ray
 from experiments.records import (
@@ -42,6 +41,7 @@ from experiments.replicas import Replicas
 from experiments.resources import Resources, take_machine
 from experiments.resume import bring_up_to_date, next_attempt
 from experiments.running import Driver, run_trials
+from experiments.search_protocol import NoSearch
 from experiments.segments import segments_of, write_segments
 from experiments.sessions import record_changed_versions
 from experiments.size_control import trained_as, with_sized_control
