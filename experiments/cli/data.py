@@ -1,4 +1,4 @@
-"""Commands about a data set: data describe, data clean."""
+"""Commands about a data set: init, data describe, data clean."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ from experiments.cli.options import (
 )
 
 
+def add_init_to(app: typer.Typer) -> None:
+    app.command("init", epilog="Example: recsweep init ratings.csv --items films.csv")(init)
+
+
 def add_to(app: typer.Typer) -> None:
     data = typer.Typer(
         help="Look at a data set, or clean it.", no_args_is_help=True, rich_markup_mode=None
@@ -27,6 +31,54 @@ def add_to(app: typer.Typer) -> None:
     data.command("describe", epilog="Example: recsweep data describe quickstart")(describe)
     data.command("clean", epilog="Example: recsweep data clean ratings.csv -o clean.csv")(clean)
     app.add_typer(data, name="data")
+
+
+def init(
+    table: RatingsTable,
+    items: Annotated[
+        Path | None,
+        typer.Option(
+            "--items", help="A table with a row an item.", autocompletion=completing.files
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The sweep file; default: the table's name, .toml."),
+    ] = None,
+    user: UserColumn = None,
+    item: ItemColumn = None,
+    rating: RatingColumn = None,
+    time: TimeColumn = None,
+) -> None:
+    """Look at a table of ratings and write a sweep for it that runs as it stands."""
+    from experiments.drafts import draft_sweep
+    from experiments.files import atomic_write
+    from experiments.typed import from_here
+
+    target = output or Path(f"{table.name.partition('.')[0]}.toml")
+    draft = draft_sweep(table, target, _given(user, item, rating, time), items)
+    atomic_write(target, draft.text)
+    it, columns = draft.description, draft.columns
+    typer.echo(f"columns  {' · '.join(f'{role} {name}' for role, name in columns.items())}")
+    if draft.items is not None:
+        typer.echo(
+            f"items    {draft.items.key} · {', '.join(draft.items.features) or 'no feature'}"
+        )
+    if draft.left_out:
+        left_out = ", ".join(draft.left_out)
+        typer.echo(f"         left out: {left_out} (ids, dates, names, or always the same)")
+    low, high = it.rating_range
+    typer.echo(
+        f"data     {it.n_ratings:,} ratings, {it.n_users:,} users, {it.n_items:,} items, "
+        f"{low:g} to {high:g}"
+    )
+    rows = " · ".join(f"{name} {part.n_rows:,}" for name, part in it.parts.items())
+    typer.echo(f"split    {it.split['method']}: {rows} (sealed)")
+    for note in it.notes:
+        typer.echo(f"         {note}")
+    typer.echo(f"wrote    {target}")
+    run = f"recsweep run {shlex.quote(from_here(target))}"
+    typer.echo(f"next     {run} --plan        {run}")
 
 
 def describe(
@@ -86,11 +138,10 @@ def clean(
     from experiments.clean_tables import write_clean
     from experiments.typed import from_here
 
-    asked = {"user": user, "item": item, "rating": rating, "time": time}
     written = write_clean(
         table,
         output or Path(f"{table.name.partition('.')[0]}-clean.csv"),
-        {role: name for role, name in asked.items() if name is not None},
+        _given(user, item, rating, time),
         rating_range=rating_range,
         duplicates=duplicates,
         at_least=at_least,
@@ -98,3 +149,9 @@ def clean(
     for line in written.lines:
         typer.echo(line)
     typer.echo(f"next     recsweep init {shlex.quote(from_here(written.target))}")
+
+
+def _given(*columns: str | None) -> dict[str, str]:
+    """The columns that were named, by role."""
+    roles = ("user", "item", "rating", "time")
+    return {role: name for role, name in zip(roles, columns, strict=True) if name is not None}

@@ -23,7 +23,6 @@ from experiments.cli import (
     making,
     mending,
     models,
-    starting,
 )
 from experiments.errors import RecsweepError
 
@@ -36,7 +35,7 @@ app = typer.Typer(
     help="Hyperparameter experiments for recommender ranking models.",
     epilog="Start with: recsweep run quickstart",
 )
-starting.add_to(app)
+data.add_init_to(app)
 making.add_to(app)
 looking.add_to(app)
 models.add_to(app)
