@@ -3,30 +3,76 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
+from typing import ParamSpec
 
 import typer
+
+P = ParamSpec("P")
 
 COMPLETION = "_RECSWEEP_COMPLETE"
 """Set by the shell's script; the name is typer's."""
 
 
-def studies(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+def _without_errors(
+    find: Callable[P, Iterator[tuple[str, str]]],
+) -> Callable[P, list[tuple[str, str]]]:
+    """An error's text would land in the middle of what is being typed."""
+
+    @functools.wraps(find)
+    def found(*args: P.args, **named: P.kwargs) -> list[tuple[str, str]]:
+        with contextlib.suppress(Exception):
+            return list(find(*args, **named))
+        return []
+
+    return found
+
+
+@_without_errors
+def studies(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
     """Studies by name, and after a colon the trials of one, as `STUDY:17`, each with its state."""
-    return _offered(lambda: _studies_and_trials(_root(ctx), incomplete))
+    from experiments.cli.options import DEFAULT_ROOT
+    from experiments.cli.wording import outcome_text, rmse_text
+    from experiments.records import read_study, study_folders
+
+    root = Path(ctx.params.get("root") or os.environ.get("RECSWEEP_STUDIES") or DEFAULT_ROOT)
+    name, colon, _ = incomplete.partition(":")
+    if not colon:
+        for folder in study_folders(root):
+            if folder.name.startswith(incomplete):
+                yield folder.name, "study"
+        return
+    study = read_study(root / name)
+    for trial in study.search_trials:
+        outcome = outcome_text(trial, is_live=study.state == "running")
+        yield f"{name}:{trial.number}", f"{outcome} {rmse_text(trial.best_rmse)}"
 
 
-def sweeps(incomplete: str) -> list[tuple[str, str]]:
+@_without_errors
+def sweeps(incomplete: str) -> Iterator[tuple[str, str]]:
     """Shipped sweeps by name, and sweep files."""
-    return _offered(lambda: _sweeps(incomplete))
+    from experiments.sweep_file import SWEEPS
+
+    for name in SWEEPS:
+        yield name, "shipped"
+    yield from files(incomplete)
 
 
-def files(incomplete: str) -> list[tuple[str, str]]:
+@_without_errors
+def files(incomplete: str) -> Iterator[tuple[str, str]]:
     """TOML files, and the folders on the way to them."""
-    return _offered(lambda: _toml_files(incomplete))
+    head, slash, tail = incomplete.rpartition("/")
+    for path in sorted(Path(head + slash or ".").iterdir()):
+        if path.name.startswith(".") or not path.name.startswith(tail):
+            continue
+        if path.is_dir():
+            yield f"{head}{slash}{path.name}/", "folder"
+        elif path.suffix == ".toml":
+            yield f"{head}{slash}{path.name}", "file"
 
 
 def complete_for_bash(app: Callable[[], None], environ: MutableMapping[str, str]) -> None:
@@ -59,52 +105,3 @@ def _joined(words: list[str], last: int) -> tuple[list[str], int]:
         if number == last:
             at = len(joined) - 1
     return joined, min(at, len(joined))
-
-
-def _offered(found: Callable[[], Iterator[tuple[str, str]]]) -> list[tuple[str, str]]:
-    # An error's text would land in the middle of what is being typed.
-    with contextlib.suppress(Exception):
-        return list(found())
-    return []
-
-
-def _root(ctx: typer.Context) -> Path:
-    from experiments.cli.options import DEFAULT_ROOT
-
-    return Path(ctx.params.get("root") or os.environ.get("RECSWEEP_STUDIES") or DEFAULT_ROOT)
-
-
-def _studies_and_trials(root: Path, incomplete: str) -> Iterator[tuple[str, str]]:
-    from experiments.records import read_study, study_folders
-
-    name, colon, _ = incomplete.partition(":")
-    if not colon:
-        for folder in study_folders(root):
-            if folder.name.startswith(incomplete):
-                yield folder.name, "study"
-        return
-    from experiments.cli.wording import outcome_text, rmse_text
-
-    study = read_study(root / name)
-    for trial in study.search_trials:
-        outcome = outcome_text(trial, is_live=study.state == "running")
-        yield f"{name}:{trial.number}", f"{outcome} {rmse_text(trial.best_rmse)}"
-
-
-def _sweeps(incomplete: str) -> Iterator[tuple[str, str]]:
-    from experiments.sweep_file import SWEEPS
-
-    for name in SWEEPS:
-        yield name, "shipped"
-    yield from _toml_files(incomplete)
-
-
-def _toml_files(incomplete: str) -> Iterator[tuple[str, str]]:
-    head, slash, tail = incomplete.rpartition("/")
-    for path in sorted(Path(head + slash or ".").iterdir()):
-        if path.name.startswith(".") or not path.name.startswith(tail):
-            continue
-        if path.is_dir():
-            yield f"{head}{slash}{path.name}/", "folder"
-        elif path.suffix == ".toml":
-            yield f"{head}{slash}{path.name}", "file"
