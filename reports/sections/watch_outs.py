@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from experiments.records import StudyRecord, TrialState, VerdictResults
 from reports import numbers, ranking
 from reports.blocks import WatchOut, WatchOuts
@@ -16,118 +18,100 @@ from reports.sections.verdict import late_text
 
 def watch_outs(study: StudyRecord) -> WatchOuts | None:
     """None where there is nothing to watch out for."""
-    items = [WatchOut(f"Left out, damaged: {said}", "provenance") for said in study.unreadable]
-    n = ranking.counts(study.search_trials)
-    data = described(study)
-    default = ranking.default_trial(study)
-    items += _unimpressive(study)
+    items = tuple(_items(study))
+    return WatchOuts(items) if items else None
+
+
+def _items(study: StudyRecord) -> Iterator[WatchOut]:
+    for said in study.unreadable:
+        yield WatchOut(f"Left out, damaged: {said}", "provenance")
+    if (results := study.verdict_results) is not None and study.ranked:
+        yield from _not_told_apart(study, results)
+    elif study.ranked:
+        yield from _unimpressive(study)
     if late := late_text(study):
-        items.append(WatchOut(late, "verdict"))
+        yield WatchOut(late, "verdict")
     if names := [label(study, name) for name in collapsed_models(study)]:
         said = f"Collapsed, nearly the same prediction for every pair: {', '.join(names)}."
-        items.append(WatchOut(said, "segments"))
+        yield WatchOut(said, "segments")
     if edges := edges_of_best(study):
         places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
         best = ranking.label(study, study.ranked[0])
         said = f"The best trial of the search, {best}, sits on the edge of its range: {places}."
-        items.append(WatchOut(said, "edges"))
-    cold = data.validation.unseen_users
+        yield WatchOut(said, "edges")
+    cold = described(study).validation.unseen_users
     if cold is not None and cold >= 0.2:
-        items.append(
-            WatchOut(
-                f"{numbers.share(cold)} of the validation rows belong to users never seen in "
-                "training: this ranks models by how they treat strangers.",
-                "data",
-            )
+        yield WatchOut(
+            f"{numbers.share(cold)} of the validation rows belong to users never seen in training: "
+            "this ranks models by how they treat strangers.",
+            "data",
         )
     if study.openings:
-        items.append(
-            WatchOut(f"The test split of this data was {openings_text(study)}.", "unsealed")
-        )
+        yield WatchOut(f"The test split of this data was {openings_text(study)}.", "unsealed")
     if study.test is not None and (beaten := beaten_on_test(study, study.test)) is not None:
-        items.append(WatchOut(beaten, "unsealed"))
+        yield WatchOut(beaten, "unsealed")
+    n = ranking.counts(study.search_trials)
     if lost := [f"{k:,} {how}" for k, how in ((n.failed, "failed"), (n.diverged, "diverged")) if k]:
-        items.append(WatchOut(f"{' and '.join(lost)} of {n.finished:,} trials.", "failures"))
+        yield WatchOut(f"{' and '.join(lost)} of {n.finished:,} trials.", "failures")
+    default = ranking.default_trial(study)
     if default is not None and default.state in (TrialState.PRUNED, TrialState.FAIL):
-        items.append(
-            WatchOut(
-                f"The default configuration (#{default.number}) did not complete, so the gap to "
-                "it is unknown.",
-                "failures",
-            )
+        yield WatchOut(
+            f"The default configuration (#{default.number}) did not complete, so the gap to it is "
+            "unknown.",
+            "failures",
         )
     if study.provenance.get("gpu_repeats") is False:
-        items.append(
-            WatchOut(
-                "Sums on the GPU were added in any order (TF_DETERMINISTIC_OPS=0): the same trial, "
-                "trained again, gives another RMSE.",
-                "provenance",
-            )
+        yield WatchOut(
+            "Sums on the GPU were added in any order (TF_DETERMINISTIC_OPS=0): the same trial, "
+            "trained again, gives another RMSE.",
+            "provenance",
         )
     for arm in ranking.arms(study):
         if n.finished >= 10 and len(arm.ranked) < 5:
             complete = numbers.plural(len(arm.ranked), "trial")
-            items.append(
-                WatchOut(
-                    f"Arm {ranking.arm_text(study, arm.arm)} has only {complete} complete.",
-                    "compare",
-                )
-            )
-    return WatchOuts(tuple(items)) if items else None
+            name = ranking.arm_text(study, arm.arm)
+            yield WatchOut(f"Arm {name} has only {complete} complete.", "compare")
 
 
-def _unimpressive(study: StudyRecord) -> list[WatchOut]:
+def _unimpressive(study: StudyRecord) -> Iterator[WatchOut]:
     """What the search did not win against, or by no more than the noise."""
-    ranked = study.ranked
-    if not ranked:
-        return []
-    if (results := study.verdict_results) is not None:
-        return _not_told_apart(study, results)
-    best = ranking.objective(ranked[0])
-    items = []
-    ahead = [b for b in study.baselines if b.val_rmse <= best]
+    best = ranking.objective(study.ranked[0])
     noise = {b.name: ranking.noise(study, b.name).rmse for b in study.baselines}
-    close = [b for b in study.baselines if best < b.val_rmse <= best + noise[b.name]]
-    if ahead:
+    if ahead := [b for b in study.baselines if b.val_rmse <= best]:
         names = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in ahead)
-        items.append(
-            WatchOut(f"The best trial does not beat these baselines: {names}.", "baselines")
-        )
-    if close:
+        yield WatchOut(f"The best trial does not beat these baselines: {names}.", "baselines")
+    if close := [b for b in study.baselines if best < b.val_rmse <= best + noise[b.name]]:
         names = ", ".join(
             f"{b.label} {numbers.rmse(b.val_rmse)} (noise {noise[b.name]:.2g})" for b in close
         )
         said = f"The best trial is within the noise of these baselines: {names}."
-        items.append(WatchOut(said, "baselines"))
+        yield WatchOut(said, "baselines")
     default = next(
         (trial for trial in ranking.trials_within_noise(study) if trial.is_default), None
     )
-    if default is not None and len(ranked) > 1:
+    if default is not None and len(study.ranked) > 1:
         said = (
             f"The best, #{default.number}, is a default configuration: nothing found is better."
-            if default is ranked[0]
+            if default is study.ranked[0]
             else f"Noise cannot tell a default configuration, #{default.number}, from the best."
         )
-        items.append(WatchOut(said, "leaderboard"))
-    return items
+        yield WatchOut(said, "leaderboard")
 
 
-def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOut]:
+def _not_told_apart(study: StudyRecord, results: VerdictResults) -> Iterator[WatchOut]:
     """Finalists without a mean; the default and the best baseline, where the leader of the verdict
     did not beat them; and the best DCN, where plain of its size does as well."""
+    for found in results.finalists:
+        if found.mean is None:
+            yield WatchOut(
+                f"Failed or diverged under {sum(rmse is None for rmse in found.rmse_by_seed)} of "
+                f"{len(found.rmse_by_seed)} seeds, so compared with nobody: "
+                f"{label(study, found.name)}.",
+                "verdict",
+            )
     leader = leading_finalist(study)
-    items = [
-        WatchOut(
-            f"Failed or diverged under {sum(rmse is None for rmse in found.rmse_by_seed)} of "
-            f"{len(found.rmse_by_seed)} seeds, so compared with nobody: "
-            f"{label(study, found.name)}.",
-            "verdict",
-        )
-        for found in results.finalists
-        if found.mean is None
-    ]
     if leader is None:
-        return items
+        return
     for other in results.finalists:
         trial = trial_of(study, other.name)
         is_asked = trial.is_default if trial is not None else not is_model(study, other.name)
@@ -136,9 +120,6 @@ def _not_told_apart(study: StudyRecord, results: VerdictResults) -> list[WatchOu
         how = against(results, leader.name, other.name)
         if how != "beats":
             named = f"{label(study, other.name)}, {numbers.rmse(other.mean)}"
-            items.append(
-                WatchOut(f"The leader, {label(study, leader.name)}, {how} {named}.", "verdict")
-            )
+            yield WatchOut(f"The leader, {label(study, leader.name)}, {how} {named}.", "verdict")
     if (said := size_explains(study, results)) is not None:
-        items.append(WatchOut(said, "size"))
-    return items
+        yield WatchOut(said, "size")
