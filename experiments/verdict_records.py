@@ -6,7 +6,7 @@ Standard library only; `experiments.records` hands it on to the reports.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -100,6 +100,21 @@ class PairResult:
     answer: str
     """An `Answer`, of the first."""
 
+    def turned(self) -> PairResult:
+        """The same, of the second against the first."""
+        other = {Answer.BETTER: Answer.WORSE, Answer.WORSE: Answer.BETTER}
+        return replace(
+            self,
+            first=self.second,
+            second=self.first,
+            estimate=-self.estimate,
+            low=-self.high,
+            high=-self.low,
+            bootstrap_low=-self.bootstrap_high,
+            bootstrap_high=-self.bootstrap_low,
+            answer=other.get(Answer(self.answer), self.answer),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class VerdictResults:
@@ -126,7 +141,11 @@ class VerdictResults:
         return next((f for f in self.finalists if f.name == name), None)
 
     def pair(self, first: str, second: str) -> PairResult | None:
-        return next((p for p in self.pairs if (p.first, p.second) == (first, second)), None)
+        """The one against the other, whichever has the better mean."""
+        for pair in self.pairs:
+            if {pair.first, pair.second} == {first, second}:
+                return pair if pair.first == first else pair.turned()
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,13 +152,16 @@ def _judged_trials(study: StudyRecord, results: VerdictResults) -> list[Finalist
 def against(results: VerdictResults, name: str, other: str) -> str | None:
     """`beats`, `ties with`, `is beaten by`, `was not shown to beat`; None where one of both did not
     complete."""
-    pair = results.pair(name, other) or results.pair(other, name)
-    if pair is None:
-        return None
-    if pair.answer in (Answer.BETTER, Answer.WORSE):
-        is_better = (pair.answer == Answer.BETTER) == (pair.first == name)
-        return "beats" if is_better else "is beaten by"
-    return "ties with" if pair.answer == Answer.TIE else "was not shown to beat"
+    pair = results.pair(name, other)
+    return None if pair is None else _AGAINST[pair.answer]
+
+
+_AGAINST: Mapping[str, str] = {
+    Answer.BETTER: "beats",
+    Answer.WORSE: "is beaten by",
+    Answer.TIE: "ties with",
+    Answer.OPEN: "was not shown to beat",
+}
 
 
 def smallest_tied(study: StudyRecord, results: VerdictResults) -> TrialRecord | None:

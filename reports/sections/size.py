@@ -16,9 +16,9 @@ def size(study: StudyRecord) -> Section | None:
     if results is None or both is None:
         return None
     crossed, found = both
-    pair = _pair(results, crossed, found)
+    pair = results.pair(crossed.name, found.name)
     said: Block = (
-        Text(_sentence(study, results, pair, crossed.name))
+        Text(_sentence(study, results, pair))
         if pair is not None
         else Problem(
             f"{label(study, crossed.name)} or the plain model of its size did not complete under "
@@ -82,12 +82,15 @@ def _dcn_and_control(
     return None
 
 
-def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult, crossed: str) -> str:
-    dcn, margin = label(study, crossed), f"{results.margin:.2g}"
-    by = f"{-pair.estimate:.4f} ({numbers.plain(-pair.high)} to {numbers.plain(-pair.low)})"
+def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> str:
+    """Of the DCN against its control."""
+    dcn, margin = label(study, pair.first), f"{results.margin:.2g}"
+    is_ahead = pair.estimate <= 0
+    ahead = pair if is_ahead else pair.turned()
+    by = f"{-ahead.estimate:.4f} ({numbers.plain(-ahead.high)} to {numbers.plain(-ahead.low)})"
     sizes = (
-        f"At the same size ({numbers.count(size_of(study, crossed))} trained numbers against "
-        f"{numbers.count(size_of(study, _other(pair, crossed)))})"
+        f"At the same size ({numbers.count(size_of(study, pair.first))} trained numbers against "
+        f"{numbers.count(size_of(study, pair.second))})"
     )
     if pair.answer == Answer.TIE:
         return (
@@ -95,18 +98,14 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult, cro
             "matters beyond the numbers it trains."
         )
     if pair.answer == Answer.OPEN:
-        ahead = (
-            f"{dcn} is ahead of a plain model"
-            if pair.first == crossed
-            else f"a plain model is ahead of {dcn}"
-        )
+        who = f"{dcn} is ahead of a plain model" if is_ahead else f"a plain model is ahead of {dcn}"
         open_ = (
             "whether the crossing does anything beyond its size is not decided"
             if pair.holm_p >= 0.05
             else f"there is a difference, and it may be less than the {margin} that matters"
         )
-        return f"{sizes} {ahead} by {by}: {open_}."
-    if pair.first == crossed:
+        return f"{sizes} {who} by {by}: {open_}."
+    if is_ahead:
         return f"{sizes} {dcn} beats a plain model by {by}: its size alone does not explain that."
     return (
         f"{sizes} a plain model beats {dcn} by {by}: the same numbers are better spent on wider "
@@ -156,14 +155,11 @@ def _cells(
 ) -> tuple[str, ...]:
     control, trial = control_of(study, found.name), trial_of(study, found.name)
     values = (control.values if control else trial.values if trial else None) or {}
-    pair = None if found is crossed else _pair(results, crossed, found)
+    pair = None if found is crossed else results.pair(found.name, crossed.name)
     gap = interval = p = numbers.NOTHING
     if pair is not None:
-        # As the DCN's RMSE subtracted, whichever of the two comes first.
-        sign = -1 if pair.first == crossed.name else 1
-        ends = sorted((sign * pair.low, sign * pair.high))
-        gap, p = numbers.gap(sign * pair.estimate), numbers.p_value(pair.holm_p)
-        interval = f"{numbers.gap(ends[0])} to {numbers.gap(ends[1])}"
+        gap, p = numbers.gap(pair.estimate), numbers.p_value(pair.holm_p)
+        interval = f"{numbers.gap(pair.low)} to {numbers.gap(pair.high)}"
     return (
         label(study, found.name),
         what,
@@ -174,11 +170,3 @@ def _cells(
         interval,
         p,
     )
-
-
-def _pair(results: VerdictResults, one: FinalistResult, other: FinalistResult) -> PairResult | None:
-    return results.pair(one.name, other.name) or results.pair(other.name, one.name)
-
-
-def _other(pair: PairResult, name: str) -> str:
-    return pair.second if pair.first == name else pair.first

@@ -79,19 +79,10 @@ def _decided(study: StudyRecord, test: UnsealedRecord) -> str:
     rows = f"{test.results.n_rows:,} test rows of {test.results.n_users:,} users"
     if pair is None:
         return f"The finalists on {rows}."
-    straight = test.results.pair(pair.first, pair.second)
-    turned = test.results.pair(pair.second, pair.first)
+    here = test.results.pair(pair.first, pair.second)
     gap = numbers.NOTHING
-    if straight is not None:
-        gap = (
-            f"{numbers.gap(straight.estimate)} ({numbers.gap(straight.low)} to "
-            f"{numbers.gap(straight.high)})"
-        )
-    elif turned is not None:
-        gap = (
-            f"{numbers.gap(-turned.estimate)} ({numbers.gap(-turned.high)} to "
-            f"{numbers.gap(-turned.low)})"
-        )
+    if here is not None:
+        gap = f"{numbers.gap(here.estimate)} ({numbers.gap(here.low)} to {numbers.gap(here.high)})"
     return (
         f"On {rows}, which chose nothing, {label(study, pair.first)} minus "
         f"{label(study, pair.second)} is {gap}, for other seeds and other users at 95 %."
