@@ -202,25 +202,6 @@ def supervise(
             process's, and the first to end would take them from the other.
         Whatever `work` raises.
     """
-    if not _SUPERVISED.acquire(blocking=False):
-        raise StateError(
-            "this process runs a study already: run them one after another, or each in a process "
-            "of its own"
-        )
-    try:
-        _supervised(work, switch, on_stop, on_poll, time_left_s, deadline)
-    finally:
-        _SUPERVISED.release()
-
-
-def _supervised(
-    work: Callable[[], None],
-    switch: StopSwitch,
-    on_stop: Callable[[StopCause], None],
-    on_poll: Callable[[], str | None],
-    time_left_s: float | None,
-    deadline: float | None,
-) -> None:
     failure: list[BaseException] = []
 
     def run() -> None:
@@ -233,7 +214,14 @@ def _supervised(
     job_ends_at = math.inf if deadline is None else deadline
     leave_at = math.inf
     thread = threading.Thread(target=run, name="recsweep-trials", daemon=True)
-    with _signals(switch) as hold_signals:
+    if not _SUPERVISED.acquire(blocking=False):
+        raise StateError(
+            "this process runs a study already: run them one after another, or each in a process "
+            "of its own"
+        )
+    with contextlib.ExitStack() as stack:
+        stack.callback(_SUPERVISED.release)
+        hold_signals = stack.enter_context(_signals(switch))
         thread.start()
         while thread.is_alive():
             thread.join(POLL_S)
