@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from experiments.records import EpochRecord, StudyRecord, TrialRecord
 
 
-class StudyWatcher(Protocol):
+class StudyWatcher:
     """What the study flow tells, in this order; it changes nothing and is never asked anything."""
 
     def started(self, study: StudyRecord, estimate_s: float | None = None) -> None:
@@ -33,17 +31,5 @@ class StudyWatcher(Protocol):
         """This run of the driver is over, whatever ended it; the last call."""
 
 
-class Silent:
+class Silent(StudyWatcher):
     """Watches without a word, for use from Python."""
-
-    def started(self, study: StudyRecord, estimate_s: float | None = None) -> None: ...
-
-    def trial_started(self, trial: TrialRecord) -> None: ...
-
-    def epoch(self, trial: TrialRecord, epoch: EpochRecord) -> None: ...
-
-    def trial_ended(self, trial: TrialRecord) -> None: ...
-
-    def message(self, text: str) -> None: ...
-
-    def finished(self, study: StudyRecord) -> None: ...

@@ -18,9 +18,10 @@ from rich.live import Live
 from rich.text import Text
 
 from experiments.cli import wording
-from experiments.records import BaselineRecord, EpochRecord, StudyRecord, TrialRecord, TrialState
+from experiments.records import BaselineRecord, StudyRecord, TrialRecord, TrialState
 from experiments.typed import typed
 from experiments.values import values_text
+from experiments.watcher import StudyWatcher
 
 BAR_WIDTH = 24
 
@@ -48,7 +49,7 @@ def say(line: str) -> None:
         drop(sys.stdout)
 
 
-class Terminal:
+class Terminal(StudyWatcher):
     """Watches a study for a person at a keyboard, or for a log file.
 
     Args:
@@ -91,9 +92,6 @@ class Terminal:
 
     def trial_started(self, trial: TrialRecord) -> None:
         self._take(trial)
-
-    def epoch(self, trial: TrialRecord, epoch: EpochRecord) -> None:
-        """Nothing to show: a trial counts when it has ended."""
 
     def trial_ended(self, trial: TrialRecord) -> None:
         self._take(trial)
