@@ -25,7 +25,7 @@ from experiments.ledger import Ledger
 from experiments.liveness import Liveness
 from experiments.orders import TrialOrder, order_of
 from experiments.records import EpochRecord, Purpose, StopReason
-from experiments.search import Search
+from experiments.search_protocol import Search
 from experiments.stages import stage_over
 from experiments.sweep import SweepConfig
 from experiments.watcher import StudyWatcher
@@ -85,6 +85,8 @@ class Conductor:
         self._folder = folder
         self._sweep = sweep
         self._search = search
+        self.prunes = search.prunes
+        """Whether a trial may be ended after an epoch that is not its last."""
         self._ledger = ledger
         self._journal = journal
         self._board = board
@@ -205,11 +207,6 @@ class Conductor:
                 self._hear_epoch(live, event)
             elif event["kind"] == "end":
                 self._hear_end(live, StopReason(event["stop_reason"]), event)
-
-    @property
-    def prunes(self) -> bool:
-        """Whether a trial may be ended after an epoch that is not its last."""
-        return self._search.prunes
 
     def is_to_stop(self, number: int) -> bool:
         """Whether the pruner ended this trial."""

@@ -11,14 +11,12 @@ from experiments.grid import grid_points
 from experiments.optuna_search import OptunaSearch
 from experiments.pruners import build_pruner
 from experiments.samplers import SamplerFactory, sampler_factory, stable_seed
-from experiments.search_protocol import Proposal, Search
+from experiments.search_protocol import Search
 from experiments.sweep import SearchConfig
 from search_spaces import SearchSpace
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
-
-__all__ = ["Proposal", "Search", "build_search"]
 
 
 def build_search(

@@ -22,7 +22,8 @@ from experiments.ledger import Ledger
 from experiments.orders import TrialOrder
 from experiments.records import Value
 from experiments.resume import pick_up
-from experiments.search import Search, build_search
+from experiments.search import build_search
+from experiments.search_protocol import Search
 from experiments.sweep import SweepConfig, defaults_of
 from experiments.watcher import Silent
 from recommender.checkpoints import has_checkpoint, read_metadata, write_checkpoint

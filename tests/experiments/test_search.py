@@ -15,7 +15,8 @@ from experiments.optuna_search import OptunaSearch
 from experiments.pruners import PRUNERS
 from experiments.records import Purpose, StopReason, TrialRecord, TrialState, Value
 from experiments.samplers import SAMPLERS
-from experiments.search import Proposal, Search, build_search
+from experiments.search import build_search
+from experiments.search_protocol import Proposal, Search
 from experiments.sweep import SearchConfig
 from recommender.config import shape_of
 from search_spaces import SearchSpace
