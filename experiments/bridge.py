@@ -23,7 +23,7 @@ from ray.tune.search import Searcher
 
 from experiments.cluster import ready_workers
 from experiments.conductor import LOST_WORKER_RETRIES, Conductor
-from experiments.crew import Crew
+from experiments.crew import Crew, dismiss_crew
 from experiments.errors import ClusterError, DiskError, lines_of
 from experiments.orders import WorkerSettings
 from experiments.ray_environment import environment
@@ -273,6 +273,6 @@ def run_on_ray(
                 f"Nothing that finished is lost; go on with: {way_on}"
             ) from error
         finally:
-            crew.dismiss()
+            dismiss_crew(settings.stop_file.parent)
     if failure.error is not None:
         raise failure.error

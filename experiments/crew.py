@@ -19,7 +19,7 @@ WISH_NAME = "scale"
 
 
 class Crew:
-    """The workers of one run of the driver, from construction until `dismiss`.
+    """The workers of one run of the driver, until `dismiss_crew`.
 
     Args:
         folder: the study's.
@@ -51,9 +51,6 @@ class Crew:
 
     def _write(self) -> None:
         write_json(self._folder / CREW_NAME, {"workers": self._size, "at_most": self._at_most})
-
-    def dismiss(self) -> None:
-        dismiss_crew(self._folder)
 
 
 def dismiss_crew(folder: Path) -> None:

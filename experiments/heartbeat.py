@@ -138,10 +138,8 @@ def beating_holder(path: Path) -> LockHolder | None:
     """Who seems to beat, judged at once: by their process where it is on this machine, else by
     their clock. For those who only look."""
     seen = _read(path)
-    if seen is None or _is_dead(seen):
-        return None
     holder = _holder(seen)
-    if holder is None:
+    if seen is None or holder is None or _is_dead(seen):
         return None
     return holder if time.time() - float(json.loads(seen)["at"]) < STALE_S else None
 
@@ -155,8 +153,8 @@ def _is_dead(seen: bytes) -> bool:
         os.kill(holder.pid, 0)
     except ProcessLookupError:
         return True
-    except PermissionError:
-        return False
+    except PermissionError:  # another user's, and there
+        pass
     return False
 
 

@@ -242,11 +242,9 @@ def _named(raw: object, report: Report) -> Iterator[tuple[str, str]]:
 
 def _places(table: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Where an architecture may be named: table, entry, and the key for messages."""
-    model, space = table.get("model"), table.get("space")
-    if isinstance(model, dict) and "architecture" in model:
+    model, space = model_and_space(table)
+    if "architecture" in model:
         yield model, "architecture", "model.architecture"
-    if not isinstance(space, dict):
-        return
     for name, dimension in space.items():
         for key, case in cases_of(name, dimension):
             if name == "architecture" and "choices" in case:
@@ -275,13 +273,13 @@ def _add_dimensions(
     table: Mapping[str, Any], own: OwnCode, name: str, dimensions: Iterable[Dimension]
 ) -> None:
     """What a HyperModel says may vary; what the sweep says of a name of its goes before that."""
-    space, model = table.get("space"), table.get("model")
-    if name not in own.choices or not isinstance(space, dict) or space == {}:
+    model, space = model_and_space(table)
+    if name not in own.choices or not space:
         return
     use = space.get("use")
     shipped = shipped_space(use).to_table() if isinstance(use, str) and use in SHIPPED else {}
     for dimension in dimensions:
-        if isinstance(model, dict) and dimension.name in model:
+        if dimension.name in model:
             continue
         given = space.get(dimension.name, shipped.get(dimension.name, []))
         cases = given if isinstance(given, list) else [given]

@@ -66,11 +66,6 @@ class Plan:
         return self.n_trials * self.max_epochs
 
     @property
-    def time(self) -> str:
-        """`about 4 min`."""
-        return f"about {format_duration(self.seconds)}"
-
-    @property
     def lines(self) -> tuple[str, ...]:
         """The plan for a terminal: what is certain, what it costs, what the cost rests on."""
         parts = [plural(self.n_trials, "trial"), *([self.arms] if self.arms else [])]
@@ -83,8 +78,8 @@ class Plan:
             *(f"         {note}" for note in self.notes),
             f"epochs   up to {self.max_epochs} a trial, {self.most_epochs:,} in all · "
             f"about {self.expected_epochs:,} expected",
-            f"time     {self.time} with {plural(self.n_workers, 'worker')}; a first guess, which "
-            "assumes:",
+            f"time     about {format_duration(self.seconds)} with "
+            f"{plural(self.n_workers, 'worker')}; a first guess, which assumes:",
             *(f"         {assumption}" for assumption in self.assumptions),
         )
 

@@ -67,7 +67,9 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
     metrics = read_metrics(table, source, report)
     n_grid = partial(n_grid_trials, defaults=defaults_with(model, own.architectures))
     search = _read_search(table, space, compare, n_grid, source, report)
-    length = search if "search" in table else _read_training(table, report)
+    length: SearchConfig | TrainingTable | None = search
+    if "search" not in table:
+        length = read_table(TrainingTable, table.get("training", {}), "training", report)
     if problems or also:
         # Those of no line (overrides, missing tables) first, then down the file.
         raise SweepFileError([*sorted(problems, key=lambda p: p.line or 0), *also])
@@ -271,7 +273,3 @@ def _read_duration(key: str, raw: object, report: Report) -> float | None:
     except RequestError as error:
         report(f"search.{key}", error.message)
         return None
-
-
-def _read_training(table: Mapping[str, Any], report: Report) -> TrainingTable | None:
-    return read_table(TrainingTable, table.get("training", {}), "training", report)

@@ -16,10 +16,6 @@ from experiments.records import ColumnRecord, StudyRecord, TrialRecord
 from reports import ranking
 
 
-def _epochs(trial: TrialRecord) -> int:
-    return len(trial.epochs)
-
-
 def _updates(trial: TrialRecord) -> int | None:
     return trial.epochs[-1].n_updates if trial.epochs else None
 
@@ -53,7 +49,7 @@ _FIXED: dict[str, tuple[str, str, Callable[[TrialRecord], Any]]] = {
         lambda t: t.best_rmse,
     ),
     "best_epoch": ("Int64", "The epoch of best_rmse.", lambda t: t.best_epoch),
-    "n_epochs": ("Int64", "Epochs trained.", _epochs),
+    "n_epochs": ("Int64", "Epochs trained.", lambda t: len(t.epochs)),
     "n_updates": ("Int64", "Optimizer steps over all epochs.", _updates),
     "seconds": ("Float64", "Training and evaluation, all epochs.", lambda t: t.seconds),
     "n_parameters": ("Int64", "Trainable numbers of the model.", lambda t: t.n_parameters),

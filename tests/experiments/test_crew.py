@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from experiments.cli.main import app
 from experiments.cli.show import show_text
 from experiments.conductor import LOST_WORKER_RETRIES
-from experiments.crew import Crew, ask_for_workers
+from experiments.crew import Crew, ask_for_workers, dismiss_crew
 from experiments.errors import RequestError, StateError
 from experiments.lock import StudyLock
 from experiments.records import StopReason, TrialState, read_study
@@ -26,7 +26,7 @@ def test_a_wish_is_taken_up_once(tmp_path: Path) -> None:
         assert ask_for_workers(tmp_path, 2)[0] == 1
         assert (crew.size, crew.size) == (2, 2)
         assert ask_for_workers(tmp_path, 1)[0] == 2
-    crew.dismiss()
+    dismiss_crew(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["driver.lock"]
 
 
