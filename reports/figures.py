@@ -224,21 +224,15 @@ def strip_plot(
 
 def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) -> Figure:
     """`val_rmse` by epoch: the best in colour, named at their best epoch; a cross ends pruning."""
-    is_wide = width >= WIDE
     n_named = sum(curve.colour is not None for curve in curves) + (bias is not None)
-    n_columns = 3 if is_wide else 2
-    top_px = 14 + legend_height(n_named, n_columns)
-    figure = new_figure(width, top_px + (366 if is_wide else 290))
-    axes = new_axes(figure, left=58 if is_wide else 46, right=12, top=top_px, bottom=44)
+    longest = max(curve.epochs[-1] for curve in curves)
+    figure, axes = epoch_axes(longest, n_named, (366, 290), width=width)
     finite = sorted(v for curve in curves for v in curve.rmse)
     low = min(finite[0], bias) if bias is not None else finite[0]
     # First epochs and diverging trials would flatten everything else: they leave at the top.
     high = max(finite[math.ceil(0.67 * len(finite)) - 1], bias or low, low + 0.002)
     pad = 0.06 * (high - low)
     axes.set_ylim(low - pad, high + pad)
-    longest = max(curve.epochs[-1] for curve in curves)
-    axes.set_xlim(0.7, longest + max(0.3, 0.02 * longest))
-    axes.grid(axis="y")
     if bias is not None:
         name = f"bias · {numbers.rmse(bias)}"
         axes.axhline(bias, color=COLOURS["muted"], lw=1.2, ls=(0, (3, 3)), zorder=4, label=name)
@@ -258,17 +252,36 @@ def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) 
                 curve.epochs, curve.rmse, color=curve.colour, ls=next(dashes), lw=2, zorder=5,
                 label=curve.label,
             )  # fmt: skip
-            axes.plot(
-                curve.epochs[best], curve.rmse[best], "o", ms=7, color=COLOURS["paper"],
-                mec=curve.colour, mew=2, zorder=6,
-            )  # fmt: skip
+            best_ring(axes, curve.epochs[best], curve.rmse[best], curve.colour)
+    axes.set_ylabel("validation RMSE" if width >= WIDE else "")
+    legend_above(figure, axes, 3 if width >= WIDE else 2)
+    return figure
+
+
+def epoch_axes(
+    longest: int, n_named: int, heights: tuple[int, int], *, width: int
+) -> tuple[Figure, Axes]:
+    """Axes of curves by epoch, below room for a legend.
+
+    Args:
+        heights: of the axes and what stands below them, on a desk and on a phone.
+    """
+    is_wide = width >= WIDE
+    top_px = 14 + legend_height(n_named, 3 if is_wide else 2)
+    figure = new_figure(width, top_px + heights[0 if is_wide else 1])
+    axes = new_axes(figure, left=58 if is_wide else 46, right=12, top=top_px, bottom=44)
+    axes.grid(axis="y")
+    axes.set_xlim(0.7, longest + max(0.3, 0.02 * longest))
     axes.xaxis.set_major_locator(MaxNLocator(10 if is_wide else 5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=12)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("validation RMSE" if is_wide else "")
-    legend_above(figure, axes, n_columns)
-    return figure
+    return figure, axes
+
+
+def best_ring(axes: Axes, epoch: int, value: float, colour: str) -> None:
+    """Marks a curve's best epoch."""
+    axes.plot(epoch, value, "o", ms=7, color=COLOURS["paper"], mec=colour, mew=2, zorder=6)
 
 
 def legend_height(n_names: int, n_columns: int) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -12,12 +14,31 @@ from matplotlib.figure import Figure
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
-from reports.figures import SERIES, picture
-from reports.metric_figure import MetricCurve, metric_curves
+from reports.figures import (
+    DASHES,
+    SERIES,
+    WIDE,
+    best_ring,
+    epoch_axes,
+    legend_above,
+    picture,
+)
 
 N_ROWS = 10
 MIN_TRIALS = 5
 """A rank correlation of fewer trials says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricCurve:
+    """One trial's metric by epoch."""
+
+    label: str
+    epochs: tuple[int, ...]
+    values: tuple[float, ...]
+    best_epoch: int | None
+    """The epoch with the lowest RMSE."""
+    colour: str
 
 
 def metrics(study: StudyRecord) -> Section | None:
@@ -54,7 +75,7 @@ def metrics(study: StudyRecord) -> Section | None:
                         f"{c.label}: {numbers.value(c.values[-1])} at the end" for c in drawn
                     )
                     + ".",
-                    partial(_drawn, name, drawn),
+                    partial(metric_curves, name, drawn),
                 )
             )
     return Section("Other metrics", tuple(blocks))
@@ -105,8 +126,24 @@ def _agreement(name: str, ranked: Sequence[TrialRecord]) -> str | None:
     )
 
 
-def _drawn(name: str, curves: Sequence[MetricCurve], width: int) -> Figure:
-    return metric_curves(name, curves, width=width)
+def metric_curves(name: str, curves: Sequence[MetricCurve], width: int) -> Figure:
+    """A ring marks the epoch that the RMSE chose."""
+    longest = max(curve.epochs[-1] for curve in curves)
+    figure, axes = epoch_axes(longest, len(curves), (306, 266), width=width)
+    for curve, dashes in zip(curves, cycle(DASHES), strict=False):
+        axes.plot(
+            curve.epochs, curve.values, color=curve.colour, ls=dashes, lw=2, label=curve.label
+        )
+        if curve.best_epoch in curve.epochs:
+            best_ring(
+                axes,
+                curve.best_epoch,
+                curve.values[curve.epochs.index(curve.best_epoch)],
+                curve.colour,
+            )
+    axes.set_ylabel(f"validation {name}" if width >= WIDE else "")
+    legend_above(figure, axes, 3 if width >= WIDE else 2)
+    return figure
 
 
 def _curve(study: StudyRecord, name: str, trial: TrialRecord, colour: str) -> MetricCurve:

@@ -5,14 +5,16 @@ The finalists of a verdict; before one, the best trials of the search under thei
 
 from __future__ import annotations
 
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
 from experiments.records import Segment, SegmentsRecord, StudyRecord
 from reports import numbers
 from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
 from reports.decision import is_model, label
 from reports.described import described
-from reports.figures import SERIES, picture
+from reports.figures import COLOURS, SERIES, WIDE, new_axes, new_figure, picture
 from reports.judged_rows import judged_on
-from reports.segment_figures import histogram_pair
 
 COLLAPSED = 0.1
 """A model whose predictions spread by less than this share of the labels' spread is collapsed."""
@@ -59,10 +61,7 @@ def segments(study: StudyRecord) -> Section | None:
             f"(outlined), by {unit}; {'one seed' if results is None else 'all seeds together'}.",
             f"Standard deviation {record.spreads[first].sd:.3f} of the predictions, "
             f"{record.labels.sd:.3f} of the ratings.",
-            lambda width: histogram_pair(
-                record.edges, record.spreads[first].shares, record.labels.shares,
-                unit, SERIES[0], width=width,
-            ),
+            lambda width: _histogram(record, record.spreads[first].shares, unit, width=width),
         )
     )  # fmt: skip
     return Section("Error by segment", tuple(blocks))
@@ -177,3 +176,28 @@ def _spreads(study: StudyRecord, record: SegmentsRecord) -> Table:
 def _n_rows(study: StudyRecord) -> int | None:
     results = study.verdict_results
     return results.n_rows if results else described(study).validation.n_rows
+
+
+def _histogram(
+    record: SegmentsRecord, predicted: tuple[float, ...], unit: str, *, width: int
+) -> Figure:
+    """Shares by bin: predictions filled, ratings as an outline."""
+    is_wide = width >= WIDE
+    figure = new_figure(width, 260 if is_wide else 220)
+    axes = new_axes(figure, left=46, right=12, top=30, bottom=44)
+    axes.stairs(
+        predicted, record.edges, fill=True, color=SERIES[0], alpha=0.75, label="predictions"
+    )
+    axes.stairs(record.labels.shares, record.edges, color=COLOURS["ink"], lw=1.5, label="ratings")
+    axes.set_xlim(record.edges[0], record.edges[-1])
+    axes.grid(axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=(1, 2, 5, 10)))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.tick_params(axis="y", labelcolor=COLOURS["muted"], labelsize=12)
+    axes.set_xlabel(unit)
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=12,
+        handlelength=1.2, borderaxespad=0.1,
+    )  # fmt: skip
+    return figure

@@ -7,7 +7,7 @@ from reports.budget_figures import BudgetCurve, budget_curves
 from reports.comparison_figures import StudyGaps, best_so_far
 from reports.expected_best import expected_best
 from reports.figures import NARROW, SERIES, WIDE, Curve, learning_curves
-from reports.metric_figure import MetricCurve, metric_curves
+from reports.sections.metrics import MetricCurve, metric_curves
 
 EPOCHS, FALLING = (1, 2, 3), (1.2, 1.1, 1.05)
 
@@ -19,7 +19,7 @@ def drawn(kind: str, width: int) -> Figure:
         return learning_curves(two, 1.02, width=width)
     if kind == "metric":
         more = [MetricCurve(f"#{i}", EPOCHS, FALLING, 2, SERIES[i]) for i in range(2)]
-        return metric_curves("mae", more, width=width)
+        return metric_curves("mae", more, width)
     if kind == "so-far":
         gaps = [StudyGaps(f"s{i}", SERIES[i], (i,), None, ((1, i), (9, i))) for i in range(2)]
         return best_so_far(gaps, width=width)
