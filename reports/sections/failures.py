@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from experiments.records import StopReason, StudyRecord, TrialRecord, TrialState
 from reports import numbers, ranking
@@ -54,69 +54,55 @@ def failures(study: StudyRecord) -> Section:
 
 
 def _failed(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
-    return _table(
-        study,
-        "Failed",
-        trials,
-        (
-            Column("reason", "Why the last attempt ended."),
-            Column("attempts", "How often it was tried.", is_number=True),
-            Column("error", "The error as it was raised; the log is in the trial's folder.",
-                   is_wide=True),
-        ),
-        lambda trial: (
-            _reason(trial.stop_reason),
-            str(len(trial.attempts)),
-            trial.error or numbers.NOTHING,
-        ),
+    columns = (
+        Column("reason", "Why the last attempt ended."),
+        Column("attempts", "How often it was tried.", is_number=True),
+        Column("error", "The error as it was raised; the log is in the trial's folder.",
+               is_wide=True),
     )  # fmt: skip
+    cells = [
+        (_reason(t.stop_reason), str(len(t.attempts)), t.error or numbers.NOTHING) for t in trials
+    ]
+    return _table(study, "Failed", trials, columns, cells)
 
 
 def _diverged(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
-    def cells(trial: TrialRecord) -> tuple[str, ...]:
-        where = next((e.epoch for e in trial.epochs if not math.isfinite(e.val_rmse)), None)
-        epoch = where if where is not None else len(trial.epochs) + 1
-        values = numbers.summary(trial.values, leave_out=study.compared_dimension)
-        return (str(epoch), numbers.rmse(trial.best_rmse), values, trial.error or numbers.NOTHING)
-
-    return _table(
-        study,
-        "Diverged",
-        trials,
-        (
-            Column("epoch", "The epoch in which a value was not finite.", is_number=True),
-            Column("best before", "Lowest validation RMSE before; not ranked.", is_number=True),
-            Column("values", "What the search chose; active dimensions only.", is_wide=True),
-            Column("error", "What was not finite, and where.", is_wide=True),
-        ),
-        cells,
+    columns = (
+        Column("epoch", "The epoch in which a value was not finite.", is_number=True),
+        Column("best before", "Lowest validation RMSE before; not ranked.", is_number=True),
+        _VALUES,
+        Column("error", "What was not finite, and where.", is_wide=True),
     )
+    cells = []
+    for trial in trials:
+        beyond = len(trial.epochs) + 1
+        epoch = next((e.epoch for e in trial.epochs if not math.isfinite(e.val_rmse)), beyond)
+        told = trial.error or numbers.NOTHING
+        cells.append((str(epoch), numbers.rmse(trial.best_rmse), _values(study, trial), told))
+    return _table(study, "Diverged", trials, columns, cells)
 
 
 def _pruned(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
-    def cells(trial: TrialRecord) -> tuple[str, ...]:
-        last = trial.epochs[-1] if trial.epochs else None
-        values = numbers.summary(trial.values, leave_out=study.compared_dimension)
-        return (
-            numbers.count(last.epoch if last else None),
-            numbers.rmse(last.val_rmse if last else None),
-            numbers.rmse(trial.best_rmse),
-            values,
-        )
-
-    return _table(
-        study,
-        "Pruned",
-        trials,
-        (
-            Column("epoch", "The epoch after which the pruner stopped it.", is_number=True),
-            Column("last", "Validation RMSE at that epoch.", is_number=True),
-            Column("best", "Lowest validation RMSE up to it; not ranked.", is_number=True),
-            Column("values", "What the search chose; active dimensions only.", is_wide=True),
-        ),
-        cells,
-        is_collapsed=len(trials) > 12,
+    columns = (
+        Column("epoch", "The epoch after which the pruner stopped it.", is_number=True),
+        Column("last", "Validation RMSE at that epoch.", is_number=True),
+        Column("best", "Lowest validation RMSE up to it; not ranked.", is_number=True),
+        _VALUES,
     )
+    cells = []
+    for trial in trials:
+        last = trial.epochs[-1] if trial.epochs else None
+        epoch, rmse = (last.epoch, last.val_rmse) if last else (None, None)
+        best = numbers.rmse(trial.best_rmse)
+        cells.append((numbers.count(epoch), numbers.rmse(rmse), best, _values(study, trial)))
+    return _table(study, "Pruned", trials, columns, cells, is_collapsed=len(trials) > 12)
+
+
+_VALUES = Column("values", "What the search chose; active dimensions only.", is_wide=True)
+
+
+def _values(study: StudyRecord, trial: TrialRecord) -> str:
+    return numbers.summary(trial.values, leave_out=study.compared_dimension)
 
 
 def _table(
@@ -124,7 +110,7 @@ def _table(
     state: str,
     trials: Sequence[TrialRecord],
     columns: tuple[Column, ...],
-    cells: Callable[[TrialRecord], tuple[str, ...]],
+    cells: Sequence[tuple[str, ...]],
     *,
     is_collapsed: bool = False,
 ) -> Table:
@@ -135,7 +121,10 @@ def _table(
             Column("trial", "Number in the study, and its arm where arms are compared."),
             *columns,
         ),
-        rows=tuple(Row((ranking.label(study, trial), *cells(trial))) for trial in trials[:N_ROWS]),
+        rows=tuple(
+            Row((ranking.label(study, trial), *its))
+            for trial, its in zip(trials[:N_ROWS], cells, strict=False)
+        ),
         note=f"The first {N_ROWS} by number; {left_out:,} more are in trials.csv."
         if left_out > 0
         else "",
