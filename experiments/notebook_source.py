@@ -106,9 +106,12 @@ def _bound(node: ast.stmt) -> Iterator[str]:
     elif isinstance(node, ast.Import | ast.ImportFrom):
         yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
     elif isinstance(node, ast.Assign | ast.AnnAssign):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        for target in targets:
+        for target in _targets(node):
             yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name))
+
+
+def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
 
 
 def _with_needs(
@@ -149,8 +152,7 @@ def _with_needs(
 def _is_plain(node: ast.stmt) -> bool:
     """Whether running it is no work: it defines, imports, or names something without a call."""
     if isinstance(node, ast.Assign | ast.AnnAssign):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if any(isinstance(target, ast.Subscript | ast.Attribute) for target in targets):
+        if any(isinstance(target, ast.Subscript | ast.Attribute) for target in _targets(node)):
             return False
         work = (ast.Call, ast.Await, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
         return not any(isinstance(part, work) for part in ast.walk(node))
@@ -161,8 +163,7 @@ def _is_other_value(node: ast.stmt, value: object) -> bool:
     """Whether a name that a cell gave a plain value has another one by now: `WIDTH += 1`."""
     if not (isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None):
         return False
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    if not all(isinstance(target, ast.Name) for target in targets):
+    if not all(isinstance(target, ast.Name) for target in _targets(node)):
         return False
     try:
         said = ast.literal_eval(node.value)

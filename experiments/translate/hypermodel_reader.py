@@ -122,12 +122,8 @@ def explored(own: OwnArchitecture) -> list[dict[str, Any]]:
     """All hyperparameters, those of scopes that are inactive at first too, as KerasTuner does it.
 
     Built on a stand-in for the data: two users, two items, one word a feature.
-
-    Raises:
-        OwnCodeError: its code fails.
     """
     from recommender.architectures.hypermodel import explore
     from recommender.model_data import StandIn
 
-    listed: list[dict[str, Any]] = explore(own, StandIn(), MOST_BUILDS)
-    return listed
+    return list(explore(own, StandIn(), MOST_BUILDS))
