@@ -10,12 +10,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from experiments.errors import StudyError
@@ -249,17 +248,17 @@ class Ledger:
             query = f"SELECT {columns} FROM {table} {where} ORDER BY {order}"  # noqa: S608
             return itertools.starmap(kind, self._connection.execute(query, parameters))
 
-        starts = _Grouped(rows("starts", Start, "number, attempt"))
-        epochs = _Grouped(rows("epochs", Epoch, "number, attempt, epoch"))
-        ends = _Grouped(rows("ends", End, "number, attempt, stop_reason, ends_trial"))
-        pruner_states = _Grouped(rows("pruner_states", PrunerState, "number, epoch"))
+        starts = _by_number(rows("starts", Start, "number, attempt"))
+        epochs = _by_number(rows("epochs", Epoch, "number, attempt, epoch"))
+        ends = _by_number(rows("ends", End, "number, attempt, stop_reason, ends_trial"))
+        pruner_states = _by_number(rows("pruner_states", PrunerState, "number, epoch"))
         for ask in rows("asks", Ask, "number"):
             yield Facts(
                 ask=ask,
-                starts=starts.of(ask.number),
-                epochs=epochs.of(ask.number),
-                ends=ends.of(ask.number),
-                pruner_states=pruner_states.of(ask.number),
+                starts=starts.get(ask.number, []),
+                epochs=epochs.get(ask.number, []),
+                ends=ends.get(ask.number, []),
+                pruner_states=pruner_states.get(ask.number, []),
             )
 
     def _columns_of(self, table: str) -> set[str]:
@@ -356,22 +355,9 @@ _RowT = TypeVar("_RowT", Ask, Start, Epoch, End, PrunerState)
 _NumberedT = TypeVar("_NumberedT", Start, Epoch, End, PrunerState)
 
 
-class _Grouped(Generic[_NumberedT]):
-    """Rows in order of number, handed out a number at a time."""
-
-    def __init__(self, rows: Iterator[_NumberedT]) -> None:
-        self._groups: Iterator[tuple[int, Iterator[_NumberedT]]] = itertools.groupby(
-            rows, key=lambda row: row.number
-        )
-        self._number = -1
-        self._rows: list[_NumberedT] = []
-
-    def of(self, number: int) -> list[_NumberedT]:
-        """The rows of this number; to be asked for in rising order."""
-        while self._number < number:
-            self._number, rows = next(self._groups, (sys.maxsize, iter(())))
-            self._rows = list(rows)
-        return self._rows if self._number == number else []
+def _by_number(rows: Iterator[_NumberedT]) -> dict[int, list[_NumberedT]]:
+    groups = itertools.groupby(rows, key=lambda row: row.number)
+    return {number: list(its) for number, its in groups}
 
 
 def _cure(path: Path) -> str:
