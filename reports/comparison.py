@@ -323,6 +323,5 @@ def _data_text(study: StudyRecord) -> str:
 
 
 def _split_text(study: StudyRecord) -> str:
-    split = described(study).split
-    rest = ", ".join(f"{k} {v}" for k, v in split.items() if k != "method" and v)
-    return f"{study.name}: {split.get('method', 'unknown')}" + (f", {rest}" if rest else "")
+    data = described(study)
+    return ", ".join(filter(None, (f"{study.name}: {data.method}", data.split_arguments)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.records import StudyRecord
+from reports import numbers
 
 MOVIELENS = frozenset(
     (
@@ -57,6 +58,22 @@ class Described:
     split_fingerprint: str | None
     notes: tuple[str, ...]
     """What cleaning did."""
+
+    @property
+    def size_text(self) -> str:
+        """`100,000 ratings, 943 users, 1,682 items`."""
+        counts = {"ratings": self.n_ratings, "users": self.n_users, "items": self.n_items}
+        return ", ".join(f"{numbers.count(n)} {what}" for what, n in counts.items())
+
+    @property
+    def method(self) -> str:
+        """Of the split."""
+        return str(self.split.get("method", "unknown"))
+
+    @property
+    def split_arguments(self) -> str:
+        """What the method was given: `train 0.6, validation 0.2`; empty without any."""
+        return ", ".join(f"{k} {v}" for k, v in self.split.items() if k != "method" and v)
 
     @property
     def unit(self) -> str:

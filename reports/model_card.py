@@ -76,9 +76,8 @@ def _data(study: StudyRecord) -> list[str]:
     if data.name is None:
         return ["Not on record."]
     lines = [
-        f"- {as_markdown(data.name)}: {numbers.count(data.n_ratings)} ratings, "
-        f"{numbers.count(data.n_users)} users, {numbers.count(data.n_items)} items",
-        f"- split {as_markdown(str(data.split.get('method', 'unknown')))}: trained on "
+        f"- {as_markdown(data.name)}: {data.size_text}",
+        f"- split {as_markdown(data.method)}: trained on "
         f"{numbers.count(data.train.n_rows)} rows, chosen on "
         f"{numbers.count(data.validation.n_rows)} validation rows",
     ]

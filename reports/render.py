@@ -120,7 +120,7 @@ def _page(study: StudyRecord, sections: Mapping[str, Section], now: datetime | N
         sections=sections,
         files="The same numbers: report.md · every trial in full precision: trials.csv, "
         "trials.parquet · for papers: paper/, figures/",
-        subject=f"{data.name}, {data.split.get('method', 'unknown')} split" if data.name else "",
+        subject=f"{data.name}, {data.method} split" if data.name else "",
         note=" · ".join(part for part in (study.note, ", ".join(study.tags)) if part),
         status=_status(study, now or datetime.now().astimezone()),
     )

@@ -35,16 +35,11 @@ def _known(question: str, evidence: str) -> Item:
 
 def _data_items(study: StudyRecord) -> tuple[Item, ...]:
     data = described(study)
-    size = ""
-    if data.name:
-        size = (
-            f"{data.name}: {numbers.count(data.n_ratings)} ratings, "
-            f"{numbers.count(data.n_users)} users, {numbers.count(data.n_items)} items"
-        )
+    size = f"{data.name}: {data.size_text}" if data.name else ""
     parts = ""
     if data.train.n_rows is not None:
         parts = (
-            f"{data.split.get('method', 'unknown')}: train {numbers.count(data.train.n_rows)}, "
+            f"{data.method}: train {numbers.count(data.train.n_rows)}, "
             f"validation {numbers.count(data.validation.n_rows)}, "
             + (f"confirm {numbers.count(data.confirm.n_rows)}, " if data.confirm else "")
             + f"test {numbers.count(data.test.n_rows)}"

@@ -121,7 +121,7 @@ def _table(caption: str, name: str, columns: str, heads: str, rows: Sequence[str
 
 def _caption(study: StudyRecord, n_ranked: int) -> str:
     data = described(study)
-    on = f" on {data.name} ({data.split.get('method', 'unknown')} split)" if data.name else ""
+    on = f" on {data.name} ({data.method} split)" if data.name else ""
     best = f"The best {min(N_TRIALS, n_ranked)} of {numbers.plural(n_ranked, 'complete trial')}"
     default = ranking.default_trial(study)
     also = ", the default" if default is not None and default.is_ranked else ""

@@ -35,8 +35,7 @@ def _data(study: StudyRecord) -> list[str]:
         f"{numbers.count(data.n_items)} items by {numbers.count(data.n_users)} users{span}"
         + (f" (SHA-256 {data.fingerprint[:16]})." if data.fingerprint else ".")
     ]
-    rest = ", ".join(f"{k} {v}" for k, v in data.split.items() if k != "method" and v)
-    method = str(data.split.get("method", "unknown")) + (f" ({rest})" if rest else "")
+    method = data.method + (f" ({data.split_arguments})" if data.split_arguments else "")
     sentences.append(
         f"The {method} split gave {numbers.count(data.train.n_rows)} train, "
         f"{numbers.count(data.validation.n_rows)} validation and "

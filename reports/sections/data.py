@@ -17,9 +17,7 @@ def data(study: StudyRecord) -> Section:
     span = numbers.NOTHING
     if it.rating_range:
         span = f"{it.rating_range[0]:g} to {it.rating_range[1]:g}"
-    split = ", ".join(
-        f"{name} {value}" for name, value in it.split.items() if name != "method" and value
-    )
+    split = it.split_arguments
     kept = kept_users_text(study)
     method = str(it.split.get("method", numbers.NOTHING))
     blocks: list[Block] = [
