@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,8 @@ def stage_study(folder: Path, stage: Path) -> StudyRecord:
     if study.openings:
         # Those of the studies beside it, too: every report of this split counts them.
         with Journal(target / OPENINGS_NAME) as journal:
-            for o in study.openings:
-                journal.append("opening", at=o.at, study=o.study, split=o.split, by=o.by, why=o.why)
+            for opening in study.openings:
+                journal.append("opening", **asdict(opening))
     return read_study(target)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from experiments.journal import Journal, read_journal
@@ -42,15 +42,7 @@ def record_opening(folder: Path, split: str, why: str) -> Opening:
     )
     for place in _places(folder):
         with Journal(place) as journal:
-            journal.append(
-                "opening",
-                sync=True,
-                at=opening.at,
-                study=opening.study,
-                split=opening.split,
-                by=opening.by,
-                why=opening.why,
-            )
+            journal.append("opening", sync=True, **asdict(opening))
     return opening
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.files import read_json, write_json
-from experiments.journal import Event, Journal, read_journal
+from experiments.journal import Journal, sound_events
 from experiments.provenance import PACKAGES, package_version
 from experiments.records import (
     DRIVER_JOURNAL,
@@ -59,7 +59,9 @@ def record_changed_versions(folder: Path) -> list[str]:
     The changes are added to provenance.json under `changes`.
     """
     provenance = read_json(folder / PROVENANCE_NAME)
-    last = next((s for s in reversed(_sessions(folder)) if "versions" in s), None)
+    events = sound_events(folder / DRIVER_JOURNAL)
+    sessions = [e for e in events if e["kind"] == "session" and "versions" in e]
+    last = sessions[-1] if sessions else None
     before: dict[str, str | None] = dict(last["versions"]) if last else {}
     for change in provenance.get("changes", []):  # a verdict is no session
         if last is not None and change["at"] > last["at"]:
@@ -88,13 +90,6 @@ def record_packing(folder: Path, packing: Packing, resources: Resources) -> None
     if (provenance.get("resources") or {}).get("pack_up_to"):
         new |= {"n_workers": resources.workers, "resources": asdict(resources)}
     write_json(path, provenance | new)
-
-
-def _sessions(folder: Path) -> list[Event]:
-    path = folder / DRIVER_JOURNAL
-    if not path.exists():
-        return []
-    return [event for event in read_journal(path)[0] if event["kind"] == "session"]
 
 
 def job_end_s(environ: Mapping[str, Any], now: float) -> float | None:
