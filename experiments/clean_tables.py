@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from experiments.drafts import guessed_columns
-from experiments.errors import DataProblem, RequestError
+from experiments.errors import RequestError
 from experiments.files import atomic_write
+from experiments.study_data import data_problems
 from recommender.datasets.base import Duplicates
 from recommender.datasets.mending import Mended, as_table, mended
-from recommender.errors import DataError, unknown
+from recommender.errors import unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,14 +62,12 @@ def write_clean(
     if rating_range is not None and not rating_range[0] < rating_range[1]:
         low, high = rating_range
         raise RequestError(f"--range must be two numbers going up, got {low:g} and {high:g}")
-    try:
+    with data_problems():
         columns = guessed_columns(table, given)
         way: Duplicates = "latest" if "time" in columns else "mean"
         if duplicates is not None:
             way = "latest" if duplicates == "latest" else "mean"
         found = mended(table, columns, rating_range=rating_range, duplicates=way, at_least=at_least)
-    except DataError as error:
-        raise DataProblem(str(error)) from error
     frame = as_table(found.ratings, columns)
     atomic_write(target, _as_bytes(frame, target.name.lower()))
     return CleanTable(target, (*_lines(table, columns, found), _written(target, found)))

@@ -13,7 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import RequestError
-from experiments.study_data import data_problem
+from experiments.study_data import data_problems
 from experiments.toml_text import toml_value
 from recommender.datasets.base import (
     DatasetConfig,
@@ -91,13 +91,6 @@ def draft_sweep(
         DataProblem: the table cannot be read, or its ratings cannot be used.
         RequestError: no column looks like a role that is needed, or the target is there.
     """
-    try:
-        return _drafted(table, target, given, items)
-    except DataError as error:
-        raise data_problem(error, table) from error
-
-
-def _drafted(table: Path, target: Path, given: Mapping[str, str], items: Path | None) -> Draft:
     if table.is_dir():
         raise RequestError(
             f"{table} is a folder; name its table of ratings. The folders of MovieLens go by name "
@@ -105,11 +98,12 @@ def _drafted(table: Path, target: Path, given: Mapping[str, str], items: Path | 
         )
     if target.exists():
         raise RequestError(f"{target} is there already; name another file with -o")
-    columns = guessed_columns(table, given)
-    found, left_out = (None, ()) if items is None else _guessed_items(items, columns["item"])
-    way: Duplicates = "latest" if "time" in columns else "mean"
-    dataset = DatasetConfig(path=table, columns=columns, items=found, duplicates=way)
-    dataset, split, description = _split(dataset)
+    with data_problems(table):
+        columns = guessed_columns(table, given)
+        found, left_out = (None, ()) if items is None else _guessed_items(items, columns["item"])
+        way: Duplicates = "latest" if "time" in columns else "mean"
+        dataset = DatasetConfig(path=table, columns=columns, items=found, duplicates=way)
+        dataset, split, description = _split(dataset)
     text = _text(table, target, dataset, split, description)
     return Draft(text, description, dataset.columns, found, left_out)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,11 +27,8 @@ def load_data(sweep: SweepConfig) -> LoadedDataset:
     Raises:
         DataProblem: everything that is wrong with them.
     """
-    try:
+    with data_problems(sweep.dataset.path if sweep.dataset.name is None else None):
         loaded = load_dataset(sweep.dataset, sweep.split)
-    except DataError as error:
-        is_table = sweep.dataset.name is None
-        raise data_problem(error, sweep.dataset.path if is_table else None) from error
     stage_over("data loaded, split and encoded")
     return loaded
 
@@ -64,15 +63,21 @@ def load_repeatable_data(sweep: SweepConfig) -> LoadedDataset:
     return loaded
 
 
-def data_problem(error: DataError, table: Path | None) -> DataProblem:
-    """All its problems, and, where rows of a table of ratings are among them, what leaves them out.
+@contextlib.contextmanager
+def data_problems(table: Path | None = None) -> Iterator[None]:
+    """Turn a DataError into a DataProblem: all that is wrong, and, where rows of a table of ratings
+    are among it, what leaves them out.
 
     Args:
         table: of the researcher's own; None: the ratings are not in one.
     """
-    lines = list(error.problems)
-    if table is not None and any(
-        line.startswith(f"{table.name}: ") and line.endswith(MEND) for line in lines
-    ):
-        lines.append(f"or leave such rows out: recsweep data clean {shlex.quote(from_here(table))}")
-    return DataProblem("\n".join(lines))
+    try:
+        yield
+    except DataError as error:
+        lines = list(error.problems)
+        if table is not None and any(
+            line.startswith(f"{table.name}: ") and line.endswith(MEND) for line in lines
+        ):
+            told = shlex.quote(from_here(table))
+            lines.append(f"or leave such rows out: recsweep data clean {told}")
+        raise DataProblem("\n".join(lines)) from error

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.errors import DataProblem, StateError
+from experiments.errors import StateError
 from experiments.files import write_json
 from experiments.frozen import frozen_sweep
 from experiments.lock import StudyLock
 from experiments.openings import record_opening
 from experiments.records import StudyRecord, read_study
 from experiments.replicas import Replicas
-from experiments.study_data import load_same_data
+from experiments.study_data import data_problems, load_same_data
 from experiments.sweep import SweepConfig
 from experiments.typed import typed
 from experiments.values import plural
@@ -32,7 +32,6 @@ from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
 from recommender.checkpoints import write_checkpoint
 from recommender.datasets.unsealing import OpenedTest, open_test
-from recommender.errors import DataError
 from recommender.metrics import rmse
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -89,14 +88,12 @@ def score_on_test(
         sweep = frozen_sweep(folder)
         loaded = load_same_data(study, sweep)
         fingerprint = loaded.description.sealed_fingerprint
-        try:
+        with data_problems():
             opened = open_test(
                 sweep.dataset,
                 sweep.split,
                 record=lambda: record_opening(folder, fingerprint, why),
             )
-        except DataError as error:
-            raise DataProblem(str(error)) from error
         verdict = study.verdict
         assert verdict is not None and verdict.results is not None
         replicas = Replicas(folder, sweep, loaded.encoded)

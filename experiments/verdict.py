@@ -15,7 +15,6 @@ from experiments.cluster import ray_cluster
 from experiments.conductor import Conductor
 from experiments.crew import dismiss_crew
 from experiments.crossings import crossings_of, write_crossings
-from experiments.errors import DataProblem
 from experiments.evidence import Evidence, judged, read_evidence
 from experiments.files import write_json
 from experiments.frozen import frozen_sweep
@@ -45,17 +44,15 @@ from experiments.search_protocol import NoSearch
 from experiments.segments import segments_of, write_segments
 from experiments.sessions import record_changed_versions
 from experiments.size_control import trained_as, with_sized_control
-from experiments.study_data import load_same_data
+from experiments.study_data import data_problems, load_same_data
 from experiments.supervision import StopCause, StopSwitch
-from experiments.sweep import SweepConfig
 from experiments.verdict_records import (
     VERDICT_NAME,
     VerdictRecord,
     VerdictResults,
 )
 from experiments.watcher import StudyWatcher
-from recommender.datasets.confirming import ConfirmRows, load_confirm
-from recommender.errors import DataError
+from recommender.datasets.confirming import load_confirm
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,8 @@ def gather_evidence(
         else:
             frozen = with_sized_control(frozen, study, sweep, loaded.encoded)
             write_verdict(folder, frozen)
-        confirm = _load_confirm(sweep)
+        with data_problems():
+            confirm = load_confirm(sweep.dataset, sweep.split)
         if confirm is not None:
             loaded = replace(loaded, encoded=confirm.to_predict_in(loaded.encoded))
         with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
@@ -127,13 +125,6 @@ def gather_evidence(
         write_segments(folder, segments_of(rows, evidence.predicted))
         write_crossings(folder, crossings_of(study, frozen, sweep, replicas))
     return Verdict(study, frozen, evidence, cause if cause and cause.is_signal else None)
-
-
-def _load_confirm(sweep: SweepConfig) -> ConfirmRows | None:
-    try:
-        return load_confirm(sweep.dataset, sweep.split)
-    except DataError as error:
-        raise DataProblem(str(error)) from error
 
 
 def write_verdict(
