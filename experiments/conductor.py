@@ -19,7 +19,7 @@ from typing import Any
 
 from experiments.errors import ClusterError, StateError
 from experiments.hparams import BoardWriter
-from experiments.journal import Journal
+from experiments.journal import Journal, ended
 from experiments.keeping import Keeper
 from experiments.ledger import Ledger
 from experiments.liveness import Liveness
@@ -248,13 +248,8 @@ class Conductor:
         give_up = None
         if not is_recycled:
             live.n_lost += 1
-            self._write(
-                "attempt_end",
-                number=number,
-                attempt=live.order.attempt,
-                stop_reason=StopReason.WORKER_LOST.value,
-                error=None,
-            )
+            lost = ended(number, live.order.attempt, StopReason.WORKER_LOST.value)
+            self._write("attempt_end", **lost)
             if live.n_lost > LOST_WORKER_RETRIES:
                 give_up = f"its worker was lost {live.n_lost} times"
             self._watcher.message(
@@ -357,14 +352,8 @@ class Conductor:
 
     def _end_trial(self, live: _Live, reason: StopReason, error: str | None = None) -> None:
         """An end that the driver decides."""
-        self._write(
-            "end",
-            sync=True,
-            number=live.order.number,
-            attempt=live.order.attempt,
-            stop_reason=reason.value,
-            error=error,
-        )
+        end = ended(live.order.number, live.order.attempt, reason.value, error)
+        self._write("end", sync=True, **end)
         shutil.rmtree(live.order.folder / "last", ignore_errors=True)
         self._hear_end(live, reason)
 

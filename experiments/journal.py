@@ -146,6 +146,11 @@ def read_journal(path: Path, offset: int = 0) -> tuple[list[Event], int]:
     return events, offset + end
 
 
+def ended(number: int, attempt: int, reason: str, error: str | None = None) -> Event:
+    """The fields of an `end`, or of an `attempt_end` after which the trial goes on."""
+    return {"number": number, "attempt": attempt, "stop_reason": reason, "error": error}
+
+
 def sound_events(path: Path) -> Iterator[Event]:
     """One after the other, damaged lines left out; none where there is no journal."""
     if path.exists():

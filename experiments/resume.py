@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.errors import StateError
-from experiments.journal import Journal
+from experiments.journal import Journal, ended
 from experiments.ledger import Ledger
 from experiments.orders import TrialOrder, order_of
 from experiments.records import JOURNAL_NAME, LEDGER_NAME, StopReason, TrialRecord, TrialState
@@ -38,14 +38,8 @@ def pick_up(
     for trial in past:
         if trial.number in stopped:
             # The pruner had spoken when the driver died.
-            journal.append(
-                "end",
-                sync=True,
-                number=trial.number,
-                attempt=next_attempt(trial) - 1,
-                stop_reason=StopReason.PRUNER.value,
-                error=None,
-            )
+            end = ended(trial.number, next_attempt(trial) - 1, StopReason.PRUNER.value)
+            journal.append("end", sync=True, **end)
             search.tell(trial.number, StopReason.PRUNER, trial.best_rmse)
     ledger.catch_up(journal.path.parent)
     return [
@@ -63,14 +57,8 @@ def reopen_failed(trials: tuple[TrialRecord, ...], journal: Journal) -> int:
     """
     failed = [trial for trial in trials if trial.state is TrialState.FAIL]
     for trial in failed:
-        journal.append(
-            "attempt_end",
-            sync=True,
-            number=trial.number,
-            attempt=next_attempt(trial),
-            stop_reason=StopReason.INTERRUPTED.value,
-            error=None,
-        )
+        end = ended(trial.number, next_attempt(trial), StopReason.INTERRUPTED.value)
+        journal.append("attempt_end", sync=True, **end)
     return len(failed)
 
 

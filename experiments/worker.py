@@ -25,7 +25,7 @@ from experiments.cores import keep_to_cores
 from experiments.errors import DiskError
 from experiments.errors_by_user import write_errors
 from experiments.files import disk_errors, is_disk_error
-from experiments.journal import Journal
+from experiments.journal import Journal, ended
 from experiments.kept_code import ONLY_PYTHON
 from experiments.liveness import journal_name, worker_name
 from experiments.lock import LOCK_NAME
@@ -218,15 +218,8 @@ class Workbench:
         **more: bool,
     ) -> dict[str, Any]:
         assert self._journal is not None
-        self._journal.append(
-            "end",
-            sync=True,
-            number=order.number,
-            attempt=order.attempt,
-            stop_reason=reason.value,
-            error=error,
-            **more,
-        )
+        end = ended(order.number, order.attempt, reason.value, error)
+        self._journal.append("end", sync=True, **end, **more)
         self._attempt = None
         return {"number": order.number, "done": True}
 
