@@ -112,14 +112,9 @@ def _read_dataset(
 
 
 def _items_config(items: ItemsTable, source: SweepSource) -> ItemsConfig:
-    return ItemsConfig(
-        path=source.resolve("dataset.items.path", items.path),
-        key=items.key,
-        category=tuple(items.category),
-        list=tuple(items.list),
-        number=tuple(items.number),
-        text=tuple(items.text),
-    )
+    path = source.resolve("dataset.items.path", items.path)
+    features = items.model_dump(exclude={"path", "key"})
+    return ItemsConfig(path, items.key, **{kind: tuple(n) for kind, n in features.items()})
 
 
 def _read_split(raw: Any, source: SweepSource, report: Report) -> SplitConfig | None:
@@ -143,17 +138,8 @@ def _read_split(raw: Any, source: SweepSource, report: Report) -> SplitConfig | 
         for key in SPLIT_KEYS["files"]
         if getattr(read, key) is not None
     }
-    return SplitConfig(
-        method=method,
-        own=own,
-        train=read.train,
-        validation=read.validation,
-        seed=read.seed,
-        folds=read.folds,
-        fold=read.fold,
-        confirm=read.confirm,
-        **paths,
-    )
+    others = read.model_dump(exclude={"method", *SPLIT_KEYS["files"]})
+    return SplitConfig(method=method, own=own, **others, **paths)
 
 
 def _check_paths(dataset: DatasetConfig, split: SplitConfig, report: Report) -> None:
