@@ -37,10 +37,7 @@ def show_text(study: StudyRecord, n_rows: int | None = None) -> str:
     if noted := wording.note_text(study):
         lines.append(f"note     {noted}")
     lines += [f"damaged  {said}" for said in study.unreadable]
-    lines += wording.data_lines(study)
-    if study.baselines:
-        lines.append(f"to beat  {wording.to_beat_text(study.baselines)}      validation RMSE")
-    lines.append(f"search   {wording.search_text(study)}")
+    lines += wording.about_lines(study)
     counts = wording.counts_text(study.search_trials, _is_live(study)) or "no trial yet"
     lines.append(f"trials   {study.n_done}/{study.n_trials_asked_for} · {counts}")
     if _is_live(study) and (crew := read_crew(study.folder)):

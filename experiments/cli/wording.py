@@ -128,10 +128,7 @@ def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[st
     """What is about to happen, before the first trial: data, split, what is to be beaten, ..."""
     version = ".".join(str(study.provenance.get("recsweep", "")).split(".")[:2])
     lines = [f"{f'recsweep {version}'.strip()} · {study.name} → {from_here(study.folder)}"]
-    lines += data_lines(study)
-    if study.baselines:
-        lines.append(f"to beat  {to_beat_text(study.baselines)}      validation RMSE")
-    lines.append(f"search   {search_text(study)}")
+    lines += about_lines(study)
     machine = study.provenance.get("machine") or {}
     parts = [machine_text(machine)] if machine else []
     if address := (study.provenance.get("resources") or {}).get("address"):
@@ -149,6 +146,14 @@ def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[st
         f"go on  recsweep resume {typed(study.folder)}"
     )
     return lines
+
+
+def about_lines(study: StudyRecord) -> list[str]:
+    """Data, split, what is to be beaten, and how it is searched."""
+    lines = data_lines(study)
+    if study.baselines:
+        lines.append(f"to beat  {to_beat_text(study.baselines)}      validation RMSE")
+    return [*lines, f"search   {search_text(study)}"]
 
 
 def note_text(study: StudyRecord) -> str:
