@@ -26,11 +26,7 @@ def chosen_trial(study: StudyRecord, number: int | None) -> TrialRecord:
 
 
 def trial_of(study: StudyRecord, which: int | str) -> TrialRecord:
-    """The trial of a number, or of a name such as `0007-v1`.
-
-    Raises:
-        RequestError: there is none.
-    """
+    """The trial of a number, or of a name such as `0007-v1`; RequestError where there is none."""
     trial = next((t for t in study.trials if which in (t.number, t.name)), None)
     if trial is None:
         raise RequestError(

@@ -29,9 +29,8 @@ def load_sweep(
     """A sweep file, or a shipped sweep by name, checked and resolved.
 
     Args:
-        overrides: `key.path=TOML value` each, as `--set` takes them; they go before the
-            environment.
-        environ: `RECSWEEP_SEARCH__TRIALS=100` and the like; None: nothing from the environment.
+        overrides: as `--set` takes them; they go before the environment.
+        environ: with `RECSWEEP_SEARCH__TRIALS=100` and the like; None: nothing from it.
         also: mistakes found elsewhere (the options of a command), told together with the sweep's.
 
     Raises:

@@ -85,7 +85,6 @@ def draft_sweep(
     Args:
         target: the file it is for: paths in it are relative to that.
         given: columns by role, where the user says so.
-        items: a table with a row an item.
 
     Raises:
         DataProblem: the table cannot be read, or its ratings cannot be used.

@@ -56,11 +56,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented standard JSON, whole or not at all.
-
-    Raises:
-        ValueError: a number in it is not finite.
-    """
+    """Indented standard JSON, whole or not at all; ValueError where a number is not finite."""
     atomic_write(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

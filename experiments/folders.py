@@ -159,11 +159,7 @@ def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
 
 
 def made(folder: Path) -> Path:
-    """The folder, which is there from now on.
-
-    Raises:
-        DiskError: it cannot be made.
-    """
+    """The folder, which is there from now on; DiskError where it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

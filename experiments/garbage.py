@@ -31,11 +31,7 @@ class Garbage:
 
 
 def garbage_of(study: StudyRecord) -> list[Garbage]:
-    """What can go of a study that nobody runs.
-
-    Raises:
-        StateError: somebody runs it.
-    """
+    """What can go of a study; StateError where somebody runs it."""
     if study.state == "running":
         raise StateError(f"{study.name} is running: left alone")
     found = [Garbage(path, _size(path), why) for path, why in _candidates(study)]

@@ -128,11 +128,7 @@ class Ledger:
         return news
 
     def apply(self, event: Event) -> None:
-        """Bring in one event; again, or in another order, gives the same ledger.
-
-        Raises:
-            JournalError: the event is of no known kind or lacks a field.
-        """
+        """Bring in one event; again, or in another order, gives the same ledger."""
         with self._writing():
             self._apply(event)
 
@@ -202,11 +198,7 @@ class Ledger:
         return tuple(sorted(trials, key=lambda t: (t.purpose is not Purpose.SEARCH, t.number)))
 
     def trial(self, number: int) -> TrialRecord:
-        """One trial.
-
-        Raises:
-            LedgerError: nobody asked for a trial of that number.
-        """
+        """LedgerError where nobody asked for a trial of that number."""
         with self._translated():
             for facts in self._facts("WHERE number = ?", number):
                 return trial_record(facts)

@@ -180,11 +180,7 @@ class OptunaSearch:
 
 
 def _in_order(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The search's own trials by number.
-
-    Raises:
-        ValueError: a number is missing, so that what came after it cannot be placed.
-    """
+    """The search's own trials by number; ValueError where one is missing."""
     ordered = searched(trials)
     for number, trial in enumerate(ordered):
         if trial.number != number:

@@ -49,11 +49,7 @@ def format_key(path: Iterable[str | int]) -> str:
 
 
 def parse_key(text: str) -> KeyPath:
-    """The inverse of `format_key`.
-
-    Raises:
-        OverrideError: it is no such key.
-    """
+    """The inverse of `format_key`; OverrideError where it is no such key."""
     path: list[str | int] = []
     for part in text.split("."):
         match = _PART.fullmatch(part.strip())

@@ -275,11 +275,7 @@ def study_folders(root: Path) -> tuple[Path, ...]:
 
 
 def find_studies(root: Path) -> tuple[StudyRecord, ...]:
-    """The studies directly under a folder, by name.
-
-    Raises:
-        StudyError: one of them cannot be read; names the file.
-    """
+    """The studies directly under a folder, by name; StudyError where one cannot be read."""
     return tuple(read_study(folder) for folder in study_folders(root))
 
 

@@ -19,10 +19,6 @@ def bring_up_to_date(folder: Path) -> None:
 
     For the holder of the study's lock alone, before anything else: the driver may have been killed
     between a worker's line and its commit.
-
-    Raises:
-        JournalError: a journal is damaged before its last line.
-        LedgerError: the ledger is damaged.
     """
     with Ledger(folder / LEDGER_NAME) as ledger:
         ledger.catch_up(folder / JOURNAL_NAME)

@@ -212,11 +212,7 @@ def plan_study(sweep: SweepConfig, resources: Resources | None = None) -> Plan:
 
 
 def _try_own_search(sweep: SweepConfig) -> None:
-    """The researcher's own sampler and pruner must work before anything is written.
-
-    Raises:
-        RequestError: what is wrong with them, by file and line.
-    """
+    """The researcher's own sampler and pruner must work before anything is written."""
     search = sweep.search
     if search is not None and (search.sampler_own or search.pruner_own):
         from experiments.own_search import check_own_search

@@ -133,9 +133,5 @@ def ranking_values(config: SweepConfig, values: Mapping[str, Value]) -> dict[str
 
 
 def model_of(config: SweepConfig, values: Mapping[str, Value]) -> RankingConfig:
-    """The model of a trial with these values.
-
-    Raises:
-        ModelError: a value breaks a rule.
-    """
+    """The model of a trial with these values; ModelError where one breaks a rule."""
     return ranking_config(ranking_values(config, values), config.architectures)

@@ -188,11 +188,7 @@ class UnsealedRecord:
 
 
 def read_test(folder: Path) -> UnsealedRecord | None:
-    """A study's scores on the test split; None where it did not open it.
-
-    Raises:
-        StateError: the file is damaged; names it.
-    """
+    """A study's scores on the test split; None where it did not open it."""
     cure = (
         f"without the file, `recsweep unseal {typed(folder)}` scores anew, which is put on record"
     )
@@ -200,11 +196,7 @@ def read_test(folder: Path) -> UnsealedRecord | None:
 
 
 def read_verdict(folder: Path) -> VerdictRecord | None:
-    """A study's verdict; None where none was begun.
-
-    Raises:
-        StateError: the file is damaged; names it.
-    """
+    """A study's verdict; None where none was begun."""
     cure = (
         f"without it, `recsweep verdict {typed(folder)}` writes it anew: what was trained for it "
         "is kept"
@@ -213,6 +205,7 @@ def read_verdict(folder: Path) -> VerdictRecord | None:
 
 
 def _read(path: Path, build: Callable[[Any], _ReadT], what: str, cure: str) -> _ReadT | None:
+    """StateError where the file is damaged, with what can be done."""
     if not path.exists():
         return None
     try:

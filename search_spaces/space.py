@@ -88,11 +88,7 @@ class SearchSpace:
         return values
 
     def active(self, values: Mapping[str, Value]) -> tuple[tuple[Slot, Value], ...]:
-        """The slots that `values` fills, parents first.
-
-        Raises:
-            SpaceError: `values` is no point of the space.
-        """
+        """The slots that `values` fills, parents first; SpaceError where it is no point."""
         if problems := self.problems(values):
             raise SpaceError([Problem("", problem) for problem in problems])
         return tuple((s, values[s.name]) for s in self._ordered_slots if holds(s.when, values))

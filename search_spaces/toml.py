@@ -68,11 +68,7 @@ def parse_space(
 
 @cache
 def shipped_space(name: str) -> SearchSpace:
-    """A space that we ship, by name.
-
-    Raises:
-        SpaceError: there is none of this name.
-    """
+    """A space that we ship, by name; SpaceError where there is none."""
     if name not in SHIPPED:
         raise SpaceError([Problem("", unknown("space", name, SHIPPED))])
     space, problems = parse_space(shipped_table(name))

@@ -68,11 +68,7 @@ def _resources(
 
 
 def _share(text: str | None) -> float | Literal["auto"] | None:
-    """`0.5` as a number, `auto` as it stands.
-
-    Raises:
-        RequestError: it is anything else.
-    """
+    """`0.5` as a number, `auto` as it stands; RequestError where it is anything else."""
     if text is None:
         return None
     if text == "auto":
@@ -86,11 +82,7 @@ def _share(text: str | None) -> float | Literal["auto"] | None:
 
 
 def _devices(text: str | None) -> tuple[int, ...] | None:
-    """`1,3` as numbers.
-
-    Raises:
-        RequestError: it is anything else.
-    """
+    """`1,3` as numbers; RequestError where it is anything else."""
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]

@@ -68,11 +68,7 @@ def study_folder(name: str, root: Path) -> Path:
 
 
 def split_trial(text: str) -> tuple[str, int | None]:
-    """`STUDY` or `STUDY:17` as name and trial number.
-
-    Raises:
-        RequestError: what follows the colon is no trial number.
-    """
+    """`STUDY` or `STUDY:17` as name and trial number; RequestError where `17` is none."""
     name, colon, number = text.rpartition(":")
     if not colon or "/" in number:
         return text, None
