@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from experiments.records import StudyRecord, VerdictResults
 from reports import numbers, ranking
 from reports.arm_colours import arm_colours
@@ -43,15 +45,7 @@ def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None
         "difference also holds for other users stands in the verdict. Shaded: within "
         f"{results.margin:.2g} of the first, which does not matter in practice"
     )
-    if any(dot.rmse > dot_scale(dots)[1] for dot in dots):
-        caption += ". An arrow: off the scale"
-    alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
-    return picture(
-        "best",
-        f"{caption}.",
-        f"Validation RMSE: {alt}.",
-        lambda width: dot_plot(dots, shaded_to=shaded_to, width=width),
-    )
+    return _drawn(dots, caption, shaded_to)
 
 
 def _best_dots(study: StudyRecord) -> Picture | None:
@@ -89,12 +83,15 @@ def _best_dots(study: StudyRecord) -> Picture | None:
             f"Shaded: within {usual:.2g} of the first, as much as one seed and these users usually "
             "make between models"
         )
-    if any(dot.rmse > dot_scale(dots)[1] for dot in dots):
-        caption += ". An arrow: off the scale"
+    return _drawn(dots, caption[0].upper() + caption[1:], shaded_to)
+
+
+def _drawn(dots: Sequence[Dot], caption: str, shaded_to: float | None) -> Picture:
+    off = ". An arrow: off the scale" if any(d.rmse > dot_scale(dots)[1] for d in dots) else ""
     alt = "; ".join(f"{dot.label} {numbers.rmse(dot.rmse)}" for dot in dots)
     return picture(
         "best",
-        f"{caption[0].upper()}{caption[1:]}.",
+        f"{caption}{off}.",
         f"Validation RMSE: {alt}.",
         lambda width: dot_plot(dots, shaded_to=shaded_to, width=width),
     )
