@@ -26,6 +26,8 @@ LOOPBACK = "127.0.0.1"
 USUAL_PORT = 6006
 _PAGE = 100
 """Session groups that TensorBoard shows until it is told otherwise."""
+_CURVE = 1 << 30
+"""Points of a curve to show at most: all. At 0 TensorBoard loads them all and shows none."""
 _print = partial(print, flush=True)
 
 
@@ -67,7 +69,7 @@ def serve_board(
             port=port,
             # The fast loader is a second process, which outlives this one when it is killed.
             load_fast="false",
-            samples_per_plugin={"scalars": 0},
+            samples_per_plugin={"scalars": _CURVE},
             window_title=f"recsweep: {', '.join(study.name for study in studies)}",
         )
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -211,7 +212,7 @@ print("ended")
 """
 
 
-def test_a_board_of_two_studies_serves_both_without_tensorflow_until_ctrl_c(
+def test_a_board_of_two_studies_serves_both_and_their_curves_without_tensorflow_until_ctrl_c(
     study: StudyRecord, tmp_path: Path
 ) -> None:
     """The usual port is taken, so that it is another one's."""
@@ -244,6 +245,11 @@ def test_a_board_of_two_studies_serves_both_without_tensorflow_until_ctrl_c(
                 break
             time.sleep(0.1)
         assert expected <= runs
+        trial = study.trials[0]
+        curve = f"{url}data/plugin/scalars/scalars?run=made-up/{trial.name}&tag=val_rmse"
+        with urllib.request.urlopen(curve) as answer:
+            points = json.load(answer)
+        assert [step for _, step, _ in points] == [epoch.epoch for epoch in trial.epochs]
         server.send_signal(signal.SIGINT)
         out, _ = server.communicate(timeout=20)
         assert out.splitlines()[-1] == "ended"
