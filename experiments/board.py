@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -61,6 +62,7 @@ def serve_board(
     if not studies:
         raise StateError("there are no TensorBoard events yet; they come with the first trial")
     logging.getLogger("tensorboard").setLevel(logging.CRITICAL)
+    _follow_session_starts()
     with scratch_folder("recsweep-board-") as scratch:
         board = program.TensorBoard(plugins=default.get_static_plugins())
         board.configure(
@@ -87,6 +89,24 @@ def serve_board(
         with suppress(KeyboardInterrupt):
             server.serve_forever()
         server.server_close()
+
+
+def _follow_session_starts() -> None:
+    """Have TensorBoard, in this process, take the last session start of a run for what it is.
+
+    Left alone it keeps the first that it read, and shows a trial as running long after its end.
+    """
+    from tensorboard.backend.event_processing import plugin_event_accumulator
+    from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG
+
+    class Accumulator(plugin_event_accumulator.EventAccumulator):  # type: ignore[misc]  # untyped
+        def _ProcessEvent(self, event: Any) -> None:  # noqa: N802  # TensorBoard's
+            super()._ProcessEvent(event)
+            for value in event.summary.value:
+                if value.tag == SESSION_START_INFO_TAG:
+                    self.summary_metadata[value.tag] = value.metadata
+
+    plugin_event_accumulator.EventAccumulator = Accumulator
 
 
 def port_holder(port: int) -> str:

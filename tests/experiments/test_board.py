@@ -212,12 +212,31 @@ print("ended")
 """
 
 
+def state_on(url: str, group: str) -> str:
+    """The `state` of a trial in the table of an open board."""
+    asked = {
+        "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE"],
+        "colParams": [],
+        "startIndex": 0,
+        "sliceSize": 100,
+    }
+    request = urllib.request.Request(
+        f"{url}data/plugin/hparams/session_groups",
+        json.dumps(asked).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        groups = json.load(answer)["sessionGroups"]
+    (state,) = [g["hparams"]["state"] for g in groups if g["name"] == group]
+    return str(state)
+
+
 def test_a_board_of_two_studies_serves_both_and_their_curves_without_tensorflow_until_ctrl_c(
     study: StudyRecord, tmp_path: Path
 ) -> None:
-    """The usual port is taken, so that it is another one's."""
+    """The usual port is taken, so that it is another one's; a trial ends while it is open."""
     other = read_study(make_study(tmp_path / "other", n_trials=3))
-    write_board(other)
+    write_board(change(other, 0, lambda t: replace(t, state=TrialState.RUNNING)))
     taken = socket.socket()
     with contextlib.suppress(OSError):  # somebody else's board: taken all the same
         taken.bind(("127.0.0.1", 6006))
@@ -250,6 +269,13 @@ def test_a_board_of_two_studies_serves_both_and_their_curves_without_tensorflow_
         with urllib.request.urlopen(curve) as answer:
             points = json.load(answer)
         assert [step for _, step, _ in points] == [epoch.epoch for epoch in trial.epochs]
+        assert state_on(url, "other:0000") == "RUNNING"
+        write_board(other)
+        for _ in range(200):
+            if state_on(url, "other:0000") == "COMPLETE":
+                break
+            time.sleep(0.1)
+        assert state_on(url, "other:0000") == "COMPLETE"
         server.send_signal(signal.SIGINT)
         out, _ = server.communicate(timeout=20)
         assert out.splitlines()[-1] == "ended"
