@@ -6,7 +6,7 @@ import getpass
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -153,7 +153,7 @@ def _log_folder(studies: Sequence[StudyRecord], scratch: Path) -> Path:
     # TensorBoard takes the columns from the first run that declares any: the root's.
     hparams.write_root(
         scratch,
-        _union(column for study in studies for column in study.columns),
+        _union([study.columns for study in studies]),
         list(dict.fromkeys(name for study in studies for name in study.metrics)),
     )
     for study in studies:
@@ -161,15 +161,19 @@ def _log_folder(studies: Sequence[StudyRecord], scratch: Path) -> Path:
     return scratch
 
 
-def _union(columns: Iterable[ColumnRecord]) -> list[ColumnRecord]:
+def _union(studies: Sequence[Sequence[ColumnRecord]]) -> list[ColumnRecord]:
     """One column for each name, wide enough for all of its name."""
     merged: dict[str, ColumnRecord] = {}
-    for column in columns:
+    for column in (column for columns in studies for column in columns):
         known = merged.setdefault(column.name, column)
         choices = tuple(dict.fromkeys(known.choices + column.choices))
+        if not (known.choices and column.choices) and not any(isinstance(c, str) for c in choices):
+            choices = ()  # a range in one study: its other values could not be ticked
         if None in (known.low, column.low, known.high, column.high):
             merged[column.name] = replace(known, low=None, high=None, choices=choices)
         else:
             low, high = min(known.low, column.low), max(known.high, column.high)  # type: ignore[type-var]  # none is None here
             merged[column.name] = replace(known, low=low, high=high, choices=choices)
-    return list(merged.values())
+    there = [{c.name for c in columns if c.is_always_there} for columns in studies]
+    everywhere = set.intersection(*there)
+    return [replace(c, is_always_there=c.name in everywhere) for c in merged.values()]

@@ -19,11 +19,19 @@ from pathlib import Path
 
 import pytest
 
+from experiments import board
 from experiments.board import address_lines, serve_board, size_lines
 from experiments.board_check import check_board
 from experiments.errors import PortError, RequestError, StateError
 from experiments.hparams import write_board
-from experiments.records import StopReason, StudyRecord, TrialRecord, TrialState, read_study
+from experiments.records import (
+    ColumnRecord,
+    StopReason,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+    read_study,
+)
 from tests.synthetic_study import make_study
 
 
@@ -283,3 +291,17 @@ def test_a_board_of_two_studies_serves_both_and_their_curves_without_tensorflow_
     finally:
         server.kill()
         taken.close()
+
+
+def test_a_column_that_is_choices_in_one_study_and_a_range_in_another_is_filtered_as_a_range() -> (
+    None
+):
+    choice = ColumnRecord("width", "choice", None, None, False, (32, 64))
+    span = ColumnRecord("width", "int", 8, 128, False, (), is_always_there=False)
+    for columns in ([choice, span], [span, choice, choice]):
+        (merged,) = board._union([[column] for column in columns])
+        assert merged == replace(columns[0], choices=(), low=None, high=None, is_always_there=False)
+    wider = replace(choice, choices=(64, 128))
+    assert board._union([[choice], [wider]])[0].choices == (32, 64, 128)
+    (alone,) = (c for c in board._union([[choice], []]))
+    assert not alone.is_always_there
