@@ -18,10 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from experiments import board
 from experiments.board import address_lines, serve_board, size_lines
 from experiments.board_check import check_board
+from experiments.cli.main import app
 from experiments.errors import PortError, RequestError, StateError
 from experiments.hparams import write_board
 from experiments.records import (
@@ -195,6 +197,11 @@ def test_a_named_port_that_is_taken_is_refused(study: StudyRecord) -> None:
         whose = re.escape(f"(in use by process {os.getpid()})")
         with pytest.raises(PortError, match=f"{port}.*{whose}.*--port"):
             serve_board([study], port=port)
+
+
+def test_a_port_that_there_is_not_is_no_port_that_is_taken() -> None:
+    done = CliRunner().invoke(app, ["board", "--port", "65536"])
+    assert done.exit_code == 2 and "--port" in done.output and "in use" not in done.output
 
 
 def test_studies_without_events_cannot_be_served(tmp_path: Path) -> None:
