@@ -27,8 +27,8 @@ from recommender.own import OwnArchitecture, Parameter
 from search_spaces import Dimension, SpaceError
 
 TIMEOUT_S = 300.0
-MOST_BUILDS = 100
-"""A conditional scope is read once it was entered; each build enters at least one more."""
+_RULES = "2"
+"""Of what is read; what was kept under others is read anew."""
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -66,7 +66,7 @@ def _listed(own: OwnArchitecture) -> Sequence[Mapping[str, Any]]:
 def _cache(own: OwnArchitecture) -> Path:
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     version = importlib.metadata.version("keras-tuner")
-    name = hashlib.sha256("\0".join([own.digest, own.where, version]).encode()).hexdigest()
+    name = hashlib.sha256("\0".join([_RULES, own.digest, own.where, version]).encode()).hexdigest()
     return folder / "recsweep" / f"hyperparameters-{name[:32]}.json"
 
 
@@ -93,7 +93,10 @@ def _read_in_child(own: OwnArchitecture) -> Sequence[Mapping[str, Any]]:
                 command, capture_output=True, text=True, env=environment, timeout=TIMEOUT_S
             )
         except subprocess.TimeoutExpired:
-            raise ModelError(f"{own.where}: its build took more than {TIMEOUT_S:.0f} s") from None
+            raise ModelError(
+                f"{own.where}: to build it, once for each of its choices, takes "
+                f"more than {TIMEOUT_S:.0f} s"
+            ) from None
         if not answered.is_file():
             last = [*done.stderr.strip().splitlines(), f"exit code {done.returncode}"][-1]
             raise ModelError(f"{own.where}: its hyperparameters cannot be read: {last}")
@@ -129,5 +132,5 @@ def explored(own: OwnArchitecture) -> list[dict[str, Any]]:
     from recommender.architectures.hypermodel import explore
     from recommender.model_data import StandIn
 
-    listed: list[dict[str, Any]] = explore(own, StandIn(), MOST_BUILDS)
+    listed: list[dict[str, Any]] = explore(own, StandIn())
     return listed
