@@ -24,7 +24,7 @@ from experiments.files import atomic_write
 from experiments.translate.keras_tuner import read_hyperparameters
 from recommender.errors import ModelError
 from recommender.own import OwnArchitecture, Parameter
-from search_spaces import Dimension, SpaceError
+from search_spaces import Dimension, SpaceError, is_name
 
 TIMEOUT_S = 300.0
 _RULES = "2"
@@ -47,6 +47,11 @@ def with_hyperparameters(own: OwnArchitecture) -> tuple[OwnArchitecture, tuple[D
     except SpaceError as error:
         told = "; ".join(f"{p.key}: {p.message}" if p.key else p.message for p in error.problems)
         raise ModelError(f"{own.where}: {told}") from error
+    if strange := [name for name in defaults if not is_name(name)]:
+        raise ModelError(
+            f"{own.where}: a hyperparameter cannot be called {' or '.join(map(repr, strange))}: "
+            "letters, digits and _ only, no digit first; hp.name_scope puts a / in front"
+        )
     parameters = tuple(
         Parameter(name, value, is_required=False) for name, value in defaults.items()
     )

@@ -285,6 +285,10 @@ def test_what_a_hypermodel_declares_in_a_loop_or_under_ifs_is_read_too(folder: P
     [
         ("raise RuntimeError('no luck')", "hyper.py:4: RuntimeError: no luck"),
         ("hp.Float('r', 1e-3, 1, sampling='reverse_log')", "r: sampling='reverse_log' is unknown"),
+        (
+            "with hp.name_scope('deep'): hp.Int('units', 1, 2)",
+            "cannot be called 'deep/units': letters",
+        ),
     ],
 )
 def test_a_hypermodel_that_cannot_be_read_is_told_before_anything_runs(

@@ -263,6 +263,16 @@ def test_mistakes_in_a_keras_model_are_told_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_a_fit_that_says_the_epochs_itself_is_told_who_does(models: Path, tmp_path: Path) -> None:
+    text = (models / "hyper.py").read_text()
+    (tmp_path / "hyper.py").write_text(
+        f"{text}\n    def fit(self, hp, model, *args, **kwargs):\n"
+        "        return model.fit(*args, epochs=hp.Int('epochs', 5, 20), **kwargs)\n"
+    )
+    with pytest.raises(OwnCodeError, match=r"'epochs'; recsweep calls fit with epochs=1, verbose"):
+        _run(_config(tmp_path, KINDS["hyper"]), n_epochs=1)
+
+
 FUNCTIONAL = """\
 import {keras} as keras
 
