@@ -295,6 +295,37 @@ def test_a_keras_model_may_be_a_functional_one(tmp_path: Path, keras: str) -> No
     assert np.ptp(run.predict_validation()) > 0
 
 
+ADAPTED = """\
+import tensorflow as tf
+
+
+class Adapted(tf.keras.Model):
+    def __init__(self, data):
+        super().__init__()
+        self.lookup = tf.keras.layers.StringLookup(mask_token=None)
+        self.lookup.adapt(data.train.user_id)
+        self.words = tf.keras.layers.TextVectorization(output_mode="multi_hot")
+        self.words.adapt(data.train.item_id)
+        self.user = tf.keras.layers.Embedding(self.lookup.vocabulary_size(), 4)
+        self.rating = tf.keras.layers.Dense(1)
+
+    def call(self, features):
+        user = self.user(self.lookup(features["user_id"]))
+        return self.rating(tf.concat([user, self.words(features["item_id"])], axis=1))
+"""
+
+
+def test_a_keras_model_may_adapt_layers_to_the_train_rows(tmp_path: Path) -> None:
+    """Keras 2 counts their tables among the variables, and they cannot be saved."""
+    (tmp_path / "adapted.py").write_text(ADAPTED)
+    config = _config(tmp_path, "adapted.py:Adapted")
+    run = _run(config)
+    run.save(tmp_path / "last")
+    again = WholeRun(config, TrainingConfig(seed=1, patience=0), DATA)
+    again.restore(tmp_path / "last")
+    np.testing.assert_array_equal(again.predict(DATA.validation), run.predict(DATA.validation))
+
+
 THREE = """import keras
 
 
