@@ -14,7 +14,7 @@ from recommender.checkpoints import CheckpointError
 from recommender.config import RankingConfig, TrainingConfig, ranking_config
 from recommender.errors import Interrupted, ModelError, OwnCodeError
 from recommender.metrics import rmse
-from recommender.model_data import ModelData
+from recommender.model_data import ModelData, StandIn
 from recommender.own import OwnArchitecture, Parameter, read_own
 from recommender.whole import WholeRun
 from tests.own_classes import write_classes
@@ -453,6 +453,12 @@ def test_data_are_told_as_numbers_and_as_text() -> None:
     assert rows.feature("genres").shape == (3, 3) and data.words("genres")[0] == "Action"
     assert rows.feature("year").shape == rows.feature("hour_of_day_cos").shape == (3,)
     assert rows.numbers().keys() == {"user", "item", "catalog", "context"}
+
+
+def test_the_stand_in_has_whatever_feature_is_asked_for() -> None:
+    """A HyperModel that adapts layers to one is read on it."""
+    rows = StandIn().train
+    assert rows.feature("genres").shape == (len(rows), len(StandIn().words("genres"))) == (2, 1)
 
 
 def test_a_model_that_does_without_tensorflow_never_imports_it(models: Path) -> None:
