@@ -405,6 +405,10 @@ def test_predictions_that_are_not_finite_end_it_as_diverged(models: Path) -> Non
          "    def predict(self, rows): ...\n", "M must take the data first: def __init__("),
         ("class M:\n    def __init__(self, data, k): ...\n    def fit_epoch(self): ...\n"
          "    def predict(self, rows): ...\n", "write def __init__(self, data, *, k, ...)"),
+        ("class M:\n    def __init__(self, rate, k=8): ...\n    def fit_epoch(self): ...\n"
+         "    def predict(self, rows): ...\n", "write def __init__(self, data, *, rate, k, ...)"),
+        ("class M:\n    def __init__(self, size=8): ...\n    def fit_epoch(self): ...\n"
+         "    def predict(self, rows): ...\n", "write def __init__(self, data, *, size, ...)"),
         ("import keras_tuner as kt\nclass M(kt.HyperModel): ...\n", "M has no build"),
         ("import keras_tuner as kt\nclass M(kt.HyperModel):\n    def build(self, hp): ...\n"
          "    def fit(self, hp, model, x, y, validation_data, callbacks=None): ...\n",
