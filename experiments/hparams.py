@@ -193,14 +193,16 @@ def shown_columns(columns: Sequence[ColumnRecord]) -> tuple[str, ...]:
     """The columns that TensorBoard shows until asked for more: those said to "differ".
 
     Its parallel coordinates leave out a trial without a value in one of them: what is there under
-    a condition alone would hide the trials of the other arm.
+    a condition alone would hide the trials of the other arm. Where these are fewer than it shows,
+    it takes others by their names.
     """
     there = [column.name for column in columns if column.is_always_there]
     own = [name for name in own_columns(columns) if name != "stop_reason"]
     if not {"n_layers", "layer_size_0"} & {*there}:
         own = [name for name in own if name != "layers"]
     first = [name for name in there if not is_layer_size(name) and name != "n_layers"]
-    return (*own, *first[: N_SHOWN - len(own)])
+    last = [name for name in (*there, "stop_reason") if name not in first]
+    return (*own, *[*first, *last][: N_SHOWN - len(own)])
 
 
 def _declared(column: ColumnRecord) -> api_pb2.HParamInfo:

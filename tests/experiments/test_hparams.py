@@ -105,6 +105,8 @@ def test_what_only_some_trials_have_is_not_among_the_columns_shown_at_first() ->
     layers = ("n_layers", "layer_size_0", "layer_size_1")
     of_one_arm = [replace(c, is_always_there=c.name not in layers) for c in COLUMNS]
     assert "layers" not in hparams.shown_columns(of_one_arm)
+    few = ("state", "architecture", "n_layers", "stop_reason")
+    assert hparams.shown_columns([COLUMNS[0], COLUMNS[2], COLUMNS[5]]) == few
 
 
 def test_the_metric_to_sort_by_comes_first() -> None:
