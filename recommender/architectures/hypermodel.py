@@ -15,6 +15,9 @@ from recommender.model_data import ModelData
 from recommender.own import OwnArchitecture, Value
 from recommender.own_loading import blamed_on, load
 
+MOST_ROUNDS = 100
+"""Of a loop whose number a search varies; larger numbers are widths and would make large models."""
+
 
 class TunedModel(KerasModel):
     """What its `build` gives for a trial's values, fitted by its `fit`.
@@ -36,9 +39,9 @@ def explore(own: OwnArchitecture, data: ModelData) -> list[dict[str, Any]]:
     """The hyperparameters that its `build` declares, as KerasTuner writes them down.
 
     It is built with the defaults; then, on top of what a build had, once more for each scope that
-    it left out, for each choice that it was the first to have, and with the whole numbers that it
-    was the first to have at their ends: code under an `if`, and in a loop, is read, too. Numbers
-    that do not go together cost only that build.
+    it left out, for each choice that it was the first to have, and with the small whole numbers
+    that it was the first to have at their ends: code under an `if`, and in a loop, is read, too.
+    Numbers that do not go together cost only that build.
 
     Raises:
         OwnCodeError: it cannot be built.
@@ -73,7 +76,11 @@ def explore(own: OwnArchitecture, data: ModelData) -> list[dict[str, Any]]:
         others = [{c.name: c.values[0] for c in scope} for scope in scopes]
         others += [{declared.name: value} for declared in new for value in _choices(declared)]
         waiting += [(wanted | other, must_be_built) for other in others]
-        numbers = [declared for declared in new if isinstance(declared, hyperparameters.Int)]
+        numbers = [
+            declared
+            for declared in new
+            if isinstance(declared, hyperparameters.Int) and declared.max_value <= MOST_ROUNDS
+        ]
         if numbers:
             waiting.append((wanted | {n.name: n.max_value for n in numbers}, False))
             waiting.append((wanted | {n.name: n.min_value for n in numbers}, False))
