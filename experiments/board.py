@@ -6,11 +6,12 @@ import getpass
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -26,6 +27,8 @@ LOOPBACK = "127.0.0.1"
 USUAL_PORT = 6006
 _PAGE = 100
 """Session groups that TensorBoard shows until it is told otherwise."""
+_CURVE = 1 << 30
+"""Points of a curve to show at most: all. At 0 TensorBoard loads them all and shows none."""
 _print = partial(print, flush=True)
 
 
@@ -59,6 +62,7 @@ def serve_board(
     if not studies:
         raise StateError("there are no TensorBoard events yet; they come with the first trial")
     logging.getLogger("tensorboard").setLevel(logging.CRITICAL)
+    _follow_session_starts()
     with scratch_folder("recsweep-board-") as scratch:
         board = program.TensorBoard(plugins=default.get_static_plugins())
         board.configure(
@@ -67,7 +71,7 @@ def serve_board(
             port=port,
             # The fast loader is a second process, which outlives this one when it is killed.
             load_fast="false",
-            samples_per_plugin={"scalars": 0},
+            samples_per_plugin={"scalars": _CURVE},
             window_title=f"recsweep: {', '.join(study.name for study in studies)}",
         )
         try:
@@ -85,6 +89,24 @@ def serve_board(
         with suppress(KeyboardInterrupt):
             server.serve_forever()
         server.server_close()
+
+
+def _follow_session_starts() -> None:
+    """Have TensorBoard, in this process, take the last session start of a run for what it is.
+
+    Left alone it keeps the first that it read, and shows a trial as running long after its end.
+    """
+    from tensorboard.backend.event_processing import plugin_event_accumulator
+    from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG
+
+    class Accumulator(plugin_event_accumulator.EventAccumulator):  # type: ignore[misc]  # untyped
+        def _ProcessEvent(self, event: Any) -> None:  # noqa: N802  # TensorBoard's
+            super()._ProcessEvent(event)
+            for value in event.summary.value:
+                if value.tag == SESSION_START_INFO_TAG:
+                    self.summary_metadata[value.tag] = value.metadata
+
+    plugin_event_accumulator.EventAccumulator = Accumulator
 
 
 def port_holder(port: int) -> str:
@@ -131,7 +153,7 @@ def _log_folder(studies: Sequence[StudyRecord], scratch: Path) -> Path:
     # TensorBoard takes the columns from the first run that declares any: the root's.
     hparams.write_root(
         scratch,
-        _union(column for study in studies for column in study.columns),
+        _union([study.columns for study in studies]),
         list(dict.fromkeys(name for study in studies for name in study.metrics)),
     )
     for study in studies:
@@ -139,15 +161,19 @@ def _log_folder(studies: Sequence[StudyRecord], scratch: Path) -> Path:
     return scratch
 
 
-def _union(columns: Iterable[ColumnRecord]) -> list[ColumnRecord]:
+def _union(studies: Sequence[Sequence[ColumnRecord]]) -> list[ColumnRecord]:
     """One column for each name, wide enough for all of its name."""
     merged: dict[str, ColumnRecord] = {}
-    for column in columns:
+    for column in (column for columns in studies for column in columns):
         known = merged.setdefault(column.name, column)
         choices = tuple(dict.fromkeys(known.choices + column.choices))
+        if not (known.choices and column.choices) and not any(isinstance(c, str) for c in choices):
+            choices = ()  # a range in one study: its other values could not be ticked
         if None in (known.low, column.low, known.high, column.high):
             merged[column.name] = replace(known, low=None, high=None, choices=choices)
         else:
             low, high = min(known.low, column.low), max(known.high, column.high)  # type: ignore[type-var]  # none is None here
             merged[column.name] = replace(known, low=low, high=high, choices=choices)
-    return list(merged.values())
+    there = [{c.name for c in columns if c.is_always_there} for columns in studies]
+    everywhere = set.intersection(*there)
+    return [replace(c, is_always_there=c.name in everywhere) for c in merged.values()]

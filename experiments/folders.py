@@ -210,7 +210,8 @@ def create(
 
 def columns_of(space: SearchSpace) -> tuple[ColumnRecord, ...]:
     return tuple(
-        ColumnRecord(c.name, c.kind, c.low, c.high, c.log, tuple(c.choices)) for c in space.columns
+        ColumnRecord(c.name, c.kind, c.low, c.high, c.log, tuple(c.choices), c.is_always_there)
+        for c in space.columns
     )
 
 

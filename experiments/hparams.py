@@ -133,10 +133,7 @@ def write_root(folder: Path, columns: Sequence[ColumnRecord], metrics: Sequence[
     """Write the one run that declares the table's columns, conditional ones too, and metrics."""
     declared = [_declared(column) for column in columns]
     declared += [_own_column(name) for name in own_columns(columns)]
-    # TensorBoard shows five columns until asked for more: those that "differ", by name.
-    first = [c.name for c in columns if not is_layer_size(c.name) and c.name != "n_layers"]
-    shown = [name for name in own_columns(columns) if name != "stop_reason"]
-    shown += first[: N_SHOWN - len(shown)]
+    shown = shown_columns(columns)
     for info in declared:
         info.differs = info.name in shown
     summary = summary_v2.hparams_config_pb(
@@ -190,6 +187,22 @@ def own_columns(columns: Sequence[ColumnRecord]) -> tuple[str, ...]:
     """The columns beside the dimensions; `layers` where some dimension is one layer's width."""
     own = ("state", "stop_reason")
     return ("layers", *own) if any(is_layer_size(c.name) for c in columns) else own
+
+
+def shown_columns(columns: Sequence[ColumnRecord]) -> tuple[str, ...]:
+    """The columns that TensorBoard shows until asked for more: those said to "differ".
+
+    Its parallel coordinates leave out a trial without a value in one of them: what is there under
+    a condition alone would hide the trials of the other arm. Where these are fewer than it shows,
+    it takes others by their names.
+    """
+    there = [column.name for column in columns if column.is_always_there]
+    own = [name for name in own_columns(columns) if name != "stop_reason"]
+    if not {"n_layers", "layer_size_0"} & {*there}:
+        own = [name for name in own if name != "layers"]
+    first = [name for name in there if not is_layer_size(name) and name != "n_layers"]
+    last = [name for name in (*there, "stop_reason") if name not in first]
+    return (*own, *[*first, *last][: N_SHOWN - len(own)])
 
 
 def _declared(column: ColumnRecord) -> api_pb2.HParamInfo:

@@ -142,6 +142,8 @@ class ColumnRecord:
     high: float | None
     log: bool
     choices: tuple[Value, ...]
+    is_always_there: bool = True
+    """Every trial has a value of it."""
 
 
 @dataclass(frozen=True, slots=True)

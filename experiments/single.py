@@ -132,7 +132,7 @@ def refuse_export(model: RankingConfig, kept: Path | None = None) -> None:
     elif has_files:
         where = (
             f"; the arrays of {kept}/model-*/arrays-*.npz are its model.variables at the best "
-            "epoch, then its optimizer's, in their order"
+            "epoch, without tables of look-ups, then its optimizer's, in their order"
         )
     raise RequestError(
         f"{model.own.where} is a whole model of your own: what a SavedModel of it takes and gives, "

@@ -203,9 +203,15 @@ class StandIn(ModelData):
             train_mean=3.0,
         )
         super().__init__(dataset, seed=0)
+        self.train = _StandInRows(dataset, rows, is_rated=True)
 
     def words(self, name: str) -> tuple[str, ...]:  # noqa: ARG002  # each has the same
         return ("word",)
+
+
+class _StandInRows(ModelRows):
+    def feature(self, name: str) -> Array:  # noqa: ARG002  # each is the same
+        return np.array([[0], [1]], np.float32)[: len(self)]
 
 
 def feature_names(dataset: EncodedDataset) -> tuple[str, ...]:

@@ -222,6 +222,12 @@ def _parameters(
     head = f"def {function.name}({'self, ' if method else ''}"
     if not taken:
         raise ModelError(f"{place} must take {what} first: {head}{first}, *, ...)")
+    may_vary = len(taken) > 1 or len(arguments.defaults) >= len(taken)
+    if method and may_vary and first not in taken[0]:
+        raise ModelError(
+            f"{place} must take {what} first, and what can be varied must be keyword-only; "
+            f"write {head}{first}, *, {', '.join(taken)}, ...)"
+        )
     if len(taken) > 1:
         raise ModelError(
             f"{place}: what can be varied must be keyword-only; "

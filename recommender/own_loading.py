@@ -191,6 +191,11 @@ def _told(own: OwnArchitecture, error: BaseException) -> str:
             "; a function is given the embeddings, which have no numbers yet: use Keras layers and "
             "TensorFlow's operations on them (a model that asks the data is a class)"
         )
+    if re.search(r"multiple values for keyword argument '(epochs|verbose|callbacks)'", told):
+        told += (
+            "; recsweep calls fit with epochs=1, verbose and callbacks itself: hand them on alone; "
+            "how many epochs there are says [search]"
+        )
     if isinstance(error, ImportError):
         told += (
             "; install it, or, where it is your own and not installed, keep it in the same package "

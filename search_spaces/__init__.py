@@ -1,6 +1,7 @@
 """What may vary: distributions, conditional dimensions, and spaces read from TOML."""
 
 from search_spaces.cases import Case
+from search_spaces.checks import is_name
 from search_spaces.dimensions import Column, Dimension, Slot
 from search_spaces.distributions import Choice, Distribution, Float, Int
 from search_spaces.problems import Problem, SpaceError
@@ -23,6 +24,7 @@ __all__ = [
     "Slot",
     "SpaceError",
     "Value",
+    "is_name",
     "parse_space",
     "shipped_space",
     "space",

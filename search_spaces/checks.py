@@ -93,10 +93,15 @@ def _parents(drafts: Drafts) -> Parents:
     }
 
 
+def is_name(text: str) -> bool:
+    """Whether a dimension may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _problems_with_names(drafts: Drafts) -> Iterator[Problem]:
     columns: dict[str, str] = {}
     for name, cases in drafts.items():
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             yield Problem(name, f"{name!r} is no name: letters, digits and _ only, no digit first")
         if name in RESERVED:
             yield Problem(name, f"{name!r} is reserved: give the dimension another name")

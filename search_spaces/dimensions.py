@@ -67,6 +67,8 @@ class Column:
     """Some case is logarithmic and all values are above 0."""
     choices: tuple[Value, ...]
     """Empty for ranges."""
+    is_always_there: bool = True
+    """Every point of the space has a value of this name."""
 
 
 def layer_counts(distributions: Iterable[Distribution]) -> tuple[int, ...]:
@@ -106,7 +108,7 @@ def slots_of(dimension: Dimension, counts: tuple[int, ...]) -> tuple[Slot, ...]:
     return tuple(slots)
 
 
-def column_of(slots: tuple[Slot, ...]) -> Column:
+def column_of(slots: tuple[Slot, ...], *, is_always_there: bool) -> Column:
     """The union of slots of one name, which are all of one kind."""
     name, kind = slots[0].name, slots[0].distribution.kind
     distributions = [slot.distribution for slot in slots]
@@ -120,7 +122,8 @@ def column_of(slots: tuple[Slot, ...]) -> Column:
             low = distribution.low if low is None else min(low, distribution.low)
             high = distribution.high if high is None else max(high, distribution.high)
             log = log or distribution.log
-    return Column(name, kind, low, high, log and low is not None and low > 0, tuple(choices))
+    log = log and low is not None and low > 0
+    return Column(name, kind, low, high, log, tuple(choices), is_always_there)
 
 
 def _slot(dimension: Dimension, case: Case, name: str, when: Conditions) -> Slot:

@@ -16,7 +16,7 @@ from search_spaces.drafts import dimensions_of, drafts_of
 from search_spaces.narrowing import narrow
 from search_spaces.problems import Problem, SpaceError, unknown
 from search_spaces.tables import write_dimension
-from search_spaces.tree import dependency_order, independent_groups, situations
+from search_spaces.tree import ancestors, dependency_order, independent_groups, situations
 from search_spaces.values import Value, spell
 
 
@@ -77,7 +77,10 @@ class SearchSpace:
         by_name: dict[str, list[Slot]] = {}
         for slot in self.slots:
             by_name.setdefault(slot.name, []).append(slot)
-        return tuple(column_of(tuple(slots)) for slots in by_name.values())
+        return tuple(
+            column_of(tuple(slots), is_always_there=self._is_always_there(slots))
+            for slots in by_name.values()
+        )
 
     def walk(self, draw: Callable[[Slot], Value]) -> dict[str, Value]:
         """One point of the space: a value for each active slot, parents before children."""
@@ -183,6 +186,18 @@ class SearchSpace:
     @cached_property
     def _ordered_slots(self) -> tuple[Slot, ...]:
         return tuple(slot for name in self._order for slot in self._slots[name])
+
+    def _is_always_there(self, slots: Sequence[Slot]) -> bool:
+        """Whether at every point of the space one of these is active."""
+        parents = {d.name: d.parents for d in self.dimensions}
+        asked = [name for slot in slots for name in slot.when]
+        above = {*asked}.union(*(ancestors(name, parents) for name in asked))
+        deciding = {name: self._slots[name] for name in self._order if name in above}
+        conditions = [s.when for its in (*deciding.values(), slots) for s in its]
+        return all(
+            any(holds(slot.when, values) for slot in slots)
+            for values, _ in situations(tuple(deciding), deciding, conditions)
+        )
 
     def _count(self, group: tuple[str, ...]) -> int:
         """The points of the space of these dimensions, which depend on no others."""

@@ -160,7 +160,8 @@ def board(
         bool, typer.Option("--check", help="Compare the dashboard with the ledger; serve nothing.")
     ] = False,
     port: Annotated[
-        int | None, typer.Option("--port", help="Default: 6006, or the next free one.")
+        int | None,
+        typer.Option("--port", min=0, max=65535, help="Default: 6006, or the next free one."),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     root: Root = DEFAULT_ROOT,

@@ -24,11 +24,11 @@ from experiments.files import atomic_write
 from experiments.translate.keras_tuner import read_hyperparameters
 from recommender.errors import ModelError
 from recommender.own import OwnArchitecture, Parameter
-from search_spaces import Dimension, SpaceError
+from search_spaces import Dimension, SpaceError, is_name
 
 TIMEOUT_S = 300.0
-MOST_BUILDS = 100
-"""A conditional scope is read once it was entered; each build enters at least one more."""
+_RULES = "2"
+"""Of what is read; what was kept under others is read anew."""
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -47,6 +47,11 @@ def with_hyperparameters(own: OwnArchitecture) -> tuple[OwnArchitecture, tuple[D
     except SpaceError as error:
         told = "; ".join(f"{p.key}: {p.message}" if p.key else p.message for p in error.problems)
         raise ModelError(f"{own.where}: {told}") from error
+    if strange := [name for name in defaults if not is_name(name)]:
+        raise ModelError(
+            f"{own.where}: a hyperparameter cannot be called {' or '.join(map(repr, strange))}: "
+            "letters, digits and _ only, no digit first; hp.name_scope puts a / in front"
+        )
     parameters = tuple(
         Parameter(name, value, is_required=False) for name, value in defaults.items()
     )
@@ -66,7 +71,7 @@ def _listed(own: OwnArchitecture) -> Sequence[Mapping[str, Any]]:
 def _cache(own: OwnArchitecture) -> Path:
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     version = importlib.metadata.version("keras-tuner")
-    name = hashlib.sha256("\0".join([own.digest, own.where, version]).encode()).hexdigest()
+    name = hashlib.sha256("\0".join([_RULES, own.digest, own.where, version]).encode()).hexdigest()
     return folder / "recsweep" / f"hyperparameters-{name[:32]}.json"
 
 
@@ -93,7 +98,10 @@ def _read_in_child(own: OwnArchitecture) -> Sequence[Mapping[str, Any]]:
                 command, capture_output=True, text=True, env=environment, timeout=TIMEOUT_S
             )
         except subprocess.TimeoutExpired:
-            raise ModelError(f"{own.where}: its build took more than {TIMEOUT_S:.0f} s") from None
+            raise ModelError(
+                f"{own.where}: to build it, once for each of its choices, takes "
+                f"more than {TIMEOUT_S:.0f} s"
+            ) from None
         if not answered.is_file():
             last = [*done.stderr.strip().splitlines(), f"exit code {done.returncode}"][-1]
             raise ModelError(f"{own.where}: its hyperparameters cannot be read: {last}")
@@ -126,4 +134,4 @@ def explored(own: OwnArchitecture) -> list[dict[str, Any]]:
     from recommender.architectures.hypermodel import explore
     from recommender.model_data import StandIn
 
-    return list(explore(own, StandIn(), MOST_BUILDS))
+    return list(explore(own, StandIn()))

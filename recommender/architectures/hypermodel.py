@@ -7,11 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_tuner import HyperParameters
+from keras_tuner.engine import hyperparameters
 
 from recommender.architectures.keras_model import KerasModel
+from recommender.errors import OwnCodeError
 from recommender.model_data import ModelData
 from recommender.own import OwnArchitecture, Value
 from recommender.own_loading import blamed_on, load
+
+MOST_ROUNDS = 100
+"""Of a loop whose number a search varies; larger numbers are widths and would make large models."""
 
 
 class TunedModel(KerasModel):
@@ -30,41 +35,64 @@ class TunedModel(KerasModel):
         return model, functools.partial(hypermodel.fit, given, model)
 
 
-def explore(own: OwnArchitecture, data: ModelData, most_builds: int) -> list[dict[str, Any]]:
+def explore(own: OwnArchitecture, data: ModelData) -> list[dict[str, Any]]:
     """The hyperparameters that its `build` declares, as KerasTuner writes them down.
 
-    It is built with the defaults, then once more for each scope that no build has entered, and for
-    each choice that none has taken: code under an `if` is read, too.
+    It is built with the defaults; then, on top of what a build had, once more for each scope that
+    it left out, for each choice that it was the first to have, and with the small whole numbers
+    that it was the first to have at their ends: code under an `if`, and in a loop, is read, too.
+    Numbers that do not go together cost only that build.
 
     Raises:
         OwnCodeError: it cannot be built.
     """
     made = load(own)
     known = HyperParameters()
-    waiting: list[dict[str, Value]] = [{}]
-    tried: list[dict[str, Value]] = []
-    while waiting and len(tried) < most_builds:
-        wanted = waiting.pop(0)
-        tried.append(wanted)
+    waiting: list[tuple[dict[str, Value], bool]] = [({}, True)]
+    seen: set[object] = set()
+
+    def is_new(what: object) -> bool:
+        is_it = what not in seen
+        seen.add(what)
+        return is_it
+
+    while waiting:
+        wanted, must_be_built = waiting.pop(0)
         given = HyperParameters()
         given.values = dict(wanted)
-        with blamed_on(own):
-            (made(data) if own.takes_data else made()).build(given)
+        try:
+            with blamed_on(own):
+                (made(data) if own.takes_data else made()).build(given)
+        except OwnCodeError:
+            if must_be_built:
+                raise
         known.merge(given, overwrite=False)
-        scopes = [{c.name: c.values[0] for c in scope} for scope in given.inactive_scopes]
-        choices = [
-            {**{c.name: c.values[0] for c in declared.conditions}, declared.name: value}
+        scopes = [scope for scope in given.inactive_scopes if is_new(_spelt(scope))]
+        new = [
+            declared
             for declared in given.space
-            for value in _few(declared)
+            if given.is_active(declared) and is_new((declared.name, _spelt(declared.conditions)))
         ]
-        waiting += [w for w in (*scopes, *choices) if w not in tried and w not in waiting]
+        others = [{c.name: c.values[0] for c in scope} for scope in scopes]
+        others += [{declared.name: value} for declared in new for value in _choices(declared)]
+        waiting += [(wanted | other, must_be_built) for other in others]
+        numbers = [
+            declared
+            for declared in new
+            if isinstance(declared, hyperparameters.Int) and declared.max_value <= MOST_ROUNDS
+        ]
+        if numbers:
+            waiting.append((wanted | {n.name: n.max_value for n in numbers}, False))
+            waiting.append((wanted | {n.name: n.min_value for n in numbers}, False))
     listed: list[dict[str, Any]] = known.get_config()["space"]
     return listed
 
 
-def _few(declared: Any) -> list[Value]:
-    """What a branch may depend on: the values of a choice."""
-    config = declared.get_config()
-    if type(declared).__name__ == "Boolean":
+def _spelt(conditions: Any) -> tuple[object, ...]:
+    return tuple((condition.name, tuple(condition.values)) for condition in conditions)
+
+
+def _choices(declared: Any) -> list[Value]:
+    if isinstance(declared, hyperparameters.Boolean):
         return [False, True]
-    return list(config["values"])[:8] if type(declared).__name__ == "Choice" else []
+    return list(declared.values) if isinstance(declared, hyperparameters.Choice) else []

@@ -144,7 +144,9 @@ class KerasModel:
     def _state(self) -> list[Any]:
         optimizer = self._model.optimizer
         optimizer.build(self._model.trainable_variables)
-        return [*self._model.variables, *optimizer.variables]
+        # Keras 2 counts the tables of look-ups that were adapted among them: the constructor's.
+        own = [variable for variable in self._model.variables if hasattr(variable, "assign")]
+        return [*own, *optimizer.variables]
 
     def _keras(self) -> Any:
         """The Keras that the model is of: KerasTuner's users have version 3, TFRS's version 2."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -17,12 +18,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from experiments import board
 from experiments.board import address_lines, serve_board, size_lines
 from experiments.board_check import check_board
+from experiments.cli.main import app
 from experiments.errors import PortError, RequestError, StateError
 from experiments.hparams import write_board
-from experiments.records import StopReason, StudyRecord, TrialRecord, TrialState, read_study
+from experiments.records import (
+    ColumnRecord,
+    StopReason,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+    read_study,
+)
 from tests.synthetic_study import make_study
 
 
@@ -188,6 +199,11 @@ def test_a_named_port_that_is_taken_is_refused(study: StudyRecord) -> None:
             serve_board([study], port=port)
 
 
+def test_a_port_that_there_is_not_is_no_port_that_is_taken() -> None:
+    done = CliRunner().invoke(app, ["board", "--port", "65536"])
+    assert done.exit_code == 2 and "--port" in done.output and "in use" not in done.output
+
+
 def test_studies_without_events_cannot_be_served(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "bare", n_trials=2))
     with pytest.raises(StateError, match="first trial"):
@@ -211,12 +227,31 @@ print("ended")
 """
 
 
-def test_a_board_of_two_studies_serves_both_without_tensorflow_until_ctrl_c(
+def state_on(url: str, group: str) -> str:
+    """The `state` of a trial in the table of an open board."""
+    asked = {
+        "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE"],
+        "colParams": [],
+        "startIndex": 0,
+        "sliceSize": 100,
+    }
+    request = urllib.request.Request(
+        f"{url}data/plugin/hparams/session_groups",
+        json.dumps(asked).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        groups = json.load(answer)["sessionGroups"]
+    (state,) = [g["hparams"]["state"] for g in groups if g["name"] == group]
+    return str(state)
+
+
+def test_a_board_of_two_studies_serves_both_and_their_curves_without_tensorflow_until_ctrl_c(
     study: StudyRecord, tmp_path: Path
 ) -> None:
-    """The usual port is taken, so that it is another one's."""
+    """The usual port is taken, so that it is another one's; a trial ends while it is open."""
     other = read_study(make_study(tmp_path / "other", n_trials=3))
-    write_board(other)
+    write_board(change(other, 0, lambda t: replace(t, state=TrialState.RUNNING)))
     taken = socket.socket()
     with contextlib.suppress(OSError):  # somebody else's board: taken all the same
         taken.bind(("127.0.0.1", 6006))
@@ -244,6 +279,18 @@ def test_a_board_of_two_studies_serves_both_without_tensorflow_until_ctrl_c(
                 break
             time.sleep(0.1)
         assert expected <= runs
+        trial = study.trials[0]
+        curve = f"{url}data/plugin/scalars/scalars?run=made-up/{trial.name}&tag=val_rmse"
+        with urllib.request.urlopen(curve) as answer:
+            points = json.load(answer)
+        assert [step for _, step, _ in points] == [epoch.epoch for epoch in trial.epochs]
+        assert state_on(url, "other:0000") == "RUNNING"
+        write_board(other)
+        for _ in range(200):
+            if state_on(url, "other:0000") == "COMPLETE":
+                break
+            time.sleep(0.1)
+        assert state_on(url, "other:0000") == "COMPLETE"
         server.send_signal(signal.SIGINT)
         out, _ = server.communicate(timeout=20)
         assert out.splitlines()[-1] == "ended"
@@ -251,3 +298,17 @@ def test_a_board_of_two_studies_serves_both_without_tensorflow_until_ctrl_c(
     finally:
         server.kill()
         taken.close()
+
+
+def test_a_column_that_is_choices_in_one_study_and_a_range_in_another_is_filtered_as_a_range() -> (
+    None
+):
+    choice = ColumnRecord("width", "choice", None, None, False, (32, 64))
+    span = ColumnRecord("width", "int", 8, 128, False, (), is_always_there=False)
+    for columns in ([choice, span], [span, choice, choice]):
+        (merged,) = board._union([[column] for column in columns])
+        assert merged == replace(columns[0], choices=(), low=None, high=None, is_always_there=False)
+    wider = replace(choice, choices=(64, 128))
+    assert board._union([[choice], [wider]])[0].choices == (32, 64, 128)
+    (alone,) = (c for c in board._union([[choice], []]))
+    assert not alone.is_always_there

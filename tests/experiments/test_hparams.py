@@ -29,8 +29,8 @@ COLUMNS = (
     ColumnRecord("learning_rate", "float", 1e-4, 1e-1, True, ()),
     ColumnRecord("n_layers", "int", 1.0, 3.0, False, ()),
     ColumnRecord("layer_size_0", "choice", None, None, False, (32, 64)),
-    ColumnRecord("layer_size_1", "choice", None, None, False, (32, 64)),
-    ColumnRecord("cross_layers", "int", 1.0, 3.0, False, ()),
+    ColumnRecord("layer_size_1", "choice", None, None, False, (32, 64), False),
+    ColumnRecord("cross_layers", "int", 1.0, 3.0, False, (), False),
     ColumnRecord("biases", "choice", None, None, False, (True, False)),
     ColumnRecord("mixed", "choice", None, None, False, (0, "auto", True)),
 )
@@ -96,6 +96,17 @@ def test_the_root_declares_every_column_the_conditional_ones_too(
     names = {column.name for column in COLUMNS} | {"layers", "state", "stop_reason"}
     assert set(read.columns) == names
     assert read.metrics == tuple(METRICS)
+
+
+def test_what_only_some_trials_have_is_not_among_the_columns_shown_at_first() -> None:
+    """TensorBoard's parallel coordinates would leave out the others."""
+    shown = ("layers", "state", "architecture", "learning_rate", "biases")
+    assert hparams.shown_columns(COLUMNS) == shown
+    layers = ("n_layers", "layer_size_0", "layer_size_1")
+    of_one_arm = [replace(c, is_always_there=c.name not in layers) for c in COLUMNS]
+    assert "layers" not in hparams.shown_columns(of_one_arm)
+    few = ("state", "architecture", "n_layers", "stop_reason")
+    assert hparams.shown_columns([COLUMNS[0], COLUMNS[2], COLUMNS[5]]) == few
 
 
 def test_the_metric_to_sort_by_comes_first() -> None:

@@ -257,11 +257,38 @@ def test_a_hypermodel_brings_its_own_space(folder: Path, monkeypatch: pytest.Mon
     assert "dropout" in [c.name for c in load_sweep("tuned.toml", used).space.columns]  # type: ignore[union-attr]
 
 
+def test_what_a_hypermodel_declares_in_a_loop_or_under_ifs_is_read_too(folder: Path) -> None:
+    """Also where some numbers do not go together."""
+    (folder / "hyper.py").write_text(
+        "import keras_tuner\n"
+        "class Towers(keras_tuner.HyperModel):\n"
+        "    def build(self, hp):\n"
+        "        for i in range(hp.Int('n', 1, 3)):\n"
+        "            hp.Choice(f'kind_{i}', [8, 16])\n"
+        "        if hp.Boolean('deep'):\n"
+        "            if hp.Choice('head', ['a', 'b']) == 'b':\n"
+        "                for i in range(hp.Int('more', 0, 2)):\n"
+        "                    hp.Float(f'rate_{i}', 0.0, 1.0)\n"
+        "        heads, width = hp.Int('heads', 1, 3), hp.Int('width', 8, 16, step=4)\n"
+        "        if width % heads:\n"
+        "            raise ValueError('heads must divide width')\n"
+    )
+    found = [entry["config"]["name"] for entry in explored(read_own("hyper.py:Towers", folder))]
+    assert {*found} == {
+        *("n", "kind_0", "kind_1", "kind_2", "deep", "head", "more", "rate_0", "rate_1"),
+        *("heads", "width"),
+    }
+
+
 @pytest.mark.parametrize(
     ("build", "told"),
     [
         ("raise RuntimeError('no luck')", "hyper.py:4: RuntimeError: no luck"),
         ("hp.Float('r', 1e-3, 1, sampling='reverse_log')", "r: sampling='reverse_log' is unknown"),
+        (
+            "with hp.name_scope('deep'): hp.Int('units', 1, 2)",
+            "cannot be called 'deep/units': letters",
+        ),
     ],
 )
 def test_a_hypermodel_that_cannot_be_read_is_told_before_anything_runs(

@@ -14,7 +14,7 @@ from recommender.checkpoints import CheckpointError
 from recommender.config import RankingConfig, TrainingConfig, ranking_config
 from recommender.errors import Interrupted, ModelError, OwnCodeError
 from recommender.metrics import rmse
-from recommender.model_data import ModelData
+from recommender.model_data import ModelData, StandIn
 from recommender.own import OwnArchitecture, Parameter, read_own
 from recommender.whole import WholeRun
 from tests.own_classes import write_classes
@@ -263,6 +263,16 @@ def test_mistakes_in_a_keras_model_are_told_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_a_fit_that_says_the_epochs_itself_is_told_who_does(models: Path, tmp_path: Path) -> None:
+    text = (models / "hyper.py").read_text()
+    (tmp_path / "hyper.py").write_text(
+        f"{text}\n    def fit(self, hp, model, *args, **kwargs):\n"
+        "        return model.fit(*args, epochs=hp.Int('epochs', 5, 20), **kwargs)\n"
+    )
+    with pytest.raises(OwnCodeError, match=r"'epochs'; recsweep calls fit with epochs=1, verbose"):
+        _run(_config(tmp_path, KINDS["hyper"]), n_epochs=1)
+
+
 FUNCTIONAL = """\
 import {keras} as keras
 
@@ -283,6 +293,37 @@ def test_a_keras_model_may_be_a_functional_one(tmp_path: Path, keras: str) -> No
     (tmp_path / "functional.py").write_text(FUNCTIONAL.format(keras=keras))
     run = _run(_config(tmp_path, "functional.py:Functional", size=2))
     assert np.ptp(run.predict_validation()) > 0
+
+
+ADAPTED = """\
+import tensorflow as tf
+
+
+class Adapted(tf.keras.Model):
+    def __init__(self, data):
+        super().__init__()
+        self.lookup = tf.keras.layers.StringLookup(mask_token=None)
+        self.lookup.adapt(data.train.user_id)
+        self.words = tf.keras.layers.TextVectorization(output_mode="multi_hot")
+        self.words.adapt(data.train.item_id)
+        self.user = tf.keras.layers.Embedding(self.lookup.vocabulary_size(), 4)
+        self.rating = tf.keras.layers.Dense(1)
+
+    def call(self, features):
+        user = self.user(self.lookup(features["user_id"]))
+        return self.rating(tf.concat([user, self.words(features["item_id"])], axis=1))
+"""
+
+
+def test_a_keras_model_may_adapt_layers_to_the_train_rows(tmp_path: Path) -> None:
+    """Keras 2 counts their tables among the variables, and they cannot be saved."""
+    (tmp_path / "adapted.py").write_text(ADAPTED)
+    config = _config(tmp_path, "adapted.py:Adapted")
+    run = _run(config)
+    run.save(tmp_path / "last")
+    again = WholeRun(config, TrainingConfig(seed=1, patience=0), DATA)
+    again.restore(tmp_path / "last")
+    np.testing.assert_array_equal(again.predict(DATA.validation), run.predict(DATA.validation))
 
 
 THREE = """import keras
@@ -364,6 +405,10 @@ def test_predictions_that_are_not_finite_end_it_as_diverged(models: Path) -> Non
          "    def predict(self, rows): ...\n", "M must take the data first: def __init__("),
         ("class M:\n    def __init__(self, data, k): ...\n    def fit_epoch(self): ...\n"
          "    def predict(self, rows): ...\n", "write def __init__(self, data, *, k, ...)"),
+        ("class M:\n    def __init__(self, rate, k=8): ...\n    def fit_epoch(self): ...\n"
+         "    def predict(self, rows): ...\n", "write def __init__(self, data, *, rate, k, ...)"),
+        ("class M:\n    def __init__(self, size=8): ...\n    def fit_epoch(self): ...\n"
+         "    def predict(self, rows): ...\n", "write def __init__(self, data, *, size, ...)"),
         ("import keras_tuner as kt\nclass M(kt.HyperModel): ...\n", "M has no build"),
         ("import keras_tuner as kt\nclass M(kt.HyperModel):\n    def build(self, hp): ...\n"
          "    def fit(self, hp, model, x, y, validation_data, callbacks=None): ...\n",
@@ -412,6 +457,12 @@ def test_data_are_told_as_numbers_and_as_text() -> None:
     assert rows.feature("genres").shape == (3, 3) and data.words("genres")[0] == "Action"
     assert rows.feature("year").shape == rows.feature("hour_of_day_cos").shape == (3,)
     assert rows.numbers().keys() == {"user", "item", "catalog", "context"}
+
+
+def test_the_stand_in_has_whatever_feature_is_asked_for() -> None:
+    """A HyperModel that adapts layers to one is read on it."""
+    rows = StandIn().train
+    assert rows.feature("genres").shape == (len(rows), len(StandIn().words("genres"))) == (2, 1)
 
 
 def test_a_model_that_does_without_tensorflow_never_imports_it(models: Path) -> None:

@@ -220,6 +220,9 @@ def test_a_grid_has_as_many_points_as_counted_each_once_each_sound(space: Search
     assert len(points) == min(n_points, 500)
     assert len({tuple(sorted(point.items())) for point in points}) == len(points)
     assert all(space.problems(point) == [] for point in points[:50])
+    if n_points <= 500:
+        there = {c.name for c in space.columns if all(c.name in point for point in points)}
+        assert {c.name for c in space.columns if c.is_always_there} == there
 
 
 @settings(max_examples=60, deadline=None)
