@@ -250,6 +250,16 @@ class EncodedDataset:
     def n_items(self) -> int:
         return len(self.item_vocabulary)
 
+    @property
+    def rating_unit(self) -> float:
+        """What models count ratings in: the power of 2 next to their standard deviation in train.
+
+        1 for stars, of which there are some five; 8192 for thousands of plays. A power of 2
+        changes no digit.
+        """
+        spread = float(self.train.rating.std(dtype=np.float64))
+        return 2.0 ** round(np.log2(spread)) if spread > 0 else 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class PartDescription:
