@@ -28,6 +28,7 @@ from recommender.datasets.registry import (
 )
 from recommender.datasets.sources import RawTable
 from recommender.datasets.splits import Parts, is_open, notes_on, split_ratings
+from recommender.datasets.stand_ins import note_on_stand_in
 from recommender.errors import DataError
 
 
@@ -115,6 +116,10 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
     parts = split_ratings(ratings, split)
     if items is not None:
         item_notes += _coverage(items.table.name, item_frame, ratings)
+    known_range = dataset.rating_range or source.rating_range
+    odd = []
+    if known_range is None:
+        odd = note_on_stand_in(tables[0].name, ratings.rating[is_open(parts)])
     return SplitData(
         name=dataset.name or tables[0].name,
         ratings=ratings,
@@ -122,8 +127,8 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
         item_frame=item_frame,
         kinds=items.kinds if items else {},
         features=features,
-        rating_range=dataset.rating_range or source.rating_range or _observed(ratings, parts),
-        notes=(*ratings.notes, *notes_on(ratings, parts, split), *item_notes),
+        rating_range=known_range or _observed(ratings, parts),
+        notes=(*ratings.notes, *odd, *notes_on(ratings, parts, split), *item_notes),
     )
 
 

@@ -45,7 +45,7 @@ def mended(
 
     Args:
         columns: by role, as in `DatasetConfig`.
-        rating_range: ratings outside count as damaged; None: there are none.
+        rating_range: ratings outside are left out, however many they are.
         at_least: users and items with fewer ratings are left out, again and again until there are
             none (the k-core of the ratings).
 
@@ -54,7 +54,7 @@ def mended(
             nothing is left.
     """
     table = TABLE.read_ratings(DatasetConfig(path=path, columns=dict(columns)), None)
-    sound, left_out = _without_damage(table, rating_range)
+    sound, left_out = _without_damage(table, None)
     n_damaged = len(table.frame) - len(sound.frame)
     if n_damaged > MOST_LEFT_OUT * len(table.frame):
         raise DataError(
@@ -64,6 +64,9 @@ def mended(
                 *left_out,
             ]
         )
+    if rating_range is not None:
+        sound, outside = _without_damage(sound, rating_range)
+        left_out += outside
     ratings = clean([sound], rating_range, duplicates)
     is_kept = _core(ratings.user, ratings.item, at_least)
     if n_few := int((~is_kept).sum()):
