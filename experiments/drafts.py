@@ -33,16 +33,18 @@ _NAMES = {
     "user": """
         userid user uid u useridx userindex customerid customer reviewerid reviewer memberid member
         accountid profileid raterid authorid username reviewusername
-        reviewprofilename profilename
+        reviewprofilename profilename usermd5
     """,
     "item": """
         itemid item iid i itemidx itemindex movieid movie productid product parentasin asin bookid
         book isbn songid song trackid track artistid artist businessid sku articleid beerid
         beerbeerid gameid game recipeid animeid anime hotelid restaurantid placeid videoid workid
+        jokeid joke
     """,
     "rating": """
         rating ratings stars star score r overall overallrating reviewoverall reviewrating
         reviewscore bookrating userrating grade points preference value
+        myscore
     """,
     "time": """
         timestamp time datetime date ts t unixreviewtime unixtime reviewtime reviewdate createdat
@@ -94,7 +96,7 @@ def draft_sweep(
     try:
         return _drafted(table, target, given, items)
     except DataError as error:
-        raise data_problem(error, table) from error
+        raise data_problem(error, table, given) from error
 
 
 def _drafted(table: Path, target: Path, given: Mapping[str, str], items: Path | None) -> Draft:

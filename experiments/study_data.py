@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +17,7 @@ from experiments.typed import from_here
 from recommender.datasets.base import LoadedDataset
 from recommender.datasets.findings import MEND
 from recommender.datasets.loading import load_dataset
+from recommender.datasets.table import COLUMNS
 from recommender.errors import DataError
 
 
@@ -29,7 +31,8 @@ def load_data(sweep: SweepConfig) -> LoadedDataset:
         loaded = load_dataset(sweep.dataset, sweep.split)
     except DataError as error:
         is_table = sweep.dataset.name is None
-        raise data_problem(error, sweep.dataset.path if is_table else None) from error
+        path, columns = sweep.dataset.path if is_table else None, sweep.dataset.columns
+        raise data_problem(error, path, columns) from error
     stage_over("data loaded, split and encoded")
     return loaded
 
@@ -64,15 +67,27 @@ def load_repeatable_data(sweep: SweepConfig) -> LoadedDataset:
     return loaded
 
 
-def data_problem(error: DataError, table: Path | None) -> DataProblem:
+def data_problem(error: DataError, table: Path | None, columns: Mapping[str, str]) -> DataProblem:
     """All its problems, and, where rows of a table of ratings are among them, what leaves them out.
 
     Args:
         table: of the researcher's own; None: the ratings are not in one.
+        columns: by role, as far as they were said.
     """
     lines = list(error.problems)
     if table is not None and any(
         line.startswith(f"{table.name}: ") and line.endswith(MEND) for line in lines
     ):
-        lines.append(f"or leave such rows out: recsweep data clean {shlex.quote(from_here(table))}")
+        command = ["recsweep", "data", "clean", from_here(table), *column_options(columns)]
+        lines.append(f"or leave such rows out: {shlex.join(command)}")
     return DataProblem("\n".join(lines))
+
+
+def column_options(columns: Mapping[str, str]) -> list[str]:
+    """What `init` and `data clean` are told of columns that are not called like their role."""
+    return [
+        word
+        for role in COLUMNS
+        if (name := columns.get(role, role)) != role
+        for word in (f"--{role}", name)
+    ]

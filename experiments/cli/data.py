@@ -84,17 +84,20 @@ def clean(
     It keeps the columns of user, item, rating and time, under their names.
     """
     from experiments.clean_tables import write_clean
+    from experiments.study_data import column_options
     from experiments.typed import from_here
 
     asked = {"user": user, "item": item, "rating": rating, "time": time}
+    given = {role: name for role, name in asked.items() if name is not None}
     written = write_clean(
         table,
         output or Path(f"{table.name.partition('.')[0]}-clean.csv"),
-        {role: name for role, name in asked.items() if name is not None},
+        given,
         rating_range=rating_range,
         duplicates=duplicates,
         at_least=at_least,
     )
     for line in written.lines:
         typer.echo(line)
-    typer.echo(f"next     recsweep init {shlex.quote(from_here(written.target))}")
+    command = ["recsweep", "init", from_here(written.target), *column_options(given)]
+    typer.echo(f"next     {shlex.join(command)}")
