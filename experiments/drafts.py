@@ -23,7 +23,9 @@ from recommender.datasets.base import (
     SplitConfig,
 )
 from recommender.datasets.loading import load_dataset
+from recommender.datasets.other_files import WIDE, of_blocks, of_wide_table, without_names
 from recommender.datasets.table import COLUMNS, column_names, frequent_words, read_table
+from recommender.datasets.text_files import read_header
 from recommender.errors import DataError
 
 if TYPE_CHECKING:
@@ -56,6 +58,9 @@ _NAMES = {
 
 _IS_ID = re.compile(r"(?:^|[\W_])[iI][dD]$|[a-z]I[dD]$")
 """`imdbId`, `store_id`, but not `paid`."""
+_IS_NUMBER = re.compile(r"-?[\d.]+")
+_MOST_NAMES = 20
+"""Of columns, that a message lists."""
 _LEAST_SHARE = 0.05
 """Of the rows, that every part of a split by time range should have."""
 _LARGE = 1_000_000
@@ -124,12 +129,7 @@ def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
         RequestError: a column that was given is not there, or none looks like a role.
     """
     known = column_names(table, list(given.values()))
-    listed = ", ".join(known)
-    if all(re.fullmatch(r"[\d.:T -]*", name) for name in known):
-        raise RequestError(
-            f"{table.name}: its first line names no columns; write one above it, such as "
-            "user,item,rating,time"
-        )
+    listed = ", ".join(known[:_MOST_NAMES]) + (", ..." if len(known) > _MOST_NAMES else "")
     if unknown := [f"--{role} {name}" for role, name in given.items() if name not in known]:
         raise RequestError(f"{table.name} has no column for {', '.join(unknown)}; it has {listed}")
     columns = dict(given)
@@ -138,6 +138,8 @@ def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
         if role not in columns and (name := _best_match(free, role)) is not None:
             columns[role] = name
     if missing := [role for role in COLUMNS[:3] if role not in columns]:
+        if cure := _cure(table, known, columns):
+            raise RequestError(f"{table.name}: {cure}")
         which = " and which the ".join(missing)
         options = " ".join(f"--{role} COLUMN" for role in missing)
         between = "" if len(known) > 1 else " (a comma, a tab, a semicolon or | parts columns)"
@@ -146,6 +148,22 @@ def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
             f"{options}"
         )
     return {role: columns[role] for role in COLUMNS if role in columns}
+
+
+def _cure(table: Path, known: Sequence[str], columns: Mapping[str, str]) -> str:
+    """Where a table has another shape than a row a rating below the names of its columns."""
+    if len(known) == 1 and re.fullmatch(r"\d+:", known[0]):
+        return f"its ratings are in blocks, one an item; {of_blocks(table)}"
+    is_nameless = any(_IS_NUMBER.fullmatch(name) for name in known)
+    if len(known) > WIDE and (is_nameless or "user" in columns):
+        user = None if is_nameless else columns["user"]
+        told = f"its {len(known):,} columns seem to be a user's ratings, one an item"
+        return f"{told}; {of_wide_table(table, user)}"
+    if is_nameless:
+        _, separator, _ = read_header(table, ())
+        cure = without_names(table, separator, len(known))
+        return f"its first line names no columns; {cure}"
+    return ""
 
 
 def _best_match(names: Sequence[str], role: str) -> str | None:

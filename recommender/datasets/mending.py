@@ -13,13 +13,10 @@ import pandas as pd
 
 from recommender.datasets.base import DatasetConfig, Duplicates, Ints
 from recommender.datasets.cleaning import Ratings, clean, findings_of
-from recommender.datasets.findings import Mask
+from recommender.datasets.findings import MOST_LEFT_OUT, Mask
 from recommender.datasets.sources import RawTable, counted
 from recommender.datasets.table import COLUMNS, TABLE
 from recommender.errors import DataError
-
-MOST_LEFT_OUT = 0.1
-"""Share of the rows that may be damaged: of more the table itself is wrong, or was read wrong."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from recommender.datasets.other_files import with_blanks, with_colons
 from recommender.datasets.sources import N_PLACES_SHOWN, RawTable, counted
 from recommender.errors import DataError
 
@@ -280,7 +281,9 @@ def read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]
         ) from error
     found = names(separator)
     if len(found) == 1 and "::" in header:
-        raise DataError([f"{path.name}: '::' is between its columns; write one tab instead"])
+        raise DataError([f"{path.name}: '::' is between its columns; {with_colons(path)}"])
+    if len(found) == 1 and len(header.split()) > 1 and found[0] not in wanted:
+        raise DataError([f"{path.name}: blanks are between its columns; {with_blanks(path)}"])
     return found, separator, encoding
 
 

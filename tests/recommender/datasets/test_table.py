@@ -129,7 +129,7 @@ def test_dates_of_parquet_are_read(tmp_path) -> None:
     [
         (b"", "the first line is empty"),
         (b"sep=;\r\nuser;item;rating\r\n", "the first line is 'sep=;', a spreadsheet's"),
-        (b"user::item::rating::time\n", "'::' is between its columns; write one tab instead"),
+        (b"user::item::rating::time\n", "'::' is between its columns; write one tab instead: sed"),
         (b"user,item,rating,time\n", "holds no ratings"),
         (b"\xff\xfeu\x00s\x00", "UTF-16"),
         (b"u\x00s\x00e\x00r\x00,\x00", "holds NUL in its first line; save it as text"),
@@ -306,7 +306,7 @@ def test_one_damaged_byte_does_not_change_all_accents(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"user item rating time\na b 3 4\n", "separated by a comma, a tab, a semicolon or |"),
+        (b"user item rating time\na b 3 4\n", "blanks are between its columns; write a tab"),
         (b"user,item,rating,time\na,b,3,4\n" + b"a,c,3,4,5,6,7\n" * 2, "(lines 3, 4)"),
         (b"\xff\xfe\0\0u\0\0\0", "UTF-32"),
         (b'user;item;rating;time\na;b;"3,5";4\n', "decimal point"),
