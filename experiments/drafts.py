@@ -9,10 +9,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, Any
 
+from experiments.column_names import best_match
 from experiments.errors import RequestError
+from experiments.item_guesses import KINDS, guessed_items
 from experiments.study_data import data_problem
 from experiments.toml_text import toml_value
 from recommender.datasets.base import (
@@ -24,40 +24,10 @@ from recommender.datasets.base import (
 )
 from recommender.datasets.loading import load_dataset
 from recommender.datasets.other_files import WIDE, of_blocks, of_wide_table, without_names
-from recommender.datasets.table import COLUMNS, column_names, frequent_words, read_table
+from recommender.datasets.table import COLUMNS, column_names
 from recommender.datasets.text_files import read_header
 from recommender.errors import DataError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_NAMES = {
-    "user": """
-        userid user uid u useridx userindex customerid customer reviewerid reviewer memberid member
-        accountid profileid raterid authorid username reviewusername
-        reviewprofilename profilename usermd5
-    """,
-    "item": """
-        itemid item iid i itemidx itemindex movieid movie productid product parentasin asin bookid
-        book isbn songid song trackid track artistid artist businessid sku articleid beerid
-        beerbeerid gameid game recipeid animeid anime hotelid restaurantid placeid videoid workid
-        jokeid joke
-    """,
-    "rating": """
-        rating ratings stars star score r overall overallrating reviewoverall reviewrating
-        reviewscore bookrating userrating grade points preference value
-        myscore
-    """,
-    "time": """
-        timestamp time datetime date ts t unixreviewtime unixtime reviewtime reviewdate createdat
-        created ratedat ratedon dateadded epoch
-    """,
-    "part": "part split set subset partition",
-}
-"""What columns of each role are called, in lower case and without signs; the surest first."""
-
-_IS_ID = re.compile(r"(?:^|[\W_])[iI][dD]$|[a-z]I[dD]$")
-"""`imdbId`, `store_id`, but not `paid`."""
 _IS_NUMBER = re.compile(r"-?[\d.]+")
 _MOST_NAMES = 20
 """Of columns, that a message lists."""
@@ -65,10 +35,6 @@ _LEAST_SHARE = 0.05
 """Of the rows, that every part of a split by time range should have."""
 _LARGE = 1_000_000
 """Train rows from which a larger batch costs no accuracy that shows, and saves time."""
-_MOST_WORDS = 200
-"""Different words of a column that is a category."""
-_LEAST_WORDS = 2
-"""That half of the values of a column of texts share with others, numbers not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +48,8 @@ class Draft:
     items: ItemsConfig | None
     left_out: tuple[str, ...]
     """Columns of the items that are no feature."""
+    of_ratings: tuple[str, ...]
+    """Columns of the items that are none either, since test ratings may be in them."""
 
 
 def draft_sweep(
@@ -113,12 +81,14 @@ def _drafted(table: Path, target: Path, given: Mapping[str, str], items: Path | 
     if target.exists():
         raise RequestError(f"{target} is there already; name another file with -o")
     columns = guessed_columns(table, given)
-    found, left_out = (None, ()) if items is None else _guessed_items(items, columns["item"])
+    found, left_out, of_ratings = (
+        (None, (), ()) if items is None else guessed_items(items, columns["item"])
+    )
     way: Duplicates = "latest" if "time" in columns else "mean"
     dataset = DatasetConfig(path=table, columns=columns, items=found, duplicates=way)
     dataset, split, description = _split(dataset)
     text = _text(table, target, dataset, split, description)
-    return Draft(text, description, dataset.columns, found, left_out)
+    return Draft(text, description, dataset.columns, found, left_out, of_ratings)
 
 
 def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
@@ -135,7 +105,7 @@ def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
     columns = dict(given)
     for role in COLUMNS:
         free = [name for name in known if name not in columns.values()]
-        if role not in columns and (name := _best_match(free, role)) is not None:
+        if role not in columns and (name := best_match(free, role)) is not None:
             columns[role] = name
     if missing := [role for role in COLUMNS[:3] if role not in columns]:
         if cure := _cure(table, known, columns):
@@ -166,62 +136,12 @@ def _cure(table: Path, known: Sequence[str], columns: Mapping[str, str]) -> str:
     return ""
 
 
-def _best_match(names: Sequence[str], role: str) -> str | None:
-    known = _NAMES[role].split()
-    plain = {_plain(name): name for name in reversed(names)}
-    return next((plain[name] for name in known if name in plain), None)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _guessed_items(path: Path, item: str) -> tuple[ItemsConfig, tuple[str, ...]]:
-    """The item's features, and the columns that are none: ids, dates, and what never changes."""
-    names = column_names(path, [item])
-    key = item if item in names else _best_match(names, "item")
-    key = key or next((name for name in names if _plain(name) == "id"), None)
-    if key is None:
-        raise RequestError(
-            f"{path.name}: no column looks like the item id; it has {', '.join(names)}. Call it "
-            f"{item!r}, as the ratings do"
-        )
-    columns = tuple(name for name in dict.fromkeys(names) if name != key)
-    frame = read_table(path, (key, *columns), (key,)).frame
-    kinds: dict[str, list[str]] = {kind: [] for kind in _KINDS}
-    left_out: list[str] = []
-    for name in columns:
-        kind = None if _IS_ID.search(name) else _kind(frame[name])
-        (left_out if kind is None else kinds[kind]).append(name)
-    return ItemsConfig(path, key, **{k: tuple(v) for k, v in kinds.items()}), tuple(left_out)
-
-
-def _kind(column: pd.Series[Any]) -> str | None:
-    import pandas as pd
-
-    values = column.dropna()
-    if values.empty or values.astype(str).nunique() < 2:
-        return None
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return "number"
-    texts = values.astype(str)
-    if texts.str.contains("|", regex=False).mean() > 0.2:
-        return "list"
-    if texts.nunique() <= min(_MOST_WORDS, len(texts) / 2):
-        return "category"
-    # Without blanks they are addresses of pages and pictures, which share words, too.
-    if texts.str.contains(" ", regex=False).mean() <= 0.5:
-        return None
-    n_words = [sum(not word.isdigit() for word in words) for words in frequent_words(texts)]
-    return "text" if median(n_words) >= _LEAST_WORDS else None
-
-
 def _split(dataset: DatasetConfig) -> tuple[DatasetConfig, SplitConfig, DatasetDescription]:
     """As a column says; else by time where there are times; by their order where a range would
     leave a part almost empty."""
     assert dataset.path is not None
     free = [name for name in column_names(dataset.path) if name not in dataset.columns.values()]
-    if (part := _best_match(free, "part")) is not None:
+    if (part := best_match(free, "part")) is not None:
         parted = replace(dataset, columns={**dataset.columns, "part": part})
         split = SplitConfig("column")
         with contextlib.suppress(DataError):  # its words are no parts, or something else is wrong
@@ -280,7 +200,6 @@ _METHODS = {
 _SHARES = """
 train = {train}
 validation = {validation}                    # the rest is the test: sealed"""
-_KINDS = ("category", "list", "number", "text")
 _SMALL_MODEL = "batch_size = 1024"
 _LARGE_MODEL = """\
 batch_size = 8192
@@ -299,7 +218,7 @@ def _text(
 
     items = ""
     if (known := dataset.items) is not None:
-        kinds = {kind: getattr(known, kind) for kind in _KINDS}
+        kinds = {kind: getattr(known, kind) for kind in KINDS}
         features = {kind: names for kind, names in kinds.items() if names}
         entries = {"path": beside(known.path), "key": known.key, **features}
         items = f"items = {toml_value(entries)}\n"

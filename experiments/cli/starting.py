@@ -52,6 +52,9 @@ def init(
     if draft.left_out:
         left_out = ", ".join(draft.left_out)
         typer.echo(f"         left out: {left_out} (ids, dates, names, or always the same)")
+    if draft.of_ratings:
+        of_ratings = ", ".join(draft.of_ratings)
+        typer.echo(f"         left out: {of_ratings} (made of ratings: the test's may be in them)")
     low, high = it.rating_range
     typer.echo(
         f"data     {it.n_ratings:,} ratings, {it.n_users:,} users, {it.n_items:,} items, "

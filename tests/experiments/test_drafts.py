@@ -126,18 +126,29 @@ def test_items_give_features_by_what_their_columns_hold(table: Path) -> None:
             "cover": [f"https://films.example/cover/{i}.jpg" for i in range(n_items)],
             "added": [f"2020-01-{i + 1:02} 12:00:00" for i in range(n_items)],
             "director": [f"Ann{i} Lee{i}" for i in range(n_items)],
+            "isbn13": range(9_780_000_000_000, 9_780_000_000_000 + n_items),
+            "postal_code": rng.integers(10_000, 99_999, n_items),
+            "averageRating": rng.random(n_items),
+            "ratings_count": range(n_items),
+            "stars": rng.random(n_items),
+            "content_rating": rng.choice(["PG", "R"], n_items),
+            "kitchens": rng.choice(["Bars, Food", "Food, Pizza", "Pizza, Bars"], n_items),
         }
     ).to_csv(table.parent / "films.csv", index=False)
     sweep, text = _drafted(table, items=table.parent / "films.csv")
     items = sweep.dataset.items
     assert items is not None
     assert (items.key, items.category, items.list, items.number, items.text) == (
-        "id", ("colour",), ("genres",), ("price", "paid"), ("title",),
+        "id", ("colour", "content_rating"), ("genres",), ("price", "paid"), ("title", "kitchens"),
     )  # fmt: skip
     assert sweep.dataset.features == (
-        "user_id", "item_id", "colour", "genres", "price", "paid", "title",
+        "user_id", "item_id", "colour", "content_rating", "genres", "price", "paid", "title",
+        "kitchens",
     )  # fmt: skip
     assert 'path = "../films.csv"' in text
+    # Test ratings are in what an item's ratings came to.
+    draft = draft_sweep(table, table.parent / "x.toml", {}, items=table.parent / "films.csv")
+    assert draft.of_ratings == ("averageRating", "ratings_count", "stars")
 
 
 def test_a_column_that_says_the_part_of_each_row_splits(table: Path) -> None:
