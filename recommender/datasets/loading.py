@@ -153,7 +153,13 @@ def _coverage(name: str, item_frame: pd.DataFrame, ratings: Ratings) -> list[str
     """A note where rated items have no features."""
     is_known = np.isin(ratings.item_ids, item_frame.index.to_numpy(dtype=str))
     if not is_known.any():
-        raise DataError([f"{name}: none of its items is rated; do the item ids match?"])
+        asked, there = ratings.item_ids[0], item_frame.index[0]
+        raise DataError(
+            [
+                f"{name}: none of its items is rated; the ids, such as {str(there)!r} here and "
+                f"{str(asked)!r} in the ratings, must be the same"
+            ]
+        )
     n_unknown = int((~is_known).sum())
     if not n_unknown:
         return []

@@ -57,6 +57,16 @@ def with_colons(path: Path) -> str:
     return f"write one tab instead: sed 's/::/\\t/g' {source} > {target}"
 
 
+def with_doubled_quotes(path: Path) -> str:
+    """Quotes inside fields as CSV has them, of a file that writes `\\"`."""
+    source, target = shlex.quote(str(path)), shlex.quote(str(_called(path, ".quoted.csv")))
+    read = "zcat" if path.suffix == ".gz" else "cat"
+    return (
+        'quotes inside fields are written \\", and CSV has them twice: '
+        f'{read} {source} | sed \'s/\\\\"/""/g\' > {target}'
+    )
+
+
 def without_names(path: Path, separator: str, n_columns: int) -> str:
     """A first line for a file that begins with a rating."""
     names = ["user", "item", "rating", "time", *(f"column{i}" for i in range(5, n_columns + 1))]

@@ -45,6 +45,10 @@ FILES = {
     "u.data": lines("user\titem\trating\ttime", *(f"{u}\t{i}\t{r}\t{t}" for u, i, r, t in ROWS)),
     "colons.txt": lines("user::item::rating::time", *("::".join(map(str, row)) for row in ROWS)),
     "blanks.txt": lines(" user  item rating time", *(" {}  {} {} {} ".format(*r) for r in ROWS)),
+    "escaped.csv": lines(
+        '"user";"item";"rating";"time"',
+        *(f'"A \\"{u}\\"; B";"{i}";"{r}";"{t}"' for u, i, r, t in ROWS),
+    ),
     "blocks.txt": in_blocks(),
     "reviews.jsonl": lines(*map(json.dumps, in_json("user_id", "parent_asin"))),
     "reviews.json": json.dumps(in_json("reviewerID", "asin")),
@@ -59,7 +63,7 @@ def test_what_is_said_to_be_typed_makes_a_table_of_it(
     Path(name).write_text(FILES[name])
     with pytest.raises(RecsweepError) as refused:
         draft_sweep(Path(name), Path("s.toml"), {})
-    found = re.search(r"\b(sed|cp|awk|python) .*", refused.value.message)
+    found = re.search(r"\b(sed|cp|cat|awk|python) .*", refused.value.message)
     assert found is not None, refused.value.message
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     subprocess.run(found[0], shell=True, check=True, env={**os.environ, "PATH": path})

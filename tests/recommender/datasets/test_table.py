@@ -84,6 +84,17 @@ def test_bytes_printed_as_text_are_read_as_the_text_and_said(tmp_path) -> None:
     assert "user ids are bytes printed as text" in loaded.description.notes[0]
 
 
+def test_whole_numbers_written_as_floats_are_read_as_they_are_and_said(tmp_path) -> None:
+    numbered = RATINGS.assign(item=RATINGS["item"].str[1:].astype(int))
+    as_floats = numbered.assign(item=[f"{item}.0" for item in numbered["item"]])
+    loaded, floats = (load_table(tmp_path, table) for table in (numbered, as_floats))
+    assert floats.description.fingerprint == loaded.description.fingerprint
+    assert [note for note in floats.description.notes if "item ids" in note] == [
+        f"ratings.csv: item ids are written as {as_floats['item'][0]} and are read as "
+        f"{numbered['item'][0]}"
+    ]
+
+
 def test_bytes_printed_as_text_beside_plain_ids_are_refused(tmp_path) -> None:
     ratings = RATINGS.copy()
     ratings.loc[[4, 9], "item"] = ["b'i3'", "b'x'"]
