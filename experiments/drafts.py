@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import shlex
@@ -33,6 +34,9 @@ _MOST_NAMES = 20
 """Of columns, that a message lists."""
 _LEAST_SHARE = 0.05
 """Of the rows, that every part of a split by time range should have."""
+_STEPS, _BATCHES = 64, (64, 1024)
+"""About so many an epoch, in batches between these: of fewer, 30 epochs of a small table end before
+the models have learned what is in it."""
 _LARGE = 1_000_000
 """Train rows from which a larger batch costs no accuracy that shows, and saves time."""
 
@@ -200,7 +204,7 @@ _METHODS = {
 _SHARES = """
 train = {train}
 validation = {validation}                    # the rest is the test: sealed"""
-_SMALL_MODEL = "batch_size = 1024"
+_MODEL = "batch_size = {batch_size:<22} # {n_steps:,} steps an epoch"
 _LARGE_MODEL = """\
 batch_size = 8192
 jit_compile = true                  # compiled by XLA: pays where epochs are long"""
@@ -237,8 +241,16 @@ def _text(
         features=toml_value(description.features),
         range=f"[{low:g}, {high:g}]",
         split=by,
-        model=_LARGE_MODEL if description.train.n_rows >= _LARGE else _SMALL_MODEL,
+        model=_model(description.train.n_rows),
     )
+
+
+def _model(n_rows: int) -> str:
+    if n_rows >= _LARGE:
+        return _LARGE_MODEL
+    size = 2 ** round(math.log2(n_rows / _STEPS))
+    size = min(max(size, _BATCHES[0]), _BATCHES[1])
+    return _MODEL.format(batch_size=size, n_steps=-(-n_rows // size))
 
 
 def study_name(text: str) -> str:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.config import load_sweep, sweep_to_toml
-from experiments.drafts import draft_sweep, guessed_columns, study_name
+from experiments.drafts import _model, draft_sweep, guessed_columns, study_name
 from experiments.errors import DataProblem, RequestError
 from experiments.study import plan_study
 from experiments.sweep import SweepConfig
@@ -46,7 +46,7 @@ def test_it_runs_as_it_stands(table: Path) -> None:
     }  # fmt: skip
     assert sweep.split.method == "time-range"
     assert sweep.arms == ("plain", "dcn")
-    assert sweep.model == {"batch_size": 1024}
+    assert sweep.model == {"batch_size": 64}
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,14 @@ def test_what_no_column_looks_like_is_asked_for(tmp_path: Path) -> None:
         "t.csv: which column is the user and which the item? It has who, what, rating; say it with "
         "--user COLUMN --item COLUMN"
     )
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size"),
+    [(6, 64), (4_000, 64), (12_000, 256), (65_395, 1024), (999_999, 1024), (1_000_000, 8192)],
+)
+def test_a_small_table_gets_small_batches(n_rows: int, batch_size: int) -> None:
+    assert _model(n_rows).startswith(f"batch_size = {batch_size}")
 
 
 def test_without_times_it_splits_at_random(tmp_path: Path) -> None:
