@@ -133,9 +133,11 @@ def noise(study: StudyRecord, baseline: str = "") -> Noise:
     usual = Z_95 * math.hypot(of_users, of_seeds * (1 if baseline else math.sqrt(2)))
     here = ", scaled to the spread of these ratings" if _scale(study) != 1 else ""
     source = (
-        f"two equal models of one seed each differ by less than {usual:.2g} in 95 of 100 cases: "
+        f"two equal models of one seed each differ by less than {numbers.two_digits(usual)} in "
+        "95 of 100 cases: "
         f"other users would move the difference of two of the best {study.noise.n_trials} trials "
-        f"by {of_users:.2g}, another seed an RMSE by {of_seeds:.2g} (standard deviations, measured "
+        f"by {numbers.two_digits(of_users)}, another seed an RMSE by "
+        f"{numbers.two_digits(of_seeds)} (standard deviations, measured "
         f"here and on MovieLens 100K{here})"
     )
     return Noise(usual, source)
@@ -164,7 +166,8 @@ def _simulated_noise(study: StudyRecord) -> Noise:
     here += ["the spread of these ratings"] * (scale != 1)
     usual = NOISE * scale * of_users
     if here:
-        source += f"; {usual:.2g} is that scaled to {' and '.join(here)}, not measured here"
+        scaled = numbers.two_digits(usual)
+        source += f"; {scaled} is that scaled to {' and '.join(here)}, not measured here"
     return Noise(usual, source)
 
 
@@ -172,7 +175,7 @@ def beside_noise(study: StudyRecord, apart: float) -> str:
     """`less than the 0.01 that one seed and these users usually make`, or `more than`."""
     usual = noise(study).rmse
     side = "less" if apart <= usual else "more"
-    return f"{side} than the {usual:.2g} that one seed and these users usually make"
+    return f"{side} than the {numbers.two_digits(usual)} that one seed and these users usually make"
 
 
 def standings(study: StudyRecord) -> tuple[Standing, ...]:
@@ -222,7 +225,7 @@ def line_of_noise(study: StudyRecord, ranked: Sequence[TrialRecord]) -> tuple[in
         return None
     usual = noise(study).rmse
     n_within = sum(objective(trial) - objective(ranked[0]) <= usual for trial in ranked)
-    within = f"{usual:.2g} RMSE"
+    within = f"{numbers.two_digits(usual)} RMSE"
     if n_within == 1:
         return 1, f"from here on more than {within} behind the first"
     return n_within, f"noise cannot tell the trials above this line apart (within {within})"

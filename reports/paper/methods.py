@@ -185,7 +185,7 @@ def _tests(study: StudyRecord) -> str:
         return (
             "Every trial was trained under one seed and no test of significance was made; the best "
             "of many trials is optimistic on the rows it was chosen on, and differences under "
-            f"{noise:.2g} RMSE are not interpreted."
+            f"{numbers.two_digits(noise)} RMSE are not interpreted."
         )
     return (
         f"The search used one seed. Then {len(results.finalists):,} finalists "
@@ -195,7 +195,8 @@ def _tests(study: StudyRecord) -> str:
         f"{judged_on(results)}. {_lost(results)}Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "
         f"freedom); p values are Holm's over {numbers.plural(len(results.pairs), 'pair')}; "
-        f"two tie where the whole interval lies within {results.margin:.2g} RMSE, and one is "
+        f"two tie where the whole interval lies within {numbers.two_digits(results.margin)} "
+        "RMSE, and one is "
         "better where p is below .05 and the difference at least that. "
         + _chosen(results)
         + "The variance of the search itself is not covered."

@@ -83,7 +83,7 @@ def _dcn_and_control(
 
 
 def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult, crossed: str) -> str:
-    dcn, margin = label(study, crossed), f"{results.margin:.2g}"
+    dcn, margin = label(study, crossed), numbers.two_digits(results.margin)
     by = f"{-pair.estimate:.4f} ({numbers.plain(-pair.high)} to {numbers.plain(-pair.low)})"
     sizes = (
         f"At the same size ({numbers.count(size_of(study, crossed))} trained numbers against "

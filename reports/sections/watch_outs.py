@@ -95,7 +95,8 @@ def _unimpressive(study: StudyRecord) -> list[WatchOut]:
         )
     if close:
         names = ", ".join(
-            f"{b.label} {numbers.rmse(b.val_rmse)} (noise {noise[b.name]:.2g})" for b in close
+            f"{b.label} {numbers.rmse(b.val_rmse)} (noise {numbers.two_digits(noise[b.name])})"
+            for b in close
         )
         said = f"The best trial is within the noise of these baselines: {names}."
         items.append(WatchOut(said, "baselines"))

@@ -142,6 +142,8 @@ def test_margin_and_noise_are_scaled_to_the_spread_of_other_ratings(study: Study
     # A tail of few and large ratings does not make small differences of all others matter less.
     plays = own_table(study, (0, 1e6), spread=25)
     assert ranking.margin(plays) == ranking.margin(other)
+    many = own_table(study, (0, 1e6), spread=1e5)
+    assert "less than the 1,000 that one seed" in ranking.beside_noise(many, 7)
     unknown = replace(other, baselines=())
     assert ranking.margin(unknown) == pytest.approx(0.075)
     few = {"validation": {**study.provenance["dataset"]["validation"], "n_users": 57}}
