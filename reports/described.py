@@ -58,6 +58,8 @@ class Described:
     split_fingerprint: str | None
     notes: tuple[str, ...]
     """What cleaning did."""
+    rating_unit: float
+    """What models count ratings in."""
 
     @property
     def unit(self) -> str:
@@ -93,6 +95,7 @@ def described(study: StudyRecord) -> Described:
         items_fingerprint=data.get("items_fingerprint"),
         split_fingerprint=data.get("split_fingerprint"),
         notes=tuple(data.get("notes") or ()),
+        rating_unit=data.get("rating_unit") or 1.0,
     )
 
 

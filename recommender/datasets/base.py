@@ -325,6 +325,8 @@ class DatasetDescription:
     whole_split_fingerprint: str | None = None
     """The split's as it is without `confirm`; None: it is `split_fingerprint`. The openings of a
     test part are counted under it, whatever became of the validation users."""
+    rating_unit: float = 1.0
+    """`EncodedDataset.rating_unit`."""
 
     @property
     def parts(self) -> dict[str, PartDescription]:
@@ -346,6 +348,8 @@ class DatasetDescription:
         plain = asdict(self)
         if self.confirm is None:
             del plain["confirm"], plain["whole_split_fingerprint"]
+        if self.rating_unit == 1:
+            del plain["rating_unit"]
         for name in ("rating_range", "features", "notes"):
             plain[name] = list(plain[name])
         return plain | {"rating_counts": [list(pair) for pair in self.rating_counts]}

@@ -40,8 +40,9 @@ def load_dataset(dataset: DatasetConfig, split: SplitConfig) -> LoadedDataset:
             `dataset.path: ...`.
     """
     it = read_and_split(dataset, split)
+    encoded = it.encoded()
     return LoadedDataset(
-        encoded=it.encoded(),
+        encoded=encoded,
         description=describe(
             name=it.name,
             ratings=it.ratings,
@@ -51,6 +52,7 @@ def load_dataset(dataset: DatasetConfig, split: SplitConfig) -> LoadedDataset:
             features=it.features,
             rating_range=it.rating_range,
             notes=it.notes,
+            rating_unit=encoded.rating_unit,
         ),
     )
 

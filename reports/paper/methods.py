@@ -35,6 +35,8 @@ def _data(study: StudyRecord) -> list[str]:
         f"{numbers.count(data.n_items)} items by {numbers.count(data.n_users)} users{span}"
         + (f" (SHA-256 {data.fingerprint[:16]})." if data.fingerprint else ".")
     ]
+    # Of pairs that were rated again, which no count above tells.
+    sentences += [f"{note.partition(': ')[2]}." for note in data.notes if "pair again;" in note]
     rest = ", ".join(f"{k} {v}" for k, v in data.split.items() if k != "method" and v)
     method = str(data.split.get("method", "unknown")) + (f" ({rest})" if rest else "")
     sentences.append(
@@ -48,6 +50,11 @@ def _data(study: StudyRecord) -> list[str]:
             "users without a train rating."
         )
     sentences.append("Models were trained on train and chosen on validation.")
+    if data.rating_unit != 1:
+        sentences.append(
+            "Within recsweep's models and their loss ratings were divided by "
+            f"{data.rating_unit:g}, the power of 2 next to their standard deviation in train."
+        )
     if (kept := kept_users_text(study)) is not None:
         sentences.append(f"{kept[0].upper()}{kept[1:]}.")
     if data.features:
