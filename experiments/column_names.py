@@ -39,5 +39,6 @@ def best_match(names: Sequence[str], role: str) -> str | None:
 
 
 def plain_name(name: str) -> str:
-    """In lower case, without signs."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    """In lower case, without signs, and without the types that RecBole writes behind names."""
+    name = re.sub(r":(token|float)(_seq)?$", "", name.lower())
+    return re.sub(r"[^a-z0-9]", "", name)

@@ -37,6 +37,7 @@ def init(
     from experiments.drafts import draft_sweep
     from experiments.files import atomic_write
     from experiments.typed import from_here
+    from experiments.values import plural
 
     target = output or Path(f"{table.name.partition('.')[0]}.toml")
     asked = {"user": user, "item": item, "rating": rating, "time": time}
@@ -57,7 +58,8 @@ def init(
         typer.echo(f"         left out: {of_ratings} (made of ratings: the test's may be in them)")
     low, high = it.rating_range
     typer.echo(
-        f"data     {it.n_ratings:,} ratings, {it.n_users:,} users, {it.n_items:,} items, "
+        f"data     {plural(it.n_ratings, 'rating')}, {plural(it.n_users, 'user')}, "
+        f"{plural(it.n_items, 'item')}, "
         f"{low:g} to {high:g}"
     )
     rows = " · ".join(f"{name} {part.n_rows:,}" for name, part in it.parts.items())

@@ -55,6 +55,8 @@ def test_it_runs_as_it_stands(table: Path) -> None:
         ("userId,movieId,rating,timestamp", "userId movieId rating timestamp"),
         ("reviewerID,asin,overall,unixReviewTime", "reviewerID asin overall unixReviewTime"),
         ("u,i,r,t", "u i r t"),
+        ("user_id:token,item_id:token,rating:float,timestamp:float",
+         "user_id:token item_id:token rating:float timestamp:float"),
         ("user,user_id,parent_asin,rating,date,time", "user_id parent_asin rating time"),
         ("index,beer_beerid,review_profilename,review_overall",
          "review_profilename beer_beerid review_overall"),
