@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recommender.datasets.base import Ints
-from recommender.datasets.findings import Findings, Mask
+from recommender.datasets.findings import Findings, Mask, example
 from recommender.datasets.sources import counted
 
 
@@ -51,6 +51,14 @@ def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Int
         f"{what} id holds NUL or a line break, or is not UTF-8",
         f"{what} ids hold NUL or a line break, or are not UTF-8",
     )
+    is_rounded = np.array([_ROUNDED.fullmatch(text) is not None for text in texts], dtype=bool)
+    found.refuse(
+        _rows_of(is_rounded, codes),
+        f"{what} id is a number that a spreadsheet rounded",
+        f"{what} ids are numbers that a spreadsheet rounded",
+        such_as=example(column, _rows_of(is_rounded, codes)),
+        cure="export them as text: different ones became the same",
+    )
     merged, ids = pd.factorize(np.array(texts, dtype=object))
     if len(ids) < len(texts):
         found.note(
@@ -71,6 +79,8 @@ def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Int
 
 
 _NUL = "\0"
+_ROUNDED = re.compile(r"\d[.,]\d+[eE]\+\d\d")
+"""`9.78014E+12`, once an ISBN."""
 _WHOLE_FLOAT = re.compile(r"\d+\.0")
 
 

@@ -95,6 +95,14 @@ def test_whole_numbers_written_as_floats_are_read_as_they_are_and_said(tmp_path)
     ]
 
 
+def test_ids_that_a_spreadsheet_rounded_are_refused(tmp_path) -> None:
+    ratings = RATINGS.copy()
+    ratings.loc[[4, 9], "item"] = ["9.78014E+12", "9.78044E+12"]
+    text = problems(load_table, tmp_path, ratings)
+    assert "2 item ids are numbers that a spreadsheet rounded, such as '9.78014E+12'" in text
+    assert text.endswith("(lines 6, 11); export them as text: different ones became the same")
+
+
 def test_bytes_printed_as_text_beside_plain_ids_are_refused(tmp_path) -> None:
     ratings = RATINGS.copy()
     ratings.loc[[4, 9], "item"] = ["b'i3'", "b'x'"]
