@@ -20,6 +20,7 @@ from recommender.datasets.cleaning import Ratings, clean
 from recommender.datasets.describe import describe
 from recommender.datasets.encoding import encode
 from recommender.datasets.features import item_features
+from recommender.datasets.odd_ratings import note_on_stand_in, note_on_tail
 from recommender.datasets.registry import (
     feature_problems,
     features_of,
@@ -28,7 +29,6 @@ from recommender.datasets.registry import (
 )
 from recommender.datasets.sources import RawTable
 from recommender.datasets.splits import Parts, is_open, notes_on, split_ratings
-from recommender.datasets.stand_ins import note_on_stand_in
 from recommender.errors import DataError
 
 
@@ -119,9 +119,10 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
     if items is not None:
         item_notes += _coverage(items.table.name, item_frame, ratings)
     known_range = dataset.rating_range or source.rating_range
-    odd = []
+    open_ratings = ratings.rating[is_open(parts)]
+    odd = note_on_tail(tables[0].name, open_ratings)
     if known_range is None:
-        odd = note_on_stand_in(tables[0].name, ratings.rating[is_open(parts)])
+        odd += note_on_stand_in(tables[0].name, open_ratings)
     return SplitData(
         name=dataset.name or tables[0].name,
         ratings=ratings,

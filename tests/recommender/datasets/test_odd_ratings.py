@@ -5,7 +5,7 @@ import pytest
 
 from recommender.datasets.base import DatasetConfig, SplitConfig
 from recommender.datasets.loading import load_dataset
-from recommender.datasets.stand_ins import note_on_stand_in
+from recommender.datasets.odd_ratings import note_on_stand_in, note_on_tail
 from tests.recommender.datasets.tables import NAMES
 
 STARS = [1.0, 2.0, 3.0, 4.0, 5.0]
@@ -51,3 +51,12 @@ def test_a_range_that_is_said_settles_it(tmp_path) -> None:
         "12 ratings are 0 (17% of train and validation): where that stands for none, leave it out: "
         "recsweep data clean r.csv --range 1 5"
     ]
+
+
+def test_a_few_ratings_that_make_the_rmse_are_said() -> None:
+    rng = np.random.default_rng(0)
+    (note,) = note_on_tail("r.csv", np.exp(rng.normal(4, 2.3, 10_000)))
+    assert note.startswith("r.csv: 1% of the ratings makes ") and "logarithm" in note
+    thumbs = (rng.random(10_000) < 0.01) * 1.0
+    for rating in (rng.integers(1, 6, 10_000) * 1.0, rng.normal(0, 4, 500), thumbs):
+        assert note_on_tail("r.csv", rating) == []

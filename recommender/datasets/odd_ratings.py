@@ -1,4 +1,4 @@
-"""Numbers among ratings that may stand for no rating at all: 0, -1, 99."""
+"""What is odd about ratings as numbers: a 0, -1 or 99 that may stand for none, a tail of a few."""
 
 from __future__ import annotations
 
@@ -13,6 +13,31 @@ MOST_STARS = 10.0
 """Where the highest is more, 0 is as good as any."""
 LEAST_ROWS = 10
 """Of a number far from all others: of fewer rows it is an outlier."""
+
+
+FEW, MOST = 0.01, 0.5
+"""Share of the ratings that makes so much of all squared deviations; of stars 1 % makes a tenth."""
+
+
+def note_on_tail(name: str, rating: npt.NDArray[np.float64]) -> list[str]:
+    """A note where the RMSE is that of a few large ratings.
+
+    Args:
+        name: of the table.
+        rating: of the rows whose ratings may be known.
+    """
+    squares = np.sort((rating - rating.mean()) ** 2)[::-1]
+    n_few = max(1, round(FEW * len(rating)))
+    is_scale = len(np.unique(rating)) >= LEAST_LEVELS and rating.min() >= 0
+    if not is_scale or len(rating) < 1 / FEW:
+        return []
+    share = squares[:n_few].sum() / squares.sum()
+    if share <= MOST:
+        return []
+    return [
+        f"{name}: {FEW:.0%} of the ratings makes {share:.0%} of their spread, so that an RMSE "
+        "tells little of the others; their logarithm may be the better rating"
+    ]
 
 
 def note_on_stand_in(name: str, rating: npt.NDArray[np.float64]) -> list[str]:
