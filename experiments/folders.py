@@ -257,8 +257,11 @@ def refuse_changed_data(study: StudyRecord, now: DatasetDescription) -> None:
         before[key] == getattr(now, key)
         for key in ("fingerprint", "items_fingerprint", "split_fingerprint")
     )
-    if same:
+    unit = before.get("rating_unit") or 1.0  # of builds from before it was on record
+    if same and unit == now.rating_unit:
         return
+    if same:
+        changes = [f"models counted ratings in {unit:g} then, in {now.rating_unit:g} now"]
     detail = "; ".join(changes) or "the same counts, other rows"
     sweep = shlex.quote(str(study.folder / SWEEP_NAME))
     raise StateError(
