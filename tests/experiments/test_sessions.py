@@ -183,7 +183,7 @@ class Described:
         (Described(n_ratings=999, fingerprint="x"), "ratings: 1000 then, 999 now"),
         (Described(fingerprint="x"), "the same counts, other rows"),
         (Described(split_fingerprint="x"), "the same counts, other rows"),
-        (Described(rating_unit=4.0), "models counted ratings in 1 then, in 4 now"),
+        (Described(rating_unit=4.0), "models of mine counted ratings in 1, and do in 4 now"),
     ],
 )
 def test_changed_data_are_refused_with_what_changed(
