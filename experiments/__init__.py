@@ -6,7 +6,7 @@ Begin with `study` (from sweep to report) and follow it. Its modules, by what th
                    stages, watcher
     a sweep        config, sweep, sweep_file, sweep_tables, sweep_checks, overrides, toml_text,
                    durations, data_checks, space_checks, metric_checks, idle_dimensions, frozen,
-                   plan, drafts, enqueued_files
+                   plan, drafts, column_names, item_guesses, enqueued_files
     own code       own_code, own_objects, own_search, kept_code, notebook_source
     data           study_data, clean_tables
     the search     search, search_protocol, armed_search, arms, optuna_search, samplers, pruners,

@@ -15,6 +15,7 @@ from experiments.drafts import guessed_columns
 from experiments.errors import RequestError
 from experiments.files import atomic_write
 from experiments.study_data import data_problems
+from experiments.values import plural
 from recommender.datasets.base import Duplicates
 from recommender.datasets.mending import Mended, as_table, mended
 from recommender.errors import unknown
@@ -95,4 +96,5 @@ def _lines(table: Path, columns: Mapping[str, str], found: Mended) -> list[str]:
 def _written(target: Path, found: Mended) -> str:
     ratings = found.ratings
     n_users, n_items = (len(np.unique(ids)) for ids in (ratings.user, ratings.item))
-    return f"wrote    {target}: {len(ratings):,} ratings, {n_users:,} users, {n_items:,} items"
+    counts = ((len(ratings), "rating"), (n_users, "user"), (n_items, "item"))
+    return f"wrote    {target}: {', '.join(plural(n, noun) for n, noun in counts)}"

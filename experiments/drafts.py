@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, Any
 
+from experiments.column_names import best_match
 from experiments.errors import RequestError
+from experiments.item_guesses import KINDS, guessed_items
 from experiments.study_data import data_problems
 from experiments.toml_text import toml_value
 from recommender.datasets.base import (
@@ -23,45 +24,21 @@ from recommender.datasets.base import (
     SplitConfig,
 )
 from recommender.datasets.loading import load_dataset
-from recommender.datasets.table import COLUMNS, column_names, frequent_words, read_table
+from recommender.datasets.other_files import WIDE, of_blocks, of_wide_table, without_names
+from recommender.datasets.table import COLUMNS, column_names
+from recommender.datasets.text_files import read_header
 from recommender.errors import DataError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_NAMES = {
-    "user": """
-        userid user uid u useridx userindex customerid customer reviewerid reviewer memberid member
-        accountid profileid raterid authorid username reviewusername
-        reviewprofilename profilename
-    """,
-    "item": """
-        itemid item iid i itemidx itemindex movieid movie productid product parentasin asin bookid
-        book isbn songid song trackid track artistid artist businessid sku articleid beerid
-        beerbeerid gameid game recipeid animeid anime hotelid restaurantid placeid videoid workid
-    """,
-    "rating": """
-        rating ratings stars star score r overall overallrating reviewoverall reviewrating
-        reviewscore bookrating userrating grade points preference value
-    """,
-    "time": """
-        timestamp time datetime date ts t unixreviewtime unixtime reviewtime reviewdate createdat
-        created ratedat ratedon dateadded epoch
-    """,
-    "part": "part split set subset partition",
-}
-"""What columns of each role are called, in lower case and without signs; the surest first."""
-
-_IS_ID = re.compile(r"(?:^|[\W_])[iI][dD]$|[a-z]I[dD]$")
-"""`imdbId`, `store_id`, but not `paid`."""
+_IS_NUMBER = re.compile(r"-?[\d.]+")
+_MOST_NAMES = 20
+"""Of columns, that a message lists."""
 _LEAST_SHARE = 0.05
 """Of the rows, that every part of a split by time range should have."""
+_STEPS, _BATCHES = 64, (64, 1024)
+"""About so many an epoch, in batches between these: of fewer, 30 epochs of a small table end before
+the models have learned what is in it."""
 _LARGE = 1_000_000
 """Train rows from which a larger batch costs no accuracy that shows, and saves time."""
-_MOST_WORDS = 200
-"""Different words of a column that is a category."""
-_LEAST_WORDS = 2
-"""That half of the values of a column of texts share with others, numbers not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +52,8 @@ class Draft:
     items: ItemsConfig | None
     left_out: tuple[str, ...]
     """Columns of the items that are no feature."""
+    of_ratings: tuple[str, ...]
+    """Columns of the items that are none either, since test ratings may be in them."""
 
 
 def draft_sweep(
@@ -97,14 +76,16 @@ def draft_sweep(
         )
     if target.exists():
         raise RequestError(f"{target} is there already; name another file with -o")
-    with data_problems(table):
+    with data_problems(table, given):
         columns = guessed_columns(table, given)
-        found, left_out = (None, ()) if items is None else _guessed_items(items, columns["item"])
+        found, left_out, of_ratings = (
+            (None, (), ()) if items is None else guessed_items(items, columns["item"])
+        )
         way: Duplicates = "latest" if "time" in columns else "mean"
         dataset = DatasetConfig(path=table, columns=columns, items=found, duplicates=way)
         dataset, split, description = _split(dataset)
     text = _text(table, target, dataset, split, description)
-    return Draft(text, description, dataset.columns, found, left_out)
+    return Draft(text, description, dataset.columns, found, left_out, of_ratings)
 
 
 def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
@@ -115,20 +96,17 @@ def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
         RequestError: a column that was given is not there, or none looks like a role.
     """
     known = column_names(table, list(given.values()))
-    listed = ", ".join(known)
-    if all(re.fullmatch(r"[\d.:T -]*", name) for name in known):
-        raise RequestError(
-            f"{table.name}: its first line names no columns; write one above it, such as "
-            "user,item,rating,time"
-        )
+    listed = ", ".join(known[:_MOST_NAMES]) + (", ..." if len(known) > _MOST_NAMES else "")
     if unknown := [f"--{role} {name}" for role, name in given.items() if name not in known]:
         raise RequestError(f"{table.name} has no column for {', '.join(unknown)}; it has {listed}")
     columns = dict(given)
     for role in COLUMNS:
         free = [name for name in known if name not in columns.values()]
-        if role not in columns and (name := _best_match(free, role)) is not None:
+        if role not in columns and (name := best_match(free, role)) is not None:
             columns[role] = name
     if missing := [role for role in COLUMNS[:3] if role not in columns]:
+        if cure := _cure(table, known, columns):
+            raise RequestError(f"{table.name}: {cure}")
         which = " and which the ".join(missing)
         options = " ".join(f"--{role} COLUMN" for role in missing)
         between = "" if len(known) > 1 else " (a comma, a tab, a semicolon or | parts columns)"
@@ -139,54 +117,20 @@ def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
     return {role: columns[role] for role in COLUMNS if role in columns}
 
 
-def _best_match(names: Sequence[str], role: str) -> str | None:
-    known = _NAMES[role].split()
-    plain = {_plain(name): name for name in reversed(names)}
-    return next((plain[name] for name in known if name in plain), None)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _guessed_items(path: Path, item: str) -> tuple[ItemsConfig, tuple[str, ...]]:
-    """The item's features, and the columns that are none: ids, dates, and what never changes."""
-    names = column_names(path, [item])
-    key = item if item in names else _best_match(names, "item")
-    key = key or next((name for name in names if _plain(name) == "id"), None)
-    if key is None:
-        raise RequestError(
-            f"{path.name}: no column looks like the item id; it has {', '.join(names)}. Call it "
-            f"{item!r}, as the ratings do"
-        )
-    columns = tuple(name for name in dict.fromkeys(names) if name != key)
-    frame = read_table(path, (key, *columns), (key,)).frame
-    kinds: dict[str, list[str]] = {kind: [] for kind in _KINDS}
-    left_out: list[str] = []
-    for name in columns:
-        kind = None if _IS_ID.search(name) else _kind(frame[name])
-        (left_out if kind is None else kinds[kind]).append(name)
-    return ItemsConfig(path, key, **{k: tuple(v) for k, v in kinds.items()}), tuple(left_out)
-
-
-def _kind(column: pd.Series[Any]) -> str | None:
-    import pandas as pd
-
-    values = column.dropna()
-    if values.empty or values.astype(str).nunique() < 2:
-        return None
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return "number"
-    texts = values.astype(str)
-    if texts.str.contains("|", regex=False).mean() > 0.2:
-        return "list"
-    if texts.nunique() <= min(_MOST_WORDS, len(texts) / 2):
-        return "category"
-    # Without blanks they are addresses of pages and pictures, which share words, too.
-    if texts.str.contains(" ", regex=False).mean() <= 0.5:
-        return None
-    n_words = [sum(not word.isdigit() for word in words) for words in frequent_words(texts)]
-    return "text" if median(n_words) >= _LEAST_WORDS else None
+def _cure(table: Path, known: Sequence[str], columns: Mapping[str, str]) -> str:
+    """Where a table has another shape than a row a rating below the names of its columns."""
+    if len(known) == 1 and re.fullmatch(r"\d+:", known[0]):
+        return f"its ratings are in blocks, one an item; {of_blocks(table)}"
+    is_nameless = any(_IS_NUMBER.fullmatch(name) for name in known)
+    if len(known) > WIDE and (is_nameless or "user" in columns):
+        user = None if is_nameless else columns["user"]
+        told = f"its {len(known):,} columns seem to be a user's ratings, one an item"
+        return f"{told}; {of_wide_table(table, user)}"
+    if is_nameless:
+        _, separator, _ = read_header(table, ())
+        cure = without_names(table, separator, len(known))
+        return f"its first line names no columns; {cure}"
+    return ""
 
 
 def _split(dataset: DatasetConfig) -> tuple[DatasetConfig, SplitConfig, DatasetDescription]:
@@ -194,7 +138,7 @@ def _split(dataset: DatasetConfig) -> tuple[DatasetConfig, SplitConfig, DatasetD
     leave a part almost empty."""
     assert dataset.path is not None
     free = [name for name in column_names(dataset.path) if name not in dataset.columns.values()]
-    if (part := _best_match(free, "part")) is not None:
+    if (part := best_match(free, "part")) is not None:
         parted = replace(dataset, columns={**dataset.columns, "part": part})
         split = SplitConfig("column")
         with contextlib.suppress(DataError):  # its words are no parts, or something else is wrong
@@ -253,8 +197,7 @@ _METHODS = {
 _SHARES = """
 train = {train}
 validation = {validation}                    # the rest is the test: sealed"""
-_KINDS = ("category", "list", "number", "text")
-_SMALL_MODEL = "batch_size = 1024"
+_MODEL = "batch_size = {batch_size:<22} # {n_steps:,} steps an epoch"
 _LARGE_MODEL = """\
 batch_size = 8192
 jit_compile = true                  # compiled by XLA: pays where epochs are long"""
@@ -272,7 +215,7 @@ def _text(
 
     items = ""
     if (known := dataset.items) is not None:
-        kinds = {kind: getattr(known, kind) for kind in _KINDS}
+        kinds = {kind: getattr(known, kind) for kind in KINDS}
         features = {kind: names for kind, names in kinds.items() if names}
         entries = {"path": beside(known.path), "key": known.key, **features}
         items = f"items = {toml_value(entries)}\n"
@@ -291,8 +234,16 @@ def _text(
         features=toml_value(description.features),
         range=f"[{low:g}, {high:g}]",
         split=by,
-        model=_LARGE_MODEL if description.train.n_rows >= _LARGE else _SMALL_MODEL,
+        model=_model(description.train.n_rows),
     )
+
+
+def _model(n_rows: int) -> str:
+    if n_rows >= _LARGE:
+        return _LARGE_MODEL
+    size = 2 ** round(math.log2(n_rows / _STEPS))
+    size = min(max(size, _BATCHES[0]), _BATCHES[1])
+    return _MODEL.format(batch_size=size, n_steps=-(-n_rows // size))
 
 
 def study_name(text: str) -> str:

@@ -254,13 +254,19 @@ def refuse_changed_data(study: StudyRecord, now: DatasetDescription) -> None:
         before[key] == getattr(now, key)
         for key in ("fingerprint", "items_fingerprint", "split_fingerprint")
     )
-    if same:
+    unit = before.get("rating_unit") or 1.0  # of builds from before it was on record
+    if same and unit == now.rating_unit:
         return
     detail = "; ".join(changes) or "the same counts, other rows"
+    told = f"the data of {study.name} changed since it began ({detail})"
+    cure = "put the data back, or begin another study"
+    if same:
+        told = (
+            f"models of {study.name} counted ratings in {unit:g}, and do in {now.rating_unit:g} now"
+        )
+        cure = "begin another study"
     sweep = shlex.quote(str(study.folder / SWEEP_NAME))
     raise StateError(
-        f"the data of {study.name} changed since it began ({detail}); its trials could not be "
-        "compared with new ones.\n"
-        f"  put the data back, or begin another study: recsweep run {sweep} "
-        f"--set name={study.name}-new-data"
+        f"{told}; its trials could not be compared with new ones.\n"
+        f"  {cure}: recsweep run {sweep} --set name={study.name}-new-data"
     )

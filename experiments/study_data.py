@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +18,7 @@ from experiments.typed import from_here
 from recommender.datasets.base import LoadedDataset
 from recommender.datasets.findings import MEND
 from recommender.datasets.loading import load_dataset
+from recommender.datasets.table import COLUMNS
 from recommender.errors import DataError
 
 
@@ -27,7 +28,8 @@ def load_data(sweep: SweepConfig) -> LoadedDataset:
     Raises:
         DataProblem: everything that is wrong with them.
     """
-    with data_problems(sweep.dataset.path if sweep.dataset.name is None else None):
+    table = sweep.dataset.path if sweep.dataset.name is None else None
+    with data_problems(table, sweep.dataset.columns):
         loaded = load_dataset(sweep.dataset, sweep.split)
     stage_over("data loaded, split and encoded")
     return loaded
@@ -64,12 +66,15 @@ def load_repeatable_data(sweep: SweepConfig) -> LoadedDataset:
 
 
 @contextlib.contextmanager
-def data_problems(table: Path | None = None) -> Iterator[None]:
+def data_problems(
+    table: Path | None = None, columns: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """Turn a DataError into a DataProblem: all that is wrong, and, where rows of a table of ratings
     are among it, what leaves them out.
 
     Args:
         table: of the researcher's own; None: the ratings are not in one.
+        columns: by role, as far as they were said.
     """
     try:
         yield
@@ -78,6 +83,22 @@ def data_problems(table: Path | None = None) -> Iterator[None]:
         if table is not None and any(
             line.startswith(f"{table.name}: ") and line.endswith(MEND) for line in lines
         ):
-            told = shlex.quote(from_here(table))
-            lines.append(f"or leave such rows out: recsweep data clean {told}")
+            command = [
+                "recsweep",
+                "data",
+                "clean",
+                from_here(table),
+                *column_options(columns or {}),
+            ]
+            lines.append(f"or leave such rows out: {shlex.join(command)}")
         raise DataProblem("\n".join(lines)) from error
+
+
+def column_options(columns: Mapping[str, str]) -> list[str]:
+    """What `init` and `data clean` are told of columns that are not called like their role."""
+    return [
+        word
+        for role in COLUMNS
+        if (name := columns.get(role, role)) != role
+        for word in (f"--{role}", name)
+    ]

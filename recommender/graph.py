@@ -257,9 +257,11 @@ def _step(
         ratings = model.ratings(rows, batch, noise)
         penalties = model.training_penalties(rows, ids, batch, numbers)
     errors = ratings - batch["rating"]
+    if model.unit != 1:
+        errors /= model.unit
     weighted = batch["weight"] * errors
     loss = tf.add_n([tf.reduce_sum(weighted * errors), *penalties])
-    slopes = [2.0 * weighted, *(tf.ones([]) for _ in penalties)]
+    slopes = [2.0 / model.unit * weighted, *(tf.ones([]) for _ in penalties)]
     found = tape.gradient([ratings, *penalties], [*rows, *others], slopes)
     gradients = dict(zip((w.ref() for w in others), found[len(rows) :], strict=True))
     for table, ids_of, gradient in zip(tables, ids, found, strict=False):

@@ -68,7 +68,7 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> 
     else:
         first, second = ranking.arm_text(study, first), ranking.arm_text(study, second)
     by = f"{-pair.estimate:.4f} ({numbers.plain(-pair.high)} to {numbers.plain(-pair.low)})"
-    margin = f"{results.margin:.2g}"
+    margin = numbers.two_digits(results.margin)
     means = _means(study, results, pair)
     if pair.answer == Answer.BETTER:
         return Headline(f"{first} beats {second} by {by}", means)

@@ -17,8 +17,9 @@ MOVIELENS = frozenset(
 )  # fmt: skip
 """What a sweep calls the MovieLens data that recsweep reads itself."""
 
-MOST_STARS = 10
-"""Ratings that go higher are told in points."""
+MOST_STARS, LEAST_SPAN = 10, 2
+"""Ratings are told in stars where they go from 0 or more to so many, over so many at least, between
+whole or half ones; thumbs, shares and -10 to 10 are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class Described:
     split_fingerprint: str | None
     notes: tuple[str, ...]
     """What cleaning did."""
+    rating_unit: float
+    """What models count ratings in."""
 
     @property
     def size_text(self) -> str:
@@ -77,8 +80,12 @@ class Described:
 
     @property
     def unit(self) -> str:
-        """What ratings, and so their errors, are counted in: nobody gives 100 stars."""
-        return "points" if self.rating_range and self.rating_range[1] > MOST_STARS else "stars"
+        """What ratings, and so their errors, are counted in: nobody gives 100 stars, or -10."""
+        if self.rating_range is None:
+            return "stars"
+        low, high = self.rating_range
+        is_stars = 0 <= low <= high - LEAST_SPAN and high <= MOST_STARS
+        return "stars" if is_stars and low % 0.5 == high % 0.5 == 0 else "points"
 
 
 def described(study: StudyRecord) -> Described:
@@ -105,6 +112,7 @@ def described(study: StudyRecord) -> Described:
         items_fingerprint=data.get("items_fingerprint"),
         split_fingerprint=data.get("split_fingerprint"),
         notes=tuple(data.get("notes") or ()),
+        rating_unit=data.get("rating_unit") or 1.0,
     )
 
 

@@ -139,7 +139,8 @@ def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
             lines.append(f"- On the test rows it does not beat these baselines: {names}.")
     lines.append(
         "- Its RMSE was the reason to choose it, on the same rows: expect a worse one elsewhere. "
-        f"Differences under {usual:.2g} between models of one seed each are within the noise."
+        f"Differences under {numbers.two_digits(usual)} between models of one seed each are "
+        "within the noise."
     )
     if data.validation.unseen_users is not None:
         lines.append(

@@ -37,6 +37,12 @@ def ahead(apart: float) -> str:
     return f"{apart:.4f} RMSE ahead of" if round(apart, 4) else "within 0.0001 RMSE of"
 
 
+def two_digits(value: float) -> str:
+    """How large noise or a margin is: `0.0078`, `530`."""
+    text = f"{value:.2g}"
+    return f"{float(text):,.0f}" if "e+" in text else text
+
+
 def count(value: int | None) -> str:
     return NOTHING if value is None else f"{value:,}"
 

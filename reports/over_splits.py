@@ -217,7 +217,9 @@ def _headline(
         return Headline(f"{first.text} beats {other.text} by {by} {where}", detail)
     if shown.answer is Answer.TIE:
         margin = _results(studies[0], on_test).margin
-        return Headline(f"{first.text} and {other.text} tie within {margin:.2g} {where}", detail)
+        return Headline(
+            f"{first.text} and {other.text} tie within {numbers.two_digits(margin)} {where}", detail
+        )
     return Headline(f"Not decided {where}: {first.text} is ahead of {other.text} by {by}", detail)
 
 

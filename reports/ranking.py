@@ -12,7 +12,10 @@ from reports import numbers
 from reports.described import described, is_movielens
 
 MARGIN = 0.003
-"""What matters in practice on MovieLens, whose ratings span 4 stars."""
+"""What matters in practice on MovieLens."""
+
+SPREAD = 1.137
+"""The RMSE of the train mean on MovieLens 100K."""
 
 NOISE = 0.010
 """Two equal models, one seed each, differ by less in 95 % of simulated studies.
@@ -110,7 +113,7 @@ def bias_rmse(study: StudyRecord) -> float | None:
 
 
 def margin(study: StudyRecord) -> float:
-    """The difference of RMSE that matters in practice: MARGIN, scaled to the rating range."""
+    """The difference of RMSE that matters in practice: MARGIN, scaled to the spread of ratings."""
     return MARGIN * _scale(study)
 
 
@@ -128,11 +131,13 @@ def noise(study: StudyRecord, baseline: str = "") -> Noise:
     of_users = study.noise.of_baselines.get(baseline, study.noise.of_trials)
     of_seeds = SEEDS * _scale(study)
     usual = Z_95 * math.hypot(of_users, of_seeds * (1 if baseline else math.sqrt(2)))
-    here = ", scaled to this rating range" if _scale(study) != 1 else ""
+    here = ", scaled to the spread of these ratings" if _scale(study) != 1 else ""
     source = (
-        f"two equal models of one seed each differ by less than {usual:.2g} in 95 of 100 cases: "
+        f"two equal models of one seed each differ by less than {numbers.two_digits(usual)} in "
+        "95 of 100 cases: "
         f"other users would move the difference of two of the best {study.noise.n_trials} trials "
-        f"by {of_users:.2g}, another seed an RMSE by {of_seeds:.2g} (standard deviations, measured "
+        f"by {numbers.two_digits(of_users)}, another seed an RMSE by "
+        f"{numbers.two_digits(of_seeds)} (standard deviations, measured "
         f"here and on MovieLens 100K{here})"
     )
     return Noise(usual, source)
@@ -150,17 +155,19 @@ def noise_of_users(study: StudyRecord) -> float | None:
 
 
 def _simulated_noise(study: StudyRecord) -> Noise:
-    """NOISE, scaled to the rating range and to fewer users."""
+    """NOISE, scaled to the spread of ratings and to fewer users."""
     scale, n_users = _scale(study), described(study).validation.n_users or NOISE_USERS
     of_users = math.sqrt(max(1.0, NOISE_USERS / n_users))
     source = (
         f"two equal models of one seed each differ by less than {NOISE:g} in 95 of 100 simulated "
         f"studies (spreads of MovieLens 100K, {NOISE_USERS} validation users)"
     )
-    here = [numbers.plural(n_users, "user")] * (of_users > 1) + ["this rating range"] * (scale != 1)
+    here = [numbers.plural(n_users, "user")] * (of_users > 1)
+    here += ["the spread of these ratings"] * (scale != 1)
     usual = NOISE * scale * of_users
     if here:
-        source += f"; {usual:.2g} is that scaled to {' and '.join(here)}, not measured here"
+        scaled = numbers.two_digits(usual)
+        source += f"; {scaled} is that scaled to {' and '.join(here)}, not measured here"
     return Noise(usual, source)
 
 
@@ -168,7 +175,7 @@ def beside_noise(study: StudyRecord, apart: float) -> str:
     """`less than the 0.01 that one seed and these users usually make`, or `more than`."""
     usual = noise(study).rmse
     side = "less" if apart <= usual else "more"
-    return f"{side} than the {usual:.2g} that one seed and these users usually make"
+    return f"{side} than the {numbers.two_digits(usual)} that one seed and these users usually make"
 
 
 def standings(study: StudyRecord) -> tuple[Standing, ...]:
@@ -218,7 +225,7 @@ def line_of_noise(study: StudyRecord, ranked: Sequence[TrialRecord]) -> tuple[in
         return None
     usual = noise(study).rmse
     n_within = sum(objective(trial) - objective(ranked[0]) <= usual for trial in ranked)
-    within = f"{usual:.2g} RMSE"
+    within = f"{numbers.two_digits(usual)} RMSE"
     if n_within == 1:
         return 1, f"from here on more than {within} behind the first"
     return n_within, f"noise cannot tell the trials above this line apart (within {within})"
@@ -291,8 +298,11 @@ def rmse_over(study: StudyRecord, rows: str) -> str:
 
 
 def _scale(study: StudyRecord) -> float:
-    """The rating range beside that of MovieLens."""
-    data = described(study)
+    """The spread of the ratings beside that of MovieLens, as the train mean's RMSE has it: the
+    range of plays, 0 to a million, says nothing of most of them."""
+    data, mean = described(study), study.baseline("train_mean")
     if data.name is None or is_movielens(study):
         return 1.0
+    if mean is not None and math.isfinite(mean.val_rmse):
+        return mean.val_rmse / SPREAD
     return (data.rating_range[1] - data.rating_range[0]) / 4 if data.rating_range else 1.0

@@ -54,6 +54,7 @@ def init(
     from experiments.drafts import draft_sweep
     from experiments.files import atomic_write
     from experiments.typed import from_here
+    from experiments.values import plural
 
     target = output or Path(f"{table.name.partition('.')[0]}.toml")
     draft = draft_sweep(table, target, _given(user, item, rating, time), items)
@@ -67,10 +68,13 @@ def init(
     if draft.left_out:
         left_out = ", ".join(draft.left_out)
         typer.echo(f"         left out: {left_out} (ids, dates, names, or always the same)")
+    if draft.of_ratings:
+        of_ratings = ", ".join(draft.of_ratings)
+        typer.echo(f"         left out: {of_ratings} (made of ratings: the test's may be in them)")
     low, high = it.rating_range
     typer.echo(
-        f"data     {it.n_ratings:,} ratings, {it.n_users:,} users, {it.n_items:,} items, "
-        f"{low:g} to {high:g}"
+        f"data     {plural(it.n_ratings, 'rating')}, {plural(it.n_users, 'user')}, "
+        f"{plural(it.n_items, 'item')}, {low:g} to {high:g}"
     )
     rows = " · ".join(f"{name} {part.n_rows:,}" for name, part in it.parts.items())
     typer.echo(f"split    {it.split['method']}: {rows} (sealed)")
@@ -136,19 +140,22 @@ def clean(
     It keeps the columns of user, item, rating and time, under their names.
     """
     from experiments.clean_tables import write_clean
+    from experiments.study_data import column_options
     from experiments.typed import from_here
 
+    given = _given(user, item, rating, time)
     written = write_clean(
         table,
         output or Path(f"{table.name.partition('.')[0]}-clean.csv"),
-        _given(user, item, rating, time),
+        given,
         rating_range=rating_range,
         duplicates=duplicates,
         at_least=at_least,
     )
     for line in written.lines:
         typer.echo(line)
-    typer.echo(f"next     recsweep init {shlex.quote(from_here(written.target))}")
+    command = ["recsweep", "init", from_here(written.target), *column_options(given)]
+    typer.echo(f"next     {shlex.join(command)}")
 
 
 def _given(*columns: str | None) -> dict[str, str]:

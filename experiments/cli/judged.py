@@ -39,7 +39,8 @@ def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: 
     )
     if (of_users := ranking.noise_of_users(study)) is not None:
         lines.append(
-            f"users    they alone set equal models up to {of_users:.2g} apart, whatever the seeds: "
+            f"users    they alone set equal models up to {numbers.two_digits(of_users)} apart, "
+            "whatever the seeds: "
             "less stays undecided, or ties"
         )
     total = len(trained) * n_seeds

@@ -74,12 +74,14 @@ class Structure:
 class RankingModel(tfrs.Model, abc.ABC):
     """Predicts a rating in stars from a user, an item and what is known about both.
 
-    Subclasses say what lies between the concatenated features and the linear output.
+    Subclasses say what lies between the concatenated features and the linear output. Within, and
+    in the loss, ratings are counted in `unit`, so that learning rates and penalties suit any scale.
     """
 
     def __init__(self, structure: Structure, dataset: EncodedDataset) -> None:
         super().__init__()
         self._structure = structure
+        self.unit = dataset.rating_unit
         self._rarities = [
             tf.constant(_rarity(dataset.train.user, dataset.n_users)),
             tf.constant(_rarity(dataset.train.item, dataset.n_items)),
@@ -103,7 +105,7 @@ class RankingModel(tfrs.Model, abc.ABC):
             else []
         )
         self.output_layer = tf.keras.layers.Dense(
-            1, bias_initializer=tf.keras.initializers.Constant(dataset.train_mean)
+            1, bias_initializer=tf.keras.initializers.Constant(dataset.train_mean / self.unit)
         )
 
     @abc.abstractmethod
@@ -115,7 +117,7 @@ class RankingModel(tfrs.Model, abc.ABC):
         """The kernels that `dense_l2` penalises."""
 
     def rating(self, network: Tensor) -> Tensor:
-        """From what the network gives to ratings, shape (n_rows, 1), before the biases."""
+        """From what the network gives to ratings in `unit`, (n_rows, 1), before the biases."""
         return applied(self.output_layer, network)
 
     def penalties(self) -> Sequence[Tensor]:
@@ -174,6 +176,8 @@ class RankingModel(tfrs.Model, abc.ABC):
         # Not `add_n`: from three terms on the order in which it adds them up is left to chance.
         for bias in rows[2:]:
             ratings += bias
+        if self.unit != 1:
+            ratings *= self.unit
         return tf.squeeze(ratings, axis=1)
 
     def training_penalties(

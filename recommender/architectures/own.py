@@ -45,7 +45,7 @@ class OwnRanking(RankingModel):
         assert structure.own is not None
         self._own = structure.own
         self._arguments = dict(structure.own_arguments)
-        self._mean = dataset.train_mean
+        self._mean = dataset.train_mean / self.unit
         self._noise = _Noise()
         self.inner: Any = None
 

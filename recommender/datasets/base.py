@@ -250,6 +250,16 @@ class EncodedDataset:
     def n_items(self) -> int:
         return len(self.item_vocabulary)
 
+    @property
+    def rating_unit(self) -> float:
+        """What models count ratings in: the power of 2 next to their standard deviation in train.
+
+        1 for stars, of which there are some five; 8192 for thousands of plays. A power of 2
+        changes no digit.
+        """
+        spread = float(self.train.rating.std(dtype=np.float64))
+        return 2.0 ** round(np.log2(spread)) if spread > 0 else 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class PartDescription:
@@ -315,6 +325,8 @@ class DatasetDescription:
     whole_split_fingerprint: str | None = None
     """The split's as it is without `confirm`; None: it is `split_fingerprint`. The openings of a
     test part are counted under it, whatever became of the validation users."""
+    rating_unit: float = 1.0
+    """`EncodedDataset.rating_unit`."""
 
     @property
     def parts(self) -> dict[str, PartDescription]:
@@ -336,6 +348,8 @@ class DatasetDescription:
         plain = asdict(self)
         if self.confirm is None:
             del plain["confirm"], plain["whole_split_fingerprint"]
+        if self.rating_unit == 1:
+            del plain["rating_unit"]
         for name in ("rating_range", "features", "notes"):
             plain[name] = list(plain[name])
         return plain | {"rating_counts": [list(pair) for pair in self.rating_counts]}

@@ -178,6 +178,8 @@ _UNITS = (
 )
 """What a number may count: from this size on, so many to a second."""
 
+_WRITE_TIMES = "write them as seconds since 1970, or such as 2020-09-13 12:26:40"
+
 _FIRST_SECOND, _END_SECOND = -62_135_596_800, 253_402_300_800
 """The years 1 to 9999."""
 _END_OF_1970, _FIRST_OF_2100 = 31_536_000, 4_102_444_800
@@ -211,6 +213,7 @@ def _seconds(column: pd.Series[Any], found: Findings) -> npt.NDArray[np.int64]:
         "time is neither seconds nor a date",
         "times are neither seconds nor dates",
         such_as=example(column, is_bad),
+        cure=_WRITE_TIMES if is_bad.all() else MEND,
     )
     return np.floor(np.where(is_sound, seconds, 0)).astype(np.int64)
 

@@ -46,6 +46,7 @@ def describe(
     features: Sequence[str],
     rating_range: tuple[float, float],
     notes: Sequence[str],
+    rating_unit: float,
 ) -> DatasetDescription:
     """Counts, shares, times and fingerprints.
 
@@ -73,6 +74,7 @@ def describe(
         items_fingerprint=_items_fingerprint(item_frame),
         split_fingerprint=_sha256(fingerprint.encode(), parts.tobytes()),
         notes=tuple(notes),
+        rating_unit=rating_unit,
         confirm=_describe_part(ratings, parts, CONFIRM) if has_confirm else None,
         whole_split_fingerprint=_sha256(fingerprint.encode(), without_confirm(parts).tobytes())
         if has_confirm

@@ -13,6 +13,8 @@ from recommender.datasets.sources import N_PLACES_SHOWN, RawTable, counted
 Mask = npt.NDArray[np.bool_]
 
 MEND = "mend or remove them"
+MOST_LEFT_OUT = 0.1
+"""Share of the rows that may be damaged: of more the table itself is wrong, or was read wrong."""
 
 
 class Findings:
@@ -44,6 +46,8 @@ class Findings:
             told += f" ({self.places(is_bad)})"
             self.is_damaged |= is_bad
             self.left_out.append(told)
+            if cure == MEND and is_bad.mean() > MOST_LEFT_OUT:
+                cure = "mend them where they come from"
             self.refuse_table(f"{told}; {cure}")
 
     def refuse_table(self, what: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import unicodedata
 from typing import Any
 
@@ -11,15 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from recommender.datasets.base import Ints
-from recommender.datasets.findings import Findings, Mask
+from recommender.datasets.findings import Findings, Mask, example
 from recommender.datasets.sources import counted
 
 
 def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Ints, list[str]]:
     """Ids as text: for each row an index into the different ids, -1 where missing; and the ids.
 
-    Whole numbers and bytes become text; surrounding blanks go; `b'42'`, bytes printed as text,
-    becomes `42` where all ids are written so, and is refused where only some are.
+    Whole numbers and bytes become text; surrounding blanks go; `42.0` becomes `42` where all ids
+    are written so; `b'42'`, bytes printed as text, does, too, and is refused where only some are.
     """
     try:
         codes, values = pd.factorize(column)
@@ -40,11 +41,23 @@ def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Int
             f"{what} ids are bytes printed as text (b'...') while others are not",
             cure="write all of them as plain text",
         )
+    if texts and all(map(_WHOLE_FLOAT.fullmatch, texts)):
+        # As pandas writes whole numbers of a column in which some were missing.
+        texts = [text.removesuffix(".0") for text in texts]
+        found.note(f"{what} ids are written as {values[0]} and are read as {texts[0]}")
     is_damaged = np.array([_NUL in text or "\n" in text for text in texts], dtype=bool)
     found.refuse(
         _rows_of(is_damaged, codes),
         f"{what} id holds NUL or a line break, or is not UTF-8",
         f"{what} ids hold NUL or a line break, or are not UTF-8",
+    )
+    is_rounded = np.array([_ROUNDED.fullmatch(text) is not None for text in texts], dtype=bool)
+    found.refuse(
+        _rows_of(is_rounded, codes),
+        f"{what} id is a number that a spreadsheet rounded",
+        f"{what} ids are numbers that a spreadsheet rounded",
+        such_as=example(column, _rows_of(is_rounded, codes)),
+        cure="export them as text: different ones became the same",
     )
     merged, ids = pd.factorize(np.array(texts, dtype=object))
     if len(ids) < len(texts):
@@ -66,6 +79,9 @@ def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Int
 
 
 _NUL = "\0"
+_ROUNDED = re.compile(r"\d[.,]\d+[eE]\+\d\d")
+"""`9.78014E+12`, once an ISBN."""
+_WHOLE_FLOAT = re.compile(r"\d+\.0")
 
 
 def as_text(value: Any) -> str:

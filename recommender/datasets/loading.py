@@ -20,6 +20,7 @@ from recommender.datasets.cleaning import Ratings, clean
 from recommender.datasets.describe import describe
 from recommender.datasets.encoding import encode
 from recommender.datasets.features import item_features
+from recommender.datasets.odd_ratings import note_on_stand_in, note_on_tail
 from recommender.datasets.registry import (
     feature_problems,
     features_of,
@@ -39,8 +40,9 @@ def load_dataset(dataset: DatasetConfig, split: SplitConfig) -> LoadedDataset:
             `dataset.path: ...`.
     """
     it = read_and_split(dataset, split)
+    encoded = it.encoded()
     return LoadedDataset(
-        encoded=it.encoded(),
+        encoded=encoded,
         description=describe(
             name=it.name,
             ratings=it.ratings,
@@ -50,6 +52,7 @@ def load_dataset(dataset: DatasetConfig, split: SplitConfig) -> LoadedDataset:
             features=it.features,
             rating_range=it.rating_range,
             notes=it.notes,
+            rating_unit=encoded.rating_unit,
         ),
     )
 
@@ -115,6 +118,11 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
     parts = split_ratings(ratings, split)
     if items is not None:
         item_notes += _coverage(items.table.name, item_frame, ratings)
+    known_range = dataset.rating_range or source.rating_range
+    open_ratings = ratings.rating[is_open(parts)]
+    odd = note_on_tail(tables[0].name, open_ratings)
+    if known_range is None:
+        odd += note_on_stand_in(tables[0].name, open_ratings)
     return SplitData(
         name=dataset.name or tables[0].name,
         ratings=ratings,
@@ -122,8 +130,8 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
         item_frame=item_frame,
         kinds=items.kinds if items else {},
         features=features,
-        rating_range=dataset.rating_range or source.rating_range or _observed(ratings, parts),
-        notes=(*ratings.notes, *notes_on(ratings, parts, split), *item_notes),
+        rating_range=known_range or _observed(ratings, parts),
+        notes=(*ratings.notes, *odd, *notes_on(ratings, parts, split), *item_notes),
     )
 
 
@@ -148,7 +156,13 @@ def _coverage(name: str, item_frame: pd.DataFrame, ratings: Ratings) -> list[str
     """A note where rated items have no features."""
     is_known = np.isin(ratings.item_ids, item_frame.index.to_numpy(dtype=str))
     if not is_known.any():
-        raise DataError([f"{name}: none of its items is rated; do the item ids match?"])
+        asked, there = ratings.item_ids[0], item_frame.index[0]
+        raise DataError(
+            [
+                f"{name}: none of its items is rated; the ids, such as {str(there)!r} here and "
+                f"{str(asked)!r} in the ratings, must be the same"
+            ]
+        )
     n_unknown = int((~is_known).sum())
     if not n_unknown:
         return []

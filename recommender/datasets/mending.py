@@ -13,13 +13,10 @@ import pandas as pd
 
 from recommender.datasets.base import DatasetConfig, Duplicates, Ints
 from recommender.datasets.cleaning import Ratings, clean, findings_of
-from recommender.datasets.findings import Mask
+from recommender.datasets.findings import MOST_LEFT_OUT, Mask
 from recommender.datasets.sources import RawTable, counted
 from recommender.datasets.table import COLUMNS, TABLE
 from recommender.errors import DataError
-
-MOST_LEFT_OUT = 0.1
-"""Share of the rows that may be damaged: of more the table itself is wrong, or was read wrong."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +42,7 @@ def mended(
 
     Args:
         columns: by role, as in `DatasetConfig`.
-        rating_range: ratings outside count as damaged; None: there are none.
+        rating_range: ratings outside are left out, however many they are.
         at_least: users and items with fewer ratings are left out, again and again until there are
             none (the k-core of the ratings).
 
@@ -54,7 +51,7 @@ def mended(
             nothing is left.
     """
     table = TABLE.read_ratings(DatasetConfig(path=path, columns=dict(columns)), None)
-    sound, left_out = _without_damage(table, rating_range)
+    sound, left_out = _without_damage(table, None)
     n_damaged = len(table.frame) - len(sound.frame)
     if n_damaged > MOST_LEFT_OUT * len(table.frame):
         raise DataError(
@@ -64,6 +61,9 @@ def mended(
                 *left_out,
             ]
         )
+    if rating_range is not None:
+        sound, outside = _without_damage(sound, rating_range)
+        left_out += outside
     ratings = clean([sound], rating_range, duplicates)
     is_kept = _core(ratings.user, ratings.item, at_least)
     if n_few := int((~is_kept).sum()):

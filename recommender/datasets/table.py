@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recommender.datasets.base import DatasetConfig, FeatureKind
+from recommender.datasets.other_files import of_other_kind
 from recommender.datasets.sources import (
     TIME_FEATURES,
     Problem,
@@ -97,7 +98,8 @@ def _check_file(path: Path) -> None:
         raise DataError([f"{path} is not there"])
     known = (*TEXT_SUFFIXES, *PARQUET_SUFFIXES)
     if not path.name.lower().endswith(known):
-        raise DataError([f"{path.name}: unknown kind of file; known endings: {', '.join(known)}"])
+        told = f"{path.name}: unknown kind of file; known endings: {', '.join(known)}"
+        raise DataError(["; ".join(filter(None, [told, of_other_kind(path)]))])
 
 
 def _problems(dataset: DatasetConfig, files: Mapping[str, Path]) -> list[Problem]:

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from recommender.datasets.other_files import with_blanks, with_colons, with_doubled_quotes
 from recommender.datasets.sources import N_PLACES_SHOWN, RawTable, counted
 from recommender.errors import DataError
 
@@ -104,12 +105,14 @@ def _parse(
 
 
 def _too_long(path: Path, separator: str, lines: Sequence[int]) -> DataError:
+    with _open(path) as file:
+        is_escaped = any(b'\\"' in line for line in islice(file, int(lines[0])))
+    cure = f"quote fields that hold the separator {separator!r}, and end no line with one"
+    if is_escaped:
+        cure = with_doubled_quotes(path)
+    told = counted(len(lines), "line has", "lines have")
     return DataError(
-        [
-            f"{path.name}: {counted(len(lines), 'line has', 'lines have')} more fields than the "
-            f"header ({_places(lines)}); quote fields that hold the separator {separator!r}, and "
-            "end no line with one"
-        ]
+        [f"{path.name}: {told} more fields than the header ({_places(lines)}); {cure}"]
     )
 
 
@@ -280,7 +283,9 @@ def read_header(path: Path, wanted: Sequence[str]) -> tuple[list[str], str, str]
         ) from error
     found = names(separator)
     if len(found) == 1 and "::" in header:
-        raise DataError([f"{path.name}: '::' is between its columns; write one tab instead"])
+        raise DataError([f"{path.name}: '::' is between its columns; {with_colons(path)}"])
+    if len(found) == 1 and len(header.split()) > 1 and found[0] not in wanted:
+        raise DataError([f"{path.name}: blanks are between its columns; {with_blanks(path)}"])
     return found, separator, encoding
 
 

@@ -105,7 +105,8 @@ def _result_items(study: StudyRecord) -> tuple[Item, ...]:
             f"{numbers.plural(n_with_bars, 'finalist')} complete under {len(verdict.seeds)} fresh "
             f"seeds, of {sum(not finalist.is_baseline for finalist in verdict.finalists):,}"
         )
-        tests = f"{numbers.plural(len(results.pairs), 'pair')}, Holm; margin {results.margin:.2g}"
+        margin = numbers.two_digits(results.margin)
+        tests = f"{numbers.plural(len(results.pairs), 'pair')}, Holm; margin {margin}"
     n_early = n_early_openings(study)
     early = f", {n_early:,} before the search had ended" if n_early else ""
     return (

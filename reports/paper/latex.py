@@ -129,7 +129,7 @@ def _caption(study: StudyRecord, n_ranked: int) -> str:
     noise = ranking.noise(study).rmse
     return (
         f"{who}{on}. {ranking.what_is_averaged(study)}, one seed each; to bias: RMSE minus the "
-        f"bias baseline's. Differences under {noise:.2g} are within the noise."
+        f"bias baseline's. Differences under {numbers.two_digits(noise)} are within the noise."
     )
 
 

@@ -35,6 +35,8 @@ def _data(study: StudyRecord) -> list[str]:
         f"{numbers.count(data.n_items)} items by {numbers.count(data.n_users)} users{span}"
         + (f" (SHA-256 {data.fingerprint[:16]})." if data.fingerprint else ".")
     ]
+    # Of pairs that were rated again, which no count above tells.
+    sentences += [f"{note.partition(': ')[2]}." for note in data.notes if "pair again;" in note]
     method = data.method + (f" ({data.split_arguments})" if data.split_arguments else "")
     sentences.append(
         f"The {method} split gave {numbers.count(data.train.n_rows)} train, "
@@ -47,6 +49,11 @@ def _data(study: StudyRecord) -> list[str]:
             "users without a train rating."
         )
     sentences.append("Models were trained on train and chosen on validation.")
+    if data.rating_unit != 1:
+        sentences.append(
+            "Within recsweep's models and their loss ratings were divided by "
+            f"{data.rating_unit:g}, the power of 2 next to their standard deviation in train."
+        )
     if (kept := kept_users_text(study)) is not None:
         sentences.append(f"{kept[0].upper()}{kept[1:]}.")
     if data.features:
@@ -184,7 +191,7 @@ def _tests(study: StudyRecord) -> str:
         return (
             "Every trial was trained under one seed and no test of significance was made; the best "
             "of many trials is optimistic on the rows it was chosen on, and differences under "
-            f"{noise:.2g} RMSE are not interpreted."
+            f"{numbers.two_digits(noise)} RMSE are not interpreted."
         )
     return (
         f"The search used one seed. Then {len(results.finalists):,} finalists "
@@ -194,7 +201,8 @@ def _tests(study: StudyRecord) -> str:
         f"{judged_on(results)}. {_lost(results)}Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "
         f"freedom); p values are Holm's over {numbers.plural(len(results.pairs), 'pair')}; "
-        f"two tie where the whole interval lies within {results.margin:.2g} RMSE, and one is "
+        f"two tie where the whole interval lies within {numbers.two_digits(results.margin)} "
+        "RMSE, and one is "
         "better where p is below .05 and the difference at least that. "
         + _chosen(results)
         + "The variance of the search itself is not covered."

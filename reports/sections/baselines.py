@@ -29,7 +29,7 @@ def baselines(study: StudyRecord) -> Section:
                 numbers.gap(ranking.objective(ranked[0]) - baseline.val_rmse)
                 if ranked
                 else numbers.NOTHING,
-                f"{ranking.noise(study, baseline.name).rmse:.2g}",
+                numbers.two_digits(ranking.noise(study, baseline.name).rmse),
                 numbers.seconds(baseline.seconds),
                 DEFINITIONS.get(baseline.name, numbers.NOTHING),
             )

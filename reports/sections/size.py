@@ -84,7 +84,7 @@ def _dcn_and_control(
 
 def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> str:
     """Of the DCN against its control."""
-    dcn, margin = label(study, pair.first), f"{results.margin:.2g}"
+    dcn, margin = label(study, pair.first), numbers.two_digits(results.margin)
     is_ahead = pair.estimate <= 0
     ahead = pair if is_ahead else pair.turned()
     by = f"{-ahead.estimate:.4f} ({numbers.plain(-ahead.high)} to {numbers.plain(-ahead.low)})"

@@ -193,8 +193,9 @@ def _pairs(study: StudyRecord, results: VerdictResults) -> Table:
             Column("p (Holm)", "Corrected for all pairs of the frozen list.", is_number=True),
             Column(
                 "answer",
-                f"better: p (Holm) below .05 and at least {results.margin:.2g} apart; a tie: the "
-                f"whole interval within {results.margin:.2g}; else not decided.",
+                f"better: p (Holm) below .05 and at least {numbers.two_digits(results.margin)} "
+                "apart; a tie: the "
+                f"whole interval within {numbers.two_digits(results.margin)}; else not decided.",
             ),
         ),
         rows=tuple(Row(_pair_cells(study, pair)) for pair in results.pairs[:N_ROWS]),

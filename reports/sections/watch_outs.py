@@ -82,7 +82,8 @@ def _unimpressive(study: StudyRecord) -> Iterator[WatchOut]:
         yield WatchOut(f"The best trial does not beat these baselines: {names}.", "baselines")
     if close := [b for b in study.baselines if best < b.val_rmse <= best + noise[b.name]]:
         names = ", ".join(
-            f"{b.label} {numbers.rmse(b.val_rmse)} (noise {noise[b.name]:.2g})" for b in close
+            f"{b.label} {numbers.rmse(b.val_rmse)} (noise {numbers.two_digits(noise[b.name])})"
+            for b in close
         )
         said = f"The best trial is within the noise of these baselines: {names}."
         yield WatchOut(said, "baselines")

@@ -83,3 +83,15 @@ def test_damaged_rows_name_the_command_that_leaves_them_out(messy: Path) -> None
     with pytest.raises(DataProblem) as refused:
         CliRunner().invoke(app, ["init", "messy.csv"], catch_exceptions=False)
     assert str(refused.value).endswith("or leave such rows out: recsweep data clean messy.csv")
+
+
+def test_columns_that_had_to_be_named_are_named_in_the_next_command(messy: Path) -> None:
+    messy.write_text(messy.read_text().replace("item", "the thing", 1))
+    assert clean(str(messy), "--item", "the thing").endswith(
+        "next     recsweep init messy-clean.csv --item 'the thing'\n"
+    )
+    with pytest.raises(DataProblem) as refused:
+        CliRunner().invoke(
+            app, ["init", "messy.csv", "--item", "the thing"], catch_exceptions=False
+        )
+    assert str(refused.value).endswith("recsweep data clean messy.csv --item 'the thing'")

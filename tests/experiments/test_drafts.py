@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.config import load_sweep, sweep_to_toml
-from experiments.drafts import draft_sweep, guessed_columns, study_name
+from experiments.drafts import _model, draft_sweep, guessed_columns, study_name
 from experiments.errors import DataProblem, RequestError
 from experiments.study import plan_study
 from experiments.sweep import SweepConfig
@@ -46,7 +46,7 @@ def test_it_runs_as_it_stands(table: Path) -> None:
     }  # fmt: skip
     assert sweep.split.method == "time-range"
     assert sweep.arms == ("plain", "dcn")
-    assert sweep.model == {"batch_size": 1024}
+    assert sweep.model == {"batch_size": 64}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,8 @@ def test_it_runs_as_it_stands(table: Path) -> None:
         ("userId,movieId,rating,timestamp", "userId movieId rating timestamp"),
         ("reviewerID,asin,overall,unixReviewTime", "reviewerID asin overall unixReviewTime"),
         ("u,i,r,t", "u i r t"),
+        ("user_id:token,item_id:token,rating:float,timestamp:float",
+         "user_id:token item_id:token rating:float timestamp:float"),
         ("user,user_id,parent_asin,rating,date,time", "user_id parent_asin rating time"),
         ("index,beer_beerid,review_profilename,review_overall",
          "review_profilename beer_beerid review_overall"),
@@ -88,6 +90,14 @@ def test_what_no_column_looks_like_is_asked_for(tmp_path: Path) -> None:
         "t.csv: which column is the user and which the item? It has who, what, rating; say it with "
         "--user COLUMN --item COLUMN"
     )
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size"),
+    [(6, 64), (4_000, 64), (12_000, 256), (65_395, 1024), (999_999, 1024), (1_000_000, 8192)],
+)
+def test_a_small_table_gets_small_batches(n_rows: int, batch_size: int) -> None:
+    assert _model(n_rows).startswith(f"batch_size = {batch_size}")
 
 
 def test_without_times_it_splits_at_random(tmp_path: Path) -> None:
@@ -126,18 +136,29 @@ def test_items_give_features_by_what_their_columns_hold(table: Path) -> None:
             "cover": [f"https://films.example/cover/{i}.jpg" for i in range(n_items)],
             "added": [f"2020-01-{i + 1:02} 12:00:00" for i in range(n_items)],
             "director": [f"Ann{i} Lee{i}" for i in range(n_items)],
+            "isbn13": range(9_780_000_000_000, 9_780_000_000_000 + n_items),
+            "postal_code": rng.integers(10_000, 99_999, n_items),
+            "averageRating": rng.random(n_items),
+            "ratings_count": range(n_items),
+            "stars": rng.random(n_items),
+            "content_rating": rng.choice(["PG", "R"], n_items),
+            "kitchens": rng.choice(["Bars, Food", "Food, Pizza", "Pizza, Bars"], n_items),
         }
     ).to_csv(table.parent / "films.csv", index=False)
     sweep, text = _drafted(table, items=table.parent / "films.csv")
     items = sweep.dataset.items
     assert items is not None
     assert (items.key, items.category, items.list, items.number, items.text) == (
-        "id", ("colour",), ("genres",), ("price", "paid"), ("title",),
+        "id", ("colour", "content_rating"), ("genres",), ("price", "paid"), ("title", "kitchens"),
     )  # fmt: skip
     assert sweep.dataset.features == (
-        "user_id", "item_id", "colour", "genres", "price", "paid", "title",
+        "user_id", "item_id", "colour", "content_rating", "genres", "price", "paid", "title",
+        "kitchens",
     )  # fmt: skip
     assert 'path = "../films.csv"' in text
+    # Test ratings are in what an item's ratings came to.
+    draft = draft_sweep(table, table.parent / "x.toml", {}, items=table.parent / "films.csv")
+    assert draft.of_ratings == ("averageRating", "ratings_count", "stars")
 
 
 def test_a_column_that_says_the_part_of_each_row_splits(table: Path) -> None:

@@ -174,6 +174,7 @@ class Described:
     fingerprint: str = "a"
     items_fingerprint: str = "b"
     split_fingerprint: str = "c"
+    rating_unit: float = 1.0
 
 
 @pytest.mark.parametrize(
@@ -182,13 +183,16 @@ class Described:
         (Described(n_ratings=999, fingerprint="x"), "ratings: 1000 then, 999 now"),
         (Described(fingerprint="x"), "the same counts, other rows"),
         (Described(split_fingerprint="x"), "the same counts, other rows"),
+        (Described(rating_unit=4.0), "models of mine counted ratings in 1, and do in 4 now"),
     ],
 )
 def test_changed_data_are_refused_with_what_changed(
     tmp_path: Path, now: Described, said: str
 ) -> None:
     study = read_study(make_study(tmp_path / "my studies" / "mine", n_trials=2))
-    study = replace(study, provenance={"dataset": asdict(Described())})
+    before = asdict(Described())
+    del before["rating_unit"]  # on record only where it is not 1
+    study = replace(study, provenance={"dataset": before})
     refuse_changed_data(study, Described())  # type: ignore[arg-type]
     with pytest.raises(StateError, match=said) as refusal:
         refuse_changed_data(study, now)  # type: ignore[arg-type]

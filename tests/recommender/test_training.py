@@ -14,6 +14,7 @@ import pytest
 from recommender import training
 from recommender.checkpoints import CheckpointError, read_checkpoint
 from recommender.config import RATES, RankingConfig, TrainingConfig, config_to_json
+from recommender.datasets.base import EncodedDataset, Rows
 from recommender.device import DeviceData
 from recommender.epochs import check_checkpoint_is_of
 from recommender.errors import Interrupted, ModelError
@@ -226,3 +227,36 @@ def test_what_is_no_configuration_and_no_encoded_data_is_told() -> None:
         ModelError, match=r"config .*got dict; training .*; dataset .*data\.encoded"
     ):
         train_ranking(wrong, wrong, wrong)
+
+
+@pytest.mark.parametrize("architecture", ["plain", "dcn"])
+def test_a_model_learns_as_well_whatever_its_ratings_are_counted_in(
+    architecture: Any, data: DeviceData
+) -> None:
+    config = dataclasses.replace(SMALL, architecture=architecture)
+    in_stars = train_ranking(config, TrainingConfig(max_epochs=3), data)
+    for factor in (1 / 64, 8192.0):
+        in_others = train_ranking(
+            config, TrainingConfig(max_epochs=3), DeviceData(_times(factor, data.dataset))
+        )
+        assert [epoch.val_rmse / factor for epoch in in_others.epochs] == pytest.approx(
+            [epoch.val_rmse for epoch in in_stars.epochs], rel=1e-12
+        )
+        np.testing.assert_array_equal(
+            in_others.run.predict_validation() / np.float32(factor),
+            in_stars.run.predict_validation(),
+        )
+
+
+def _times(factor: float, dataset: EncodedDataset) -> EncodedDataset:
+    def rows(part: Rows) -> Rows:
+        return dataclasses.replace(part, rating=part.rating * np.float32(factor))
+
+    low, high = dataset.rating_range
+    return dataclasses.replace(
+        dataset,
+        train=rows(dataset.train),
+        validation=rows(dataset.validation),
+        rating_range=(low * factor, high * factor),
+        train_mean=dataset.train_mean * factor,
+    )

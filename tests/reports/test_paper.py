@@ -155,6 +155,17 @@ def test_the_methods_paragraph_tells_what_is_on_record(study: StudyRecord) -> No
         assert said in text
 
 
+def test_the_methods_tell_pairs_rated_again_and_what_models_count_ratings_in(
+    study: StudyRecord,
+) -> None:
+    again = "r.csv: 7 rows rate a user-item pair again; the latest of each pair is kept"
+    data = study.provenance["dataset"] | {"rating_unit": 8192.0, "notes": ["r.csv: x", again]}
+    told = methods_paragraph(replace(study, provenance=study.provenance | {"dataset": data}))
+    assert " 7 rows rate a user-item pair again; the latest of each pair is kept. The " in told
+    assert "ratings were divided by 8192, the power of 2 next to their standard" in told
+    assert "divided by" not in methods_paragraph(study)
+
+
 def test_one_is_told_in_the_singular(study: StudyRecord) -> None:
     trial = study.ranked[0]
     short = replace(trial, epochs=trial.epochs[:1])

@@ -19,6 +19,7 @@ from experiments.records import (
     TrialState,
 )
 from reports import ranking
+from reports.described import described
 from reports.model_card import model_card
 from reports.render import write_report
 from tests.reports.conftest import MakeStudy
@@ -90,12 +91,11 @@ def test_noise_is_the_measured_one_where_there_is_one(study: StudyRecord) -> Non
     # A baseline has no seed, and users tell it from a model more than one model from another.
     to_bias = ranking.noise(measured, baseline="bias").rmse
     assert to_bias == pytest.approx(1.96 * math.hypot(0.004, ranking.SEEDS))
-    description = study.provenance["dataset"] | {"name": "books.csv", "rating_range": [0, 100]}
-    own = replace(measured, provenance={"dataset": description}, sweep={"dataset": {"path": "b"}})
+    own = own_table(measured, (0, 100), spread=25)
     assert ranking.noise(own).rmse == pytest.approx(
         1.96 * math.hypot(0.002, 25 * ranking.SEEDS * 2**0.5)
     )
-    assert "MovieLens 100K, scaled to this rating range" in ranking.noise(own).source
+    assert "MovieLens 100K, scaled to the spread of these ratings" in ranking.noise(own).source
 
 
 def test_fewer_users_that_judge_a_verdict_leave_more_undecided(study: StudyRecord) -> None:
@@ -133,18 +133,47 @@ def test_a_line_under_the_first_alone_says_how_far_the_others_are(study: StudyRe
     assert line == (1, "from here on more than 0.01 RMSE behind the first")
 
 
-def test_margin_and_noise_are_scaled_to_another_rating_range(study: StudyRecord) -> None:
-    description = {"name": "books.parquet", "rating_range": [0, 100]}
-    own = {"dataset": {"path": "books.parquet"}}
-    other = replace(study, provenance={"dataset": description}, sweep=own)
+def test_margin_and_noise_are_scaled_to_the_spread_of_other_ratings(study: StudyRecord) -> None:
+    other = own_table(study, (0, 100), spread=25)
     assert (ranking.margin(study), ranking.margin(other)) == (0.003, pytest.approx(0.075))
     assert ranking.noise(other).rmse == pytest.approx(0.25)
-    assert "scaled to this rating range" in ranking.noise(other).source
+    assert "scaled to the spread of these ratings" in ranking.noise(other).source
     assert "scaled" not in ranking.noise(study).source
+    # A tail of few and large ratings does not make small differences of all others matter less.
+    plays = own_table(study, (0, 1e6), spread=25)
+    assert ranking.margin(plays) == ranking.margin(other)
+    many = own_table(study, (0, 1e6), spread=1e5)
+    assert "less than the 1,000 that one seed" in ranking.beside_noise(many, 7)
+    unknown = replace(other, baselines=())
+    assert ranking.margin(unknown) == pytest.approx(0.075)
     few = {"validation": {**study.provenance["dataset"]["validation"], "n_users": 57}}
     few_users = replace(study, provenance={"dataset": study.provenance["dataset"] | few})
     assert ranking.noise(few_users).rmse == pytest.approx(0.01 * (229 / 57) ** 0.5)
     assert "0.02 is that scaled to 57 users, not" in ranking.noise(few_users).source
+
+
+def own_table(study: StudyRecord, span: tuple[float, float], spread: float) -> StudyRecord:
+    """The study on a table of one's own, whose ratings spread so many times as MovieLens's."""
+    data = study.provenance["dataset"] | {"name": "books.csv", "rating_range": list(span)}
+    mean = BaselineRecord("train_mean", "train mean", spread * ranking.SPREAD, 0.001)
+    others = [baseline for baseline in study.baselines if baseline.name != "train_mean"]
+    return replace(
+        study,
+        provenance={"dataset": data},
+        sweep={"dataset": {"path": "books.csv"}},
+        baselines=(mean, *others),
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit"),
+    [(0.5, 5, "stars"), (1, 10, "stars"), (0, 5, "stars"), (-10, 10, "points"), (0, 1, "points"),
+     (-1, 1, "points"), (0, 446_500, "points"), (0.02, 5.31, "points")],
+)  # fmt: skip
+def test_only_what_can_be_stars_is_told_in_stars(
+    study: StudyRecord, low: float, high: float, unit: str
+) -> None:
+    assert described(own_table(study, (low, high), spread=1)).unit == unit
 
 
 def test_ratings_up_to_100_are_points_and_no_stars(

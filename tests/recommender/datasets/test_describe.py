@@ -35,6 +35,18 @@ def test_lines_do_without_times_steps_and_notes(tmp_path) -> None:
     assert "random: train 0.6, validation 0.2, seed 0" in text
 
 
+@pytest.mark.parametrize(
+    ("factor", "unit"), [(1, None), (1000, 1024.0), (0.1, 0.125), (0.01, 0.0078125)]
+)
+def test_what_models_count_ratings_in_is_on_record_where_it_is_not_1(
+    tmp_path, factor: float, unit: float | None
+) -> None:
+    rated = RATINGS.assign(rating=RATINGS["rating"] * factor)
+    loaded = load_table(tmp_path, rated)
+    assert loaded.description.to_json().get("rating_unit") == unit
+    assert loaded.encoded.rating_unit == (unit or 1)
+
+
 def test_lines_end_with_the_notes(tmp_path) -> None:
     description = load_table(tmp_path, RATINGS).description
     noted = replace(description, notes=("a.csv: read as Latin-1",))

@@ -56,6 +56,14 @@ def test_a_table_of_which_more_than_a_tenth_is_damaged_is_refused(tmp_path) -> N
     assert "3 ratings are no numbers" in refused.value.problems[1]
 
 
+def test_ratings_outside_a_range_that_is_asked_for_go_however_many_they_are(tmp_path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text(text_of(*ROWS, *(f"u{i},y{i},0,1" for i in range(30))))
+    found = mended(path, NAMES, rating_range=(1, 5))
+    assert (found.n_rows, len(found.ratings)) == (50, 20)
+    assert found.left_out[0].startswith("30 ratings lie outside 1 to 5, such as '0'")
+
+
 def test_what_is_wrong_with_the_whole_table_is_told_as_it_is(tmp_path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("user,item,rating,time\n")

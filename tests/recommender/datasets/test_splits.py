@@ -146,9 +146,9 @@ def test_other_words_than_parts_are_refused_with_their_lines(tmp_path) -> None:
     with pytest.raises(DataError) as refused:
         load_text(tmp_path, text, BY_COLUMN, columns=WITH_PART)
     assert list(refused.value.problems) == [
-        "ratings.csv: 1 part is missing (line 4); mend or remove them",
+        "ratings.csv: 1 part is missing (line 4); mend them where they come from",
         "ratings.csv: 1 part is neither train, validation nor test, such as 'holdout' (line 3); "
-        "mend or remove them",
+        "mend them where they come from",
     ]
 
 

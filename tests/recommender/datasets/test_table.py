@@ -84,6 +84,25 @@ def test_bytes_printed_as_text_are_read_as_the_text_and_said(tmp_path) -> None:
     assert "user ids are bytes printed as text" in loaded.description.notes[0]
 
 
+def test_whole_numbers_written_as_floats_are_read_as_they_are_and_said(tmp_path) -> None:
+    numbered = RATINGS.assign(item=RATINGS["item"].str[1:].astype(int))
+    as_floats = numbered.assign(item=[f"{item}.0" for item in numbered["item"]])
+    loaded, floats = (load_table(tmp_path, table) for table in (numbered, as_floats))
+    assert floats.description.fingerprint == loaded.description.fingerprint
+    assert [note for note in floats.description.notes if "item ids" in note] == [
+        f"ratings.csv: item ids are written as {as_floats['item'][0]} and are read as "
+        f"{numbered['item'][0]}"
+    ]
+
+
+def test_ids_that_a_spreadsheet_rounded_are_refused(tmp_path) -> None:
+    ratings = RATINGS.copy()
+    ratings.loc[[4, 9], "item"] = ["9.78014E+12", "9.78044E+12"]
+    text = problems(load_table, tmp_path, ratings)
+    assert "2 item ids are numbers that a spreadsheet rounded, such as '9.78014E+12'" in text
+    assert text.endswith("(lines 6, 11); export them as text: different ones became the same")
+
+
 def test_bytes_printed_as_text_beside_plain_ids_are_refused(tmp_path) -> None:
     ratings = RATINGS.copy()
     ratings.loc[[4, 9], "item"] = ["b'i3'", "b'x'"]
@@ -129,7 +148,7 @@ def test_dates_of_parquet_are_read(tmp_path) -> None:
     [
         (b"", "the first line is empty"),
         (b"sep=;\r\nuser;item;rating\r\n", "the first line is 'sep=;', a spreadsheet's"),
-        (b"user::item::rating::time\n", "'::' is between its columns; write one tab instead"),
+        (b"user::item::rating::time\n", "'::' is between its columns; write one tab instead: sed"),
         (b"user,item,rating,time\n", "holds no ratings"),
         (b"\xff\xfeu\x00s\x00", "UTF-16"),
         (b"u\x00s\x00e\x00r\x00,\x00", "holds NUL in its first line; save it as text"),
@@ -306,7 +325,7 @@ def test_one_damaged_byte_does_not_change_all_accents(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"user item rating time\na b 3 4\n", "separated by a comma, a tab, a semicolon or |"),
+        (b"user item rating time\na b 3 4\n", "blanks are between its columns; write a tab"),
         (b"user,item,rating,time\na,b,3,4\n" + b"a,c,3,4,5,6,7\n" * 2, "(lines 3, 4)"),
         (b"\xff\xfe\0\0u\0\0\0", "UTF-32"),
         (b'user;item;rating;time\na;b;"3,5";4\n', "decimal point"),
