@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.errors import RequestError
 from experiments.study_data import data_problem
 from experiments.toml_text import toml_value
+from experiments.waiting import waiting
 from recommender.datasets.base import (
     DatasetConfig,
     DatasetDescription,
@@ -92,7 +93,8 @@ def draft_sweep(
         RequestError: no column looks like a role that is needed, or the target is there.
     """
     try:
-        return _drafted(table, target, given, items)
+        with waiting(f"looking at {table.name}"):
+            return _drafted(table, target, given, items)
     except DataError as error:
         raise data_problem(error, table) from error
 

@@ -53,6 +53,7 @@ from experiments.supervision import StopCause, StopSwitch, left_at_once
 from experiments.sweep import SweepConfig, defaults_of
 from experiments.typed import typed
 from experiments.values import plural
+from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
 from recommender.baselines import fit_baselines
 from recommender.datasets.base import LoadedDataset
@@ -228,7 +229,8 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
     """Rebuild the search from the ledger, run what is left on Ray, close the books."""
     folder, sweep, encoded = driver.folder, driver.sweep, driver.loaded.encoded
     assert sweep.space is not None and sweep.search is not None
-    baselines = fit_baselines(encoded)
+    with waiting("fitting the baselines"):
+        baselines = fit_baselines(encoded)
     folders.write_baselines(folder, baselines)
     stage_over("baselines")
     with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
@@ -281,8 +283,9 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
     study = read_study(folder)
     if not is_finished:
         write_board(study)
-    write_best_segments(study, encoded, baselines, driver.watcher)
-    write_noise(study, encoded, baselines)
+    with waiting("looking where the best trials err"):
+        write_best_segments(study, encoded, baselines, driver.watcher)
+        write_noise(study, encoded, baselines)
     return cause
 
 

@@ -13,6 +13,7 @@ from experiments.records import StudyRecord
 from experiments.stages import stage_over
 from experiments.sweep import SweepConfig
 from experiments.typed import from_here
+from experiments.waiting import waiting
 from recommender.datasets.base import LoadedDataset
 from recommender.datasets.findings import MEND
 from recommender.datasets.loading import load_dataset
@@ -26,7 +27,8 @@ def load_data(sweep: SweepConfig) -> LoadedDataset:
         DataProblem: everything that is wrong with them.
     """
     try:
-        loaded = load_dataset(sweep.dataset, sweep.split)
+        with waiting("reading the data"):
+            loaded = load_dataset(sweep.dataset, sweep.split)
     except DataError as error:
         is_table = sweep.dataset.name is None
         raise data_problem(error, sweep.dataset.path if is_table else None) from error

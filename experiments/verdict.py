@@ -53,6 +53,7 @@ from experiments.verdict_records import (
     VerdictRecord,
     VerdictResults,
 )
+from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
 from recommender.datasets.confirming import ConfirmRows, load_confirm
 from recommender.errors import DataError
@@ -120,16 +121,18 @@ def gather_evidence(
         if any(not trial.state.is_finished for trial in judged(study.trials)):
             return Verdict(study, frozen, None, cause or StopCause.COMMAND)
         replicas = Replicas(folder, sweep, loaded.encoded)
-        evidence = read_evidence(study, frozen, loaded, confirm, replicas, watcher)
-        rows = loaded.encoded if confirm is None else confirm.judged_in(loaded.encoded)
-        write_segments(folder, segments_of(rows, evidence.predicted))
-        write_crossings(folder, crossings_of(study, frozen, sweep, replicas))
+        with waiting("looking where the finalists err"):
+            evidence = read_evidence(study, frozen, loaded, confirm, replicas, watcher)
+            rows = loaded.encoded if confirm is None else confirm.judged_in(loaded.encoded)
+            write_segments(folder, segments_of(rows, evidence.predicted))
+            write_crossings(folder, crossings_of(study, frozen, sweep, replicas))
     return Verdict(study, frozen, evidence, cause if cause and cause.is_signal else None)
 
 
 def _load_confirm(sweep: SweepConfig) -> ConfirmRows | None:
     try:
-        return load_confirm(sweep.dataset, sweep.split)
+        with waiting("reading the rows kept for the verdict"):
+            return load_confirm(sweep.dataset, sweep.split)
     except DataError as error:
         raise DataProblem(str(error)) from error
 

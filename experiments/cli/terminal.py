@@ -23,6 +23,8 @@ from experiments.typed import typed
 from experiments.values import values_text
 
 BAR_WIDTH = 24
+QUIET_S = 30.0
+"""After so long without a line, a log tells of an epoch."""
 
 
 class Stderr(Console):
@@ -66,7 +68,7 @@ class Terminal:
         self._trials: dict[int, TrialRecord] = {}
         self._n_before = 0
         self._estimate_s: float | None = None
-        self._began_at = 0.0
+        self._began_at = self._said_at = 0.0
         # What the refreshing thread reads: replaced whole, never changed.
         self._news: tuple[Text, ...] = ()
 
@@ -93,7 +95,9 @@ class Terminal:
         self._take(trial)
 
     def epoch(self, trial: TrialRecord, epoch: EpochRecord) -> None:
-        """Nothing to show: a trial counts when it has ended."""
+        """A trial counts when it has ended; long before, a log says that it goes on."""
+        if self._live is None and self._clock() - self._said_at >= QUIET_S:
+            self._print(wording.epoch_text(trial.number, epoch))
 
     def trial_ended(self, trial: TrialRecord) -> None:
         self._take(trial)
@@ -176,7 +180,9 @@ class Terminal:
         n_left = self._n_total - self._n_done
         if n_here := self._n_done - self._n_before:
             return gone_s / n_here * n_left
-        return max(0.0, self._estimate_s - gone_s) if self._estimate_s is not None else None
+        if self._estimate_s is None or gone_s > self._estimate_s:
+            return None  # a guess that was too low says nothing more
+        return self._estimate_s - gone_s
 
     @property
     def _n_total(self) -> int:
@@ -191,6 +197,7 @@ class Terminal:
         return self._study.compared_dimension if self._study else None
 
     def _print(self, line: str) -> None:
+        self._said_at = self._clock()
         print_plain(self._console, line)
 
 
