@@ -6,6 +6,7 @@ that a fresh study is nothing but a resumed one without a past.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from experiments.kept_code import origins, refuse_changed_code
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
 from experiments.machine import Machine
-from experiments.plan import Plan, plan_sweep
+from experiments.plan import Plan, plan_sweep, with_data
 from experiments.ray_environment import import_ray
 from experiments.records import (
     DRIVER_JOURNAL,
@@ -205,7 +206,10 @@ def plan_study(sweep: SweepConfig, resources: Resources | None = None) -> Plan:
     """
     machine, resources = take_machine(resources)
     _try_own_search(sweep)
-    plan = _plan(sweep, load_repeatable_data(sweep), resources, machine)
+    began = time.monotonic()
+    loaded = load_repeatable_data(sweep)
+    read_s = time.monotonic() - began
+    plan = with_data(_plan(sweep, loaded, resources, machine), loaded.description, read_s)
     told = others_lines(machine.gpus) if resources.gpus else []
     if resources.pack_up_to is not None:
         told.insert(0, probe_line(resources))
