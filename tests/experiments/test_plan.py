@@ -57,9 +57,9 @@ def test_trials_are_counted_by_arm_and_epochs_to_the_last() -> None:
 def test_large_data_have_to_be_read_and_baselines_fitted_before_the_first_trial() -> None:
     plan = _plan(load_sweep("dcn-vs-plain"), n_train=20_000_000)
     whole = with_data(plan, _data(20_000_000), read_s=45.0)
-    assert whole.seconds == pytest.approx(plan.seconds + 45 + 70)
+    assert whole.seconds == pytest.approx(plan.seconds + 45 + 50)
     assert whole.assumptions[-1] == (
-        "45 s to read the data, as here just now, and 70 s to fit the baselines"
+        "45 s to read the data, as here just now, and 50 s to fit the baselines"
     )
     small = _plan(load_sweep("dcn-vs-plain"))
     assert with_data(small, _data(), read_s=0.4) == small
