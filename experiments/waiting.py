@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
-from experiments.durations import format_duration
-
 FIRST_AFTER_S = 5.0
 AGAIN_AFTER_S = 20.0
 
@@ -46,7 +44,7 @@ def waiting(what: str) -> Iterator[None]:
         after_s = FIRST_AFTER_S
         while not over.wait(after_s):
             with contextlib.suppress(OSError):  # whoever read it has gone
-                tell(f"wait     {what}, {format_duration(time.monotonic() - began)} so far")
+                tell(f"wait     {what}, {max(1, round(time.monotonic() - began))} s so far")
             after_s = AGAIN_AFTER_S
 
     thread = threading.Thread(target=watch, name="recsweep-waiting", daemon=True)
