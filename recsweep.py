@@ -195,12 +195,15 @@ def run(
         from experiments.config import load_sweep
         from experiments.errors import RequestError
         from experiments.study import run_study
+        from experiments.waiting import waits_told
 
         config = load_sweep(sweep) if isinstance(sweep, str | Path) else sweep
         _refuse_no_sweep(config)
+        watcher = _watcher(quiet)
         if not isinstance(studies, str | Path):
             raise RequestError(f"studies is the folder of all studies, got {studies!r:.80}")
-        ended = run_study(config, root=Path(studies), watcher=_watcher(quiet), resources=resources)
+        with waits_told(watcher.message):
+            ended = run_study(config, root=Path(studies), watcher=watcher, resources=resources)
     return _reported(ended.study, ended.stopped_by)
 
 
@@ -241,9 +244,12 @@ def resume(
     with _in_this_process():
         from experiments.own_objects import refuse_changed_objects
         from experiments.study import resume_study
+        from experiments.waiting import waits_told
 
         refuse_changed_objects(folder, own)
-        ended = resume_study(folder, watcher=_watcher(quiet), resources=resources)
+        watcher = _watcher(quiet)
+        with waits_told(watcher.message):
+            ended = resume_study(folder, watcher=watcher, resources=resources)
     return _reported(ended.study, ended.stopped_by)
 
 
@@ -270,17 +276,16 @@ def verdict(
         from experiments.finalists import left_to_train
         from experiments.frozen_finalists import frozen_or_chosen
         from experiments.verdict import gather_evidence
+        from experiments.waiting import waits_told
         from experiments.watcher import Silent
 
         record = load(folder).record
         n_left = len(left_to_train(record, frozen_or_chosen(record, top, seeds)))
-        ended = gather_evidence(
-            folder,
-            top=top,
-            n_seeds=seeds,
-            watcher=Silent() if quiet else Progress(n_left),
-            resources=resources,
-        )
+        watcher = Silent() if quiet else Progress(n_left)
+        with waits_told(watcher.message):
+            ended = gather_evidence(
+                folder, top=top, n_seeds=seeds, watcher=watcher, resources=resources
+            )
     if ended.evidence is not None:
         write_judged(folder, ended, ended.evidence)
     return _reported(load(folder).record, ended.stopped_by)

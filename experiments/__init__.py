@@ -3,7 +3,7 @@
 Begin with `study` (from sweep to report) and follow it. Its modules, by what they are about:
 
     the flow       study, running, resume, conductor, orders, bridge, worker, supervision, sessions,
-                   stages, watcher
+                   stages, waiting, watcher
     a sweep        config, sweep, sweep_file, sweep_tables, sweep_checks, overrides, toml_text,
                    durations, data_checks, space_checks, metric_checks, idle_dimensions, frozen,
                    plan, drafts, column_names, item_guesses, enqueued_files

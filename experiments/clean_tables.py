@@ -16,6 +16,7 @@ from experiments.errors import RequestError
 from experiments.files import atomic_write
 from experiments.study_data import data_problems
 from experiments.values import plural
+from experiments.waiting import waiting
 from recommender.datasets.base import Duplicates
 from recommender.datasets.mending import Mended, as_table, mended
 from recommender.errors import unknown
@@ -68,9 +69,13 @@ def write_clean(
         way: Duplicates = "latest" if "time" in columns else "mean"
         if duplicates is not None:
             way = "latest" if duplicates == "latest" else "mean"
-        found = mended(table, columns, rating_range=rating_range, duplicates=way, at_least=at_least)
+        with waiting(f"reading {table.name}"):
+            found = mended(
+                table, columns, rating_range=rating_range, duplicates=way, at_least=at_least
+            )
     frame = as_table(found.ratings, columns)
-    atomic_write(target, _as_bytes(frame, target.name.lower()))
+    with waiting(f"writing {target.name}"):
+        atomic_write(target, _as_bytes(frame, target.name.lower()))
     return CleanTable(target, (*_lines(table, columns, found), _written(target, found)))
 
 

@@ -16,6 +16,7 @@ from experiments.errors import RequestError
 from experiments.item_guesses import KINDS, guessed_items
 from experiments.study_data import data_problems
 from experiments.toml_text import toml_value
+from experiments.waiting import waiting
 from recommender.datasets.base import (
     DatasetConfig,
     DatasetDescription,
@@ -76,7 +77,7 @@ def draft_sweep(
         )
     if target.exists():
         raise RequestError(f"{target} is there already; name another file with -o")
-    with data_problems(table, given):
+    with data_problems(table, given), waiting(f"looking at {table.name}"):
         columns = guessed_columns(table, given)
         found, left_out, of_ratings = (
             (None, (), ()) if items is None else guessed_items(items, columns["item"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean
 
@@ -26,6 +26,11 @@ _UPDATE_S = 0.7e-3
 """An optimizer step, whatever its size, on one core."""
 _FLOPS = 48e9
 """Of one core in the dense layers. All five were measured on 2 cores without a GPU."""
+
+_FIT_ROW_S = 2.5e-6
+"""To fit the baselines, for each train row of millions."""
+_LEAST_DATA_S = 5.0
+"""From where reading and baselines count beside the trials."""
 
 _STEPS_TO_COMPILE = 3000
 """On a GPU, from where that pays for a trial of a new shape."""
@@ -134,6 +139,23 @@ def plan_sweep(
         rows=_rows(dataset),
         notes=dataset.notes,
     )
+
+
+def with_data(plan: Plan, dataset: DatasetDescription, read_s: float) -> Plan:
+    """The plan of a study whose data are yet to be read and whose baselines to be fitted.
+
+    Args:
+        read_s: what reading them took here.
+    """
+    fit_s = dataset.train.n_rows * _FIT_ROW_S
+    if read_s + fit_s < _LEAST_DATA_S:
+        return plan
+    told = (
+        f"{format_duration(read_s)} to read the data, as here just now, and "
+        f"{format_duration(fit_s)} to fit the baselines"
+    )
+    seconds = plan.seconds + read_s + fit_s
+    return replace(plan, seconds=seconds, assumptions=(*plan.assumptions, told))
 
 
 def _rows(dataset: DatasetDescription) -> str:

@@ -14,6 +14,7 @@ from experiments.records import StudyRecord, TrialRecord
 from experiments.replicas import Replicas
 from experiments.study_data import load_same_data
 from experiments.values import plural
+from experiments.waiting import waiting
 
 
 def replay_trial(study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
@@ -38,7 +39,8 @@ def replay_trial(study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
     advice = _OF_OWN if is_own else ""
     run = Replicas(study.folder, sweep, loaded.encoded).new_run(trial, len(trial.epochs))
     for then in trial.epochs:
-        now = run.step()
+        with waiting(f"training epoch {then.epoch}"):
+            now = run.step()
         # As text: NaN is not equal to itself.
         if repr(now.val_rmse) != repr(then.val_rmse):
             raise StateError(

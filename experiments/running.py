@@ -22,6 +22,7 @@ from experiments.supervision import StopCause, StopSwitch, supervise
 from experiments.sweep import SweepConfig
 from experiments.watcher import StudyWatcher
 from recommender.datasets.base import LoadedDataset
+from recommender.epochs import CHUNK_ROWS
 
 SHARE_OF_MEMORY = 0.8
 """Of the machine's memory that all workers together may hold before they are recycled."""
@@ -70,10 +71,8 @@ def run_trials(
 
     def on_stop(cause: StopCause) -> None:
         conductor.stop()
-        tell(
-            f"{cause.value}: running trials are checkpointed at the end of their epoch, and go on "
-            f"with: {switch.way_out}"
-        )
+        how = how_trials_stop(len(encoded.train))
+        tell(f"{cause.value}: {how}, and go on with: {switch.way_out}")
 
     def settings_of(settled: Resources) -> WorkerSettings:
         return worker_settings(settled, machine, switch.path)
@@ -126,6 +125,13 @@ def run_trials(
         time_left_s=time_left_s,
         deadline=driver.deadline,
     )
+
+
+def how_trials_stop(n_train_rows: int) -> str:
+    """What a stop makes of the trials that run."""
+    told = "running trials are checkpointed at the end of their epoch"
+    # Of what lies between two checkpoints nothing is kept.
+    return told if n_train_rows <= CHUNK_ROWS else f"{told}, or begin it anew"
 
 
 def worker_settings(resources: Resources, machine: Machine, stop_file: Path) -> WorkerSettings:

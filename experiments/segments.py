@@ -128,10 +128,12 @@ def _masks(dataset: EncodedDataset) -> Iterator[tuple[str, str, Mask]]:
     for feature, table in dataset.item_tables.items():
         if table.kind != "list":
             continue
-        has = table.matrix[rows.catalog] > 0
-        most = np.argsort(-has.sum(axis=0), kind="stable")[:MAX_WORDS]
-        for column in most:
-            yield feature, table.columns[column], has[:, column]
+        # Of each item first: a thousand words of millions of rows would be gigabytes.
+        has = table.matrix > 0
+        rows_of = np.bincount(rows.catalog, minlength=len(has))
+        n_rows = np.array([rows_of[of_word].sum() for of_word in has.T], np.int64)
+        for column in np.argsort(-n_rows, kind="stable")[:MAX_WORDS]:
+            yield feature, table.columns[column], has[rows.catalog, column]
 
 
 def _spread(rows: Floats, edges: Floats) -> Spread:

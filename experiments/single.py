@@ -17,6 +17,7 @@ from experiments.study_data import load_data, load_same_data
 from experiments.sweep import SweepConfig, model_of
 from experiments.typed import typed
 from experiments.values import plural
+from experiments.waiting import waiting
 from recommender.baselines import fit_baselines
 from recommender.config import RankingConfig
 from recommender.further_metrics import measure
@@ -35,7 +36,8 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
         f"data     {loaded.description.name}: train {len(encoded.train):,} rows, "
         f"validation {len(encoded.validation):,}; test sealed"
     )
-    baselines = {b.name: b.val_rmse for b in fit_baselines(encoded)}
+    with waiting("fitting the baselines"):
+        baselines = {b.name: b.val_rmse for b in fit_baselines(encoded)}
     bias = baselines["bias"]
     yield "to beat  " + " · ".join(f"{n.replace('_', ' ')} {v:.4f}" for n, v in baselines.items())
 
@@ -44,7 +46,8 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
     yield f"model    {size}up to {plural(config.training.max_epochs, 'epoch')}"
     began = time.monotonic()
     while run.stop_reason is None:
-        epoch = run.step()
+        with waiting(f"training epoch {run.epoch + 1}"):
+            epoch = run.step()
         yield (
             f"epoch {epoch.epoch:>3}   validation {epoch.val_rmse:.4f}   train "
             f"{epoch.train_rmse:.4f}   {time.monotonic() - began:.1f} s"

@@ -6,6 +6,7 @@ that a fresh study is nothing but a resumed one without a past.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from experiments.kept_code import origins, refuse_changed_code
 from experiments.ledger import Ledger
 from experiments.lock import StudyLock
 from experiments.machine import Machine
-from experiments.plan import Plan, plan_sweep
+from experiments.plan import Plan, plan_sweep, with_data
 from experiments.ray_environment import import_ray
 from experiments.records import (
     DRIVER_JOURNAL,
@@ -53,6 +54,7 @@ from experiments.supervision import StopCause, StopSwitch, left_at_once
 from experiments.sweep import SweepConfig, defaults_of
 from experiments.typed import typed
 from experiments.values import plural
+from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
 from recommender.baselines import fit_baselines
 from recommender.datasets.base import LoadedDataset
@@ -204,7 +206,10 @@ def plan_study(sweep: SweepConfig, resources: Resources | None = None) -> Plan:
     """
     machine, resources = take_machine(resources)
     _try_own_search(sweep)
-    plan = _plan(sweep, load_repeatable_data(sweep), resources, machine)
+    began = time.monotonic()
+    loaded = load_repeatable_data(sweep)
+    read_s = time.monotonic() - began
+    plan = with_data(_plan(sweep, loaded, resources, machine), loaded.description, read_s)
     told = others_lines(machine.gpus) if resources.gpus else []
     if resources.pack_up_to is not None:
         told.insert(0, probe_line(resources))
@@ -224,7 +229,8 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
     """Rebuild the search from the ledger, run what is left on Ray, close the books."""
     folder, sweep, encoded = driver.folder, driver.sweep, driver.loaded.encoded
     assert sweep.space is not None and sweep.search is not None
-    baselines = fit_baselines(encoded)
+    with waiting("fitting the baselines"):
+        baselines = fit_baselines(encoded)
     folders.write_baselines(folder, baselines)
     stage_over("baselines")
     with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
@@ -277,8 +283,9 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
     study = read_study(folder)
     if not is_finished:
         write_board(study)
-    write_best_segments(study, encoded, baselines, driver.watcher)
-    write_noise(study, encoded, baselines)
+    with waiting("looking where the best trials err"):
+        write_best_segments(study, encoded, baselines, driver.watcher)
+        write_noise(study, encoded, baselines)
     return cause
 
 

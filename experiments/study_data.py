@@ -15,6 +15,7 @@ from experiments.records import StudyRecord
 from experiments.stages import stage_over
 from experiments.sweep import SweepConfig
 from experiments.typed import from_here
+from experiments.waiting import waiting
 from recommender.datasets.base import LoadedDataset
 from recommender.datasets.findings import MEND
 from recommender.datasets.loading import load_dataset
@@ -29,7 +30,7 @@ def load_data(sweep: SweepConfig) -> LoadedDataset:
         DataProblem: everything that is wrong with them.
     """
     table = sweep.dataset.path if sweep.dataset.name is None else None
-    with data_problems(table, sweep.dataset.columns):
+    with data_problems(table, sweep.dataset.columns), waiting("reading the data"):
         loaded = load_dataset(sweep.dataset, sweep.split)
     stage_over("data loaded, split and encoded")
     return loaded

@@ -28,6 +28,7 @@ from experiments.verdict_records import (
     UnsealedRecord,
     VerdictResults,
 )
+from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
 from recommender.checkpoints import write_checkpoint
@@ -88,7 +89,7 @@ def score_on_test(
         sweep = frozen_sweep(folder)
         loaded = load_same_data(study, sweep)
         fingerprint = loaded.description.sealed_fingerprint
-        with data_problems():
+        with data_problems(), waiting("opening the test split"):
             opened = open_test(
                 sweep.dataset,
                 sweep.split,
@@ -100,7 +101,10 @@ def score_on_test(
         predicted: dict[str, Floats] = {}
         rmse_by_seed: dict[str, tuple[float | None, ...]] = {}
         actual = opened.rows.rating
-        baselines = {name: fit(loaded.encoded)(opened.rows) for name, (_, fit) in BASELINES.items()}
+        with waiting("fitting the baselines"):
+            baselines = {
+                name: fit(loaded.encoded)(opened.rows) for name, (_, fit) in BASELINES.items()
+            }
         for found in verdict.results.finalists:  # the leader of the verdict first
             finalist = verdict.finalist(found.name)
             assert finalist is not None
@@ -110,7 +114,8 @@ def score_on_test(
             elif found.mean is not None:
                 watcher.message(f"scoring {finalist.name} under {len(verdict.seeds)} seeds")
                 trials = study.replicates(finalist)
-                rows = np.stack([replicas.run_of(trial).predict(opened.rows) for trial in trials])
+                with waiting(f"scoring {finalist.name}"):
+                    rows = np.stack([replicas.run_of(t).predict(opened.rows) for t in trials])
                 predicted[finalist.name] = rows
                 rmse_by_seed[finalist.name] = tuple(rmse(row, actual) for row in rows)
                 for trial, row in zip(trials, rows, strict=True):
@@ -151,6 +156,7 @@ def _refit(
         watcher.message(f"refitting {trial.name} for {plural(trial.best_epoch, 'epoch')}")
         run = replicas.new_run(trial, trial.best_epoch)
         while run.stop_reason is None:
-            run.step()
+            with waiting(f"training epoch {run.epoch + 1}"):
+                run.step()
         scores.append(rmse(run.predict(opened.refit_rows), opened.refit_rows.rating))
     return RefitResult(leader.name, tuple(scores))

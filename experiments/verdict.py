@@ -51,6 +51,7 @@ from experiments.verdict_records import (
     VerdictRecord,
     VerdictResults,
 )
+from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
 from recommender.datasets.confirming import load_confirm
 
@@ -96,7 +97,7 @@ def gather_evidence(
         else:
             frozen = with_sized_control(frozen, study, sweep, loaded.encoded)
             write_verdict(folder, frozen)
-        with data_problems():
+        with data_problems(), waiting("reading the rows kept for the verdict"):
             confirm = load_confirm(sweep.dataset, sweep.split)
         if confirm is not None:
             loaded = replace(loaded, encoded=confirm.to_predict_in(loaded.encoded))
@@ -120,10 +121,11 @@ def gather_evidence(
         if any(not trial.state.is_finished for trial in judged(study.trials)):
             return Verdict(study, frozen, None, cause or StopCause.COMMAND)
         replicas = Replicas(folder, sweep, loaded.encoded)
-        evidence = read_evidence(study, frozen, loaded, confirm, replicas, watcher)
-        rows = loaded.encoded if confirm is None else confirm.judged_in(loaded.encoded)
-        write_segments(folder, segments_of(rows, evidence.predicted))
-        write_crossings(folder, crossings_of(study, frozen, sweep, replicas))
+        with waiting("looking where the finalists err"):
+            evidence = read_evidence(study, frozen, loaded, confirm, replicas, watcher)
+            rows = loaded.encoded if confirm is None else confirm.judged_in(loaded.encoded)
+            write_segments(folder, segments_of(rows, evidence.predicted))
+            write_crossings(folder, crossings_of(study, frozen, sweep, replicas))
     return Verdict(study, frozen, evidence, cause if cause and cause.is_signal else None)
 
 

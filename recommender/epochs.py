@@ -20,6 +20,9 @@ from recommender.datasets.base import Floats, Rows
 
 StopReason = Literal["max_epochs", "patience", "diverged"]
 
+CHUNK_ROWS = 2_000_000
+"""Train rows between two looks at `keep_going`: a longer epoch can be stopped in its midst."""
+
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:

@@ -31,15 +31,12 @@ from recommender.config import RankingConfig, TrainingConfig
 from recommender.crossing import Crossing, crossing_of
 from recommender.datasets.base import EncodedDataset, Floats, Rows
 from recommender.device import DeviceData
+from recommender.epochs import CHUNK_ROWS, Run, StopReason, check_checkpoint_is_of, derive_seed
 from recommender.epochs import EpochResult as EpochResult
-from recommender.epochs import Run, StopReason, check_checkpoint_is_of, derive_seed
 from recommender.errors import Interrupted, ModelError
 from recommender.graph import borrow_graph
 from recommender.metrics import rmse
 from recommender.sizes import feature_widths
-
-CHUNK_ROWS = 2_000_000
-"""Train rows between two looks at `keep_going`."""
 
 
 @dataclass(frozen=True, slots=True)

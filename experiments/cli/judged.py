@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.cli import wording
-from experiments.cli.terminal import Stderr, print_plain
+from experiments.cli.terminal import QUIET_S, Stderr, print_plain
 from experiments.durations import format_duration
-from experiments.records import StudyRecord, TrialRecord, VerdictRecord, VerdictResults
+from experiments.records import EpochRecord, StudyRecord, TrialRecord, VerdictRecord, VerdictResults
 from experiments.watcher import Silent
 from reports import numbers, ranking
 from reports.decision import headline_of_verdict, label
@@ -53,12 +54,17 @@ def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: 
 
 
 class Progress(Silent):
-    """A line on stderr for each training that ends."""
+    """A line on stderr for each training that ends, and for epochs where these take long."""
 
     def __init__(self, n_left: int) -> None:
         self._n_left = n_left
         self._n_ended = 0
         self._console = Stderr()
+        self._said_at = time.monotonic()
+
+    def epoch(self, trial: TrialRecord, epoch: EpochRecord) -> None:
+        if time.monotonic() - self._said_at >= QUIET_S:
+            self.message(wording.epoch_text(trial.name, epoch))
 
     def trial_ended(self, trial: TrialRecord) -> None:
         self._n_ended += 1
@@ -69,6 +75,7 @@ class Progress(Silent):
         )
 
     def message(self, text: str) -> None:
+        self._said_at = time.monotonic()
         print_plain(self._console, text)
 
 

@@ -80,11 +80,13 @@ def _judge(folder: Path, ended: Verdict, evidence: Evidence) -> None:
     from experiments.cli.judged import verdict_lines, write_judged
     from experiments.cli.terminal import say
     from experiments.records import read_study
+    from experiments.waiting import waiting
     from reports.render import write_report
 
-    write_judged(folder, ended, evidence)
-    judged = read_study(folder)
-    paths = write_report(judged)
+    with waiting("judging the finalists"):
+        write_judged(folder, ended, evidence)
+        judged = read_study(folder)
+        paths = write_report(judged)
     for line in verdict_lines(judged):
         say(line)
     say(f"report   {paths.html}")
@@ -106,6 +108,7 @@ def unseal(
     from experiments.cli.terminal import say
     from experiments.records import read_study
     from experiments.unseal import refuse_unjudged, score_on_test, write_test
+    from experiments.waiting import waiting
     from reports.judging import judge
     from reports.render import write_report
 
@@ -122,14 +125,15 @@ def unseal(
             typer.confirm("Open the test split now?", abort=True)
         evidence = score_on_test(folder, why, Progress(0), is_refit=refit)
         assert record.verdict is not None
-        results = judge(
-            record,
-            record.verdict,
-            predicted=evidence.predicted,
-            rmse_by_seed=evidence.rmse_by_seed,
-            actual=evidence.actual,
-            users=evidence.users,
-        )
+        with waiting("judging the finalists"):
+            results = judge(
+                record,
+                record.verdict,
+                predicted=evidence.predicted,
+                rmse_by_seed=evidence.rmse_by_seed,
+                actual=evidence.actual,
+                users=evidence.users,
+            )
         write_test(folder, evidence, results)
     scored = read_study(folder)
     paths = write_report(scored)

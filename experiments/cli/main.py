@@ -25,6 +25,7 @@ from experiments.cli import (
     models,
 )
 from experiments.errors import RecsweepError
+from experiments.waiting import waits_told
 
 app = typer.Typer(
     name="recsweep",
@@ -63,7 +64,8 @@ def main() -> None:
         if os.environ.get(completing.COMPLETION) == "complete_bash":
             completing.complete_for_bash(app, os.environ)
         else:
-            app()
+            with waits_told(_progress):
+                app()
     except RecsweepError as error:
         if os.environ.get("RECSWEEP_DEBUG"):
             raise
@@ -90,6 +92,10 @@ def main() -> None:
             before = signal.signal(signal.SIGINT, signal.SIG_IGN)
             cluster.await_ends()
             signal.signal(signal.SIGINT, before)
+
+
+def _progress(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _open_closed_streams() -> None:

@@ -297,10 +297,12 @@ def _deadline(stop_at: str | None) -> float | None:
 def _close(outcome: Outcome, strict: bool, ending: Ending) -> None:
     """Write the report, say where it is, and end with the code that fits."""
     from experiments.cli.terminal import say
+    from experiments.waiting import waiting
     from reports.render import write_report
 
     study = outcome.study
-    paths = write_report(study)
+    with waiting("writing the report"):
+        paths = write_report(study)
     say(f"report   {from_here(paths.html)}")
     if (stopped_by := outcome.stopped_by or ending.asked_by) is not None:
         raise typer.Exit(stopped_by.exit_code)

@@ -18,12 +18,14 @@ from rich.live import Live
 from rich.text import Text
 
 from experiments.cli import wording
-from experiments.records import BaselineRecord, StudyRecord, TrialRecord, TrialState
+from experiments.records import BaselineRecord, EpochRecord, StudyRecord, TrialRecord, TrialState
 from experiments.typed import typed
 from experiments.values import values_text
 from experiments.watcher import StudyWatcher
 
 BAR_WIDTH = 24
+QUIET_S = 30.0
+"""After so long without a line, a log tells of an epoch."""
 
 
 class Stderr(Console):
@@ -67,7 +69,7 @@ class Terminal(StudyWatcher):
         self._trials: dict[int, TrialRecord] = {}
         self._n_before = 0
         self._estimate_s: float | None = None
-        self._began_at = 0.0
+        self._began_at = self._said_at = 0.0
         # What the refreshing thread reads: replaced whole, never changed.
         self._news: tuple[Text, ...] = ()
 
@@ -92,6 +94,11 @@ class Terminal(StudyWatcher):
 
     def trial_started(self, trial: TrialRecord) -> None:
         self._take(trial)
+
+    def epoch(self, trial: TrialRecord, epoch: EpochRecord) -> None:
+        """A trial counts when it has ended; long before, a log says that it goes on."""
+        if self._live is None and self._clock() - self._said_at >= QUIET_S:
+            self._print(wording.epoch_text(trial.number, epoch))
 
     def trial_ended(self, trial: TrialRecord) -> None:
         self._take(trial)
@@ -174,7 +181,9 @@ class Terminal(StudyWatcher):
         n_left = self._n_total - self._n_done
         if n_here := self._n_done - self._n_before:
             return gone_s / n_here * n_left
-        return max(0.0, self._estimate_s - gone_s) if self._estimate_s is not None else None
+        if self._estimate_s is None or gone_s > self._estimate_s:
+            return None  # a guess that was too low says nothing more
+        return self._estimate_s - gone_s
 
     @property
     def _n_total(self) -> int:
@@ -189,6 +198,7 @@ class Terminal(StudyWatcher):
         return self._study.compared_dimension if self._study else None
 
     def _print(self, line: str) -> None:
+        self._said_at = self._clock()
         print_plain(self._console, line)
 
 

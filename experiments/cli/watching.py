@@ -17,7 +17,7 @@ from experiments.choosing import trial_of
 from experiments.cli import wording
 from experiments.cli.show import trial_text
 from experiments.cli.terminal import print_plain
-from experiments.records import EpochRecord, StudyRecord, TrialRecord, read_study
+from experiments.records import StudyRecord, read_study
 from experiments.watcher import StudyWatcher
 
 POLL_S = 1.0
@@ -68,7 +68,7 @@ def watch_trial(
         n_told = 0
         while study.state == "running" and not trial.state.is_finished:
             for epoch in trial.epochs[n_told:]:
-                print_plain(console, _epoch_line(trial, epoch))
+                print_plain(console, wording.epoch_text(trial.number, epoch))
             n_told = len(trial.epochs)
             study = next(readings)
             trial = trial_of(study, number)
@@ -94,10 +94,3 @@ def _last_lines(text: str, console: Console) -> str:
         return text
     n_head = min(room // 2, 4)
     return "\n".join([*lines[:n_head], "...", *lines[n_head + 1 - room :]])
-
-
-def _epoch_line(trial: TrialRecord, epoch: EpochRecord) -> str:
-    return (
-        f"#{trial.number} epoch {epoch.epoch} val {wording.rmse_text(epoch.val_rmse)} "
-        f"train {wording.rmse_text(epoch.train_rmse)}, {epoch.seconds:.2f} s"
-    )

@@ -15,6 +15,7 @@ from experiments.durations import format_duration
 from experiments.machine import machine_text
 from experiments.records import (
     BaselineRecord,
+    EpochRecord,
     StudyRecord,
     TrialRecord,
     TrialState,
@@ -79,6 +80,14 @@ def named(trial: TrialRecord, study: StudyRecord | None) -> str:
     if trial.arm is None or study is None:
         return f"#{trial.number}"
     return f"#{trial.number} {arm_text(study, trial.arm)}"
+
+
+def epoch_text(who: int | str, epoch: EpochRecord) -> str:
+    """`#19 epoch 7 val 1.0298 train 0.9312, 2.10 s`, of a trial by its number or its name."""
+    return (
+        f"{f'#{who}' if isinstance(who, int) else who} epoch {epoch.epoch} val "
+        f"{rmse_text(epoch.val_rmse)} train {rmse_text(epoch.train_rmse)}, {epoch.seconds:.2f} s"
+    )
 
 
 def best_text(trial: TrialRecord, study: StudyRecord) -> str:

@@ -63,11 +63,13 @@ def clean(
     if not problems:
         user, user_ids = _shared_codes([(p.user, p.user_ids) for p in parsed])
         item, item_ids = _shared_codes([(p.item, p.item_ids) for p in parsed])
-        rating = np.concatenate([p.rating for p in parsed])
+        rating = _joined([p.rating for p in parsed])
         times = [p.time for p in parsed if p.time is not None]
-        time = np.concatenate(times) if times else None
+        time = _joined(times) if times else None
+        part = _joined([p.part for p in parsed])
+        del parsed  # of large tables it is most of what there is
         by_time = () if time is None or duplicates == "refuse" else (time,)
-        order = np.lexsort((*by_time, item, user))
+        order = np.lexsort((*by_time, user.astype(np.int64) * len(item_ids) + item))
         if duplicates == "refuse":
             problems = _twice_rated(tables, user, item, rating, order)
     if problems:
@@ -79,7 +81,7 @@ def clean(
         item_ids=item_ids,
         rating=rating[order],
         time=time[order] if time is not None else None,
-        part=np.concatenate([p.part for p in parsed])[order],
+        part=part[order],
         notes=tuple(note for found in findings for note in found.notes),
     )
     return _once_a_pair(ratings, duplicates, " and ".join(table.name for table in tables))
@@ -242,12 +244,15 @@ def _in_seconds(
     given: npt.NDArray[np.float64], column: pd.Series[Any], found: Findings
 ) -> npt.NDArray[np.float64]:
     """Numbers of the unit that most of them have."""
-    unit = np.sum([np.abs(given) >= size for size, *_ in _UNITS[1:]], axis=0)
+    unit = np.zeros(len(given), np.int8)
+    for size, *_ in _UNITS[1:]:
+        unit += np.abs(given) >= size
     most = int(np.bincount(unit[np.isfinite(given)], minlength=1).argmax())
     _, per_second, name = _UNITS[most]
-    by_its_own = given / np.array([per_second for _, per_second, _ in _UNITS])[unit]
-    is_recent = (by_its_own >= _END_OF_1970) & (by_its_own < _FIRST_OF_2100)
-    is_other = (unit != most) & is_recent
+    is_other = unit != most
+    if is_other.any():
+        by_its_own = given / np.array([per_second for _, per_second, _ in _UNITS])[unit]
+        is_other &= (by_its_own >= _END_OF_1970) & (by_its_own < _FIRST_OF_2100)
     found.refuse(
         is_other,
         f"time is of another unit than most, which are {name}",
@@ -257,7 +262,8 @@ def _in_seconds(
     )
     if most:
         found.note(f"times are read as {name}")
-    seconds = np.where(is_other, 0.0, given / per_second)
+    seconds = given / per_second
+    seconds[is_other] = 0.0
     if np.nanmax(seconds) < _END_OF_1970:
         found.note(
             "times are read as seconds since 1970 and none is later than 1970: their order is "
@@ -270,8 +276,14 @@ def _shared_codes(parts: Sequence[tuple[Ints, list[str]]]) -> tuple[Ints, String
     """Codes of several files under one sorted vocabulary."""
     ids, inverse = np.unique(np.array([i for _, part in parts for i in part]), return_inverse=True)
     starts = np.cumsum([0, *(len(part) for _, part in parts)])
+    inverse = inverse.astype(np.int32)
     codes = [inverse[start + codes] for (codes, _), start in zip(parts, starts, strict=False)]
-    return np.concatenate(codes).astype(np.int32), ids
+    return _joined(codes), ids
+
+
+def _joined(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """One array of several; of one file itself, which may be gigabytes."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _twice_rated(

@@ -38,12 +38,12 @@ def context(time: npt.NDArray[np.int64] | None, n_rows: int, features: Sequence[
     weekday = (time // 86400 + 3) % 7: 1970 began on a Thursday. Columns as `context_columns`.
     """
     columns = []
-    if time is not None:
-        turns = {"hour_of_day": time // 3600 % 24 / 24, "day_of_week": (time // 86_400 + 3) % 7 / 7}
-        for feature in TIME_FEATURES:
-            if feature in features:
-                angle = 2 * np.pi * turns[feature]
-                columns += [np.sin(angle), np.cos(angle)]
+    for feature in TIME_FEATURES:
+        if time is not None and feature in features:
+            is_hour = feature == "hour_of_day"
+            turn = time // 3600 % 24 / 24 if is_hour else (time // 86_400 + 3) % 7 / 7
+            angle = 2 * np.pi * turn
+            columns += [np.sin(angle), np.cos(angle)]
     return np.array(columns, np.float32).reshape(-1, n_rows).T.copy()
 
 

@@ -105,7 +105,11 @@ def _written(time: int) -> str:
 
 def _in_order(time: Times) -> npt.NDArray[np.intp]:
     """By time; where that is the same by chance, since rows come in the order of their users."""
-    return np.lexsort((np.random.default_rng(0).permutation(len(time)), time))
+    # As np.lexsort((place, time)) has it, which would sort the places, too.
+    place = np.random.default_rng(0).permutation(len(time))
+    row_at = np.empty_like(place)
+    row_at[place] = np.arange(len(time))
+    return np.asarray(row_at[np.argsort(time[row_at], kind="stable")], np.intp)
 
 
 def is_open(parts: Parts) -> npt.NDArray[np.bool_]:

@@ -8,7 +8,7 @@ import pytest
 
 from experiments.config import Sweep, load_sweep
 from experiments.packing import models_to_probe
-from experiments.plan import Plan, plan_sweep
+from experiments.plan import Plan, plan_sweep, with_data
 from experiments.sweep import SweepConfig
 from recommender.datasets.base import DatasetDescription, LongTail, PartDescription
 from recsweep import Choice, Float, space
@@ -52,6 +52,17 @@ def test_trials_are_counted_by_arm_and_epochs_to_the_last() -> None:
     assert "         r.csv: times are read as milliseconds" in plan.lines
     assert plan.n_grid_points is None
     assert plan.lines[0] == "trials   60 trials · architecture: 30 plain, 30 dcn"
+
+
+def test_large_data_have_to_be_read_and_baselines_fitted_before_the_first_trial() -> None:
+    plan = _plan(load_sweep("dcn-vs-plain"), n_train=20_000_000)
+    whole = with_data(plan, _data(20_000_000), read_s=45.0)
+    assert whole.seconds == pytest.approx(plan.seconds + 45 + 50)
+    assert whole.assumptions[-1] == (
+        "45 s to read the data, as here just now, and 50 s to fit the baselines"
+    )
+    small = _plan(load_sweep("dcn-vs-plain"))
+    assert with_data(small, _data(), read_s=0.4) == small
 
 
 def test_a_grid_without_pruning_or_patience_spends_every_epoch() -> None:

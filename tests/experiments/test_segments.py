@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from experiments.derived_records import SEGMENTS_NAME, Segment, SegmentsRecord, read_segments
 from experiments.errors import StateError
 from experiments.segments import MIN_ROWS, segments_of, write_segments
+from recommender.datasets.base import ItemTable
 from tests.synthetic import synthetic_encoded
 
 DATA = synthetic_encoded(30, 60, 1700)
@@ -38,6 +41,21 @@ def test_rows_are_cut_by_activity_popularity_rating_and_genre() -> None:
     seen = found(record, "user", "seen in training").n_rows
     assert sum(s.n_rows for s in record.segments if s.kind == "user activity") == seen
     assert all(segment.n_rows >= MIN_ROWS for segment in record.segments)
+
+
+def test_many_words_are_not_laid_out_for_every_row() -> None:
+    n_words, n_rows = 4_000, len(DATA.validation)
+    matrix = np.zeros((len(DATA.catalog) + 1, n_words), np.float32)
+    matrix[1:, 7], matrix[1:20, 8] = 1, 1
+    tags = ItemTable("list", tuple(f"tag {i}" for i in range(n_words)), matrix)
+    data = replace(DATA, item_tables={"tags": tags})
+    tracemalloc.start()
+    record = segments_of(data, {"0001": ACTUAL[None, :]})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < n_rows * n_words
+    assert [s.name for s in record.segments if s.kind == "tags"] == ["tag 7", "tag 8"]
+    assert found(record, "tags", "tag 7").n_rows == n_rows
 
 
 def test_a_model_that_predicts_the_mean_has_no_spread() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recommender.baselines import BASELINES, fit_baselines
+from recommender import baselines
+from recommender.baselines import BASELINES, fit_baselines, n_sweeps
 from recommender.datasets.base import DatasetConfig, EncodedDataset, SplitConfig
 from recommender.datasets.loading import load_dataset
 from recommender.metrics import rmse
@@ -49,6 +50,18 @@ def test_an_unseen_user_with_an_unseen_item_gets_the_train_mean(name: str) -> No
 def test_bias_and_factors_beat_the_mean_where_tastes_differ() -> None:
     scores = by_name(synthetic_encoded(n_users=100, n_items=60, n_ratings=3000))
     assert scores["matrix_factorisation"] < scores["bias"] < scores["train_mean"]
+
+
+def test_large_data_get_fewer_sweeps_which_hardly_moves_the_biases(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert [n_sweeps(n) for n in (1, 4_000_000, 8_000_000, 25_000_000)] == [30, 30, 15, 8]
+    encoded = synthetic_encoded(200, 100, 10_000)
+    actual = encoded.validation.rating
+    _, fit = BASELINES["bias"]
+    many = rmse(fit(encoded)(encoded.validation), actual)
+    monkeypatch.setattr(baselines, "MAX_SWEPT_ROWS", 0)
+    assert rmse(fit(encoded)(encoded.validation), actual) == pytest.approx(many, abs=1e-5)
 
 
 def test_baselines_come_out_the_same_each_time() -> None:

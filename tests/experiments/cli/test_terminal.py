@@ -59,7 +59,7 @@ class Clock:
 
 def plain_output(study: StudyRecord) -> list[str]:
     out = io.StringIO()
-    watch(study, Terminal(Console(file=out, width=80), clock=Clock()))
+    watch(study, Terminal(Console(file=out, width=80), clock=lambda: 0.0))
     return out.getvalue().splitlines()
 
 
@@ -107,6 +107,30 @@ def test_without_a_terminal_each_ended_trial_is_one_plain_line(study: StudyRecor
     assert lines[0].startswith("1/24 #0 plain complete 1.0")
     assert "bias, epoch" in lines[0]
     assert not any("\x1b" in line for line in plain_output(study))
+
+
+def test_a_log_tells_of_epochs_where_nothing_else_was_said_for_half_a_minute(
+    study: StudyRecord,
+) -> None:
+    now = 0.0
+    out = io.StringIO()
+    terminal = Terminal(Console(file=out, width=80), clock=lambda: now)
+    terminal.started(before(study), estimate_s=240.0)
+    trial = next(trial for trial in study.trials if len(trial.epochs) > 1)
+    n_before = len(out.getvalue().splitlines())
+    for now, epoch in zip((29.0, 31.0, 40.0), (*trial.epochs, trial.epochs[-1]), strict=False):  # noqa: B007  # the clock's
+        terminal.epoch(running(trial), epoch)
+    second = trial.epochs[1]
+    assert out.getvalue().splitlines()[n_before:] == [wording.epoch_text(trial.number, second)]
+    assert wording.epoch_text(7, second).startswith(f"#7 epoch 2 val {second.val_rmse:.4f} train ")
+
+
+def test_no_time_is_left_of_a_guess_that_was_too_low(study: StudyRecord) -> None:
+    now = 0.0
+    terminal = Terminal(Console(file=io.StringIO()), clock=lambda: now)
+    terminal.started(before(study), estimate_s=240.0)
+    assert terminal._left_s(100.0) == 140.0
+    assert terminal._left_s(300.0) is None
 
 
 def test_diverged_and_failed_trials_say_so_with_the_reason(study: StudyRecord) -> None:
