@@ -256,6 +256,7 @@ def test_the_csv_holds_the_trials_of_every_study(
     assert frame["study"].value_counts().to_dict() == {"first": 12, "second": 16}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_compares_several_studies_and_reports_one(
     two: tuple[StudyRecord, StudyRecord], tmp_path: Path
 ) -> None:

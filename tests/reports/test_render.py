@@ -29,6 +29,7 @@ from tests.reports.verdicts import opened
 
 pytestmark = pytest.mark.slow
 
+UNDRAWN = pytest.mark.usefixtures("undrawn")
 NOON = datetime(2026, 1, 2, 14, 2, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\"'&|`*_=1+1"
 
@@ -107,6 +108,7 @@ def test_no_temporary_file_is_left(paths: ReportPaths) -> None:
     assert not [name for name in names if name.startswith(".")]
 
 
+@UNDRAWN
 def test_a_report_that_a_verdict_changes_is_kept_under_its_date(
     study: StudyRecord, judged_study: StudyRecord, tmp_path: Path
 ) -> None:
@@ -120,6 +122,7 @@ def test_a_report_that_a_verdict_changes_is_kept_under_its_date(
     assert kept.read_bytes() == before != (tmp_path / "report.html").read_bytes()
 
 
+@UNDRAWN
 def test_a_report_that_an_unseal_changes_is_kept_too(
     judged_study: StudyRecord, tmp_path: Path
 ) -> None:
@@ -210,6 +213,7 @@ def test_a_dollar_in_a_name_is_no_formula_in_a_picture(study: StudyRecord, tmp_p
     assert "$x_1$" in (write_report(priced, tmp_path).figures[0]).read_text("utf-8")
 
 
+@UNDRAWN
 def test_a_section_that_fails_shows_its_error_in_its_place(
     study: StudyRecord, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -249,6 +253,7 @@ def test_columns_that_hold_the_same_are_defined_once(paths: ReportPaths) -> None
     assert "*optimizer, learning_rate, embedding_size, n_layers, dropout" in text
 
 
+@UNDRAWN
 def test_a_running_study_says_how_far_it_is_and_when(make: MakeStudy, tmp_path: Path) -> None:
     running = replace(make(n_trials=20, is_finished=False), state="running")
     page = page_of(running, tmp_path / "out")
@@ -257,6 +262,7 @@ def test_a_running_study_says_how_far_it_is_and_when(make: MakeStudy, tmp_path: 
     assert "recsweep show made-up --watch" in page.text
 
 
+@UNDRAWN
 def test_an_interrupted_study_says_how_to_go_on(make: MakeStudy, tmp_path: Path) -> None:
     page = page_of(make(n_trials=20, is_finished=False), tmp_path / "out")
     assert re.search(r"\b2\s+interrupted", page.text)
