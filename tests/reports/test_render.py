@@ -23,6 +23,7 @@ from reports import figures
 from reports.blocks import Picture
 from reports.render import ReportPaths, build_sections, write_report
 from reports.sections import registry
+from reports.sections.best_picture import best_picture
 from reports.sections.curves import curves
 from tests.reports.conftest import MakeStudy, with_one_complete, without_complete
 from tests.reports.verdicts import opened
@@ -208,9 +209,10 @@ def test_text_from_outside_is_escaped_everywhere(study: StudyRecord, tmp_path: P
     assert "<script>" not in markdown
 
 
-def test_a_dollar_in_a_name_is_no_formula_in_a_picture(study: StudyRecord, tmp_path: Path) -> None:
-    priced = replace(study, trials=tuple(replace(t, arm=f"{t.arm} $x_1$ $") for t in study.trials))
-    assert "$x_1$" in (write_report(priced, tmp_path).figures[0]).read_text("utf-8")
+def test_a_dollar_in_a_name_is_no_formula_in_a_picture(study: StudyRecord) -> None:
+    priced = replace(study, trials=tuple(replace(t, arm=f"{t.arm} $x_1$") for t in study.trials))
+    drawn = best_picture(priced)
+    assert drawn is not None and "$x_1$" in drawn.wide  # without matplotlib's comments
 
 
 @UNDRAWN
@@ -227,6 +229,7 @@ def test_a_section_that_fails_shows_its_error_in_its_place(
     assert "ZeroDivisionError" in (tmp_path / "report.md").read_text("utf-8")
 
 
+@UNDRAWN
 def test_html_and_markdown_carry_the_same_numbers(study: StudyRecord, paths: ReportPaths) -> None:
     page = Page(paths.html.read_text("utf-8"))
     markdown = paths.markdown.read_text("utf-8")
