@@ -82,6 +82,7 @@ def test_under_a_first_far_ahead_the_line_calls_nobody_alike(
     assert rules == ["from here on more than 0.01 RMSE behind the first", *[""] * (len(rules) - 1)]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
