@@ -116,9 +116,7 @@ def arm_colours(study: StudyRecord) -> dict[str | None, str]:
 
 def picture(name: str, caption: str, alt: str, paint: Callable[[int], Figure]) -> Picture:
     """A block of what `paint(width in pixels)` draws, at both widths."""
-    with matplotlib.rc_context(_STYLE):
-        figure = paint(WIDE)
-        wide, narrow = _svg(figure), _svg(paint(NARROW))
+    figure, wide, narrow = draw(paint)
     return Picture(
         name=name,
         caption=caption,
@@ -128,6 +126,13 @@ def picture(name: str, caption: str, alt: str, paint: Callable[[int], Figure]) -
         svg=wide,
         png=partial(paint_png, figure, name, caption),
     )
+
+
+def draw(paint: Callable[[int], Figure]) -> tuple[Figure, str, str]:
+    """The figure for a desk, and the SVG text of it and of the one for a phone."""
+    with matplotlib.rc_context(_STYLE):
+        figure = paint(WIDE)
+        return figure, _svg(figure), _svg(paint(NARROW))
 
 
 def dot_scale(dots: Sequence[Dot]) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from matplotlib.figure import Figure
 
 from experiments.cluster import ray_cluster
 from experiments.gpu_memory import ask_nvidia_smi, parse_gpus
@@ -44,6 +45,15 @@ def paint_png() -> Iterator[Callable[..., bytes]]:
         real = figures.paint_png
         patch.setattr(figures, "paint_png", lambda *_: b"not painted in the tests")
         yield real
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Figure, str, str]]:
+    """Reports without what matplotlib draws, most of their work; gives what draws it."""
+    real = figures.draw
+    blank = '<svg viewBox="0 0 1 1"></svg>'
+    monkeypatch.setattr(figures, "draw", lambda paint: (Figure(), blank, blank))
+    return real
 
 
 @pytest.fixture(scope="session")

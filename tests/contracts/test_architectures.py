@@ -16,6 +16,7 @@ from recommender.training import TrainingRun
 from tests.synthetic import synthetic_encoded
 
 SMALL = RankingConfig(embedding_size=3, layer_sizes=(8, 4), batch_size=64, learning_rate=0.01)
+ONE_LAYER = dataclasses.replace(SMALL, n_layers=1, layer_sizes=(4,))
 CONFIGS = {name: dataclasses.replace(SMALL, architecture=name) for name in ARCHITECTURES} | {
     "dcn, parallel, low rank": dataclasses.replace(
         SMALL, architecture="dcn", cross_layers=2, cross_placement="parallel", cross_rank=2
@@ -74,22 +75,22 @@ def test_a_graph_used_for_other_settings_trains_as_a_fresh_one(config: RankingCo
 
 @pytest.mark.slow
 @EVERY_OPTIMIZER
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_optimizer_trains_alike_on_a_used_graph_and_a_fresh_one(
-    architecture: str, optimizer: str, data: DeviceData
+    optimizer: str, data: DeviceData
 ) -> None:
-    config = dataclasses.replace(SMALL, architecture=architecture, optimizer=optimizer)
+    config = dataclasses.replace(SMALL, architecture="dcn", optimizer=optimizer)
     _trained(dataclasses.replace(config, learning_rate=0.1, weight_decay=0.5), data, seed=7)
     fresh = DeviceData(data.dataset)
     assert _equal(_trained(config, data, seed=1), _trained(config, fresh, seed=1))
 
 
 @pytest.mark.slow
-@EVERY_OPTIMIZER
+@pytest.mark.parametrize("optimizer", ["adam", "lazy_adam"])
 def test_compiled_it_trains_as_uncompiled(optimizer: str, data: DeviceData) -> None:
-    """Where there is no noise: XLA draws other numbers."""
+    """Where there is no noise: XLA draws other numbers. The steps of the other optimizers are tried
+    where they are."""
     silent = dict.fromkeys(RATES, 0.0)
-    config = dataclasses.replace(SMALL, architecture="dcn", optimizer=optimizer, **silent)
+    config = dataclasses.replace(ONE_LAYER, architecture="dcn", optimizer=optimizer, **silent)
     compiled = dataclasses.replace(config, jit_compile=True)
     for a, b in zip(*(_trained(c, data, seed=1) for c in (config, compiled)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
@@ -97,7 +98,7 @@ def test_compiled_it_trains_as_uncompiled(optimizer: str, data: DeviceData) -> N
 
 @pytest.mark.slow
 def test_compiled_its_noise_follows_from_the_seed(data: DeviceData) -> None:
-    config = dataclasses.replace(SMALL, jit_compile=True)
+    config = dataclasses.replace(ONE_LAYER, jit_compile=True)
     first, other, again = (_trained(config, data, seed) for seed in (1, 2, 1))
     assert _equal(first, again)
     assert not _equal(first, other)
@@ -112,7 +113,7 @@ def test_compiled_its_noise_follows_from_the_seed(data: DeviceData) -> None:
 def test_a_run_that_was_interrupted_and_restored_equals_one_left_alone(
     optimizer: str, data: DeviceData, tmp_path: Path
 ) -> None:
-    config = dataclasses.replace(SMALL, optimizer=optimizer, n_layers=1, layer_sizes=(4,))
+    config = dataclasses.replace(ONE_LAYER, optimizer=optimizer)
     alone = TrainingRun(config, TrainingConfig(), data)
     results = [alone.step() for _ in range(4)]
     state = _state(alone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,8 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> InProcess:
 def _studies_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where commands look for studies by themselves: there they are told by name."""
     monkeypatch.setenv("RECSWEEP_STUDIES", str(tmp_path))
+
+
+@pytest.fixture(autouse=True)
+def _reports_without_pictures(undrawn: Callable[..., object]) -> None:
+    """Pictures are the reports' own matter."""

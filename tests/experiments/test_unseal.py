@@ -26,10 +26,21 @@ from tests.small_studies import decide
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def decided(searched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a verdict, to be copied by each test."""
+    folder = tmp_path_factory.mktemp("decided") / "small"
+    shutil.copytree(searched, folder)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        InProcess().use(monkeypatch)
+        decide(folder, top=1, n_seeds=2)
+    return folder
+
+
 @pytest.fixture
-def judged(study: Path, workers: InProcess) -> Path:
-    decide(study, top=1, n_seeds=2)
-    return study
+def judged(decided: Path, tmp_path: Path, workers: InProcess) -> Path:
+    shutil.copytree(decided, tmp_path / "small")
+    return tmp_path / "small"
 
 
 def unseal(folder: Path, *options: str) -> str:

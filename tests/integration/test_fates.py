@@ -1,4 +1,4 @@
-"""A sweep that a third of its configurations wreck: they diverge, crash, hang or eat memory."""
+"""A sweep of which a third goes wrong: models that diverge, crash, hang, die or eat memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from experiments.board_check import check_board
@@ -24,8 +25,11 @@ from tests.synthetic import ratings_table
 pytestmark = pytest.mark.ray
 
 FATES = '''
+import os
 import resource
+import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -56,6 +60,10 @@ def fated(inputs, *, fate="sound-1"):
         finally:
             resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
     if fate == "hangs-while-built":
+        os.kill(os.getpid(), signal.SIGSTOP)  # it does not even react to Ray
+    if fate == "is-told-to-go" and not Path(TOLD).exists():
+        Path(TOLD).touch()
+        os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(10_000)
     x = Dense(int(fate.rpartition("-")[2]) if fate.startswith("sound") else 4, "relu")(inputs)
     if fate == "hangs-in-an-epoch":
@@ -74,7 +82,7 @@ END_OF = {
 
 
 def a_sweep(folder: Path, ratings: Path, name: str, fates: Sequence[str]) -> SweepConfig:
-    (folder / "fates.py").write_text(FATES)
+    (folder / "fates.py").write_text(FATES.replace("TOLD", repr(str(folder / "told"))))
     return Sweep(
         name=name,
         dataset=ratings_table(ratings),
@@ -102,9 +110,10 @@ def by_fate(study: StudyRecord) -> dict[object, tuple[object, ...]]:
 def test_a_sweep_of_which_a_third_goes_wrong_ends_by_itself_with_every_state_right(
     cluster: Machine, ratings_csv: Path, tmp_path: Path
 ) -> None:
-    two = Resources(2, gpus=0)
+    """A worker that is told to go is lost, and no fault of the model that it was building: Ray's
+    own answer to SIGTERM is an exception there, which looks like the model's `exit`."""
     bad = list(END_OF)
-    mixed = list(SOUND)
+    mixed = [*SOUND, "is-told-to-go"]
     # Both hang at once, on workers that are warm: one that starts gets two minutes.
     for fate, place in zip(bad, (3, 5, 6, 8, 9), strict=True):
         mixed.insert(place, fate)
@@ -112,23 +121,40 @@ def test_a_sweep_of_which_a_third_goes_wrong_ends_by_itself_with_every_state_rig
         a_sweep(tmp_path, ratings_csv, "mixed", mixed),
         root=tmp_path,
         watcher=Silent(),
-        resources=two,
+        resources=Resources(2, gpus=0),
     ).study
     alone = run_study(
         a_sweep(tmp_path, ratings_csv, "alone", SOUND),
         root=tmp_path,
         watcher=Silent(),
-        resources=two,
+        resources=Resources(1, gpus=0),
     ).study
     ends = by_fate(study)
-    assert len(ends) == len(study.trials) == 15
+    assert len(ends) == len(study.trials) == 16
     assert {fate: ends[fate][:2] for fate in bad} == END_OF, ends
     assert {fate: ends[fate] for fate in SOUND} == by_fate(alone)
     assert all(state is TrialState.COMPLETE for state, *_ in by_fate(alone).values())
-    ranking = [trial.values["fate"] for trial in study.ranked]
+    ranking = [trial.values["fate"] for trial in study.ranked if trial.values["fate"] in SOUND]
     assert ranking == [trial.values["fate"] for trial in alone.ranked]
     assert study.state == "finished"
     assert check_board(study) == []
+
+    assert ends["is-told-to-go"][0] is TrialState.COMPLETE
+    attempts = {trial.values["fate"]: trial.attempts for trial in study.trials}
+    assert [a.stop_reason for a in attempts["is-told-to-go"]] == [
+        StopReason.WORKER_LOST,
+        StopReason.MAX_EPOCHS,
+    ]
+    lost = ("is-told-to-go", "hangs-while-built", "hangs-in-an-epoch")
+    assert [len(attempts[fate]) for fate in lost] == [2, 1, 1]
+    takes = [event for event in events_of(study.folder) if event["kind"] == "take"]
+    numbers = {trial.number for trial in study.trials if trial.values["fate"] in lost}
+    gone = {e["worker"] for e in takes if e["number"] in numbers and e["attempt"] == 1}
+    assert len(gone) == 3
+    pids = [int(str(worker).rpartition("-")[2]) for worker in gone]
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    # What a model does wrong by itself costs no worker.
+    assert len({event["worker"] for event in takes}) <= 2 + len(gone)
 
 
 @pytest.mark.long

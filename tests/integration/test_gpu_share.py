@@ -117,8 +117,8 @@ def test_what_so_many_train_is_added_up_and_the_most_memory_counts(
     cluster: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(monkeypatch, train=lambda: Measured(2.0, float(os.getpid())))
-    seen = a_probe(tmp_path).measure(3)
-    assert seen.epochs_per_s == 6.0
+    seen = a_probe(tmp_path).measure(2)
+    assert seen.epochs_per_s == 4.0
     assert seen.memory_mb is not None
     assert not psutil.pid_exists(int(seen.memory_mb))  # its memory is free for the next ones
 
@@ -128,7 +128,6 @@ def test_what_so_many_train_is_added_up_and_the_most_memory_counts(
     [
         ({"train": lambda: os._exit(1)}, "a process was lost"),
         ({"prepare": lambda errand: "memory ran out"}, "memory ran out"),
-        ({"train": lambda: "ValueError: no"}, "ValueError: no"),
     ],
 )
 def test_a_probe_that_fails_says_why(
@@ -136,7 +135,7 @@ def test_a_probe_that_fails_says_why(
 ) -> None:
     stand_in(monkeypatch, **how)
     with pytest.raises(ProbeFailed, match=message):
-        a_probe(tmp_path).measure(2)
+        a_probe(tmp_path).measure(1)
 
 
 def test_one_process_that_fails_is_enough_whatever_the_others_do(

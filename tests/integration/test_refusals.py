@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from experiments.cli.main import main
 from experiments.config import sweep_to_toml
 from tests.integration.test_sweeps import small_sweep
 
@@ -40,8 +42,27 @@ def sweep_file(ratings_csv: Path, tmp_path: Path) -> Path:
     return file
 
 
+Refused = Callable[..., tuple[object, str]]
+
+
+@pytest.fixture
+def refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Refused:
+    """`refused("run", ...)` in this process: the exit code and what it says of the reason."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[object, str]:
+        monkeypatch.setattr("sys.argv", ["recsweep", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, capsys.readouterr().err
+
+    return run
+
+
 def test_studies_below_a_file_or_in_a_place_that_takes_none_are_refused(
-    sweep_file: Path, tmp_path: Path
+    sweep_file: Path, tmp_path: Path, refused: Refused
 ) -> None:
     (tmp_path / "taken").write_text("")
     for place, why in (
@@ -49,12 +70,12 @@ def test_studies_below_a_file_or_in_a_place_that_takes_none_are_refused(
         ("taken/deeper", "taken is a file; --studies must name a folder"),
         ("/proc/studies", "/proc/studies cannot be written to: No such file or directory"),
     ):
-        done = recsweep("run", str(sweep_file), "--studies", place, cwd=tmp_path)
-        assert (done.returncode, why in done.stderr) == (2, True), done.stderr
+        code, said = refused("run", str(sweep_file), "--studies", place)
+        assert (code, why in said) == (2, True), said
 
 
 def test_a_study_whose_name_a_file_or_a_folder_of_others_has_is_refused(
-    sweep_file: Path, tmp_path: Path
+    sweep_file: Path, tmp_path: Path, refused: Refused
 ) -> None:
     studies = tmp_path / "studies"
     studies.mkdir()
@@ -62,9 +83,9 @@ def test_a_study_whose_name_a_file_or_a_folder_of_others_has_is_refused(
     (studies / "other").mkdir()
     (studies / "other" / "thesis.txt").write_text("mine")
     for name in ("small", "other"):
-        done = recsweep("run", str(sweep_file), "--set", f"name={name}", cwd=tmp_path)
-        assert done.returncode == 4, done.stderr
-        assert f"{name} is there and is no study; choose another name" in done.stderr
+        code, said = refused("run", str(sweep_file), "--set", f"name={name}")
+        assert code == 4, said
+        assert f"{name} is there and is no study; choose another name" in said
     assert (studies / "small").read_text() == (studies / "other" / "thesis.txt").read_text()
 
 
@@ -103,17 +124,28 @@ KERAS_3 = """
 import tensorflow as tf
 assert tf.keras.__version__.startswith("3")
 import experiments.study, reports.render  # a notebook's sweep and report do without
+import recsweep
 try:
-    import recommender.training
+    recsweep.train_ranking
 except ImportError as error:
     print(error)
 """
 
 
-def test_keras_3_is_refused_where_training_runs_and_only_there() -> None:
+def test_keras_3_is_refused_by_name_where_training_runs_and_only_there() -> None:
     environ = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
     done = subprocess.run(
         [sys.executable, "-c", KERAS_3], env=environ, cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+    assert "TensorFlow was imported with Keras 3" in done.stdout
     assert "set the environment variable TF_USE_LEGACY_KERAS=1 before the first" in done.stdout
+
+
+def test_a_tensorflow_whose_keras_nobody_touched_is_not_refused() -> None:
+    environ = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
+    script = "import tensorflow as tf; tf.Module; import recsweep; recsweep.train_ranking"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environ, cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

@@ -17,7 +17,8 @@ from experiments.resources import Resources
 from experiments.study import run_study
 from experiments.supervision import StopCause, StopSwitch
 from experiments.watcher import Silent
-from tests.integration.test_sweeps import small_sweep, wait_for
+from tests.integration.light import light_sweep
+from tests.integration.test_sweeps import wait_for
 
 pytestmark = pytest.mark.ray
 
@@ -26,7 +27,7 @@ def test_a_study_goes_from_one_worker_to_two_and_back_and_its_ledger_is_sound(
     cluster: Machine, ratings_csv: Path, tmp_path: Path
 ) -> None:
     """Trials far too long to end show who trains; then the study is stopped."""
-    sweep = small_sweep(ratings_csv, max_epochs=100_000, trials=4, pruner="none")
+    sweep = light_sweep(tmp_path, ratings_csv, trials=4)
     folder = tmp_path / sweep.name
 
     def run() -> None:

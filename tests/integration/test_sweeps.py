@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ from experiments.records import (
     read_study,
 )
 from experiments.resources import Resources
-from experiments.study import resume_study, run_study
+from experiments.study import Outcome, resume_study, run_study
 from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent
 from recsweep import Choice, Float, Int, Sweep, space
+from tests.integration.light import light_sweep
 from tests.synthetic import ratings_table
 
 pytestmark = pytest.mark.ray
@@ -69,12 +71,41 @@ def wait_for(condition: object, seconds: float = 120.0) -> None:
         time.sleep(0.1)
 
 
-def test_a_sweep_finishes_and_its_board_equals_its_ledger(
-    cluster: Machine, ratings_csv: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def answers() -> Iterator[list[Any]]:
+    """What Ray Tune was told by workers that then waited for its word."""
+    told: list[Any] = []
+    heard = TuneController._on_training_result
+
+    def counted(controller: TuneController, trial: Any, result: Any) -> None:
+        told.append(result)
+        heard(controller, trial, result)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TuneController, "_on_training_result", counted)
+        yield told
+
+
+@pytest.fixture(scope="module")
+def finished(
+    cluster: Machine,
+    answers: list[Any],
+    ratings_csv: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Outcome, int]:
+    """A sweep on two workers that nothing disturbed, and how often they waited for an answer."""
+    answers.clear()
     outcome = run_study(
-        small_sweep(ratings_csv), root=tmp_path, watcher=Silent(), resources=Resources(2, gpus=0)
+        small_sweep(ratings_csv, pruner="median"),
+        root=tmp_path_factory.mktemp("finished"),
+        watcher=Silent(),
+        resources=Resources(2, gpus=0),
     )
+    return outcome, len(answers)
+
+
+def test_a_sweep_finishes_and_its_board_equals_its_ledger(finished: tuple[Outcome, int]) -> None:
+    outcome, _ = finished
     study = outcome.study
     assert outcome.stopped_by is None
     assert study.state == "finished"
@@ -89,12 +120,25 @@ def test_a_sweep_finishes_and_its_board_equals_its_ledger(
     assert len({attempt.worker for t in study.trials for attempt in t.attempts}) <= 2
 
 
+def test_a_trial_without_a_gpu_share_sees_no_device(finished: tuple[Outcome, int]) -> None:
+    outcome, _ = finished
+    starts = [e for e in events_of(outcome.study.folder) if e["kind"] == "start"]
+    assert [event["devices"] for event in starts] == [""] * 6
+
+
+def test_a_worker_waits_after_every_epoch_where_a_pruner_may_end_its_trial(
+    finished: tuple[Outcome, int],
+) -> None:
+    outcome, n_answers = finished
+    assert n_answers == sum(len(trial.epochs) for trial in outcome.study.trials)
+
+
 def test_half_gpu_trials_share_two_gpus_and_run_at_once(
     cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trials far too long to end show that all four run; then the study is stopped."""
     monkeypatch.setattr("experiments.resources.read_machine", lambda: cluster)
-    sweep = small_sweep(ratings_csv, max_epochs=100_000, trials=4, pruner="none")
+    sweep = light_sweep(tmp_path, ratings_csv, trials=4)
     folder = tmp_path / sweep.name
     done: list[StudyRecord] = []
 
@@ -117,19 +161,10 @@ def test_half_gpu_trials_share_two_gpus_and_run_at_once(
     assert (study.folder / "trials" / "0000" / "last").is_dir()
 
 
-def test_a_trial_without_a_gpu_share_sees_no_device(
-    cluster: Machine, ratings_csv: Path, tmp_path: Path
-) -> None:
-    sweep = small_sweep(ratings_csv, trials=2, max_epochs=1)
-    run_study(sweep, root=tmp_path, watcher=Silent(), resources=Resources(1, gpus=0))
-    starts = [e for e in events_of(tmp_path / sweep.name) if e["kind"] == "start"]
-    assert [event["devices"] for event in starts] == ["", ""]
-
-
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(
     cluster: Machine, ratings_csv: Path, tmp_path: Path
 ) -> None:
-    sweep = small_sweep(ratings_csv, trials=2, max_epochs=400, pruner="none")
+    sweep = light_sweep(tmp_path, ratings_csv, max_epochs=150)
     folder = tmp_path / sweep.name
     killed: list[int] = []
 
@@ -151,13 +186,14 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on(
     ]
     assert first.attempts[1].first_epoch is not None
     assert first.attempts[1].first_epoch > 1
-    assert [epoch.epoch for epoch in first.epochs] == list(range(1, 401))
+    assert [epoch.epoch for epoch in first.epochs] == list(range(1, 151))
 
 
 def test_a_failing_trial_is_a_fail_with_its_reason_and_the_worker_survives(
-    cluster: Machine, ratings_csv: Path, tmp_path: Path
+    cluster: Machine, answers: list[Any], ratings_csv: Path, tmp_path: Path
 ) -> None:
-    sweep = small_sweep(ratings_csv, trials=4, max_epochs=2, pruner="none")
+    """And where no pruner can end a trial, a worker does not wait after every epoch."""
+    sweep = light_sweep(tmp_path, ratings_csv, trials=4, max_epochs=12)
     folder = tmp_path / sweep.name
 
     class InTheWay(Silent):
@@ -167,6 +203,7 @@ def test_a_failing_trial_is_a_fail_with_its_reason_and_the_worker_survives(
             if trial.number == 1:
                 (folder / "trials" / "0001").write_text("in the way")
 
+    answers.clear()
     study = run_study(
         sweep, root=tmp_path, watcher=InTheWay(), resources=Resources(1, gpus=0)
     ).study
@@ -180,13 +217,15 @@ def test_a_failing_trial_is_a_fail_with_its_reason_and_the_worker_survives(
     assert study.trials[1].error is not None
     assert "0001" in study.trials[1].error
     assert len({attempt.worker for t in study.trials for attempt in t.attempts}) == 1
+    assert [len(trial.epochs) for trial in study.trials] == [12, 11, 12, 12]
+    assert len(answers) == 8
 
 
 def test_a_recycled_worker_costs_no_trial(
     cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("experiments.running.SHARE_OF_MEMORY", 1e-6)
-    sweep = small_sweep(ratings_csv, trials=2, max_epochs=2, pruner="none")
+    sweep = light_sweep(tmp_path, ratings_csv, max_epochs=2)
     study = run_study(sweep, root=tmp_path, watcher=Silent(), resources=Resources(1, gpus=0)).study
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
     assert [a.stop_reason for a in study.trials[1].attempts] == [
@@ -249,26 +288,3 @@ def test_everything_that_listens_listens_on_loopback(cluster: Machine) -> None:
     }
     assert listening
     assert listening <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
-
-
-@pytest.mark.parametrize(("pruner", "n_answers"), [("none", 4), ("median", 24)])
-def test_a_worker_waits_after_every_epoch_only_where_a_pruner_may_end_its_trial(
-    pruner: str,
-    n_answers: int,
-    cluster: Machine,
-    ratings_csv: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    answers = []
-    heard = TuneController._on_training_result
-
-    def counted(controller: TuneController, trial: Any, result: Any) -> None:
-        answers.append(result)
-        heard(controller, trial, result)
-
-    monkeypatch.setattr(TuneController, "_on_training_result", counted)
-    sweep = small_sweep(ratings_csv, trials=2, max_epochs=12, pruner=pruner)
-    study = run_study(sweep, root=tmp_path, watcher=Silent(), resources=Resources(1, gpus=0)).study
-    assert [len(trial.epochs) for trial in study.trials] == [12, 12]
-    assert len(answers) == n_answers

@@ -14,7 +14,8 @@ from experiments.study import run_study
 from experiments.supervision import StopCause, StopSwitch
 from experiments.verdict import gather_evidence
 from experiments.watcher import Silent
-from tests.small_studies import a_sweep, decide
+from tests.integration.light import light_sweep
+from tests.small_studies import decide
 
 pytestmark = pytest.mark.ray
 
@@ -23,9 +24,8 @@ def test_a_stopped_verdict_goes_on_and_no_replicate_is_trained_twice(
     cluster: Machine, ratings_csv: Path, tmp_path: Path
 ) -> None:
     resources = Resources(1, gpus=0)
-    study = run_study(
-        a_sweep(ratings_csv), root=tmp_path, watcher=Silent(), resources=resources
-    ).study
+    sweep = light_sweep(tmp_path, ratings_csv, models=("Light", "Feather"), trials=4, max_epochs=2)
+    study = run_study(sweep, root=tmp_path, watcher=Silent(), resources=resources).study
     ended: list[str] = []
 
     class StopsAfterTheFirst(Silent):

@@ -136,6 +136,36 @@ def test_a_reset_optimizer_repeats_its_steps_to_the_bit(name: str) -> None:
         np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_compiled_by_xla_its_steps_are_the_same(name: str) -> None:
+    """In a loop, as those of an epoch are."""
+    rng = np.random.default_rng(0)
+    rows = tf.constant(rng.integers(0, 4, (3, 5)), tf.int32)
+    values = tf.constant(rng.normal(size=(3, 5, 3)), tf.float32)
+    powers = {name: tf.constant(column) for name, column in optimizer_numbers(0, 3).items()}
+    rates = {"learning_rate": tf.constant(0.01), "weight_decay": tf.constant(0.1)}
+
+    def trained(is_compiled: bool) -> list[np.ndarray]:
+        weights = _weights()
+        optimizer = Optimizer(name, weights, is_compiled)
+
+        def step(i: Any) -> Any:
+            numbers = {name: column[i] for name, column in powers.items()}
+            sparse = tf.IndexedSlices(values[i], rows[i], tf.constant([6, 3]))
+            optimizer.apply([sparse, values[i, :3, :1]], rates | numbers)
+            return i + 1
+
+        @tf.function(jit_compile=is_compiled)
+        def train() -> None:
+            tf.while_loop(lambda i: i < 3, step, [tf.constant(0)])
+
+        train()
+        return [variable.numpy() for variable in (*weights, *optimizer.variables)]
+
+    for a, b in zip(trained(True), trained(False), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
 def test_a_weight_without_a_gradient_stays() -> None:
     weights = _weights()
     _apply(Optimizer("adam", weights), [None, tf.ones([3, 1])])

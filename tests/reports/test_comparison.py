@@ -83,6 +83,7 @@ def test_under_a_first_far_ahead_the_line_calls_nobody_alike(
     assert rules == ["from here on more than 0.01 RMSE behind the first", *[""] * (len(rules) - 1)]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -267,6 +268,7 @@ def test_the_csv_holds_the_trials_of_every_study(
     assert frame["study"].value_counts().to_dict() == {"first": 12, "second": 16}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_compares_several_studies_and_reports_one(
     two: tuple[StudyRecord, StudyRecord], tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,7 @@ from tests.reports.conftest import renamed_arm
         ("#12 embedding_size 16, default", 130, "#12 16, default"),
         ("#1 side_features true, default", 130, "#1 true, default"),
         ("#12 plain · 0.9662", 70, "#12 plai…"),
-        ("#0 true, default · 0.9662", 130, "#0 true, d… · 0.9662"),
+        ("#0 true, default · 0.9662", 134, "#0 true, d… · 0.9662"),
         ("odd:", 5, "…"),
     ],
 )
@@ -36,6 +37,13 @@ def test_of_names_beside_one_another_all_are_shortened_alike() -> None:
     names = ["#9 embedding_size 4", "#11 embedding_size 16", "#12 plain"]
     assert fitted(names, 130) == ["#9 4", "#11 16", "#12 plain"]
     assert fitted(names, 300) == names
+
+
+def test_many_long_names_are_cut_in_no_time() -> None:
+    names = [f"#{i} {'a name ' * 12}" for i in range(40)]
+    began = time.process_time()
+    assert all(re.fullmatch(r"#\d+ a name a na?m?…", name) for name in fitted(names, 130))
+    assert time.process_time() - began < 10
 
 
 def test_an_arrow_is_explained_where_there_is_one(study: StudyRecord) -> None:

@@ -23,12 +23,14 @@ from reports import figures
 from reports.blocks import Picture
 from reports.render import ReportPaths, build_sections, write_report
 from reports.sections import registry
+from reports.sections.best_picture import best_picture
 from reports.sections.curves import curves
 from tests.reports.conftest import MakeStudy, with_one_complete, without_complete
 from tests.reports.verdicts import opened
 
 pytestmark = pytest.mark.slow
 
+UNDRAWN = pytest.mark.usefixtures("undrawn")
 NOON = datetime(2026, 1, 2, 14, 2, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\"'&|`*_=1+1"
 
@@ -107,6 +109,7 @@ def test_no_temporary_file_is_left(paths: ReportPaths) -> None:
     assert not [name for name in names if name.startswith(".")]
 
 
+@UNDRAWN
 def test_a_report_that_a_verdict_changes_is_kept_under_its_date(
     study: StudyRecord, judged_study: StudyRecord, tmp_path: Path
 ) -> None:
@@ -120,6 +123,7 @@ def test_a_report_that_a_verdict_changes_is_kept_under_its_date(
     assert kept.read_bytes() == before != (tmp_path / "report.html").read_bytes()
 
 
+@UNDRAWN
 def test_a_report_that_an_unseal_changes_is_kept_too(
     judged_study: StudyRecord, tmp_path: Path
 ) -> None:
@@ -205,11 +209,13 @@ def test_text_from_outside_is_escaped_everywhere(study: StudyRecord, tmp_path: P
     assert "<script>" not in markdown
 
 
-def test_a_dollar_in_a_name_is_no_formula_in_a_picture(study: StudyRecord, tmp_path: Path) -> None:
-    priced = replace(study, trials=tuple(replace(t, arm=f"{t.arm} $x_1$ $") for t in study.trials))
-    assert "$x_1$" in (write_report(priced, tmp_path).figures[0]).read_text("utf-8")
+def test_a_dollar_in_a_name_is_no_formula_in_a_picture(study: StudyRecord) -> None:
+    priced = replace(study, trials=tuple(replace(t, arm=f"{t.arm} $x_1$") for t in study.trials))
+    drawn = best_picture(priced)
+    assert drawn is not None and "$x_1$" in drawn.wide  # without matplotlib's comments
 
 
+@UNDRAWN
 def test_a_section_that_fails_shows_its_error_in_its_place(
     study: StudyRecord, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -223,6 +229,7 @@ def test_a_section_that_fails_shows_its_error_in_its_place(
     assert "ZeroDivisionError" in (tmp_path / "report.md").read_text("utf-8")
 
 
+@UNDRAWN
 def test_html_and_markdown_carry_the_same_numbers(study: StudyRecord, paths: ReportPaths) -> None:
     page = Page(paths.html.read_text("utf-8"))
     markdown = paths.markdown.read_text("utf-8")
@@ -249,6 +256,7 @@ def test_columns_that_hold_the_same_are_defined_once(paths: ReportPaths) -> None
     assert "*optimizer, learning_rate, embedding_size, n_layers, dropout" in text
 
 
+@UNDRAWN
 def test_a_running_study_says_how_far_it_is_and_when(make: MakeStudy, tmp_path: Path) -> None:
     running = replace(make(n_trials=20, is_finished=False), state="running")
     page = page_of(running, tmp_path / "out")
@@ -257,6 +265,7 @@ def test_a_running_study_says_how_far_it_is_and_when(make: MakeStudy, tmp_path: 
     assert "recsweep show made-up --watch" in page.text
 
 
+@UNDRAWN
 def test_an_interrupted_study_says_how_to_go_on(make: MakeStudy, tmp_path: Path) -> None:
     page = page_of(make(n_trials=20, is_finished=False), tmp_path / "out")
     assert re.search(r"\b2\s+interrupted", page.text)

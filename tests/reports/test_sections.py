@@ -362,6 +362,7 @@ def test_every_section_copes_with_every_state(study: StudyRecord, anchor: str) -
         SECTIONS[anchor](case)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("anchor", list(SECTIONS))
 def test_every_column_of_every_table_is_defined(judged_study: StudyRecord, anchor: str) -> None:
     section = SECTIONS[anchor](judged_study)

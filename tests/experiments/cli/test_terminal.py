@@ -278,7 +278,7 @@ def test_trials_go_on_when_the_reader_of_their_progress_has_gone(watcher: str) -
 
 @pytest.mark.slow
 def test_a_run_ends_with_its_own_code_when_nobody_reads_where_the_report_is(tmp_path: Path) -> None:
-    folder = make_study(tmp_path / "made-up")
+    folder = make_study(tmp_path / "made-up", n_trials=2)
     reading, writing = os.pipe()
     os.close(reading)
     script = (
