@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
+    from experiments.machine.resources import Resources
     from experiments.records import StudyRecord
-    from experiments.resources import Resources
-    from experiments.supervision import StopCause
+    from experiments.running.supervision import StopCause
     from experiments.sweep import SweepConfig
 
 # TensorFlow chooses its Keras once, when it is imported, and TensorFlow Recommenders needs Keras 2.
@@ -35,15 +35,15 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 _HOMES = {
     "Float": "search_spaces",
     "Int": "search_spaces",
-    "Choice": "experiments.own_objects",
+    "Choice": "experiments.own.own_objects",
     "SearchSpace": "search_spaces",
     "space": "search_spaces",
     "shipped_space": "search_spaces",
-    "Sweep": "experiments.config",
-    "load_sweep": "experiments.config",
+    "Sweep": "experiments.request.config",
+    "load_sweep": "experiments.request.config",
     "from_keras_tuner": "experiments.translate.keras_tuner",
     "to_keras_tuner": "experiments.translate.keras_tuner",
-    "Resources": "experiments.resources",
+    "Resources": "experiments.machine.resources",
     "RankingConfig": "recommender.config",
     "TrainingConfig": "recommender.config",
     "DatasetConfig": "recommender.datasets.base",
@@ -126,7 +126,7 @@ class Study:
             RequestError: there is no such trial, or nothing of its model was kept.
             StateError: the data or the researcher's own code changed since.
         """
-        from experiments.predictions import validation_predictions
+        from experiments.trials.predictions import validation_predictions
         from recommender.own_loading import imports_undone
 
         with imports_undone():
@@ -139,7 +139,7 @@ class Study:
         from reports.exports import CURVE_COLUMNS, column_definitions
 
         if of == "predictions":
-            from experiments.predictions import PREDICTION_COLUMNS
+            from experiments.trials.predictions import PREDICTION_COLUMNS
 
             return dict(PREDICTION_COLUMNS)
         return dict(CURVE_COLUMNS) if of == "curves" else column_definitions(self.record)
@@ -192,8 +192,8 @@ def run(
         StudyInterrupted: Ctrl-C or the stop button; the running trials were checkpointed.
     """
     with _in_this_process():
-        from experiments.config import load_sweep
         from experiments.errors import RequestError
+        from experiments.request.config import load_sweep
         from experiments.study import run_study
         from experiments.waiting import waits_told
 
@@ -242,7 +242,7 @@ def resume(
     """
     folder = _folder(study)
     with _in_this_process():
-        from experiments.own_objects import refuse_changed_objects
+        from experiments.own.own_objects import refuse_changed_objects
         from experiments.study import resume_study
         from experiments.waiting import waits_told
 
@@ -273,9 +273,9 @@ def verdict(
     folder = _folder(study)
     with _in_this_process():
         from experiments.cli.judged import Progress, write_judged
-        from experiments.finalists import left_to_train
-        from experiments.frozen_finalists import frozen_or_chosen
-        from experiments.verdict import gather_evidence
+        from experiments.records.finalists import left_to_train
+        from experiments.verdict.frozen_finalists import frozen_or_chosen
+        from experiments.verdict.verdict import gather_evidence
         from experiments.waiting import waits_told
         from experiments.watcher import Silent
 
@@ -312,7 +312,7 @@ def _folder(study: Study | str | Path) -> Path:
 
 def _reported(record: StudyRecord, stopped_by: StopCause | None) -> Study:
     """Write the report; where a signal stopped the study, what it asked for happens now."""
-    from experiments.supervision import StopCause
+    from experiments.running.supervision import StopCause
 
     study = Study(record)
     study.report()
@@ -330,7 +330,7 @@ def _in_this_process() -> Iterator[None]:
     The modules that it imported stay what they are.
     """
     from experiments.cli.notebook import kernel_shell, quiet_libraries
-    from experiments.supervision import as_guest
+    from experiments.running.supervision import as_guest
     from recommender.own_loading import imports_undone
 
     is_kernel = kernel_shell() is not None

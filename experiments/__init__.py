@@ -1,28 +1,25 @@
 """Many trials: sweeps, their workers and their record.
 
-Begin with `study` (from sweep to report) and follow it. Its modules, by what they are about:
+Begin with `study` (from a sweep to its report) and follow it. From the top down; what stands in a
+line imports what stands below it, and no other:
 
-    the flow       study, running, resume, conductor, orders, bridge, worker, supervision, sessions,
-                   stages, waiting, watcher
-    a sweep        config, sweep, sweep_file, sweep_tables, sweep_checks, overrides, toml_text,
-                   durations, data_checks, space_checks, metric_checks, idle_dimensions, frozen,
-                   plan, drafts, column_names, item_guesses, enqueued_files
-    own code       own_code, own_objects, own_search, kept_code, notebook_source
-    data           study_data, clean_tables
-    the search     search, search_protocol, armed_search, arms, optuna_search, samplers, pruners,
-                   arguments, grid, enqueue, importance
-    the machine    machine, resources, cores, gpu_memory, packing, probe, cluster, shared_cluster,
-                   ray_environment, ray_head, crew, liveness, collector, scratch, doctor
-    the record     folders, files, journal, ledger, ledger_tables, outcomes, repair, lock,
-                   heartbeat, provenance, keeping, garbage, notes, openings
-    what is read   records, trial_records, verdict_records, derived_records, values, choosing,
-                   typed
-    the board      hparams, board, board_check
-    the verdict    verdict, finalists, frozen_finalists, size_control, evidence, errors_by_user,
-                   segments, crossings, unseal
-    one trial      single, best, replicas, replay, predictions
-    handing on     bundle, bundle_checks, unpacking, to_optuna, to_mlflow
-    commands       cli, errors
-    converters     translate
-    shipped        sweeps
+    cli                             the commands
+    study                           the whole flow
+    verdict, trials                 finalists judged; one trial looked at, trained, replayed
+    data                            the data of a sweep, a study, a first look
+    folder                          a study's folder, from its beginning to its clearing
+    running                         the driver and its workers
+    board, sharing                  TensorBoard; bundles, Optuna, MLflow
+    machine                         cores, GPUs, memory, Ray
+    request                         a sweep, checked whole
+    own, search                     a researcher's own code; samplers and pruners
+    watcher                         who looks on
+    records                         what a study's folder holds, as all others read it
+    ledger, translate               what happened, written down; spaces in others' words
+    files, durations                files on disk; times in words
+    sweep, sweep_files              a request as a value, and the file that states it
+    arms, errors                    the arms of a comparison; what goes wrong
+    stages, waiting                 how long what took, and that something lasts
+    typed                           names as a user types them
+    sweeps                          the files that are shipped
 """

@@ -11,24 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments import folders
-from experiments.board_check import record_board_check
-from experiments.cluster import ray_beside
-from experiments.conductor import Conductor
-from experiments.crew import dismiss_crew
-from experiments.errors_by_user import write_noise
-from experiments.frozen import frozen_sweep
-from experiments.gpu_memory import others_lines
-from experiments.hparams import FOLDER as BOARD_FOLDER
-from experiments.hparams import BoardWriter, write_board
-from experiments.importance import N_RESAMPLES, importance
-from experiments.journal import Journal
-from experiments.kept_code import origins, refuse_changed_code
-from experiments.ledger import Ledger
-from experiments.lock import StudyLock
-from experiments.machine import Machine
-from experiments.plan import Plan, plan_sweep, with_data
-from experiments.ray_environment import import_ray
+from experiments.board.board_check import record_board_check
+from experiments.board.hparams import FOLDER as BOARD_FOLDER
+from experiments.board.hparams import BoardWriter, write_board
+from experiments.data.study_data import load_repeatable_data, load_same_data
+from experiments.folder import folders
+from experiments.ledger.journal import Journal
+from experiments.ledger.ledger import Ledger
+from experiments.ledger.lock import StudyLock
+from experiments.machine.cluster import ray_beside
+from experiments.machine.crew import dismiss_crew
+from experiments.machine.gpu_memory import others_lines
+from experiments.machine.machine import Machine
+from experiments.machine.ray_environment import import_ray
+from experiments.machine.resources import Resources, probe_line, take_machine
+from experiments.own.kept_code import origins, refuse_changed_code
 from experiments.records import (
     DRIVER_JOURNAL,
     LEDGER_NAME,
@@ -37,23 +34,26 @@ from experiments.records import (
     TrialState,
     read_study,
 )
-from experiments.resources import Resources, probe_line, take_machine
-from experiments.resume import (
+from experiments.records.values import plural
+from experiments.request.frozen import frozen_sweep
+from experiments.request.plan import Plan, plan_sweep, with_data
+from experiments.running.conductor import Conductor
+from experiments.running.driver import Driver, run_trials
+from experiments.running.errors_by_user import write_noise
+from experiments.running.resume import (
     bring_up_to_date,
     pick_up,
     refuse_gaps,
     reopen_failed,
 )
-from experiments.running import Driver, run_trials
-from experiments.search import build_search
-from experiments.segments import write_best_segments
-from experiments.sessions import begin_session, end_session, record_changed_versions
+from experiments.running.sessions import begin_session, end_session, record_changed_versions
+from experiments.running.supervision import StopCause, StopSwitch, left_at_once
+from experiments.search.importance import N_RESAMPLES, importance
+from experiments.search.search import build_search
 from experiments.stages import stage_over
-from experiments.study_data import load_repeatable_data, load_same_data
-from experiments.supervision import StopCause, StopSwitch, left_at_once
 from experiments.sweep import SweepConfig, defaults_of
 from experiments.typed import typed
-from experiments.values import plural
+from experiments.verdict.segments import write_best_segments
 from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
 from recommender.baselines import fit_baselines
@@ -220,7 +220,7 @@ def _try_own_search(sweep: SweepConfig) -> None:
     """The researcher's own sampler and pruner must work before anything is written."""
     search = sweep.search
     if search is not None and (search.sampler_own or search.pruner_own):
-        from experiments.own_search import check_own_search
+        from experiments.search.own_search import check_own_search
 
         check_own_search(sweep)
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import settings
 from matplotlib.figure import Figure
 
-from experiments.cluster import ray_cluster
-from experiments.gpu_memory import ask_nvidia_smi, parse_gpus
-from experiments.machine import Gpu, Machine
-from experiments.resources import Resources
+from experiments.machine.cluster import ray_cluster
+from experiments.machine.gpu_memory import ask_nvidia_smi, parse_gpus
+from experiments.machine.machine import Gpu, Machine
+from experiments.machine.resources import Resources
 from reports import figures
 from tests.synthetic import synthetic_ratings
 

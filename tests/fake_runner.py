@@ -21,7 +21,7 @@ from experiments.records import (
     TrialState,
     Value,
 )
-from experiments.search_protocol import Search
+from experiments.search.search_protocol import Search
 
 Objective = Callable[[Mapping[str, Value], int], float]
 """`val_rmse` of a configuration after an epoch; raises TrialFailure where the trial fails."""

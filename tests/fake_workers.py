@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.conductor import Conductor
-from experiments.hparams import BoardWriter
-from experiments.journal import Journal
-from experiments.ledger import Ledger
-from experiments.orders import TrialOrder
+from experiments.board.hparams import BoardWriter
+from experiments.ledger.journal import Journal
+from experiments.ledger.ledger import Ledger
 from experiments.records import Value
-from experiments.resume import pick_up
-from experiments.search import build_search
-from experiments.search_protocol import Search
+from experiments.running.conductor import Conductor
+from experiments.running.orders import TrialOrder
+from experiments.running.resume import pick_up
+from experiments.search.search import build_search
+from experiments.search.search_protocol import Search
 from experiments.sweep import SweepConfig, defaults_of
 from experiments.watcher import Silent
 from recommender.checkpoints import has_checkpoint, read_metadata, write_checkpoint

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from experiments.conductor import Conductor
-from experiments.orders import WorkerSettings
-from experiments.running import Driver
-from experiments.worker import Workbench
+from experiments.running.conductor import Conductor
+from experiments.running.driver import Driver
+from experiments.running.orders import WorkerSettings
+from experiments.running.worker import Workbench
 from recommender.datasets.base import EncodedDataset
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def device_data(encoded: EncodedDataset) -> DeviceData:
 
 @dataclass
 class InProcess:
-    """Takes the place of `experiments.running.run_trials`."""
+    """Takes the place of `experiments.running.driver.run_trials`."""
 
     trained: list[str] = field(default_factory=list)
     """Names of the trials that were trained to their end, in order."""
@@ -52,7 +52,7 @@ class InProcess:
     """So many trials; None: it lives."""
 
     def use(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for module in ("experiments.study", "experiments.verdict"):
+        for module in ("experiments.study", "experiments.verdict.verdict"):
             monkeypatch.setattr(f"{module}.run_trials", self)
             monkeypatch.setattr(f"{module}.import_ray", lambda resources: None)
         monkeypatch.setattr("experiments.study.ray_beside", lambda *_: nullcontext())

@@ -7,7 +7,7 @@ from pathlib import Path
 from experiments.cli.judged import write_judged
 from experiments.records import VerdictResults
 from experiments.sweep import SweepConfig
-from experiments.verdict import gather_evidence
+from experiments.verdict.verdict import gather_evidence
 from experiments.watcher import Silent
 from recsweep import Choice, Float, Sweep, space
 from tests.synthetic import ratings_table

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.files import atomic_write, write_json
-from experiments.journal import Journal
-from experiments.ledger import Ledger
+from experiments.ledger.journal import Journal
+from experiments.ledger.ledger import Ledger
 from experiments.records import (
     BASELINES_NAME,
     COLUMNS_NAME,

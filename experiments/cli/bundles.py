@@ -14,9 +14,9 @@ from experiments.cli.wording import plural
 from experiments.errors import RecsweepError, StateError
 
 if TYPE_CHECKING:
-    from experiments.bundle import Manifest
-    from experiments.bundle_checks import Check
     from experiments.records import StudyRecord
+    from experiments.sharing.bundle import Manifest
+    from experiments.sharing.bundle_checks import Check
 
 N_SHOWN = 20
 
@@ -34,7 +34,7 @@ def bundle(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Write a study as one file to hand on: all that its report rests on, but no rating."""
-    from experiments.bundle import as_of, pack, stage_study
+    from experiments.sharing.bundle import as_of, pack, stage_study
     from reports.render import write_report
 
     folder = study_folder(study, root)
@@ -64,7 +64,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="recsweep-verify-") as scratch:
         folder = to or Path(scratch)
         from experiments.cli.terminal import say
-        from experiments.unpacking import unpack
+        from experiments.sharing.unpacking import unpack
 
         unpack(file, folder)
         checks = _checks(folder)
@@ -91,9 +91,9 @@ def verify(
 
 def _checks(folder: Path) -> list[Check]:
     """All that can be looked at; a study that cannot be read ends the list."""
-    from experiments.bundle import MANIFEST_NAME, read_manifest
-    from experiments.bundle_checks import Check, check_files, run_checks
     from experiments.records import read_study
+    from experiments.sharing.bundle import MANIFEST_NAME, read_manifest
+    from experiments.sharing.bundle_checks import Check, check_files, run_checks
 
     manifest = read_manifest(folder / MANIFEST_NAME)
     checks = [check_files(folder, manifest)]
@@ -106,8 +106,8 @@ def _checks(folder: Path) -> list[Check]:
 
 
 def _check_report(study: StudyRecord, manifest: Manifest) -> Check:
-    from experiments.bundle import renderers
-    from experiments.bundle_checks import Check
+    from experiments.sharing.bundle import renderers
+    from experiments.sharing.bundle_checks import Check
     from reports.recheck import report_differences, verdict_differences
 
     here = renderers()

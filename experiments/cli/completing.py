@@ -55,7 +55,7 @@ def studies(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
 @_without_errors
 def sweeps(incomplete: str) -> Iterator[tuple[str, str]]:
     """Shipped sweeps by name, and sweep files."""
-    from experiments.sweep_file import SWEEPS
+    from experiments.sweep_files.sweep_file import SWEEPS
 
     for name in SWEEPS:
         yield name, "shipped"

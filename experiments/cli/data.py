@@ -51,10 +51,10 @@ def init(
     time: TimeColumn = None,
 ) -> None:
     """Look at a table of ratings and write a sweep for it that runs as it stands."""
-    from experiments.drafts import draft_sweep
+    from experiments.data.drafts import draft_sweep
     from experiments.files import atomic_write
+    from experiments.records.values import plural
     from experiments.typed import from_here
-    from experiments.values import plural
 
     target = output or Path(f"{table.name.partition('.')[0]}.toml")
     draft = draft_sweep(table, target, _given(user, item, rating, time), items)
@@ -95,8 +95,8 @@ def describe(
     overrides: Set = None,
 ) -> None:
     """Counts, long tail, split and cold share of a sweep's data; test ratings stay sealed."""
-    from experiments.config import load_sweep
-    from experiments.study_data import load_data
+    from experiments.data.study_data import load_data
+    from experiments.request.config import load_sweep
     from recommender.datasets.describe import description_lines
 
     for line in description_lines(
@@ -139,8 +139,8 @@ def clean(
 
     It keeps the columns of user, item, rating and time, under their names.
     """
-    from experiments.clean_tables import write_clean
-    from experiments.study_data import column_options
+    from experiments.data.clean_tables import write_clean
+    from experiments.data.study_data import column_options
     from experiments.typed import from_here
 
     given = _given(user, item, rating, time)

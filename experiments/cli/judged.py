@@ -18,8 +18,8 @@ from reports.judged_rows import optimism_in_short
 from reports.sections.unsealed import beaten_on_test
 
 if TYPE_CHECKING:
-    from experiments.evidence import Evidence
-    from experiments.verdict import Verdict
+    from experiments.verdict.evidence import Evidence
+    from experiments.verdict.verdict import Verdict
 
 
 def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: float) -> list[str]:
@@ -81,7 +81,7 @@ class Progress(Silent):
 
 def write_judged(folder: Path, ended: Verdict, evidence: Evidence) -> VerdictResults:
     """Judge the finalists by what they predicted, and write that down."""
-    from experiments.verdict import write_verdict
+    from experiments.verdict.verdict import write_verdict
     from reports.judging import judge
 
     results = judge(

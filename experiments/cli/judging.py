@@ -11,12 +11,12 @@ import typer
 from experiments.cli.machine_options import on_the_machine
 from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
 from experiments.errors import RequestError
-from experiments.resources import Resources, probe_line, take_machine
+from experiments.machine.resources import Resources, probe_line, take_machine
 from experiments.typed import typed
 
 if TYPE_CHECKING:
-    from experiments.evidence import Evidence
-    from experiments.verdict import Verdict
+    from experiments.verdict.evidence import Evidence
+    from experiments.verdict.verdict import Verdict
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,11 +45,11 @@ def verdict(
     """Train the finalists again under fresh seeds and say what is decided."""
     from experiments.cli.judged import Progress, cost_lines
     from experiments.cli.terminal import say
-    from experiments.finalists import left_to_train, training_s
-    from experiments.frozen_finalists import frozen_or_chosen
     from experiments.records import read_study
-    from experiments.supervision import orderly_signals
-    from experiments.verdict import gather_evidence
+    from experiments.records.finalists import left_to_train, training_s
+    from experiments.running.supervision import orderly_signals
+    from experiments.verdict.frozen_finalists import frozen_or_chosen
+    from experiments.verdict.verdict import gather_evidence
 
     folder = study_folder(study, root)
     _, resources = take_machine(resources)
@@ -107,7 +107,7 @@ def unseal(
     from experiments.cli.judged import Progress, opening_lines, test_lines
     from experiments.cli.terminal import say
     from experiments.records import read_study
-    from experiments.unseal import refuse_unjudged, score_on_test, write_test
+    from experiments.verdict.unseal import refuse_unjudged, score_on_test, write_test
     from experiments.waiting import waiting
     from reports.judging import judge
     from reports.render import write_report

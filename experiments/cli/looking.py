@@ -50,9 +50,9 @@ def show(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Where a study stands and its trials; STUDY:17 shows one trial."""
-    from experiments.choosing import trial_of
     from experiments.cli.show import show_json, show_text, trial_json, trial_text
     from experiments.records import read_study
+    from experiments.trials.choosing import trial_of
 
     name, number = split_trial(study)
     folder = study_folder(name, root)
@@ -138,8 +138,8 @@ def note(
 ) -> None:
     """Write a note about a study, or tags to find it by; without either, show them."""
     from experiments.cli.wording import note_text
-    from experiments.notes import write_note
     from experiments.records import read_study
+    from experiments.records.notes import write_note
 
     folder = study_folder(study, root)
     if text is not None or tags or without:
@@ -167,8 +167,8 @@ def board(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Open TensorBoard's HParams dashboard on loopback, or check it."""
-    from experiments.board import serve_board
-    from experiments.board_check import check_board
+    from experiments.board.board import serve_board
+    from experiments.board.board_check import check_board
     from experiments.records import find_studies, read_study
 
     records = (
@@ -245,11 +245,11 @@ def best(
 
     The winner is the leader of the verdict; before a verdict, the best trial of the search.
     """
-    from experiments.best import trial_to_toml
-    from experiments.choosing import chosen_trial
     from experiments.files import disk_errors
-    from experiments.frozen import frozen_sweep
     from experiments.records import read_study
+    from experiments.request.frozen import frozen_sweep
+    from experiments.trials.best import trial_to_toml
+    from experiments.trials.choosing import chosen_trial
 
     name, number = split_trial(study)
     folder = study_folder(name, root)

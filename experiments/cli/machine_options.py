@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from experiments.errors import RequestError
-from experiments.resources import Resources
+from experiments.machine.resources import Resources
 
 
 def on_the_machine(command: Callable[..., None]) -> Callable[..., None]:

@@ -87,7 +87,7 @@ def main() -> None:
         print(f"{error.strerror}: {place}", file=sys.stderr)  # noqa: T201
         sys.exit(5)
     finally:
-        if (cluster := sys.modules.get("experiments.cluster")) is not None:
+        if (cluster := sys.modules.get("experiments.machine.cluster")) is not None:
             # All is said and written: for a second more a signal changes nothing.
             before = signal.signal(signal.SIGINT, signal.SIG_IGN)
             cluster.await_ends()

@@ -25,7 +25,7 @@ from experiments.cli.options import (
     study_folder,
 )
 from experiments.errors import NoResultError, RequestError
-from experiments.resources import Resources
+from experiments.machine.resources import Resources
 from experiments.typed import from_here, typed
 
 StopAt = Annotated[
@@ -38,8 +38,8 @@ StopAt = Annotated[
 ]
 
 if TYPE_CHECKING:
+    from experiments.running.supervision import Ending
     from experiments.study import Outcome
-    from experiments.supervision import Ending
     from experiments.sweep import SweepConfig
 
 
@@ -86,7 +86,7 @@ def run(
     if verbose:
         _tell_stages()
     configs = _checked(sweeps, overrides or [], enqueue or [], resources)
-    from experiments.folders import begun_study
+    from experiments.folder.folders import begun_study
     from experiments.study import plan_study, resume_study, run_study
 
     deadline = _deadline(stop_at)
@@ -101,7 +101,7 @@ def run(
     if plan:
         return
     from experiments.cli.terminal import Terminal, say
-    from experiments.supervision import orderly_signals
+    from experiments.running.supervision import orderly_signals
 
     problems = []
     one_ray = _one_cluster(resources) if len(configs) > 1 else contextlib.nullcontext()
@@ -159,8 +159,8 @@ def _checked(
     Raises:
         RequestError: everything that is wrong with any of them.
     """
-    from experiments.config import load_sweep
-    from experiments.machine import read_machine
+    from experiments.machine.machine import read_machine
+    from experiments.request.config import load_sweep
     from experiments.stages import stage_over
 
     if enqueue and len(sweeps) > 1:
@@ -183,7 +183,7 @@ def _checked(
     if wrong:
         raise RequestError("\n".join(error.message for error in wrong))
     if enqueue:
-        from experiments.enqueued_files import with_enqueued
+        from experiments.request.enqueued_files import with_enqueued
 
         configs[0], notes = with_enqueued(configs[0], list(enqueue))
         for note in notes:
@@ -195,8 +195,8 @@ def _checked(
 @contextlib.contextmanager
 def _one_cluster(resources: Resources) -> Iterator[None]:
     """One Ray for several studies."""
-    from experiments.cluster import ray_cluster
-    from experiments.resources import take_machine
+    from experiments.machine.cluster import ray_cluster
+    from experiments.machine.resources import take_machine
 
     machine, settled = take_machine(resources)
     with ray_cluster(settled, machine):
@@ -235,8 +235,8 @@ def resume(
     """Go on with a study after any interruption; nothing that finished runs again."""
     from experiments.cli.terminal import Terminal
     from experiments.durations import parse_duration
+    from experiments.running.supervision import orderly_signals
     from experiments.study import resume_study
-    from experiments.supervision import orderly_signals
 
     folder = study_folder(study, root)
     with orderly_signals() as ending:
@@ -254,9 +254,9 @@ def resume(
 
 def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     """Ask the driver of a running study to checkpoint its trials and end."""
-    from experiments.lock import holder_of
+    from experiments.ledger.lock import holder_of
     from experiments.records import read_study
-    from experiments.supervision import StopCause, StopSwitch
+    from experiments.running.supervision import StopCause, StopSwitch
 
     folder = study_folder(study, root)
     holder = holder_of(folder)
@@ -275,7 +275,7 @@ def scale(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Change how many trials a running study trains at once."""
-    from experiments.crew import ask_for_workers
+    from experiments.machine.crew import ask_for_workers
 
     before, holder = ask_for_workers(study_folder(study, root), workers)
     typer.echo(f"asked {holder} to go from {before} to {workers} at once")
@@ -288,7 +288,7 @@ def scale(
 def _deadline(stop_at: str | None) -> float | None:
     """The monotonic time at which to stop: as asked for, else before the Slurm job ends."""
     from experiments.durations import parse_duration
-    from experiments.sessions import job_end_s
+    from experiments.running.sessions import job_end_s
 
     left_s = parse_duration(stop_at) if stop_at else job_end_s(os.environ, time.time())
     return None if left_s is None else time.monotonic() + left_s

@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 def doctor(root: Root = DEFAULT_ROOT) -> None:
     """What this machine can do, and what is wrong with it."""
     from experiments.cli.terminal import say
-    from experiments.doctor import examine
+    from experiments.machine.doctor import examine
 
     findings = examine(root)
     width = max(len(finding.subject) for finding in findings)
@@ -36,7 +36,7 @@ def doctor(root: Root = DEFAULT_ROOT) -> None:
 def repair(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     """Rebuild a study's damaged or missing ledger from the workers' journals."""
     from experiments.cli.terminal import say
-    from experiments.repair import repair_study
+    from experiments.folder.repair import repair_study
 
     folder = study_folder(study, root)
     for line in repair_study(folder).lines:
@@ -58,7 +58,7 @@ def gc(
     The best trials, the finalists and all that a resume needs stay; running studies are left alone.
     """
     from experiments.cli.terminal import say
-    from experiments.garbage import bytes_text, collect, garbage_lines, garbage_of
+    from experiments.folder.garbage import bytes_text, collect, garbage_lines, garbage_of
     from experiments.records import read_study, study_folders
 
     folders = [study_folder(name, root) for name in studies] if studies else study_folders(root)

@@ -13,7 +13,7 @@ import typer
 from experiments.cli import completing
 from experiments.cli.options import DEFAULT_ROOT, Root, Set, StudyName, split_trial, study_folder
 from experiments.errors import RequestError
-from experiments.values import plural
+from experiments.records.values import plural
 
 if TYPE_CHECKING:
     from experiments.records import StudyRecord
@@ -47,8 +47,8 @@ def train(
     ] = None,
 ) -> None:
     """Train one model and say its validation RMSE beside the baselines'."""
-    from experiments.config import load_sweep
-    from experiments.single import train_single
+    from experiments.request.config import load_sweep
+    from experiments.trials.single import train_single
 
     config = load_sweep(file, overrides or [], os.environ)
     if config.space is not None:
@@ -62,10 +62,10 @@ def replay(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
 
     The winner is the leader of the verdict; before a verdict, the best trial of the search.
     """
-    from experiments.choosing import chosen_trial
     from experiments.cli.terminal import say
     from experiments.records import read_study
-    from experiments.replay import replay_trial
+    from experiments.trials.choosing import chosen_trial
+    from experiments.trials.replay import replay_trial
 
     name, number = split_trial(study)
     record = read_study(study_folder(name, root))
@@ -105,9 +105,9 @@ def export(
     optuna:sqlite:///study.db (any Optuna storage) opens in optuna-dashboard, mlflow:FOLDER in
     `mlflow ui --backend-store-uri FOLDER` (with MLFLOW_ALLOW_FILE_STORE=true from MLflow 3 on).
     """
-    from experiments.choosing import chosen_trial
     from experiments.records import read_study
-    from experiments.single import export_trial
+    from experiments.trials.choosing import chosen_trial
+    from experiments.trials.single import export_trial
 
     name, number = split_trial(study)
     record = read_study(study_folder(name, root))
@@ -136,7 +136,7 @@ def export(
 
 def _to_optuna(study: StudyRecord, url: str) -> str:
     from experiments.durations import format_duration
-    from experiments.to_optuna import export_to_optuna
+    from experiments.sharing.to_optuna import export_to_optuna
 
     n_epochs = sum(len(trial.epochs) for trial in study.search_trials)
     if "://" in url and n_epochs >= N_EPOCHS_AT_ONCE:
@@ -151,7 +151,7 @@ def _to_optuna(study: StudyRecord, url: str) -> str:
 
 
 def _to_mlflow(study: StudyRecord, folder: str) -> str:
-    from experiments.to_mlflow import export_to_mlflow
+    from experiments.sharing.to_mlflow import export_to_mlflow
 
     return export_to_mlflow(study, Path(folder))
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.cli import wording
-from experiments.crew import read_crew
+from experiments.machine.crew import read_crew
 from experiments.records import (
     Purpose,
     StudyRecord,
@@ -20,8 +20,8 @@ from experiments.records import (
     TrialState,
     VerdictRecord,
 )
+from experiments.records.values import value_text, values_text
 from experiments.typed import from_here, typed
-from experiments.values import value_text, values_text
 from reports.ranking import arm_text
 
 SCHEMA = 1

@@ -19,8 +19,8 @@ from rich.text import Text
 
 from experiments.cli import wording
 from experiments.records import BaselineRecord, EpochRecord, StudyRecord, TrialRecord, TrialState
+from experiments.records.values import values_text
 from experiments.typed import typed
-from experiments.values import values_text
 from experiments.watcher import StudyWatcher
 
 BAR_WIDTH = 24

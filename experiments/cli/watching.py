@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from experiments.choosing import trial_of
 from experiments.cli import wording
 from experiments.cli.show import trial_text
 from experiments.cli.terminal import print_plain
 from experiments.records import StudyRecord, read_study
+from experiments.trials.choosing import trial_of
 from experiments.watcher import StudyWatcher
 
 POLL_S = 1.0

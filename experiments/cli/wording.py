@@ -12,7 +12,7 @@ from typing import Any
 
 from experiments.arms import arm_name, shares_text
 from experiments.durations import format_duration
-from experiments.machine import machine_text
+from experiments.machine.machine import machine_text
 from experiments.records import (
     BaselineRecord,
     EpochRecord,
@@ -22,9 +22,9 @@ from experiments.records import (
     Value,
     verdict_cost,
 )
+from experiments.records.values import plural as plural
+from experiments.records.values import values_text
 from experiments.typed import from_here, typed
-from experiments.values import plural as plural
-from experiments.values import values_text
 from reports.described import described
 from reports.ranking import arm_text
 

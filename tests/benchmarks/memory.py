@@ -18,8 +18,8 @@ from typing import Any
 
 import psutil
 
-from experiments.orders import TrialOrder, WorkerSettings
-from experiments.worker import Workbench
+from experiments.running.orders import TrialOrder, WorkerSettings
+from experiments.running.worker import Workbench
 from recommender.config import TrainingConfig
 from recommender.datasets.base import DatasetConfig, SplitConfig
 from recommender.datasets.loading import load_dataset

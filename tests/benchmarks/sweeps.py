@@ -144,7 +144,7 @@ def bench_sweep(n_trials: int, n_epochs: int) -> SweepConfig:
 def _recsweep(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Runs the sweep, and leaves its configurations and data for the peers."""
     import recsweep as rs
-    from experiments.study_data import load_data
+    from experiments.data.study_data import load_data
 
     sweep = bench_sweep(options.trials, options.epochs)
     studies = Path(tempfile.mkdtemp(dir=folder))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.search import build_search
-from experiments.search_protocol import Search
+from experiments.search.search import build_search
+from experiments.search.search_protocol import Search
 from experiments.sweep import SearchConfig
 from recommender.own_functions import read_function
 from tests.contracts.test_search_rebuilds import N_TRIALS, essence, runner

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from experiments.optuna_search import VERDICT, OptunaSearch
-from experiments.pruners import PRUNERS
 from experiments.records import StopReason, TrialRecord
-from experiments.samplers import SAMPLERS
-from experiments.search import build_search
-from experiments.search_protocol import Search
+from experiments.search.optuna_search import VERDICT, OptunaSearch
+from experiments.search.pruners import PRUNERS
+from experiments.search.samplers import SAMPLERS
+from experiments.search.search import build_search
+from experiments.search.search_protocol import Search
 from experiments.sweep import SearchConfig
 from tests.fake_runner import FakeRunner, Objective
 from tests.made_up_spaces import CONDITIONAL, DEFAULTS, FINITE, overfitter, troubled

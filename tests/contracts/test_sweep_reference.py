@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from experiments.pruners import PRUNERS
-from experiments.samplers import SAMPLERS
-from experiments.sweep_tables import (
+from experiments.search.pruners import PRUNERS
+from experiments.search.samplers import SAMPLERS
+from experiments.sweep_files.sweep_tables import (
     CompareTable,
     DatasetTable,
     HeadTable,

@@ -9,8 +9,8 @@ from pathlib import Path
 WRITE_AND_CHECK = """
 import sys
 from pathlib import Path
-from experiments.board_check import check_board
-from experiments.hparams import write_board
+from experiments.board.board_check import check_board
+from experiments.board.hparams import write_board
 from experiments.records import read_study
 from tests.synthetic_study import make_study
 study = read_study(make_study(Path(sys.argv[1]) / "made-up"))
@@ -22,7 +22,7 @@ print("tensorflow" in sys.modules)
 WRITE_THEN_SUMMARISE = """
 import sys
 from pathlib import Path
-import experiments.hparams
+import experiments.board.hparams
 import tensorboard.compat
 print("tensorboard.compat.notf" in sys.modules)
 """

@@ -18,8 +18,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from experiments.machine import Machine
-from experiments.samplers import sampler_factory
+from experiments.machine.machine import Machine
+from experiments.search.samplers import sampler_factory
 
 X = FloatDistribution(0.0, 1.0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.journal import Event
+from experiments.ledger.journal import Event
 
 
 def ask(number: int = 0, at: float = 0.0, **fields: Any) -> Event:

@@ -14,16 +14,16 @@ from dataclasses import asdict, replace
 import optuna
 import pytest
 
-from experiments.board_check import check_board
-from experiments.config import sweep_to_toml
+from experiments.board.board_check import check_board
+from experiments.board.hparams import write_board
 from experiments.files import write_json
-from experiments.folders import columns_of
-from experiments.hparams import write_board
-from experiments.journal import journal_files, read_journal
-from experiments.optuna_search import OptunaSearch
+from experiments.folder.folders import columns_of
+from experiments.ledger.journal import journal_files, read_journal
 from experiments.records import StopReason, StudyRecord, TrialState, Value, read_study
+from experiments.request.config import sweep_to_toml
+from experiments.search.optuna_search import OptunaSearch
 from reports.render import write_report
-from tests.experiments.test_conductor import a_sweep
+from tests.experiments.running.test_conductor import a_sweep
 from tests.fake_workers import FakeStudy, Fuse
 
 N_TRIALS = 16

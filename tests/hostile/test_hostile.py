@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from experiments.cli import main as command
 from experiments.cli.options import study_folder
-from experiments.config import load_sweep
 from experiments.errors import RecsweepError, RequestError, SweepFileError
+from experiments.request.config import load_sweep
 from experiments.sweep import name_problem
 from recommender.datasets.base import DatasetConfig, SplitConfig
 from recommender.datasets.loading import load_dataset

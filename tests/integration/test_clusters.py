@@ -13,9 +13,9 @@ from typing import Any
 import psutil
 import pytest
 
-from experiments.config import sweep_to_toml
-from experiments.machine import Machine
+from experiments.machine.machine import Machine
 from experiments.records import StopReason, TrialState, read_study
+from experiments.request.config import sweep_to_toml
 from tests.integration.test_faults import worker_pid
 from tests.integration.test_sweeps import events_of, small_sweep, wait_for
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from experiments.board_check import check_board
-from experiments.machine import Machine
+from experiments.board.board_check import check_board
+from experiments.machine.machine import Machine
+from experiments.machine.resources import Resources
 from experiments.records import StopReason, StudyRecord, TrialState
-from experiments.resources import Resources
 from experiments.study import run_study
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent
@@ -162,7 +162,7 @@ def test_a_worker_that_hangs_before_it_trains_anything_is_replaced(
     cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is stopped while it imports TensorFlow, long before its first epoch."""
-    monkeypatch.setattr("experiments.liveness.START_S", 30.0)
+    monkeypatch.setattr("experiments.machine.liveness.START_S", 30.0)
     folder = tmp_path / "hung"
 
     def hang() -> None:

@@ -14,11 +14,11 @@ import psutil
 import pytest
 
 from experiments.errors import DiskError
-from experiments.machine import Machine
+from experiments.machine.machine import Machine
+from experiments.machine.resources import Resources
 from experiments.records import StopReason, TrialState, read_study
-from experiments.resources import Resources
+from experiments.running.supervision import StopCause
 from experiments.study import Outcome, resume_study, run_study
-from experiments.supervision import StopCause
 from experiments.watcher import Silent
 from tests.integration.light import light_sweep
 from tests.integration.test_sweeps import events_of, wait_for
@@ -76,7 +76,7 @@ def test_signals_stop_a_driver_and_every_stop_can_be_resumed(
     cluster: Machine, ratings_csv: Path, tmp_path: Path
 ) -> None:
     sweep = light_sweep(tmp_path, ratings_csv, "signals")
-    from experiments.config import sweep_to_toml
+    from experiments.request.config import sweep_to_toml
 
     file = tmp_path / "signals.toml"
     file.write_text(sweep_to_toml(sweep))
@@ -161,8 +161,8 @@ def test_signals_stop_a_driver_and_every_stop_can_be_resumed(
 def test_memory_that_ran_out_is_told_with_the_values(
     error: Exception, reason: StopReason, tmp_path: Path
 ) -> None:
-    from experiments.orders import TrialOrder
-    from experiments.worker import _classify
+    from experiments.running.orders import TrialOrder
+    from experiments.running.worker import _classify
     from recommender.config import TrainingConfig
 
     values = {"layer_size_0": 256, "batch_size": 8192}

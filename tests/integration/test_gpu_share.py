@@ -15,20 +15,21 @@ from typing import Any
 import psutil
 import pytest
 
-from experiments import packing, probe
-from experiments.config import sweep_to_toml
+from experiments.data.study_data import load_data
 from experiments.files import read_json
-from experiments.folders import create
-from experiments.machine import Machine
-from experiments.orders import WorkerSettings
-from experiments.packing import Measured, ProbeFailed
-from experiments.probe import Errand, Probe, settle_by_probe
+from experiments.folder.folders import create
+from experiments.machine import packing
+from experiments.machine.machine import Machine
+from experiments.machine.packing import Measured, ProbeFailed
+from experiments.machine.resources import Resources
 from experiments.records import TrialState, read_study
-from experiments.resources import Resources
-from experiments.running import worker_settings
+from experiments.request.config import sweep_to_toml
+from experiments.running import probe
+from experiments.running.driver import worker_settings
+from experiments.running.orders import WorkerSettings
+from experiments.running.probe import Errand, Probe, settle_by_probe
+from experiments.running.supervision import StopCause, StopSwitch
 from experiments.study import Outcome, run_study
-from experiments.study_data import load_data
-from experiments.supervision import StopCause, StopSwitch
 from experiments.watcher import Silent
 from recommender.config import TrainingConfig
 from tests.integration.test_sweeps import events_of, small_sweep, wait_for
@@ -48,7 +49,7 @@ class Listening(Silent):
 def machine(cluster: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """One logical GPU with 16 GB, and a probe that is soon over."""
     one = replace(cluster, gpus=cluster.gpus[:1])
-    monkeypatch.setattr("experiments.resources.read_machine", lambda: one)
+    monkeypatch.setattr("experiments.machine.resources.read_machine", lambda: one)
     monkeypatch.setattr(probe, "TRAIN_S", 0.2)
     return one
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments.board_check import check_board
-from experiments.bridge import SCRATCH_PREFIX
-from experiments.config import load_sweep
+from experiments.board.board_check import check_board
 from experiments.errors import StateError
-from experiments.machine import Machine
+from experiments.machine.machine import Machine
+from experiments.machine.resources import Resources
 from experiments.records import StopReason, TrialRecord, TrialState
-from experiments.resources import Resources
+from experiments.request.config import load_sweep
+from experiments.running.bridge import SCRATCH_PREFIX
+from experiments.running.supervision import StopCause, StopSwitch
 from experiments.study import resume_study, run_study
-from experiments.supervision import StopCause, StopSwitch
 from experiments.watcher import Silent
 from recsweep import Choice, Float, Sweep, space
 from tests.own_classes import write_classes

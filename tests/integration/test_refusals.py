@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from experiments.cli.main import main
-from experiments.config import sweep_to_toml
+from experiments.request.config import sweep_to_toml
 from tests.integration.test_sweeps import small_sweep
 
 pytestmark = pytest.mark.slow

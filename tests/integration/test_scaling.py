@@ -9,13 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from experiments.crew import ask_for_workers
-from experiments.ledger import Ledger
-from experiments.machine import Machine
+from experiments.ledger.ledger import Ledger
+from experiments.machine.crew import ask_for_workers
+from experiments.machine.machine import Machine
+from experiments.machine.resources import Resources
 from experiments.records import AttemptRecord, StopReason, TrialRecord, TrialState
-from experiments.resources import Resources
+from experiments.running.supervision import StopCause, StopSwitch
 from experiments.study import run_study
-from experiments.supervision import StopCause, StopSwitch
 from experiments.watcher import Silent
 from tests.integration.light import light_sweep
 from tests.integration.test_sweeps import wait_for

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from ray.tune.execution.tune_controller import TuneController
 
-from experiments.board_check import check_board
-from experiments.derived_records import BoardCheck
-from experiments.journal import journal_files, read_journal
-from experiments.machine import Machine
+from experiments.board.board_check import check_board
+from experiments.ledger.journal import journal_files, read_journal
+from experiments.machine.machine import Machine
+from experiments.machine.resources import Resources
 from experiments.records import (
     StopReason,
     StudyRecord,
@@ -27,9 +27,9 @@ from experiments.records import (
     TrialState,
     read_study,
 )
-from experiments.resources import Resources
+from experiments.records.derived_records import BoardCheck
+from experiments.running.supervision import StopCause, StopSwitch
 from experiments.study import Outcome, resume_study, run_study
-from experiments.supervision import StopCause, StopSwitch
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent
 from recsweep import Choice, Float, Int, Sweep, space
@@ -137,7 +137,7 @@ def test_half_gpu_trials_share_two_gpus_and_run_at_once(
     cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trials far too long to end show that all four run; then the study is stopped."""
-    monkeypatch.setattr("experiments.resources.read_machine", lambda: cluster)
+    monkeypatch.setattr("experiments.machine.resources.read_machine", lambda: cluster)
     sweep = light_sweep(tmp_path, ratings_csv, trials=4)
     folder = tmp_path / sweep.name
     done: list[StudyRecord] = []
@@ -224,7 +224,7 @@ def test_a_failing_trial_is_a_fail_with_its_reason_and_the_worker_survives(
 def test_a_recycled_worker_costs_no_trial(
     cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.running.SHARE_OF_MEMORY", 1e-6)
+    monkeypatch.setattr("experiments.running.driver.SHARE_OF_MEMORY", 1e-6)
     sweep = light_sweep(tmp_path, ratings_csv, max_epochs=2)
     study = run_study(sweep, root=tmp_path, watcher=Silent(), resources=Resources(1, gpus=0)).study
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2

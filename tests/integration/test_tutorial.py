@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.machine import Machine
+from experiments.machine.machine import Machine
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.py"
 

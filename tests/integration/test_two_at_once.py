@@ -14,10 +14,10 @@ pytestmark = pytest.mark.ray
 
 ONE_PERSON = """
 import json, os, sys
-from experiments.cluster import ray_cluster
-from experiments.gpu_memory import Gpu
-from experiments.machine import Machine
-from experiments.resources import Resources
+from experiments.machine.cluster import ray_cluster
+from experiments.machine.gpu_memory import Gpu
+from experiments.machine.machine import Machine
+from experiments.machine.resources import Resources
 
 gpus = tuple(Gpu(i, f"GPU-{i}", "logical", 16.0, 16.0) for i in range(2))
 machine = Machine(n_cpus=1, cpu="logical", memory_gb=8.0, gpus=gpus)

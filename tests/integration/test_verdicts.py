@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from experiments.board_check import check_board
-from experiments.machine import Machine
+from experiments.board.board_check import check_board
+from experiments.machine.machine import Machine
+from experiments.machine.resources import Resources
 from experiments.records import Purpose, TrialRecord, TrialState, read_study
-from experiments.resources import Resources
+from experiments.running.supervision import StopCause, StopSwitch
 from experiments.study import run_study
-from experiments.supervision import StopCause, StopSwitch
-from experiments.verdict import gather_evidence
+from experiments.verdict.verdict import gather_evidence
 from experiments.watcher import Silent
 from tests.integration.light import light_sweep
 from tests.small_studies import decide

@@ -11,7 +11,7 @@ import pytest
 
 import recsweep as rs
 from experiments.errors import StateError
-from experiments.machine import Machine
+from experiments.machine.machine import Machine
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "your-own.py"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.ledger import Ledger
+from experiments.ledger.ledger import Ledger
 from experiments.records import StopReason, TrialState, read_study
 from reports.render import write_report
 

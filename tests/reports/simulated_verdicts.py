@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from experiments.errors_by_user import moved_by_users
+from experiments.running.errors_by_user import moved_by_users
 from reports.optimism import optimism_of_best
 from reports.ranking import SEEDS, Z_95
 from reports.statistics import Array, Counts, difference, holm, rmse_by_seed

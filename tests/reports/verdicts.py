@@ -21,7 +21,7 @@ from experiments.records import (
     UnsealedRecord,
     VerdictRecord,
 )
-from experiments.size_control import size_control
+from experiments.verdict.size_control import size_control
 from reports.judging import judge
 
 N_USERS, N_ROWS_EACH, N_SEEDS = 120, 40, 5

@@ -8,7 +8,7 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.toml_text import toml_section
+from experiments.sweep_files.toml_text import toml_section
 from search_spaces import Choice, Float, Int, SearchSpace, SpaceError, parse_space, shipped_space
 from search_spaces.checks import check
 from search_spaces.drafts import drafts_of

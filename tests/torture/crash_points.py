@@ -14,10 +14,10 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from experiments import journal as journal_module
-from experiments.ledger import Ledger
+from experiments.ledger import journal as journal_module
+from experiments.ledger.ledger import Ledger
 from experiments.records import TrialRecord
-from tests.experiments.test_conductor import a_sweep, bumpy, outcome, trials_of
+from tests.experiments.running.test_conductor import a_sweep, bumpy, outcome, trials_of
 from tests.fake_workers import FakeStudy, Fuse
 from tests.torture.counts import Counts
 

@@ -86,8 +86,8 @@ class Nemesis:
 
 def haunt_nodes(root: Path, seed: int, counts: Counts, n_faults: int) -> None:
     """A sweep on a cluster of two nodes beside the head, which are killed and replaced."""
-    from experiments.ray_environment import WORKER_ENVIRONMENT, import_ray
-    from experiments.resources import Resources
+    from experiments.machine.ray_environment import WORKER_ENVIRONMENT, import_ray
+    from experiments.machine.resources import Resources
     from experiments.study import run_study
     from experiments.watcher import Silent
 

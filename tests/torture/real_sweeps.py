@@ -19,10 +19,10 @@ from pathlib import Path
 
 import psutil
 
-from experiments.board_check import check_board
-from experiments.config import sweep_to_toml
-from experiments.journal import Event, journal_files, read_journal
+from experiments.board.board_check import check_board
+from experiments.ledger.journal import Event, journal_files, read_journal
 from experiments.records import StopReason, StudyRecord, TrialState, read_study
+from experiments.request.config import sweep_to_toml
 from tests.integration.test_sweeps import small_sweep
 from tests.synthetic import synthetic_ratings
 from tests.torture.counts import Counts

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from experiments.bundle import sha256_of
 from experiments.cli.main import app
 from experiments.errors import StateError
-from experiments.folders import write_importance
-from experiments.importance import importance
-from experiments.journal import Journal
-from experiments.ledger import Ledger
-from experiments.lock import StudyLock
+from experiments.folder.folders import write_importance
+from experiments.ledger.journal import Journal
+from experiments.ledger.ledger import Ledger
+from experiments.ledger.lock import StudyLock
 from experiments.records import StudyRecord, read_study
-from experiments.unpacking import unpack
+from experiments.search.importance import importance
+from experiments.sharing.bundle import sha256_of
+from experiments.sharing.unpacking import unpack
 from reports.blocks import Section
 from reports.render import build_sections
 from reports.sections.leaderboard import leaderboard

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from experiments import folders
 from experiments.cli.main import app
 from experiments.cli.wording import header_lines
-from experiments.machine import Gpu, Machine
-from experiments.packing import Measured, Packing
+from experiments.data.study_data import load_data
+from experiments.folder import folders
+from experiments.machine.machine import Gpu, Machine
+from experiments.machine.packing import Measured, Packing
+from experiments.machine.resources import Resources
 from experiments.records import read_study
-from experiments.resources import Resources
-from experiments.sessions import record_packing
-from experiments.study_data import load_data
+from experiments.running.sessions import record_packing
 from tests.small_studies import a_sweep
 
 MACHINE = Machine(4, "a", 8.0, (Gpu(0, "GPU-0", "NVIDIA X", 16.0, 16.0),))
@@ -23,7 +23,7 @@ MACHINE = Machine(4, "a", 8.0, (Gpu(0, "GPU-0", "NVIDIA X", 16.0, 16.0),))
 
 @pytest.fixture(autouse=True)
 def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("experiments.machine", "experiments.resources"):
+    for module in ("experiments.machine.machine", "experiments.machine.resources"):
         monkeypatch.setattr(f"{module}.read_machine", lambda *_: MACHINE)
 
 

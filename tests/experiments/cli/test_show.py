@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from experiments.choosing import chosen_trial
 from experiments.cli.main import app
 from experiments.cli.show import ls_json, ls_text, show_json, show_text, trial_json, trial_text
 from experiments.errors import DiskError, RequestError
@@ -25,6 +24,7 @@ from experiments.records import (
     VerdictRecord,
     read_study,
 )
+from experiments.trials.choosing import chosen_trial
 from tests.reports.verdicts import judged
 from tests.synthetic_study import make_study
 
@@ -257,9 +257,9 @@ def test_without_a_number_the_leader_of_the_verdict_is_taken_and_told(
     assert show_json(after)["study"]["leading_trial"] == leader.number
     assert show_json(study)["study"]["leading_trial"] is None
     monkeypatch.setattr("experiments.records.read_study", lambda folder: after)
-    monkeypatch.setattr("experiments.frozen.frozen_sweep", lambda folder: None)
-    monkeypatch.setattr("experiments.best.sweep_to_toml", lambda sweep: "")
-    monkeypatch.setattr("experiments.best.single_model", lambda *arguments: None)
+    monkeypatch.setattr("experiments.request.frozen.frozen_sweep", lambda folder: None)
+    monkeypatch.setattr("experiments.trials.best.sweep_to_toml", lambda sweep: "")
+    monkeypatch.setattr("experiments.trials.best.single_model", lambda *arguments: None)
     done = CliRunner().invoke(app, ["best", "made-up", "--studies", str(study.folder.parent)])
     assert done.stdout.startswith(f"# Trial {leader.number} of the study made-up")
     assert done.stderr == f"trial {leader.number} of made-up, the leader of the verdict\n"
@@ -280,8 +280,8 @@ def test_a_split_that_was_opened_is_no_longer_called_sealed(study: StudyRecord) 
 def test_a_place_that_cannot_be_written_to_is_named(
     study: StudyRecord, output: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.frozen.frozen_sweep", lambda folder: None)
-    monkeypatch.setattr("experiments.best.trial_to_toml", lambda *arguments: "[model]")
+    monkeypatch.setattr("experiments.request.frozen.frozen_sweep", lambda folder: None)
+    monkeypatch.setattr("experiments.trials.best.trial_to_toml", lambda *arguments: "[model]")
     done = CliRunner().invoke(
         app, ["best", "made-up", "-o", output, "--studies", str(study.folder.parent)]
     )

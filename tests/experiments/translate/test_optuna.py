@@ -10,7 +10,7 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.samplers import sampler_factory
+from experiments.search.samplers import sampler_factory
 from experiments.translate.optuna import (
     study_in_memory,
     suggest,

@@ -19,7 +19,7 @@ from pathlib import Path
 
 class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name != "experiments.worker":
+        if name != "experiments.running.worker":
             return None
         sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(name, path)

@@ -1,0 +1,1 @@
+"""TensorBoard: written while trials run, served, and held against the ledger."""

@@ -1,0 +1,1 @@
+"""A study's folder: begun, told where it comes from, mended and cleared."""

@@ -1,0 +1,1 @@
+"""What happened, written down: journals, the ledger that gathers them, the lock of one driver."""

@@ -1,0 +1,1 @@
+"""The machine or cluster that trains: what it has, what trials take of it, and Ray on it."""

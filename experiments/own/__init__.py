@@ -1,0 +1,1 @@
+"""A researcher's own code: named in a sweep or given as objects, and kept with the study."""

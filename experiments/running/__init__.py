@@ -1,0 +1,1 @@
+"""The driver and its workers: trials handed out, trained and written down, to the end or a stop."""

@@ -1,0 +1,64 @@
+"""Which trials of a search keep their weights and predictions; those of all others are deleted."""
+
+from __future__ import annotations
+
+import shutil
+from bisect import insort
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from experiments.records import TrialRecord
+from experiments.running.orders import predictions_folder
+
+KEPT_BEST = 10
+"""So many of the best trials keep theirs; the best of each arm and the defaults do, too: whoever a
+verdict may find to lead."""
+
+
+def trials_kept(ranked: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Those of the complete trials that keep theirs; the best comes first, here and in `ranked`."""
+    first = leaders(ranked, KEPT_BEST)
+    return [trial for trial in ranked if trial.is_default or trial in first]
+
+
+def leaders(ranked: Sequence[TrialRecord], n_best: int) -> list[TrialRecord]:
+    """The first of the ranking, and the first of each arm; by rank."""
+    arms: set[str | None] = set()
+    first = []
+    for place, trial in enumerate(ranked):
+        if place < n_best or trial.arm not in arms:
+            first.append(trial)
+        arms.add(trial.arm)
+    return first
+
+
+class Keeper:
+    """Deletes what better trials have made superfluous, as trials end.
+
+    Args:
+        folder: the study's.
+        past: the trials that ended before.
+    """
+
+    def __init__(self, folder: Path, past: Iterable[TrialRecord]) -> None:
+        self._folder = folder
+        ranked = (t for t in past if t.is_ranked and t.best_rmse is not None)
+        self._kept = sorted(ranked, key=_place)
+
+    def ended(self, trial: TrialRecord) -> None:
+        """One more trial has ended, in whatever way."""
+        if not trial.is_ranked:
+            return
+        insort(self._kept, trial, key=_place)
+        kept = trials_kept(self._kept)
+        for other in self._kept:
+            if other not in kept:
+                shutil.rmtree(self._folder / "trials" / other.name / "best", ignore_errors=True)
+                shutil.rmtree(predictions_folder(self._folder, other), ignore_errors=True)
+        self._kept = kept
+
+
+def _place(trial: TrialRecord) -> tuple[float, int]:
+    """Where a complete trial stands among the others."""
+    assert trial.best_rmse is not None
+    return trial.best_rmse, trial.number

@@ -1,0 +1,97 @@
+"""Models of a study's trials, taken from their kept weights in this process.
+
+TensorFlow is imported when the first model is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.files import read_json
+from experiments.machine.machine import read_machine
+from experiments.records import PROVENANCE_NAME, TrialRecord
+from experiments.sweep import SweepConfig, model_of
+from recommender.config import TrainingConfig
+from recommender.datasets.base import EncodedDataset
+from recommender.runs import Trainer
+
+if TYPE_CHECKING:
+    from recommender.epochs import Run
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+def keep_predictions(run: Run, encoded: EncodedDataset, folder: Path) -> Floats:
+    """Write what the best epoch predicts for the validation rows; the run is over after that.
+
+    For the rows of `encoded.confirm`, too, where there are any; and of a DCN what it crosses.
+    """
+    from recommender.checkpoints import write_checkpoint
+
+    run.load_best()
+    arrays = {"predicted": run.predict_validation()}
+    if encoded.confirm is not None:
+        arrays["confirm"] = run.predict(encoded.confirm)
+    crossing = run.crossing()
+    metadata = {
+        "val_rmse": run.best_rmse,
+        "epoch": run.best_epoch,
+        "crossing": None if crossing is None else asdict(crossing),
+    }
+    write_checkpoint(folder, arrays, metadata)
+    return arrays["predicted"]
+
+
+class Replicas:
+    """The models of trials of one study, one after another."""
+
+    def __init__(self, folder: Path, sweep: SweepConfig, encoded: EncodedDataset) -> None:
+        self._folder = folder
+        self._sweep = sweep
+        resources = read_json(folder / PROVENANCE_NAME).get("resources")
+        self._trainer = Trainer(encoded, lambda: configure_as_worker(resources))
+
+    def run_of(self, trial: TrialRecord) -> Run:
+        """A run with the weights of the trial's best epoch.
+
+        Trained again, to the same numbers, where the weights are gone or damaged.
+        """
+        from recommender.checkpoints import CheckpointError
+
+        run = self.new_run(trial, len(trial.epochs))
+        try:
+            run.load_saved_best(self._folder / "trials" / trial.name / "best")
+        except CheckpointError:
+            while run.stop_reason is None:
+                run.step()
+            run.load_best()
+        return run
+
+    def new_run(self, trial: TrialRecord, n_epochs: int) -> Run:
+        """The trial's model, untrained; to be trained for exactly so many epochs."""
+        training = TrainingConfig(max_epochs=n_epochs, patience=0, seed=trial.seed)
+        model = model_of(self._sweep, trial.values)
+        return self._trainer.begin(model, training)
+
+    def keep_predictions(self, trial: TrialRecord, folder: Path) -> None:
+        """Write a trial's predictions from its weights, as its worker did."""
+        keep_predictions(self.run_of(trial), self._trainer.dataset, folder)
+
+
+def configure_as_worker(resources: Mapping[str, Any] | None = None) -> None:
+    """Have this process train as a worker does: the same numbers to the bit.
+
+    Args:
+        resources: of the study, as its provenance has them; None: a GPU where there is one, and one
+            thread.
+    """
+    from recommender.runtime import configure_devices
+
+    taken = resources or {"gpus": read_machine().n_gpus, "cpus": 1}
+    configure_devices(gpu=bool(taken["gpus"]), threads=max(1, int(taken["cpus"])))

@@ -1,0 +1,116 @@
+"""What a verdict rests on: the finalists' predictions for the rows that judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.records import Purpose, StudyRecord, TrialRecord, TrialState
+from experiments.records.verdict_records import VerdictRecord
+from experiments.running.errors_by_user import read_errors
+from experiments.running.orders import predictions_folder
+from experiments.running.replicas import Replicas
+from experiments.watcher import StudyWatcher
+from recommender.baselines import BASELINES
+from recommender.checkpoints import CheckpointError, read_checkpoint
+from recommender.datasets.base import LoadedDataset
+from recommender.metrics import rmse
+
+if TYPE_CHECKING:
+    from recommender.datasets.confirming import ConfirmRows
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What the finalists predict for the rows that judge them."""
+
+    predicted: Mapping[str, Floats]
+    """By finalist, (n_seeds, n_rows); one row for a baseline. Those that did not complete under
+    every seed are left out."""
+    rmse_by_seed: Mapping[str, tuple[float | None, ...]]
+    actual: Floats
+    users: npt.NDArray[np.integer[Any]]
+    on_searched: Mapping[str, tuple[float | None, ...]] | None = None
+    """RMSE by seed on the rows of the search; None where these judge."""
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    """RMSE on the rows that judge; empty where these are the search's."""
+    searched: tuple[Floats, npt.NDArray[np.integer[Any]]] | None = None
+    """Of all complete trials of the search, where its rows judge: squared errors summed by user,
+    (n_trials, n_users), and the rows of each user."""
+
+
+def judged(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials that were trained for the verdict, by number."""
+    return [trial for trial in trials if trial.purpose is Purpose.VERDICT]
+
+
+def read_evidence(
+    study: StudyRecord,
+    frozen: VerdictRecord,
+    loaded: LoadedDataset,
+    confirm: ConfirmRows | None,
+    replicas: Replicas,
+    watcher: StudyWatcher,
+) -> Evidence:
+    """The finalists' predictions from their files; a damaged one is made again and said."""
+    encoded = loaded.encoded
+    rows, what = (encoded.validation, "predicted") if confirm is None else (confirm.rows, "confirm")
+    predicted: dict[str, Floats] = {}
+    rmse_by_seed: dict[str, tuple[float | None, ...]] = {}
+    for finalist in frozen.finalists:
+        if finalist.is_baseline:
+            _, fit = BASELINES[finalist.name]
+            predicted[finalist.name] = fit(encoded)(rows)[None, :]
+            baseline = study.baseline(finalist.name)
+            rmse_by_seed[finalist.name] = (baseline.val_rmse if baseline else None,)
+            continue
+        trials = study.replicates(finalist)
+        is_complete = [trial.state is TrialState.COMPLETE for trial in trials]
+        rmse_by_seed[finalist.name] = tuple(
+            trial.best_rmse if ok else None for trial, ok in zip(trials, is_complete, strict=True)
+        )
+        if all(is_complete):
+            predicted[finalist.name] = np.stack(
+                [_predictions(study.folder, trial, what, replicas, watcher) for trial in trials]
+            )
+    if confirm is None:
+        return Evidence(
+            predicted=predicted,
+            rmse_by_seed=rmse_by_seed,
+            actual=encoded.validation.rating,
+            users=encoded.validation_users,
+            searched=read_errors(study.folder, filter(frozen.knew, study.ranked), encoded),
+        )
+    actual = rows.rating
+    return Evidence(
+        predicted=predicted,
+        rmse_by_seed={
+            name: tuple(rmse(row, actual) for row in predicted[name])
+            if name in predicted
+            else tuple(None for _ in by_seed)
+            for name, by_seed in rmse_by_seed.items()
+        },
+        actual=actual,
+        users=confirm.users,
+        on_searched=rmse_by_seed,
+        baselines={name: rmse(fit(encoded)(rows), actual) for name, (_, fit) in BASELINES.items()},
+    )
+
+
+def _predictions(
+    folder: Path, trial: TrialRecord, what: str, replicas: Replicas, watcher: StudyWatcher
+) -> Floats:
+    place = predictions_folder(folder, trial)
+    try:
+        return read_checkpoint(place)[0][what]
+    except (CheckpointError, KeyError) as error:
+        watcher.message(f"{error}; made again from the model of {trial.name}")
+        replicas.keep_predictions(trial, place)
+        return read_checkpoint(place)[0][what]

@@ -1,0 +1,162 @@
+"""The frozen finalists on the test split, once it is on record that it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.data.study_data import data_problems, load_same_data
+from experiments.errors import StateError
+from experiments.files import write_json
+from experiments.ledger.lock import StudyLock
+from experiments.records import StudyRecord, read_study
+from experiments.records.openings import record_opening
+from experiments.records.values import plural
+from experiments.records.verdict_records import (
+    TEST_NAME,
+    Finalist,
+    RefitResult,
+    UnsealedRecord,
+    VerdictResults,
+)
+from experiments.request.frozen import frozen_sweep
+from experiments.running.replicas import Replicas
+from experiments.sweep import SweepConfig
+from experiments.typed import typed
+from experiments.waiting import waiting
+from experiments.watcher import StudyWatcher
+from recommender.baselines import BASELINES
+from recommender.checkpoints import write_checkpoint
+from recommender.datasets.unsealing import OpenedTest, open_test
+from recommender.metrics import rmse
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnsealedEvidence:
+    """What finalists and baselines make of the test rows."""
+
+    predicted: Mapping[str, Floats]
+    """By finalist, (n_seeds, n_rows); one row for a baseline."""
+    rmse_by_seed: Mapping[str, tuple[float | None, ...]]
+    actual: Floats
+    users: npt.NDArray[np.integer[Any]]
+    baselines: Mapping[str, float]
+    refit: RefitResult | None
+
+
+def refuse_unjudged(study: StudyRecord) -> None:
+    """Raises StateError where there is no verdict whose finalists could be scored."""
+    if study.is_finished and not study.ranked:
+        raise StateError(
+            f"{study.name} has no complete trial: there is nothing to score. What became of its "
+            f"trials: recsweep show {typed(study.folder)}"
+        )
+    if study.verdict_results is None:
+        raise StateError(
+            f"{study.name} has no verdict: the test split is for finalists that are frozen and "
+            f"judged. First: recsweep verdict {typed(study.folder)}"
+        )
+    test = (study.provenance.get("dataset") or {}).get("test") or {}
+    if test.get("n_users") == 1:
+        raise StateError(
+            f"{study.name}: the test ratings are all of one user, and what holds for other users "
+            "takes two at least; the test split stays sealed"
+        )
+
+
+def score_on_test(
+    folder: Path, why: str, watcher: StudyWatcher, *, is_refit: bool = False
+) -> UnsealedEvidence:
+    """Open the test split, on record, and score the finalists' kept weights on it.
+
+    Args:
+        is_refit: train the leader of the verdict again on train and validation, too, each seed for
+            as many epochs as it needed before.
+
+    Raises:
+        StateError: there is no verdict, another driver runs the study, or the data changed.
+    """
+    refuse_unjudged(read_study(folder))
+    with StudyLock(folder):
+        study = read_study(folder)
+        sweep = frozen_sweep(folder)
+        loaded = load_same_data(study, sweep)
+        fingerprint = loaded.description.sealed_fingerprint
+        with data_problems(), waiting("opening the test split"):
+            opened = open_test(
+                sweep.dataset,
+                sweep.split,
+                record=lambda: record_opening(folder, fingerprint, why),
+            )
+        verdict = study.verdict
+        assert verdict is not None and verdict.results is not None
+        replicas = Replicas(folder, sweep, loaded.encoded)
+        predicted: dict[str, Floats] = {}
+        rmse_by_seed: dict[str, tuple[float | None, ...]] = {}
+        actual = opened.rows.rating
+        with waiting("fitting the baselines"):
+            baselines = {
+                name: fit(loaded.encoded)(opened.rows) for name, (_, fit) in BASELINES.items()
+            }
+        for found in verdict.results.finalists:  # the leader of the verdict first
+            finalist = verdict.finalist(found.name)
+            assert finalist is not None
+            if finalist.is_baseline:
+                predicted[finalist.name] = baselines[finalist.name][None, :]
+                rmse_by_seed[finalist.name] = (rmse(baselines[finalist.name], actual),)
+            elif found.mean is not None:
+                watcher.message(f"scoring {finalist.name} under {len(verdict.seeds)} seeds")
+                trials = study.replicates(finalist)
+                with waiting(f"scoring {finalist.name}"):
+                    rows = np.stack([replicas.run_of(t).predict(opened.rows) for t in trials])
+                predicted[finalist.name] = rows
+                rmse_by_seed[finalist.name] = tuple(rmse(row, actual) for row in rows)
+                for trial, row in zip(trials, rows, strict=True):
+                    place = folder / "predictions" / "test" / trial.name
+                    write_checkpoint(place, {"predicted": row}, {"test_rmse": rmse(row, actual)})
+            else:
+                rmse_by_seed[finalist.name] = tuple(None for _ in verdict.seeds)
+        leader = verdict.finalist(study.leader.name) if is_refit and study.leader else None
+        refit = _refit(study, sweep, leader, opened, watcher) if leader else None
+    return UnsealedEvidence(
+        predicted=predicted,
+        rmse_by_seed=rmse_by_seed,
+        actual=actual,
+        users=opened.users,
+        baselines={name: rmse(rows, actual) for name, rows in baselines.items()},
+        refit=refit,
+    )
+
+
+def write_test(folder: Path, evidence: UnsealedEvidence, results: VerdictResults) -> None:
+    """Write `test.json`, whole or not at all."""
+    record = UnsealedRecord(results, dict(evidence.baselines), evidence.refit)
+    write_json(folder / TEST_NAME, asdict(record))
+
+
+def _refit(
+    study: StudyRecord,
+    sweep: SweepConfig,
+    leader: Finalist,
+    opened: OpenedTest,
+    watcher: StudyWatcher,
+) -> RefitResult:
+    """The leader on train and validation; there is nothing left to stop it by but its epochs."""
+    replicas = Replicas(study.folder, sweep, opened.refit)
+    scores = []
+    for trial in study.replicates(leader):
+        assert trial.best_epoch is not None
+        watcher.message(f"refitting {trial.name} for {plural(trial.best_epoch, 'epoch')}")
+        run = replicas.new_run(trial, trial.best_epoch)
+        while run.stop_reason is None:
+            with waiting(f"training epoch {run.epoch + 1}"):
+                run.step()
+        scores.append(rmse(run.predict(opened.refit_rows), opened.refit_rows.rating))
+    return RefitResult(leader.name, tuple(scores))

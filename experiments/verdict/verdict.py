@@ -1,0 +1,197 @@
+"""Finalists, frozen, trained again under fresh shared seeds.
+
+What the evidence says is worked out in `reports.judging`; this module only gathers it. A verdict
+that was stopped or killed goes on like a sweep, and one that is done is read, not trained again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from experiments.board.board_check import record_board_check
+from experiments.board.hparams import FOLDER as BOARD_FOLDER
+from experiments.board.hparams import BoardWriter, write_board
+from experiments.data.study_data import data_problems, load_same_data
+from experiments.files import write_json
+from experiments.ledger.journal import Journal
+from experiments.ledger.ledger import Ledger
+from experiments.ledger.lock import StudyLock
+from experiments.machine.cluster import ray_cluster
+from experiments.machine.crew import dismiss_crew
+from experiments.machine.ray_environment import import_ray
+from experiments.machine.resources import Resources, take_machine
+from experiments.records import (
+    DRIVER_JOURNAL,
+    FIRST_NUMBER_BESIDE,
+    LEDGER_NAME,
+    Purpose,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+    read_study,
+)
+from experiments.records.verdict_records import (
+    VERDICT_NAME,
+    VerdictRecord,
+    VerdictResults,
+)
+from experiments.request.frozen import frozen_sweep
+from experiments.running.conductor import Conductor
+from experiments.running.driver import Driver, run_trials
+from experiments.running.orders import order_of
+from experiments.running.replicas import Replicas
+from experiments.running.resume import bring_up_to_date, next_attempt
+from experiments.running.sessions import record_changed_versions
+from experiments.running.supervision import StopCause, StopSwitch
+from experiments.search.search_protocol import NoSearch
+from experiments.verdict.crossings import crossings_of, write_crossings
+from experiments.verdict.evidence import Evidence, judged, read_evidence
+from experiments.verdict.frozen_finalists import frozen_or_chosen
+from experiments.verdict.segments import segments_of, write_segments
+from experiments.verdict.size_control import trained_as, with_sized_control
+from experiments.waiting import waiting
+from experiments.watcher import StudyWatcher
+from recommender.datasets.confirming import load_confirm
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one run of a verdict ended."""
+
+    study: StudyRecord
+    frozen: VerdictRecord
+    evidence: Evidence | None
+    """None where it was stopped before every replicate had ended."""
+    stopped_by: StopCause | None = None
+    """With evidence only where a signal came with the last training."""
+
+
+def gather_evidence(
+    folder: Path,
+    *,
+    top: int | None = None,
+    n_seeds: int | None = None,
+    watcher: StudyWatcher,
+    resources: Resources | None = None,
+) -> Verdict:
+    """Freeze the finalists (once), train what is missing of their replicates, read predictions.
+
+    Raises:
+        As `frozen_or_chosen`.
+        StateError: another driver runs the study, or its data changed.
+    """
+    frozen = frozen_or_chosen(read_study(folder), top, n_seeds)
+    with StudyLock(folder, watcher.message):
+        switch = StopSwitch(folder)
+        switch.clear()
+        dismiss_crew(folder)
+        bring_up_to_date(folder)
+        machine, resources = take_machine(resources)
+        sweep = frozen_sweep(folder)
+        study = read_study(folder)
+        loaded = load_same_data(study, sweep)
+        if study.verdict is not None:  # perhaps another driver's, since we looked
+            frozen = frozen_or_chosen(study, top, n_seeds)
+        else:
+            frozen = with_sized_control(frozen, study, sweep, loaded.encoded)
+            write_verdict(folder, frozen)
+        with data_problems(), waiting("reading the rows kept for the verdict"):
+            confirm = load_confirm(sweep.dataset, sweep.split)
+        if confirm is not None:
+            loaded = replace(loaded, encoded=confirm.to_predict_in(loaded.encoded))
+        with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
+            _ask(study, frozen, journal)
+            ledger.catch_up(journal.path.parent)
+            left = [t for t in judged(ledger.trials()) if not t.state.is_finished]
+            if left:
+                import_ray(resources)
+                cluster = ray_cluster(resources, machine)
+                driver = Driver(
+                    folder, sweep, loaded, resources, machine, cluster, watcher, command="verdict"
+                )
+                _train(driver, left, ledger, journal)
+        cause = switch.cause
+        switch.clear()
+        study = read_study(folder)
+        if left:
+            write_board(study)
+            record_board_check(study, watcher)
+        if any(not trial.state.is_finished for trial in judged(study.trials)):
+            return Verdict(study, frozen, None, cause or StopCause.COMMAND)
+        replicas = Replicas(folder, sweep, loaded.encoded)
+        with waiting("looking where the finalists err"):
+            evidence = read_evidence(study, frozen, loaded, confirm, replicas, watcher)
+            rows = loaded.encoded if confirm is None else confirm.judged_in(loaded.encoded)
+            write_segments(folder, segments_of(rows, evidence.predicted))
+            write_crossings(folder, crossings_of(study, frozen, sweep, replicas))
+    return Verdict(study, frozen, evidence, cause if cause and cause.is_signal else None)
+
+
+def write_verdict(
+    folder: Path, frozen: VerdictRecord, results: VerdictResults | None = None
+) -> None:
+    """Write `verdict.json`, whole or not at all."""
+    plain = asdict(frozen) | {"results": None if results is None else asdict(results)}
+    write_json(folder / VERDICT_NAME, plain)
+
+
+def _ask(study: StudyRecord, frozen: VerdictRecord, journal: Journal) -> None:
+    """Journal the replicates that nobody has asked for yet, seed by seed."""
+    there = {trial.name for trial in study.trials}
+    wanted = [
+        (finalist, index, seed)
+        for index, seed in enumerate(frozen.seeds)
+        for finalist in frozen.finalists
+        if not finalist.is_baseline and finalist.replicate(index) not in there
+    ]
+    free = max(FIRST_NUMBER_BESIDE, *(trial.number + 1 for trial in study.trials))
+    for number, (finalist, index, seed) in enumerate(wanted, start=free):
+        assert finalist.number is not None
+        trial = study.trial(finalist.number)
+        assert trial is not None, finalist
+        trial = trained_as(finalist, trial)
+        journal.append(
+            "ask",
+            sync=True,
+            number=number,
+            name=finalist.replicate(index),
+            purpose=Purpose.VERDICT.value,
+            arm=trial.arm,
+            arm_number=trial.arm_number,
+            values=dict(trial.values),
+            seed=seed,
+            is_default=trial.is_default,
+        )
+
+
+def _train(driver: Driver, left: Sequence[TrialRecord], ledger: Ledger, journal: Journal) -> None:
+    folder, sweep, watcher = driver.folder, driver.sweep, driver.watcher
+    for change in record_changed_versions(folder):
+        watcher.message(f"changed since the last run: {change}")
+    study = read_study(folder)
+    conductor = Conductor(
+        folder,
+        sweep=sweep,
+        search=NoSearch(),
+        ledger=ledger,
+        journal=journal,
+        board=BoardWriter(folder / BOARD_FOLDER, study.columns, study.metrics),
+        watcher=watcher,
+        n_trials=0,
+        interrupted=[
+            order_of(
+                trial,
+                1 if trial.state is TrialState.WAITING else next_attempt(trial),
+                folder,
+                sweep,
+            )
+            for trial in left
+        ],
+    )
+    # The words of sessions are about the search: its end and its time.
+    try:
+        run_trials(driver, conductor)
+    finally:
+        ledger.catch_up(journal.path.parent)

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import StateError
+from experiments.ledger import heartbeat
+from experiments.ledger.lock import BEAT_NAME, LOCK_NAME, StudyLock, holder_of
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from experiments.ledger.lock import StudyLock
+with StudyLock(Path(sys.argv[1])):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def held_elsewhere(folder: Path, before: str = "") -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", before + HOLD, str(folder)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_second_driver_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    with held_elsewhere(folder) as process:
+        with pytest.raises(StateError) as refusal:
+            StudyLock(folder)
+        message = str(refusal.value)
+        assert f"process {process.pid} on {socket.gethostname()} since 20" in message
+        assert "recsweep stop mine" in message
+        assert refusal.value.exit_code == 4
+
+
+def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
+    with held_elsewhere(tmp_path) as process:
+        assert holder_of(tmp_path) is not None
+        process.kill()
+        process.wait()
+        assert holder_of(tmp_path) is None
+        with StudyLock(tmp_path):
+            holder = holder_of(tmp_path)
+    assert holder is not None
+    assert holder.pid == os.getpid()
+
+
+def test_asking_who_holds_it_does_not_take_it_away(tmp_path: Path) -> None:
+    with held_elsewhere(tmp_path) as process:
+        for _ in range(5):
+            holder = holder_of(tmp_path)
+            assert holder is not None
+            assert holder.pid == process.pid
+        with pytest.raises(StateError):
+            StudyLock(tmp_path)
+
+
+def test_asking_who_holds_it_does_not_keep_a_driver_out(tmp_path: Path) -> None:
+    StudyLock(tmp_path).release()
+    is_over = threading.Event()
+
+    def ask() -> None:
+        while not is_over.is_set():
+            holder_of(tmp_path)
+
+    askers = [threading.Thread(target=ask) for _ in range(2)]
+    for asker in askers:
+        asker.start()
+    try:
+        for _ in range(20):
+            StudyLock(tmp_path).release()
+            time.sleep(0.001)
+    finally:
+        is_over.set()
+        for asker in askers:
+            asker.join()
+
+
+def test_nobody_holds_a_folder_that_never_had_a_driver(tmp_path: Path) -> None:
+    assert holder_of(tmp_path) is None
+    assert not (tmp_path / LOCK_NAME).exists()
+
+
+def test_a_released_lock_can_be_taken_again_and_released_twice(tmp_path: Path) -> None:
+    lock = StudyLock(tmp_path)
+    lock.release()
+    lock.release()
+    with StudyLock(tmp_path):
+        pass
+    assert holder_of(tmp_path) is None
+
+
+def test_a_driver_that_was_killed_is_taken_over_with_a_notice_and_one_that_left_without(
+    tmp_path: Path,
+) -> None:
+    said: list[str] = []
+    with held_elsewhere(tmp_path) as process:
+        process.kill()
+        process.wait()
+        StudyLock(tmp_path, said.append).release()
+    assert len(said) == 1
+    assert said[0].startswith(f"process {process.pid} on ")
+    assert said[0].endswith(" is gone without a word; going on in its place")
+    StudyLock(tmp_path, said.append).release()
+    assert len(said) == 1
+
+
+NO_LOCKS = """
+import errno, fcntl, os
+from experiments.ledger import heartbeat
+from experiments.ledger import lock
+def refuse(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+fcntl.flock = refuse
+heartbeat.BEAT_S, heartbeat.STALE_S = 0.1, 1.5
+"""
+
+
+class TestOnADiskWithoutLocks:
+    """There a heartbeat stands for the lock. Its processes are real; the missing lock is made."""
+
+    @pytest.fixture(autouse=True)
+    def without_locks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        monkeypatch.setattr(fcntl, "flock", refuse)
+        monkeypatch.setattr(heartbeat, "BEAT_S", 0.1)
+        monkeypatch.setattr(heartbeat, "STALE_S", 1.5)
+
+    def test_a_second_driver_is_refused_and_told_who_the_first_is(self, tmp_path: Path) -> None:
+        with held_elsewhere(tmp_path, NO_LOCKS) as process:
+            with pytest.raises(StateError, match=f"being run by process {process.pid} on .*stop"):
+                StudyLock(tmp_path)
+            holder = holder_of(tmp_path)
+            assert holder is not None
+            assert holder.pid == process.pid
+        assert holder_of(tmp_path) is None
+
+    def test_one_that_was_killed_on_this_machine_is_taken_over_at_once(
+        self, tmp_path: Path
+    ) -> None:
+        said: list[str] = []
+        with held_elsewhere(tmp_path, NO_LOCKS) as process:
+            process.kill()
+            process.wait()
+        began = time.monotonic()
+        with StudyLock(tmp_path, said.append):
+            assert time.monotonic() - began < 1
+            assert holder_of(tmp_path) is not None
+        assert len(said) == 1
+        assert said[0].endswith("is gone without a word; going on in its place")
+        assert not (tmp_path / BEAT_NAME).exists()
+
+    def test_one_on_another_machine_is_taken_over_when_it_stopped_beating(
+        self, tmp_path: Path
+    ) -> None:
+        elsewhere = NO_LOCKS + "heartbeat.socket.gethostname = lambda: 'elsewhere'\n"
+        said: list[str] = []
+        with held_elsewhere(tmp_path, elsewhere) as process:
+            with pytest.raises(StateError, match="on elsewhere"):
+                StudyLock(tmp_path, said.append)
+            process.kill()
+            process.wait()
+        with StudyLock(tmp_path, said.append):
+            pass
+        assert [text.split(" ", 1)[0] for text in said] == ["waiting", "waiting", "process"]
+
+    def test_one_that_slept_and_was_taken_for_dead_leaves(self, tmp_path: Path) -> None:
+        """As a laptop does that was closed: two drivers must not go on."""
+        elsewhere = NO_LOCKS + "heartbeat.socket.gethostname = lambda: 'elsewhere'\n"
+        with held_elsewhere(tmp_path, elsewhere) as process:
+            process.send_signal(signal.SIGSTOP)
+            with StudyLock(tmp_path):
+                process.send_signal(signal.SIGCONT)
+                assert process.wait(10) == StateError.exit_code
+
+    def test_of_two_that_find_a_dead_one_only_one_gets_it(self, tmp_path: Path) -> None:
+        with held_elsewhere(tmp_path, NO_LOCKS) as process:
+            process.kill()
+            process.wait()
+        got: list[str] = []
+        locks: list[StudyLock] = []
+        barrier = threading.Barrier(4)
+
+        def take() -> None:
+            barrier.wait()
+            try:
+                locks.append(StudyLock(tmp_path))
+            except StateError:
+                got.append("refused")
+            else:
+                got.append("got it")
+
+        takers = [threading.Thread(target=take) for _ in range(4)]
+        for taker in takers:
+            taker.start()
+        for taker in takers:
+            taker.join()
+        for lock in locks:
+            lock.release()
+        assert sorted(got) == ["got it", "refused", "refused", "refused"]

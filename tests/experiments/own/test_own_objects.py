@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import functools
+import importlib.util
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import recsweep as rs
+from experiments.errors import RequestError, StateError, StudyError, SweepFileError
+from experiments.files import write_json
+from experiments.own.kept_code import code_record, keep_code
+from experiments.own.own_objects import reference_of, refuse_changed_objects
+from experiments.request.config import load_sweep, sweep_to_toml
+from experiments.sweep import SweepConfig
+from search_spaces import SpaceError
+from tests.own_models import write_models
+
+CELLS = [
+    "import tensorflow as tf",
+    "import math\nfrom collections import OrderedDict as Ordered",
+    "Dense = tf.keras.layers.Dense\nWIDTH = 3",
+    "table = sorted([3, 1, 2])",
+    "def scaled(x, by=WIDTH):\n    return x * math.sqrt(by)",
+    "def gated(inputs):\n    return inputs",
+    """
+x = 5
+@staticmethod
+def helper(): ...
+
+def gated(inputs, *, n_heads=2, gate_l2=1e-4):
+    x = scaled(Dense(n_heads)(inputs))
+    return Dense(1)(x)
+""",
+    "class Model:\n    def fit_epoch(self): return table\n    def predict(self, rows): ...",
+    "this is no Python",
+]
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A `__main__` as IPython keeps it, with all cells run but those of TensorFlow."""
+    main = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    main.__dict__.update(
+        In=[*CELLS], get_ipython=lambda: None, tf=ModuleType("tensorflow"), Dense=1
+    )
+    main.__dict__["WIDTH"] = 3
+    for cell in (CELLS[1], CELLS[3], CELLS[4], *CELLS[6:8]):
+        exec(compile(cell, "<cell>", "exec"), main.__dict__)
+    return main
+
+
+@pytest.mark.parametrize("sweep", [5, None, {"name": "a"}])
+def test_what_is_no_sweep_is_not_run(sweep: Any, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="a sweep is a Sweep"):
+        rs.run(sweep, studies=tmp_path)
+    with pytest.raises(RequestError, match="has no space"):
+        rs.run(rs.Sweep("one"), studies=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_callable_without_a_name_is_refused_as_one(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="cannot be found again on a worker"):
+        rs.Choice([functools.partial(print)])
+
+
+def a_sweep(*choices: Any, **more: Any) -> SweepConfig:
+    return rs.Sweep(
+        "objects",
+        space=rs.space(architecture=rs.Choice(choices), **more),
+        compare="architecture",
+        trials=len(choices),
+    )
+
+
+def test_an_object_of_a_module_goes_by_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_models(tmp_path)
+    spec = importlib.util.spec_from_file_location("late", tmp_path / "late.py")
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "late", module)
+
+    def late(inputs: object) -> None: ...
+
+    late.__module__, late.__qualname__ = "late", "late"
+    module.late = late  # type: ignore[attr-defined]
+    assert reference_of(late) == f"{tmp_path / 'late.py'}:late"
+    sweep = a_sweep("plain", late)
+    assert sweep.arms == ("plain", "late")
+    assert sweep.architectures["late"].root == tmp_path
+
+
+def test_a_cell_is_saved_with_what_it_uses_and_nothing_else(notebook: ModuleType) -> None:
+    text = Path(reference_of(notebook.gated).rpartition(":")[0]).read_text()
+    assert text == (
+        "import tensorflow as tf\nimport math\n\n"
+        "Dense = tf.keras.layers.Dense\n\n"
+        "WIDTH = 3\n\n"
+        "def scaled(x, by=WIDTH):\n    return x * math.sqrt(by)\n\n"
+        "def gated(inputs, *, n_heads=2, gate_l2=1e-4):\n"
+        "    x = scaled(Dense(n_heads)(inputs))\n    return Dense(1)(x)\n"
+    )
+
+
+def test_a_sweep_of_objects_is_one_of_names_and_frozen_by_the_saved_file(
+    notebook: ModuleType, tmp_path: Path
+) -> None:
+    sweep = a_sweep("plain", notebook.gated, n_heads=rs.Int(1, 3).when(architecture=notebook.gated))
+    assert sweep.arms == ("plain", "gated")
+    own = sweep.architectures["gated"]
+    assert (own.file, [p.name for p in own.parameters]) == (
+        "notebook_gated.py",
+        ["n_heads", "gate_l2"],
+    )
+    one = rs.Sweep("one", model={"architecture": notebook.gated, "n_heads": 1})
+    assert one.model["architecture"] == "gated"
+    keep_code(tmp_path, sweep)
+    (tmp_path / "sweep.toml").write_text(
+        sweep_to_toml(sweep).replace(str(own.root), str(tmp_path / "code"))
+    )
+    assert load_sweep(tmp_path / "sweep.toml") == sweep
+
+
+def test_a_metric_may_be_a_function_of_the_notebook(notebook: ModuleType) -> None:
+    notebook.In.append("def worst(actual, predicted):\n    return abs(actual - predicted).max()")
+    exec(notebook.In[-1], notebook.__dict__)
+    sweep = rs.Sweep(
+        "objects",
+        space=rs.space(learning_rate=rs.Float(1e-3, 1e-2)),
+        trials=1,
+        metrics=["mae", notebook.worst],
+    )
+    assert list(sweep.metrics) == ["mae", "worst"]
+    assert sweep.metrics["worst"] and sweep.metrics["worst"].file == "notebook_worst.py"
+
+
+def test_what_cannot_be_found_again_is_refused(notebook: ModuleType) -> None:
+    def inner(inputs: object) -> None: ...
+
+    for thing, said in (
+        (lambda inputs: inputs, "top level of a module"),
+        (inner, "top level of a module"),
+        (notebook.Model, "uses table, which the notebook computes"),
+    ):
+        with pytest.raises(RequestError, match=said):
+            reference_of(thing)
+    before = notebook.gated
+    exec("def gated(inputs): return 2 * inputs", notebook.__dict__)
+    with pytest.raises(RequestError, match="no cell that was run defines it"):
+        reference_of(before)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["N = 1", "N += 1"], "uses N, which is 2 now and not what 'N = 1' made it"),
+        (["N = [1]", "for _ in 'a': N.append(2)"], r"uses N, which is \[1, 2\] now"),
+        (["N = {}", "N['a'] = 1"], "uses N, which the notebook computes"),
+    ],
+)
+def test_what_a_cell_said_of_a_value_must_still_hold(
+    notebook: ModuleType, cells: list[str], said: str
+) -> None:
+    for cell in (*cells, "def mine(inputs): return N * inputs"):
+        notebook.In.append(cell)
+        exec(cell, notebook.__dict__)
+    with pytest.raises(RequestError, match=said):
+        reference_of(notebook.mine)
+
+
+@pytest.mark.parametrize("choices", [3, None, "plain", {"plain", "dcn"}])
+def test_choices_are_a_list_in_an_order(choices: Any) -> None:
+    with pytest.raises(SpaceError, match="choices must be a list of values, got "):
+        rs.Choice(choices)
+
+
+def test_a_module_is_no_metric() -> None:
+    with pytest.raises(RequestError, match=r"math.* cannot be found again .* give a function"):
+        rs.Sweep("m", space=rs.space(dropout=rs.Float(0, 0.5)), trials=2, metrics=[math])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("ask", [rs.load, rs.resume, rs.verdict])
+def test_what_is_no_study_is_told_so(ask: Callable[[Any], Any], tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"a study is what rs\.run gave or its folder, got None"):
+        ask(None)
+    with pytest.raises(StudyError, match="this is no study"):
+        ask(tmp_path)
+
+
+def test_two_models_of_one_name_are_refused(notebook: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "gated.py").write_text("def gated(inputs): return inputs")
+    with pytest.raises(SweepFileError, match="have one name"):
+        a_sweep(notebook.gated, f"{tmp_path}/gated.py:gated")
+
+
+def test_a_notebook_is_asked_again_on_resume(notebook: ModuleType, tmp_path: Path) -> None:
+    sweep = a_sweep("plain", notebook.gated)
+    keep_code(tmp_path, sweep)
+    write_json(tmp_path / "provenance.json", {"code": code_record(sweep)})
+    refuse_changed_objects(tmp_path, None)
+    gated = notebook.gated
+    del notebook.gated
+    with pytest.raises(StateError, match=r"run its cell again, or pass it: .*own=\[gated\]"):
+        refuse_changed_objects(tmp_path, None)
+    refuse_changed_objects(tmp_path, "saved")
+    for mistake in ("save", gated, ["gated"]):
+        with pytest.raises(RequestError, match='or "saved"; got'):
+            refuse_changed_objects(tmp_path, mistake)
+    notebook.gated = gated
+    notebook.In.append("def scaled(x, by=WIDTH):\n    return x / by")
+    exec(notebook.In[-1], notebook.__dict__)
+    with pytest.raises(StateError, match=r"(?s)changed since .*\n  -.*math.sqrt.*\n  \+.*x / by"):
+        refuse_changed_objects(tmp_path, [gated])

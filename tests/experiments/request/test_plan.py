@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.machine.packing import models_to_probe
+from experiments.request.config import Sweep, load_sweep
+from experiments.request.plan import Plan, plan_sweep, with_data
+from experiments.sweep import SweepConfig
+from recommender.datasets.base import DatasetDescription, LongTail, PartDescription
+from recsweep import Choice, Float, space
+from tests.synthetic import synthetic_encoded
+
+
+def _data(n_train: int = 65_395) -> DatasetDescription:
+    part = PartDescription(n_train, 100, 100, 0.0, 0.0, 1.0, None, None)
+    tail = LongTail(1, 1.0, 1, 0.1)
+    return DatasetDescription(
+        name="made-up",
+        n_ratings=3 * n_train,
+        n_users=100,
+        n_items=100,
+        rating_range=(1.0, 5.0),
+        step=1.0,
+        split={"method": "random"},
+        train=part,
+        validation=part,
+        test=part,
+        rating_counts=(),
+        user_tail=tail,
+        item_tail=tail,
+        features=(),
+        fingerprint="",
+        items_fingerprint="",
+        split_fingerprint="",
+        notes=("r.csv: times are read as milliseconds",),
+    )
+
+
+def _plan(sweep: SweepConfig, n_workers: int = 2, n_train: int = 65_395, **rest: Any) -> Plan:
+    return plan_sweep(sweep, _data(n_train), n_workers=n_workers, **rest)
+
+
+def test_trials_are_counted_by_arm_and_epochs_to_the_last() -> None:
+    plan = _plan(load_sweep("dcn-vs-plain"))
+    assert plan.n_trials == 60
+    assert plan.most_epochs == 1800
+    assert plan.expected_epochs < plan.most_epochs
+    assert "         r.csv: times are read as milliseconds" in plan.lines
+    assert plan.n_grid_points is None
+    assert plan.lines[0] == "trials   60 trials · architecture: 30 plain, 30 dcn"
+
+
+def test_large_data_have_to_be_read_and_baselines_fitted_before_the_first_trial() -> None:
+    plan = _plan(load_sweep("dcn-vs-plain"), n_train=20_000_000)
+    whole = with_data(plan, _data(20_000_000), read_s=45.0)
+    assert whole.seconds == pytest.approx(plan.seconds + 45 + 50)
+    assert whole.assumptions[-1] == (
+        "45 s to read the data, as here just now, and 50 s to fit the baselines"
+    )
+    small = _plan(load_sweep("dcn-vs-plain"))
+    assert with_data(small, _data(), read_s=0.4) == small
+
+
+def test_a_grid_without_pruning_or_patience_spends_every_epoch() -> None:
+    plan = _plan(load_sweep("article-grid"))
+    assert plan.n_grid_points == 6
+    assert plan.expected_epochs == plan.most_epochs == 180
+    assert plan.lines[0] == "trials   6 trials · the space has 6 points"
+    search = replace(load_sweep("article-grid").search, sampler="tpe", trials=20)  # type: ignore[type-var]  # it has one
+    line = _plan(replace(load_sweep("article-grid"), search=search)).lines[0]
+    assert line.endswith('20 trials · the space has 6 points: sampler = "grid" tries each once')
+    assert "no early stopping" in "\n".join(plan.lines)
+
+
+def test_the_quickstart_is_planned_at_under_three_minutes_on_two_cores() -> None:
+    assert _plan(load_sweep("quickstart")).seconds < 180
+
+
+@pytest.mark.parametrize("name", ["quickstart", "dcn-vs-plain", "article-grid"])
+def test_more_rows_take_longer_and_more_workers_less_long(name: str) -> None:
+    sweep = load_sweep(name)
+    plan = _plan(sweep)
+    assert _plan(sweep, n_train=10 * 65_395).seconds > 2 * plan.seconds
+    assert _plan(sweep, n_workers=1).seconds > plan.seconds > _plan(sweep, n_workers=60).seconds
+    assert _plan(sweep).seconds == plan.seconds
+
+
+def test_a_time_on_a_gpu_is_said_not_to_be_measured() -> None:
+    sweep = load_sweep("quickstart")
+    assert not any("GPU" in line and "nothing was measured" in line for line in _plan(sweep).lines)
+    assert any("nothing was measured" in line for line in _plan(sweep, n_gpus=1).lines)
+    assert not any("jit_compile" in line for line in _plan(sweep, n_gpus=1).lines)
+    million = _plan(sweep, n_gpus=1, n_train=1_000_000).lines
+    assert any("jit_compile = true under [model]" in line for line in million)
+    assert not any("jit_compile" in line for line in _plan(sweep, n_train=1_000_000).lines)
+    compiled = replace(sweep, model={**sweep.model, "jit_compile": True})
+    million = _plan(compiled, n_gpus=1, n_train=1_000_000).lines
+    assert not any("jit_compile" in line for line in million)
+    assert any("2 s to build a model" in line for line in million)
+
+
+def test_own_parameters_that_are_called_like_ours_keep_their_own_defaults(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "class Own:\n    def __init__(self, data, *, jit_compile='fast', n_layers=0.5): ...\n"
+        "    def fit_epoch(self): ...\n    def predict(self, rows): ...\n"
+    )
+    sweep = Sweep(
+        "own",
+        space=space(
+            architecture=Choice(["plain", f"{tmp_path}/own.py:Own"]), dropout=Float(0, 0.5)
+        ),
+        trials=2,
+    )
+    assert _plan(sweep).seconds > 0
+    own = models_to_probe(sweep, synthetic_encoded())[-1]
+    assert (own.architecture, own.own_arguments) == ("Own", ())

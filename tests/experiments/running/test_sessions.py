@@ -1,0 +1,227 @@
+"""Changed ground under a resumed study, retries, and the ends of jobs."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import StateError, SweepFileError
+from experiments.files import write_json
+from experiments.folder.folders import begun_study, extend, refuse_changed_data
+from experiments.ledger.journal import Journal
+from experiments.ledger.ledger import Ledger
+from experiments.machine.resources import Resources
+from experiments.records import DRIVER_JOURNAL, StopReason, TrialState, read_study
+from experiments.request.config import sweep_to_toml
+from experiments.request.frozen import frozen_sweep, refuse_changed_sweep
+from experiments.running import sessions
+from experiments.running.resume import reopen_failed
+from experiments.running.sessions import (
+    begin_session,
+    job_end_s,
+    record_changed_versions,
+)
+from experiments.running.supervision import StopCause, StopSwitch, supervise
+from experiments.study import Outcome, resume_study
+from experiments.sweep import SweepConfig
+from experiments.watcher import Silent
+from tests.experiments.running.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
+from tests.fake_workers import FakeStudy, Fuse
+from tests.synthetic_study import make_study
+
+
+def begun(folder: Path, sweep: SweepConfig) -> Path:
+    """A folder as the first session of a driver leaves it."""
+    folder.mkdir(parents=True)
+    (folder / "sweep.toml").write_text(sweep_to_toml(sweep))
+    (folder / "provenance.json").write_text("{}")
+    with Journal(folder / DRIVER_JOURNAL) as journal:
+        begin_session(folder, journal)
+    return folder
+
+
+def test_a_frozen_sweep_that_was_edited_is_refused_with_the_difference(tmp_path: Path) -> None:
+    folder = begun(tmp_path / "mine", a_sweep())
+    refuse_changed_sweep(folder)
+    assert frozen_sweep(folder).training.patience == 3
+    text = (folder / "sweep.toml").read_text()
+    (folder / "sweep.toml").write_text(text.replace("patience = 3", "patience = 5"))
+    with pytest.raises(StateError) as refusal:
+        frozen_sweep(folder)
+    assert "  -patience = 3\n  +patience = 5" in str(refusal.value)
+    assert "--set name=mine-changed" in str(refusal.value)
+    assert refusal.value.exit_code == 4
+
+
+def test_changed_versions_are_said_once_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begun(tmp_path / "mine", a_sweep())
+    assert record_changed_versions(folder) == []
+    before = sessions.current_versions()
+    monkeypatch.setattr(sessions, "current_versions", lambda: before | {"optuna": "5.9"})
+    (text,) = record_changed_versions(folder)
+    assert text == f"optuna {before['optuna']} -> 5.9"
+    (change,) = json.loads((folder / "provenance.json").read_text())["changes"]
+    assert change["versions"] == {"optuna": [before["optuna"], "5.9"]}
+    with Journal(folder / DRIVER_JOURNAL) as journal:
+        begin_session(folder, journal)
+    assert record_changed_versions(folder) == []
+
+
+def test_run_resume_finds_the_latest_study_of_the_same_sweep(tmp_path: Path) -> None:
+    sweep = a_sweep()
+    assert begun_study(tmp_path, sweep) is None
+    begun(tmp_path / "made-up", sweep)
+    assert begun_study(tmp_path, sweep) == tmp_path / "made-up"
+    begun(tmp_path / "made-up-2", sweep)
+    assert begun_study(tmp_path, sweep) == tmp_path / "made-up-2"
+
+
+def test_run_resume_of_a_changed_sweep_is_refused_with_the_difference(tmp_path: Path) -> None:
+    begun(tmp_path / "made-up", a_sweep())
+    with pytest.raises(StateError) as refusal:
+        begun_study(tmp_path, replace(a_sweep(), seed=9))
+    assert "-seed = 3" in str(refusal.value)
+    assert "+seed = 9" in str(refusal.value)
+    assert "recsweep resume made-up" in str(refusal.value)
+
+
+def test_run_resume_of_more_trials_says_how_and_takes_what_was_extended(tmp_path: Path) -> None:
+    sweep = a_sweep(4)
+    assert sweep.search is not None
+    folder = begun(tmp_path / "made-up", sweep)
+    write_json(folder / "provenance.json", {})
+    more = replace(sweep, search=replace(sweep.search, trials=6))
+    with Ledger(folder / "study.db") as ledger:
+        ledger.catch_up(folder / "journal")
+        with pytest.raises(StateError, match="recsweep resume made-up --trials 6;"):
+            begun_study(tmp_path, more)
+        fewer = replace(sweep, search=replace(sweep.search, trials=3))
+        with pytest.raises(StateError, match="recsweep resume made-up;"):
+            begun_study(tmp_path, fewer)
+        with Journal(folder / DRIVER_JOURNAL) as journal:
+            extend(read_study(folder), 6, journal)
+        ledger.catch_up(folder / "journal")
+    assert begun_study(tmp_path, more) == folder
+
+
+def test_failed_trials_are_tried_again_and_the_others_are_not(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    study = FakeStudy(folder, a_sweep(4, sampler="random", pruner="none"), bumpy)
+    with study.opened(Fuse()) as conductor:
+        failing = conductor.next_order()
+        assert failing is not None
+        with Journal(folder / "journal" / "worker-9.jsonl") as worker:
+            fields = {"number": failing.number, "attempt": 1, "at": time.time()}
+            worker.append("start", worker="9", first_epoch=1, n_parameters=7, **fields)
+            worker.append("end", stop_reason="error", error="no such file", **fields)
+        conductor.pump()
+    study.run(Fuse())
+    before = trials_of(folder)
+    assert before[0].state is TrialState.FAIL
+    with Journal(folder / DRIVER_JOURNAL) as journal:
+        assert reopen_failed(before, journal) == 1
+    study.run(Fuse())
+    after = trials_of(folder)
+    assert after[0].state is not TrialState.FAIL
+    assert after[0].state.is_finished
+    assert after[0].attempts[0].stop_reason is StopReason.ERROR
+    assert [outcome(t) for t in after[1:]] == [outcome(t) for t in before[1:]]
+    alone, _ = run_alone(tmp_path / "alone", study.sweep)
+    assert outcome(after[0]) == alone[0]
+
+
+def test_no_trial_is_handed_out_that_could_not_finish_an_epoch(tmp_path: Path) -> None:
+    study = FakeStudy(tmp_path / "study", a_sweep(4), bumpy)
+    with study.opened(Fuse()) as conductor:
+        conductor._deadline = time.monotonic() + 60
+        assert not conductor.is_out_of_orders
+        conductor._longest_epoch_s = 61
+        assert conductor.is_out_of_orders
+        assert not conductor.is_finished
+
+
+def test_a_slurm_job_is_left_two_minutes_before_its_end() -> None:
+    assert job_end_s({}, 1000.0) is None
+    assert job_end_s({"SLURM_JOB_END_TIME": "4600"}, 1000.0) == 3480.0
+    assert job_end_s({"SLURM_JOB_END_TIME": "1001"}, 1000.0) == 1.0
+
+
+def test_a_deadline_asks_for_a_stop_that_requeues(tmp_path: Path) -> None:
+    switch, heard = StopSwitch(tmp_path), list[StopCause]()
+
+    def work() -> None:
+        while not switch.path.exists():
+            time.sleep(0.02)
+
+    supervise(work, switch, on_stop=heard.append, deadline=time.monotonic() + 0.1)
+    assert switch.cause is StopCause.JOB_END
+    assert switch.cause.exit_code == 143
+
+
+@dataclass
+class Described:
+    """Of a data set, what a resume compares."""
+
+    n_ratings: int = 1000
+    n_users: int = 10
+    n_items: int = 20
+    fingerprint: str = "a"
+    items_fingerprint: str = "b"
+    split_fingerprint: str = "c"
+    rating_unit: float = 1.0
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (Described(n_ratings=999, fingerprint="x"), "ratings: 1000 then, 999 now"),
+        (Described(fingerprint="x"), "the same counts, other rows"),
+        (Described(split_fingerprint="x"), "the same counts, other rows"),
+        (Described(rating_unit=4.0), "models of mine counted ratings in 1, and do in 4 now"),
+    ],
+)
+def test_changed_data_are_refused_with_what_changed(
+    tmp_path: Path, now: Described, said: str
+) -> None:
+    study = read_study(make_study(tmp_path / "my studies" / "mine", n_trials=2))
+    before = asdict(Described())
+    del before["rating_unit"]  # on record only where it is not 1
+    study = replace(study, provenance={"dataset": before})
+    refuse_changed_data(study, Described())  # type: ignore[arg-type]
+    with pytest.raises(StateError, match=said) as refusal:
+        refuse_changed_data(study, now)  # type: ignore[arg-type]
+    assert "/my studies/mine/sweep.toml' --set name=mine-new-data" in str(refusal.value)
+
+
+def test_more_trials_that_nobody_can_train_are_not_asked_for(tmp_path: Path) -> None:
+    folder = begun(tmp_path / "mine", a_sweep())
+    before = (folder / DRIVER_JOURNAL).read_bytes()
+    with pytest.raises(SweepFileError, match="--workers: must be at least 1"):
+        resume_study(folder, watcher=Silent(), n_trials=99, resources=Resources(workers=0))
+    assert (folder / DRIVER_JOURNAL).read_bytes() == before
+
+
+@pytest.mark.parametrize(("n_failed", "is_strict"), [(0, False), (1, False), (1, True), (3, False)])
+def test_too_many_failures_are_a_problem_and_no_result_is_one(
+    tmp_path: Path, n_failed: int, is_strict: bool
+) -> None:
+    study = read_study(make_study(tmp_path / "mine", n_trials=4))
+    state = [TrialState.FAIL] * n_failed + [TrialState.COMPLETE] * (4 - n_failed)
+    trials = tuple(
+        replace(t, state=s, error="its error") for t, s in zip(study.trials, state, strict=True)
+    )
+    problem = Outcome(replace(study, trials=trials)).problem(is_strict)
+    assert (problem is None) == (n_failed == 0 or (n_failed == 1 and not is_strict))
+    assert problem is None or f"{n_failed} of 4 trials failed; the first: #0 its error" in problem
+    for reason, told in {
+        StopReason.DIVERGED: "no finite RMSE in 4 trials: no trial is complete; the first: #0 its",
+        StopReason.PRUNER: "no trial is complete: the pruner stopped 4 of 4",
+    }.items():
+        nothing = tuple(replace(t, state=TrialState.PRUNED, stop_reason=reason) for t in trials)
+        assert told in (Outcome(replace(study, trials=nothing)).problem() or "")

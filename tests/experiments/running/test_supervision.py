@@ -1,0 +1,253 @@
+"""Signals, in processes of their own: the first asks for a stop, the second leaves at once."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import StateError
+from experiments.running.supervision import StopCause, StopSwitch, supervise
+
+ROOT = Path(__file__).parents[3]
+DRIVER = """
+import sys, time
+from pathlib import Path
+from experiments.running import supervision
+from experiments.running.supervision import StopSwitch, supervise
+
+folder, obeys, grace_s = Path(sys.argv[1]), sys.argv[2] == "obeys", float(sys.argv[3])
+supervision.GRACE_S = grace_s
+switch = StopSwitch(folder)
+
+
+def work():
+    (folder / "working").touch()
+    while not (obeys and switch.path.exists()):
+        time.sleep(0.02)
+
+
+def on_stop(cause):
+    print("asked by", cause.value, flush=True)
+
+
+supervise(work, switch, on_stop=on_stop)
+sys.exit(switch.cause.exit_code)
+"""
+
+
+def drive(
+    folder: Path, manner: str, grace_s: float = 60.0, script: str = DRIVER
+) -> subprocess.Popen[str]:
+    folder.mkdir()
+    driver = subprocess.Popen(
+        [sys.executable, "-c", script, str(folder), manner, str(grace_s)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "working").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return driver
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)]
+)
+def test_a_first_signal_asks_for_a_stop_and_gives_its_code(
+    tmp_path: Path, number: signal.Signals, exit_code: int
+) -> None:
+    driver = drive(tmp_path / "mine", "obeys")
+    driver.send_signal(number)
+    out, err = driver.communicate(timeout=30)
+    assert out.split() == ["asked", "by", number.name]
+    assert (driver.returncode, err) == (exit_code, "")
+
+
+@pytest.mark.slow
+def test_an_alarm_that_ray_set_before_a_stop_does_not_end_it(tmp_path: Path) -> None:
+    script = DRIVER.replace(
+        '    (folder / "working")', '    signal.alarm(60)\n    (folder / "working")'
+    )
+    script = script.replace("import sys", "import signal, sys")
+    script = script.replace("sys.exit(", "print(signal.alarm(0))\nsys.exit(")
+    driver = drive(tmp_path / "mine", "obeys", script=script)
+    driver.send_signal(signal.SIGTERM)
+    out, _ = driver.communicate(timeout=30)
+    assert out.splitlines() == ["asked by SIGTERM", "0"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["resume", "verdict"])
+def test_a_second_signal_leaves_at_once_with_the_command_to_go_on(
+    tmp_path: Path, command: str
+) -> None:
+    script = DRIVER.replace("StopSwitch(folder)", f"StopSwitch(folder, {command!r})")
+    driver = drive(tmp_path / "mine", "does not obey", script=script)
+    driver.send_signal(signal.SIGTERM)
+    assert driver.stdout is not None
+    driver.stdout.readline()
+    driver.send_signal(signal.SIGINT)
+    _, err = driver.communicate(timeout=30)
+    assert driver.returncode == 130
+    assert f"stopped at once; go on with: recsweep {command} mine" in err
+    assert not StopSwitch(tmp_path / "mine").path.exists()
+
+
+@pytest.mark.slow
+def test_who_does_not_come_to_rest_is_left_behind(tmp_path: Path) -> None:
+    driver = drive(tmp_path / "mine", "does not obey", grace_s=0.3)
+    driver.send_signal(signal.SIGUSR1)
+    _, err = driver.communicate(timeout=30)
+    assert driver.returncode == 143
+    assert "did not come to rest" in err
+
+
+GUEST = DRIVER.replace(
+    "supervise(work, switch, on_stop=on_stop)",
+    """
+from experiments.errors import ClusterError
+from experiments.running.supervision import as_guest
+
+try:
+    with as_guest():
+        supervise(work, switch, on_stop=on_stop)
+except ClusterError as error:
+    print(error.message, flush=True)
+    sys.exit(77)
+""",
+)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_not_ours_outlives_impatience_and_hung_workers(tmp_path: Path) -> None:
+    driver = drive(tmp_path / "mine", "does not obey", grace_s=1.0, script=GUEST)
+    driver.send_signal(signal.SIGINT)
+    assert driver.stdout is not None
+    driver.stdout.readline()
+    driver.send_signal(signal.SIGINT)
+    out, err = driver.communicate(timeout=30)
+    assert driver.returncode == 77
+    assert "did not come to rest" in out and "rs.resume(" in out
+    assert "are being checkpointed" in err
+
+
+def test_a_process_runs_one_study_at_a_time(tmp_path: Path) -> None:
+    switches = [StopSwitch(tmp_path / name) for name in ("first", "second")]
+    inside, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        inside.set()
+        assert may_end.wait(10)
+
+    first = threading.Thread(
+        target=supervise, args=(work, switches[0]), kwargs={"on_stop": lambda _: None}
+    )
+    first.start()
+    assert inside.wait(10)
+    with pytest.raises(StateError, match="runs a study already"):
+        supervise(lambda: None, switches[1], on_stop=lambda _: None)
+    may_end.set()
+    first.join(10)
+    supervise(lambda: None, switches[1], on_stop=lambda _: None)
+
+
+COMMAND = """
+import contextlib, sys, time
+from pathlib import Path
+from experiments.running.supervision import StopSwitch, left_at_once, orderly_signals, supervise
+
+folder, when = Path(sys.argv[1]), sys.argv[2]
+
+
+def pause(stage):
+    if when.startswith(stage):
+        (folder / "working").touch()
+        time.sleep(1.5)
+
+
+with orderly_signals() as ending:
+    ending.last_words = "not begun  the other"
+    pause("before")
+    with contextlib.ExitStack() as ray:
+        ray.callback(time.sleep, 60 if when == "beside" else 0)
+        with left_at_once(folder, lambda: (folder / "released").touch()):
+            pause("beside")
+    supervise(lambda: None, StopSwitch(folder), on_stop=lambda cause: None)
+    pause("after")
+    if when == "after, twice":
+        time.sleep(60)
+    (folder / "report").touch()
+    sys.exit(ending.asked_by.exit_code if ending.asked_by else 0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)]
+)
+def test_a_signal_after_the_trials_waits_for_the_report(
+    tmp_path: Path, number: signal.Signals, exit_code: int
+) -> None:
+    command = drive(tmp_path / "mine", "after", script=COMMAND)
+    command.send_signal(number)
+    _, err = command.communicate(timeout=30)
+    assert (command.returncode, err) == (exit_code, "the report is written first\n")
+    assert (tmp_path / "mine" / "report").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_one_before_the_trials_ends_the_command_with_its_code(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = drive(tmp_path / "mine", "before", script=COMMAND)
+    command.send_signal(number)
+    assert command.communicate(timeout=30) == ("", "stopping\n")
+    assert command.returncode == 143
+    assert not (tmp_path / "mine" / "report").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_one_while_ray_starts_does_not_wait_for_it(tmp_path: Path, is_begun: bool) -> None:
+    folder = tmp_path / "mine"
+    command = drive(folder, "beside", script=COMMAND)
+    if is_begun:
+        (folder / "sweep.toml").touch()
+    command.send_signal(signal.SIGINT)
+    _, err = command.communicate(timeout=30)
+    assert command.returncode == 130 and (folder / "released").exists()
+    assert ("go on with: recsweep resume mine" if is_begun else "nothing was begun") in err
+    assert err.endswith("\nnot begun  the other\n")
+
+
+@pytest.mark.slow
+def test_a_second_one_does_not_wait_for_the_report(tmp_path: Path) -> None:
+    command = drive(tmp_path / "mine", "after, twice", script=COMMAND)
+    command.send_signal(signal.SIGTERM)
+    assert command.stderr is not None
+    command.stderr.readline()
+    command.send_signal(signal.SIGTERM)
+    command.communicate(timeout=30)
+    assert command.returncode == 143
+    assert not (tmp_path / "mine" / "report").exists()
+
+
+def test_the_first_cause_stands_and_an_unknown_one_is_the_commands(tmp_path: Path) -> None:
+    switch = StopSwitch(tmp_path)
+    assert switch.cause is None
+    switch.ask(StopCause.SIGTERM)
+    switch.ask(StopCause.COMMAND)
+    assert switch.cause is StopCause.SIGTERM
+    switch.path.write_text("")
+    assert switch.cause is StopCause.COMMAND

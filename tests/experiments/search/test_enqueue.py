@@ -1,0 +1,206 @@
+"""Values that a search tries right after its defaults."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments.cli.main import app
+from experiments.errors import SweepFileError
+from experiments.ledger.ledger import Ledger
+from experiments.records import read_study
+from experiments.request.config import Sweep, load_sweep, sweep_to_toml
+from experiments.request.enqueued_files import with_enqueued
+from experiments.search.search import build_search
+from experiments.sweep import SweepConfig, defaults_of
+from experiments.trials.best import trial_to_toml
+from recsweep import Choice, Float, Int, space
+from reports.exports import trials_frame
+from reports.ranking import label
+from tests.experiments.running.test_conductor import bumpy, outcome, trials_of
+from tests.fake_workers import FakeStudy, Fuse, Killed
+from tests.synthetic_study import make_study
+
+KEPT = Path(__file__).parents[2] / "kept" / "version-0.1"
+SPACE = space(
+    architecture=Choice(["plain", "dcn"]),
+    learning_rate=Float(1e-4, 1e-1, log=True),
+    dropout=Float(0.0, 0.6),
+    n_layers=Int(1, 2),
+    layer_size=Choice([8, 16]).each("n_layers"),
+    cross_layers=Int(1, 2).when(architecture="dcn"),
+)
+
+
+def a_sweep(**search: Any) -> SweepConfig:
+    return Sweep(
+        name="made-up",
+        space=SPACE,
+        compare=search.pop("compare", "architecture"),
+        model={"batch_size": 512},
+        **{"trials": 8, "max_epochs": 6, "patience": 3, "sampler": "random", **search},
+    )
+
+
+def a_model(tmp_path: Path, *lines: str) -> Path:
+    file = tmp_path / "best.toml"
+    file.write_text("\n".join(["[dataset]", 'name = "movielens-small"', "[model]", *lines]))
+    return file
+
+
+def asked(sweep: SweepConfig, n: int) -> list[Any]:
+    assert sweep.space is not None and sweep.search is not None
+    search = build_search(sweep.space, sweep.search, sweep.seed, sweep.compare, defaults_of(sweep))
+    return [search.ask(number) for number in range(n)]
+
+
+def test_an_enqueued_point_is_the_second_of_its_arm_and_projected_onto_the_space() -> None:
+    point = {"architecture": "dcn", "learning_rate": 0.5, "cross_layers": 2, "layer_size_0": 16}
+    proposals = asked(a_sweep(enqueue=[point]), 6)
+    assert [p.is_default for p in proposals] == [True, True, False, False, False, False]
+    assert [p.is_enqueued for p in proposals] == [False, False, False, True, False, False]
+    enqueued = proposals[3]
+    assert (enqueued.arm, enqueued.arm_number) == ("dcn", 1)
+    assert enqueued.values == {**proposals[1].values, **point, "learning_rate": 0.1}
+
+
+def test_without_arms_points_follow_the_default_in_order_and_none_is_tried_twice() -> None:
+    points = [{"dropout": 0.5}, {"dropout": 0.5, "n_layers": 1}, {}, {"dropout": 0.5}]
+    proposals = asked(a_sweep(compare=None, enqueue=points), 4)
+    assert [p.is_enqueued for p in proposals] == [False, True, True, False]
+    assert [p.values["n_layers"] for p in proposals[:3]] == [2, 2, 1]
+
+
+def test_a_point_that_says_nothing_of_what_is_compared_is_tried_in_every_arm() -> None:
+    proposals = asked(a_sweep(enqueue=[{"dropout": 0.5}]), 6)
+    assert [p.is_enqueued for p in proposals] == [False, False, True, True, False, False]
+    assert [(p.arm, p.values["dropout"]) for p in proposals[2:4]] == [("plain", 0.5), ("dcn", 0.5)]
+
+
+def test_a_resolved_sweep_keeps_its_points(tmp_path: Path) -> None:
+    sweep = a_sweep(enqueue=[{"architecture": "dcn", "dropout": 0.25}, {"dropout": 0.5}])
+    file = tmp_path / "sweep.toml"
+    file.write_text(sweep_to_toml(sweep))
+    assert load_sweep(file) == sweep
+    assert "enqueue" not in sweep_to_toml(a_sweep())
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        ({"enqueue": [{"drop_out": 0.5}]}, r"search\.enqueue\[0\]\.drop_out.*'dropout'"),
+        ({"enqueue": [{"dropout": [0.5]}]}, r"enqueue\[0\]\.dropout.*must be one value"),
+        ({"enqueue": [{"architecture": ["dcn"]}]}, r"architecture.*must be one value"),
+        ({"enqueue": [{"architecture": "dlrm"}]}, "unknown arm 'dlrm'"),
+        ({"enqueue": [{"dropout": 0.1 * i} for i in range(1, 5)]}, "need 10 trials.*there are 8"),
+        ({"enqueue": {"dropout": 0.5}}, "must be a list"),
+    ],
+)
+def test_points_that_cannot_be_tried_are_refused(search: dict[str, Any], message: str) -> None:
+    tables = {"enqueue": search["enqueue"]}
+    with pytest.raises(SweepFileError, match=message):
+        if isinstance(tables["enqueue"], dict):
+            load_sweep("quickstart", ["search.enqueue={dropout=0.5}"])
+        a_sweep(**tables)
+
+
+def test_a_grid_takes_no_points() -> None:
+    with pytest.raises(SweepFileError, match="every point anyway"):
+        load_sweep("article-grid", ['search.enqueue=[{optimizer="adam"}]'])
+
+
+def test_the_winner_of_one_sweep_is_tried_first_in_another(tmp_path: Path) -> None:
+    file = a_model(
+        tmp_path, 'architecture = "dcn"', "learning_rate = 0.5", "batch_size = 256", "dropout = 0.5"
+    )
+    config, notes = with_enqueued(a_sweep(), [file])
+    assert config.search is not None
+    (point,) = config.search.enqueue
+    assert point == {"architecture": "dcn", "learning_rate": 0.5, "dropout": 0.5}
+    assert [note.removeprefix(f"{file}: ") for note in notes] == [
+        "learning_rate is 0.1 here, not 0.5",
+        "batch_size is 512 here, not 256",
+    ]
+    again, notes = with_enqueued(config, [file])
+    assert notes[-1].endswith("it is tried once")
+    assert len(asked(again, 8)) == 8
+
+
+def test_best_writes_what_run_enqueues(tmp_path: Path) -> None:
+    sweep = a_sweep()
+    FakeStudy(tmp_path / "first", sweep, bumpy).run(Fuse())
+    winner = trials_of(tmp_path / "first")[3]
+    study = read_study(make_study(tmp_path / "made-up"))
+    file = tmp_path / "best.toml"
+    file.write_text(trial_to_toml(sweep, study, winner))
+    config, notes = with_enqueued(sweep, [file])
+    assert notes == []
+    second = 2 if winner.arm == "plain" else 3
+    assert asked(config, 4)[second].values == winner.values
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (['architecture = "mlp"'], "mlp"),
+        (["dropout = 0.1", 'architecture = "plain"'], "unknown arm 'plain'"),
+        (["dropout = 0.1"], "unknown arm 'plain'"),  # its default
+        (["batch_size = 64"], "nothing of what this sweep varies"),
+    ],
+)
+def test_a_file_that_cannot_be_enqueued_is_named(
+    tmp_path: Path, lines: list[str], message: str
+) -> None:
+    file = a_model(tmp_path, *lines)
+    sweep = a_sweep()
+    if "arm" in message:
+        only = space(architecture=Choice(["dcn", "dlrm"]), dropout=Float(0.0, 0.6))
+        sweep = replace(sweep, space=only)
+    with pytest.raises(SweepFileError, match=message) as caught:
+        with_enqueued(sweep, [file])
+    assert "best.toml" in caught.value.message
+
+
+def test_a_sweep_is_no_model_to_enqueue(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["run", "quickstart", "--plan", "--enqueue", "dcn-vs-plain"])
+    assert isinstance(done.exception, SweepFileError)
+    assert "--enqueue dcn-vs-plain: is a sweep" in str(done.exception)
+
+
+def test_a_study_killed_with_points_enqueued_ends_as_one_left_alone(tmp_path: Path) -> None:
+    sweep = a_sweep(enqueue=[{"architecture": "dcn", "dropout": 0.25}])
+    alone = FakeStudy(tmp_path / "alone", sweep, bumpy)
+    alone.run(Fuse())
+    expected = [(outcome(t), t.is_enqueued) for t in trials_of(alone.folder)]
+    assert [is_enqueued for _, is_enqueued in expected].index(True) == 3
+    study = FakeStudy(tmp_path / "killed", sweep, bumpy)
+    for blows_at in (2, 9, 17, 30):
+        with pytest.raises(Killed):
+            study.run(Fuse(blows_at))
+    study.run(Fuse())
+    assert [(outcome(t), t.is_enqueued) for t in trials_of(study.folder)] == expected
+
+
+def test_a_ledger_of_before_is_read_and_gone_on_with(tmp_path: Path) -> None:
+    folder = shutil.copytree(KEPT, tmp_path / "kept")
+    with Ledger.reading(folder / "study.db") as ledger:
+        before = ledger.trials()
+        assert "is_enqueued" not in ledger._columns_of("asks")
+    assert not any(trial.is_enqueued for trial in before)
+    with Ledger(folder / "study.db") as ledger:
+        ledger.catch_up(folder / "journal")
+        assert repr(ledger.trials()) == repr(before)  # there is a NaN in it
+        assert "is_enqueued" in ledger._columns_of("asks")
+
+
+def test_a_report_marks_what_was_enqueued(tmp_path: Path) -> None:
+    study = read_study(make_study(tmp_path / "made-up"))
+    trials = tuple(replace(t, is_enqueued=t.number == 2) for t in study.trials)
+    study = replace(study, trials=trials)
+    assert label(study, trials[2]).endswith("enqueued")
+    assert list(trials_frame(study)["is_enqueued"]).count(True) == 1

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from experiments.cli.main import app
+from experiments.errors import RequestError, StateError
+from experiments.files import read_json, write_json
+from experiments.records import read_study
+from experiments.records.openings import OPENINGS_NAME, openings_of
+from experiments.request.frozen import frozen_sweep
+from experiments.verdict.unseal import score_on_test
+from experiments.watcher import Silent
+from recommender.checkpoints import read_checkpoint
+from recommender.datasets.unsealing import open_test
+from recommender.metrics import rmse
+from reports.render import write_report
+from tests.in_process import InProcess
+from tests.small_studies import decide
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def decided(searched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a verdict, to be copied by each test."""
+    folder = tmp_path_factory.mktemp("decided") / "small"
+    shutil.copytree(searched, folder)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        InProcess().use(monkeypatch)
+        decide(folder, top=1, n_seeds=2)
+    return folder
+
+
+@pytest.fixture
+def judged(decided: Path, tmp_path: Path, workers: InProcess) -> Path:
+    shutil.copytree(decided, tmp_path / "small")
+    return tmp_path / "small"
+
+
+def unseal(folder: Path, *options: str) -> str:
+    result = CliRunner().invoke(
+        app, ["unseal", folder.name, "--studies", str(folder.parent), *options]
+    )
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.output
+
+
+def test_a_study_without_a_verdict_opens_nothing(study: Path) -> None:
+    with pytest.raises(StateError, match="recsweep verdict small"):
+        score_on_test(study, "too early", Silent())
+    assert read_study(study).openings == ()
+
+
+def test_test_ratings_of_one_user_stay_sealed(judged: Path) -> None:
+    provenance = read_json(judged / "provenance.json")
+    provenance["dataset"]["test"]["n_users"] = 1
+    write_json(judged / "provenance.json", provenance)
+    with pytest.raises(StateError, match=r"are all of one user.*stays sealed"):
+        score_on_test(judged, "for the paper", Silent())
+    assert read_study(judged).openings == ()
+
+
+def test_nothing_is_opened_without_a_word(judged: Path) -> None:
+    with pytest.raises(RequestError, match="--yes"):
+        unseal(judged)
+    assert read_study(judged).openings == ()
+    assert not (judged / "test.json").exists()
+
+
+def test_the_finalists_are_scored_on_the_test_rows(judged: Path, ratings_csv: Path) -> None:
+    before = write_report(read_study(judged)).html.read_bytes()
+    said = unseal(judged, "--yes", "--why", "for the paper", "--refit")
+    # What the report said of a sealed split is kept under its date.
+    (kept_page,) = (judged / "report" / "earlier").iterdir()
+    assert kept_page.read_bytes() == before
+    assert "never opened" in said
+    record = read_study(judged)
+    assert record.test is not None and record.verdict is not None
+    frame = pd.read_csv(ratings_csv)
+    first, last = frame["time"].min(), frame["time"].max()
+    is_train = frame["time"] <= first + 0.6 * (last - first)
+    is_test = frame["time"] > first + 0.8 * (last - first)
+    stars = frame.loc[is_test, "rating"].to_numpy()
+    assert record.test.results.n_rows == len(stars)
+    mean = frame.loc[is_train, "rating"].mean()
+    expected = float(np.sqrt(np.mean((stars - mean) ** 2)))
+    assert record.test.baselines["train_mean"] == pytest.approx(expected, abs=1e-5)
+    # Each replicate's number follows from the predictions that were kept, and beats the mean's.
+    sweep = frozen_sweep(judged)
+    opened = open_test(sweep.dataset, sweep.split, record=lambda: None)
+    found = next(f for f in record.test.results.finalists if len(f.rmse_by_seed) == 2)
+    kept, _ = read_checkpoint(judged / "predictions" / "test" / f"{found.name}-v1")
+    assert found.rmse_by_seed[0] == pytest.approx(rmse(kept["predicted"], opened.rows.rating))
+    assert found.rmse_by_seed[0] < expected
+    assert record.test.refit is not None and len(record.test.refit.rmse_by_seed) == 2
+    (opening,) = record.openings
+    assert (opening.study, opening.why) == ("small", "for the paper")
+    assert "for the paper" in (judged / "report" / "report.md").read_text()
+    # Shown again, it is not opened again.
+    assert "was opened 1 time" in unseal(judged)
+    assert len(read_study(judged).openings) == 1
+
+
+def test_every_study_of_the_folder_counts_the_openings_of_a_split(judged: Path) -> None:
+    other = judged.parent / "other"
+    shutil.copytree(judged, other)
+    unseal(judged, "--yes")
+    assert len(read_study(other).openings) == 1
+    unseal(other, "--yes")
+    assert [o.study for o in read_study(judged).openings] == ["small", "other"]
+    # The record outlives the study that made it, and goes where a study goes.
+    shutil.rmtree(judged)
+    assert len(read_study(other).openings) == 2
+    elsewhere = judged.parent / "elsewhere"
+    elsewhere.mkdir()
+    shutil.move(other, elsewhere / "other")
+    assert [o.study for o in read_study(elsewhere / "other").openings] == ["other"]
+    assert openings_of(elsewhere / "other", "another split") == ()
+
+
+def test_an_opening_is_on_record_before_a_label_is_read(
+    judged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("recommender.datasets.unsealing.read_and_split", fail)
+    with pytest.raises(MemoryError):
+        score_on_test(judged, "", Silent())
+    assert len(read_study(judged).openings) == 1
+    # Where it cannot be recorded, nothing is read.
+    (judged.parent / OPENINGS_NAME).unlink()
+    (judged.parent / OPENINGS_NAME).mkdir()
+    monkeypatch.setattr("experiments.records.study_records.openings_of", lambda *_: ())
+    with pytest.raises(IsADirectoryError):
+        score_on_test(judged, "", Silent())
