@@ -24,7 +24,8 @@ from experiments.machine.crew import dismiss_crew
 from experiments.machine.gpu_memory import others_lines
 from experiments.machine.machine import Machine
 from experiments.machine.ray_environment import import_ray
-from experiments.machine.resources import Resources, probe_line, take_machine
+from experiments.machine.resources import Resources, probe_line
+from experiments.machine.taking import take_machine
 from experiments.own.kept_code import origins, refuse_changed_code
 from experiments.records import (
     DRIVER_JOURNAL,

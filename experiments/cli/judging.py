@@ -11,7 +11,8 @@ import typer
 from experiments.cli.machine_options import on_the_machine
 from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
 from experiments.errors import RequestError
-from experiments.machine.resources import Resources, probe_line, take_machine
+from experiments.machine.resources import Resources, probe_line
+from experiments.machine.taking import take_machine
 from experiments.typed import typed
 
 if TYPE_CHECKING:

@@ -196,7 +196,7 @@ def _checked(
 def _one_cluster(resources: Resources) -> Iterator[None]:
     """One Ray for several studies."""
     from experiments.machine.cluster import ray_cluster
-    from experiments.machine.resources import take_machine
+    from experiments.machine.taking import take_machine
 
     machine, settled = take_machine(resources)
     with ray_cluster(settled, machine):

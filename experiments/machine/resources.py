@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from experiments.errors import RequestError, SweepFileError, SweepProblem
+from experiments.errors import SweepFileError, SweepProblem
 from experiments.machine.gpu_memory import LEAST_MB, memory_cap_mb
-from experiments.machine.machine import Machine, read_machine
+from experiments.machine.machine import Machine
 from experiments.records.values import plural
 
 _ADDRESS = re.compile(r"auto|[^\s/]+:[0-9]{1,5}")
@@ -194,29 +194,6 @@ def probe_line(resources: Resources) -> str:
         "one trial a GPU; a probe before the first one chooses how many share it, at most "
         f"{resources.pack_up_to} at once (--gpu-share auto)"
     )
-
-
-def take_machine(resources: Resources | None = None) -> tuple[Machine, Resources]:
-    """The machine as far as it may be used here, and the resources settled on it, or on the
-    cluster that they name.
-
-    Raises:
-        RequestError: they are no `Resources`, or the cluster has not so many.
-        SweepFileError: they cannot be had on the machine.
-        ClusterError: the cluster cannot be used from here.
-    """
-    if not isinstance(resources, Resources | None):
-        raise RequestError(f"resources are Resources(workers=2, ...) or None, got {resources!r}")
-    machine = read_machine()
-    asked = resources or Resources()
-    settled = asked.settle(machine)
-    if settled.address is not None:
-        from experiments.machine.ray_environment import set_environment
-        from experiments.machine.shared_cluster import nodes_at, settle_there
-
-        set_environment(settled)
-        return machine, settle_there(asked, nodes_at(settled.address))
-    return settled.narrowed(machine), settled
 
 
 def _listed(devices: Sequence[int]) -> str:

@@ -21,7 +21,8 @@ from experiments.ledger.lock import StudyLock
 from experiments.machine.cluster import ray_cluster
 from experiments.machine.crew import dismiss_crew
 from experiments.machine.ray_environment import import_ray
-from experiments.machine.resources import Resources, take_machine
+from experiments.machine.resources import Resources
+from experiments.machine.taking import take_machine
 from experiments.records import (
     DRIVER_JOURNAL,
     FIRST_NUMBER_BESIDE,

@@ -49,7 +49,7 @@ class Listening(Silent):
 def machine(cluster: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """One logical GPU with 16 GB, and a probe that is soon over."""
     one = replace(cluster, gpus=cluster.gpus[:1])
-    monkeypatch.setattr("experiments.machine.resources.read_machine", lambda: one)
+    monkeypatch.setattr("experiments.machine.taking.read_machine", lambda: one)
     monkeypatch.setattr(probe, "TRAIN_S", 0.2)
     return one
 

@@ -137,7 +137,7 @@ def test_half_gpu_trials_share_two_gpus_and_run_at_once(
     cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trials far too long to end show that all four run; then the study is stopped."""
-    monkeypatch.setattr("experiments.machine.resources.read_machine", lambda: cluster)
+    monkeypatch.setattr("experiments.machine.taking.read_machine", lambda: cluster)
     sweep = light_sweep(tmp_path, ratings_csv, trials=4)
     folder = tmp_path / sweep.name
     done: list[StudyRecord] = []

@@ -13,7 +13,8 @@ import pytest
 from experiments.errors import RequestError
 from experiments.machine.cores import cores_of_worker, sibling_rank
 from experiments.machine.machine import Gpu, Machine
-from experiments.machine.resources import Resources, take_machine
+from experiments.machine.resources import Resources
+from experiments.machine.taking import take_machine
 
 ROOT = Path(__file__).parents[3]
 GPUS = tuple(Gpu(i, f"GPU-{i}", "a", 16, 16) for i in range(2))
@@ -88,9 +89,7 @@ def test_two_workers_never_keep_to_the_same_core_and_a_third_is_left_free() -> N
 
 
 def test_under_taskset_there_is_one_worker() -> None:
-    told = (
-        "from experiments.machine.resources import take_machine\nprint(take_machine()[1].workers)"
-    )
+    told = "from experiments.machine.taking import take_machine\nprint(take_machine()[1].workers)"
     done = subprocess.run(
         ["taskset", "-c", str(min(os.sched_getaffinity(0))), sys.executable, "-c", told],
         cwd=ROOT,

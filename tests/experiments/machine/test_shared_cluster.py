@@ -12,7 +12,8 @@ import pytest
 from experiments.errors import ClusterError, RequestError, SweepFileError
 from experiments.ledger.lock import LOCK_NAME, StudyLock
 from experiments.machine import shared_cluster
-from experiments.machine.resources import Resources, take_machine
+from experiments.machine.resources import Resources
+from experiments.machine.taking import take_machine
 from experiments.running.orders import TrialOrder, WorkerSettings
 from experiments.running.worker import Workbench, is_elsewhere
 from recommender.config import TrainingConfig
