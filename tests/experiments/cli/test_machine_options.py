@@ -23,7 +23,7 @@ MACHINE = Machine(4, "a", 8.0, (Gpu(0, "GPU-0", "NVIDIA X", 16.0, 16.0),))
 
 @pytest.fixture(autouse=True)
 def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("experiments.machine.machine", "experiments.machine.resources"):
+    for module in ("experiments.machine.machine", "experiments.machine.taking"):
         monkeypatch.setattr(f"{module}.read_machine", lambda *_: MACHINE)
 
 
