@@ -130,7 +130,7 @@ def stand(studies: Sequence[StudyRecord], *, on_test: bool) -> list[Standing]:
         for one, other in combinations(contestants, 2)
     ]
     adjusted = holm([difference.p for difference in found])
-    margin = _results(studies[0], on_test).margin
+    margin = _margin(studies, on_test)
     # Pairs come with those of the first contestant at the front.
     standings = [
         Standing(contestants[0], other, difference, p, answer(difference, p, margin))
@@ -216,7 +216,7 @@ def _headline(
     if shown.answer is Answer.WORSE:
         return Headline(f"{first.text} beats {other.text} by {by} {where}", detail)
     if shown.answer is Answer.TIE:
-        margin = _results(studies[0], on_test).margin
+        margin = _margin(studies, on_test)
         return Headline(
             f"{first.text} and {other.text} tie within {numbers.two_digits(margin)} {where}", detail
         )
@@ -267,6 +267,12 @@ def _results(study: StudyRecord, on_test: bool) -> VerdictResults:
     results = study.test.results if on_test and study.test else study.verdict_results
     assert results is not None, study.name
     return results
+
+
+def _margin(studies: Sequence[StudyRecord], on_test: bool) -> float:
+    """What matters on these ratings: their spread, by which it goes, is a little another in each
+    split."""
+    return statistics.fmean(_results(study, on_test).margin for study in studies)
 
 
 def _baseline_rmse(study: StudyRecord, name: str, on_test: bool) -> float | None:
