@@ -20,8 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from experiments.records import StudyRecord
-from reports import numbers, ranking
+from reports import numbers
 from reports.blocks import Picture
 from reports.fitting import fitted, room_for
 
@@ -106,12 +105,6 @@ class Curve:
     colour: str | None
     """None draws it grey, in the background."""
     is_pruned: bool
-
-
-def arm_colours(study: StudyRecord) -> dict[str | None, str]:
-    """One colour an arm, the same in every picture; the first for a study without arms."""
-    names = [arm.arm for arm in ranking.arms(study)]
-    return {None: SERIES[0]} | {name: SERIES[i % len(SERIES)] for i, name in enumerate(names)}
 
 
 def picture(name: str, caption: str, alt: str, paint: Callable[[int], Figure]) -> Picture:

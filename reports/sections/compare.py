@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from experiments.records import StudyRecord
 from reports import numbers, ranking
+from reports.arm_colours import arm_colours
 from reports.blocks import Block, Column, Row, Section, Table, Text
-from reports.figures import arm_colours, picture, strip_plot
+from reports.figures import picture, strip_plot
 
 N_DOTS = 400
 

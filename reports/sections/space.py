@@ -6,8 +6,9 @@ from itertools import cycle
 
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
+from reports.arm_colours import arm_colours
 from reports.blocks import Block, Section, Text
-from reports.figures import MARKERS, SERIES, arm_colours, picture
+from reports.figures import MARKERS, SERIES, picture
 from reports.space_figures import Axis, Dots, Line, parallel_coordinates, slices
 
 N_BEST = len(SERIES)
