@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from matplotlib.figure import Figure
+from playwright.sync_api import Browser, sync_playwright
 
 from experiments.machine.cluster import ray_cluster
 from experiments.machine.gpu_memory import ask_nvidia_smi, parse_gpus
@@ -82,6 +84,18 @@ def cluster() -> Iterator[Machine]:
     """One Ray for the whole run: two logical GPUs and four logical cores, whatever there is."""
     with ray_cluster(Resources(workers=4), TWO_GPUS):
         yield TWO_GPUS
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, the one that is installed; where there is none the test is skipped."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium; Debian's package is `chromium`")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

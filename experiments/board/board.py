@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from experiments.board import hparams
+from experiments.board.live_page import live_page
 from experiments.durations import format_duration
 from experiments.errors import PortError, RequestError, StateError
 from experiments.machine.scratch import scratch_folder
@@ -64,7 +65,7 @@ def serve_board(
     logging.getLogger("tensorboard").setLevel(logging.CRITICAL)
     _follow_session_starts()
     with scratch_folder("recsweep-board-") as scratch:
-        board = program.TensorBoard(plugins=default.get_static_plugins())
+        board = program.TensorBoard(default.get_static_plugins(), live_page)
         board.configure(
             logdir=str(_log_folder(studies, scratch)),
             host=host,

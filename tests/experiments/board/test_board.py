@@ -9,8 +9,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable
@@ -34,6 +32,7 @@ from experiments.records import (
     TrialState,
     read_study,
 )
+from tests.experiments.board.start_board import start_board
 from tests.synthetic_study import make_study
 
 
@@ -215,18 +214,6 @@ def test_two_studies_of_one_name_cannot_share_a_board(study: StudyRecord) -> Non
         serve_board([study, study])
 
 
-SERVE = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # as at a terminal, wherever this runs
-from pathlib import Path
-from experiments.board.board import serve_board
-from experiments.records import read_study
-serve_board([read_study(Path(folder)) for folder in sys.argv[1:]])
-assert "tensorflow" not in sys.modules
-print("ended")
-"""
-
-
 def state_on(url: str, group: str) -> str:
     """The `state` of a trial in the table of an open board."""
     asked = {
@@ -256,13 +243,7 @@ def test_a_board_of_two_studies_serves_both_and_their_curves_without_tensorflow_
     with contextlib.suppress(OSError):  # somebody else's board: taken all the same
         taken.bind(("127.0.0.1", 6006))
         taken.listen()
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(study.folder), str(other.folder)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[3],
-        env={name: value for name, value in os.environ.items() if name != "SSH_CONNECTION"},
-    )
+    server = start_board(study.folder, other.folder)
     try:
         assert server.stdout is not None
         notice = server.stdout.readline()
