@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.data.column_names import best_match, plain_name
 from experiments.errors import RequestError
 from recommender.datasets.base import ItemsConfig
+from recommender.datasets.leaks import sounds_of_ratings
 from recommender.datasets.table import column_names, frequent_words, read_table
 
 if TYPE_CHECKING:
@@ -22,12 +23,6 @@ _IS_CODE = re.compile(
     r"(isbn|ean|upc|gtin|sku|barcode|postalcode|postcode|zip|zipcode|phone)(10|13)?"
 )
 """Numbers to look something up by: half of one means nothing."""
-_OF_RATINGS = frozenset(
-    ("rating", "ratings", "rated", "star", "stars", "score", "scores", "scored", "vote", "votes",
-     "voters", "review", "reviews")
-)  # fmt: skip
-"""Words in the names of what an item's ratings came to: those of test rows are among them."""
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _MOST_WORDS = 200
 """Different words of a column that is a category."""
 _LEAST_WORDS = 2
@@ -58,8 +53,7 @@ def guessed_items(path: Path, item: str) -> tuple[ItemsConfig, tuple[str, ...], 
     for name in columns:
         is_code = _IS_ID.search(name) or _IS_CODE.fullmatch(plain_name(name))
         kind = None if is_code else _kind(frame[name])
-        words = {word.lower() for word in _WORD.findall(name)}
-        if kind == "number" and words & _OF_RATINGS:
+        if kind == "number" and sounds_of_ratings(name):
             of_ratings.append(name)
         else:
             (left_out if kind is None else kinds[kind]).append(name)

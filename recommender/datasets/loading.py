@@ -20,6 +20,7 @@ from recommender.datasets.cleaning import Ratings, clean
 from recommender.datasets.describe import describe
 from recommender.datasets.encoding import encode
 from recommender.datasets.features import item_features
+from recommender.datasets.leaks import leaks, notes_on_names
 from recommender.datasets.odd_ratings import note_on_stand_in, note_on_tail
 from recommender.datasets.registry import (
     feature_problems,
@@ -118,6 +119,9 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
     parts = split_ratings(ratings, split)
     if items is not None:
         item_notes += _coverage(items.table.name, item_frame, ratings)
+        item_notes += notes_on_names(items.table.name, items.kinds, item_frame)
+        if leaking := leaks(items.table.name, items.kinds, item_frame, ratings, parts):
+            raise DataError(leaking)
     known_range = dataset.rating_range or source.rating_range
     open_ratings = ratings.rating[is_open(parts)]
     odd = note_on_tail(tables[0].name, open_ratings)

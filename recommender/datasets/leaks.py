@@ -1,0 +1,103 @@
+"""Item features made of ratings that no model may know: those of validation, test and confirm."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recommender.datasets.base import FeatureKind
+from recommender.datasets.cleaning import Ratings, numbers
+from recommender.datasets.splits import TRAIN, VALIDATION, Parts
+
+OF_RATINGS = frozenset(
+    ("rating", "ratings", "rated", "star", "stars", "score", "scores", "scored", "vote", "votes",
+     "voters", "review", "reviews")
+)  # fmt: skip
+"""Words in the names of what an item's ratings came to."""
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+
+LEAST_ITEMS, LEAST_SHARE = 10, 0.9
+"""Of the items with ratings outside train: so many, and so much of them, must agree."""
+MOST_DECIMALS = 4
+
+Numbers = npt.NDArray[np.float64]
+
+
+def sounds_of_ratings(name: str) -> bool:
+    """Whether a column's name, such as `average_rating`, says that it was made of ratings."""
+    return not OF_RATINGS.isdisjoint(word.lower() for word in _WORD.findall(name))
+
+
+def notes_on_names(table: str, kinds: Mapping[str, FeatureKind], frame: pd.DataFrame) -> list[str]:
+    """A note on each feature that is a number and made of ratings, going by its name."""
+    return [
+        f"{table}: {name}, going by its name, was made of ratings; if test rows are among them, "
+        "models are told what is sealed: leave it out of dataset.features"
+        for name in frame.columns
+        if kinds[name] == "number" and sounds_of_ratings(name)
+    ]
+
+
+def leaks(
+    table: str,
+    kinds: Mapping[str, FeatureKind],
+    frame: pd.DataFrame,
+    ratings: Ratings,
+    parts: Parts,
+) -> list[str]:
+    """A problem for each feature that is the mean or the count of each item's ratings, with rows
+    that do not train among them.
+
+    Args:
+        table: the items' name.
+        frame: features by item id, as `item_features` gives them.
+    """
+    columns = [name for name in frame.columns if kinds[name] == "number"]
+    if not columns:
+        return []
+    by_item = frame[columns].reindex(ratings.item_ids)
+    is_train = parts == TRAIN
+    train = _made_of(ratings, is_train)
+    problems = []
+    for is_in, told in (
+        (is_train | (parts == VALIDATION), "validation rows"),
+        (np.ones(len(parts), bool), "test rows"),
+    ):
+        made = _made_of(ratings, is_in)
+        problems += [
+            f"{table}: {name} is the {what} of each item's ratings, {told} among them, which no "
+            "model may know; leave it out of dataset.features, or make it of train rows alone"
+            for name in columns
+            for what, of_all in made.items()
+            if _is_made_of(numbers(by_item[name]), of_all, train[what], is_count=what == "count")
+        ]
+    return problems
+
+
+def _made_of(ratings: Ratings, is_in: npt.NDArray[np.bool_]) -> dict[str, Numbers]:
+    """The mean and the count of each item's ratings among these rows."""
+    n_items = len(ratings.item_ids)
+    counts = np.bincount(ratings.item[is_in], minlength=n_items)
+    sums = np.bincount(ratings.item[is_in], ratings.rating[is_in], minlength=n_items)
+    return {"mean": sums / np.maximum(counts, 1), "count": counts.astype(float)}
+
+
+def _is_made_of(values: Numbers, of_all: Numbers, of_train: Numbers, *, is_count: bool) -> bool:
+    """Whether the values are these, to their own decimals, where train rows alone say otherwise."""
+    there = np.isfinite(values)
+    decimals = next(
+        (d for d in range(MOST_DECIMALS) if np.allclose(values[there], values[there].round(d), 0)),
+        MOST_DECIMALS,
+    )
+    if not is_count and decimals == 0:
+        return False  # whole numbers are near many a mean
+    tolerance = 0.51 * 10.0**-decimals
+    differs = there & (abs(of_all - of_train) > 2 * tolerance)
+    if differs.sum() < LEAST_ITEMS:
+        return False
+    is_it = abs(values - of_all)[differs] <= (0 if is_count else tolerance)
+    return bool(is_it.mean() >= LEAST_SHARE)
