@@ -48,6 +48,7 @@ _HOMES = {
     "TrainingConfig": "recommender.config",
     "DatasetConfig": "recommender.datasets.base",
     "ItemsConfig": "recommender.datasets.base",
+    "UsersConfig": "recommender.datasets.base",
     "SplitConfig": "recommender.datasets.base",
     "load_dataset": "recommender.datasets.loading",
     "train_ranking": "recommender.training",

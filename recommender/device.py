@@ -26,25 +26,26 @@ PREDICTION_ROWS = 16_384
 class PackedRows:
     """Rows to train on: two matrices, so that shuffling them takes two reads."""
 
+    names: tuple[str, ...]
     ids: Any
-    """user, item and catalog, shape (n_rows, 3)."""
+    """`Rows.ids` by these names, shape (n_rows, len(names))."""
     values: Any
     """The context, then the rating, shape (n_rows, n_context + 1)."""
 
     @classmethod
     def of(cls, rows: Rows, id_type: Any) -> PackedRows:
-        ids = np.stack([rows.user, rows.item, rows.catalog], axis=1)
+        ids = np.stack(list(rows.ids.values()), axis=1)
         values = np.concatenate([rows.context, rows.rating[:, np.newaxis]], axis=1)
-        return cls(tf.constant(ids, id_type), tf.constant(values, tf.float32))
+        return cls(tuple(rows.ids), tf.constant(ids, id_type), tf.constant(values, tf.float32))
 
     def in_batches(self, order: Any, weight: Any) -> Batches:
         """The rows in this order, as many batches of them as `weight` has rows."""
         size, n_context = weight.shape[1], self.values.shape[1] - 1
         values = tf.gather(self.values, order)
         # Apart already here: in a step, a GPU would send the ids through the host to take them so.
-        ids = tf.unstack(tf.reshape(tf.gather(self.ids, order), [-1, size, 3]), axis=2)
+        ids = tf.reshape(tf.gather(self.ids, order), [-1, size, len(self.names)])
         return Batches(
-            ids=dict(zip(("user", "item", "catalog"), ids, strict=True)),
+            ids=dict(zip(self.names, tf.unstack(ids, axis=2), strict=True)),
             context=tf.reshape(values[:, :-1], [-1, size, n_context]),
             rating=tf.reshape(values[:, -1], [-1, size]),
             weight=weight,
@@ -95,8 +96,7 @@ class DeviceData:
     @property
     def signature(self) -> dict[str, Any]:
         """What a traced function of any number of rows, without ratings, is given."""
-        shapes = {"user": [None], "item": [None], "catalog": [None]}
-        return {name: tf.TensorSpec(shape, self._ids) for name, shape in shapes.items()} | {
+        return {name: tf.TensorSpec([None], self._ids) for name in self.dataset.train.ids} | {
             "context": tf.TensorSpec([None, len(self.dataset.context_columns)], tf.float32)
         }
 
@@ -108,8 +108,7 @@ class DeviceData:
         ]
 
     def _tensors(self, rows: Rows, part: slice) -> Tensors:
-        ids = {"user": rows.user, "item": rows.item, "catalog": rows.catalog}
         values = {"context": rows.context, "rating": rows.rating}
-        return {name: tf.constant(a[part], self._ids) for name, a in ids.items()} | {
+        return {name: tf.constant(a[part], self._ids) for name, a in rows.ids.items()} | {
             name: tf.constant(a[part], tf.float32) for name, a in values.items()
         }

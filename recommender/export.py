@@ -3,7 +3,7 @@
     model = tf.saved_model.load(path)
     model.signatures["serving_default"](user_id=tf.constant(["7"]), item_id=tf.constant(["42"]))
 
-Ids are looked up inside, and so are the side features of the items.
+Ids are looked up inside, and so are the side features of items and users.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class _Served(tf.Module):
         self.weights = list(model.variables)
         self.users = _lookup(dataset.user_vocabulary)
         self.catalog = _lookup(dataset.catalog)
+        self.roster = None if dataset.roster is None else _lookup(dataset.roster)
         self._catalog_item = tf.constant(dataset.catalog_item, tf.int64)
 
     def rate(self, user_id: Tensor, item_id: Tensor) -> dict[str, Tensor]:
@@ -96,14 +97,15 @@ class _Served(tf.Module):
 
     def _rate(self, user_id: Tensor, item_id: Tensor, context: Tensor) -> dict[str, Tensor]:
         catalog = self.catalog.lookup(item_id)
-        raw = self._model_of(
-            {
-                "user": self.users.lookup(user_id),
-                "item": tf.gather(self._catalog_item, catalog),
-                "catalog": catalog,
-                "context": context,
-            }
-        )
+        inputs = {
+            "user": self.users.lookup(user_id),
+            "item": tf.gather(self._catalog_item, catalog),
+            "catalog": catalog,
+            "context": context,
+        }
+        if self.roster is not None:
+            inputs["roster"] = self.roster.lookup(user_id)
+        raw = self._model_of(inputs)
         return {"rating": tf.clip_by_value(raw, *self._rating_range), "raw": raw}
 
 

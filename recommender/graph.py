@@ -183,12 +183,8 @@ def build_model(
     architecture = ARCHITECTURES[structure.architecture] if structure.own is None else OwnRanking
     model = architecture(structure, dataset)
     noise = CountedNoise(structure.active)
-    inputs = {
-        "user": tf.zeros([1], tf.int32),
-        "item": tf.zeros([1], tf.int32),
-        "catalog": tf.zeros([1], tf.int32),
-        "context": tf.zeros([1, len(dataset.context_columns)]),
-    }
+    inputs = {name: tf.zeros([1], tf.int32) for name in dataset.train.ids}
+    inputs["context"] = tf.zeros([1, len(dataset.context_columns)])
     with _recorded_initialisers() as initialisers:
         # Not `model(...)`, which would put Keras's words around an error in the model's code.
         model.ratings(model.rows(model.ids(inputs, noise)), inputs, noise)

@@ -80,8 +80,8 @@ class ModelRows(_TellsWhatItHas):
     def feature(self, name: str) -> Array:
         """One side feature of `data.features`.
 
-        (n_rows, n_words) float32 of 0 and 1 where an item has several words (`genres`; the words
-        are `data.words(name)`); (n_rows,) text where it has one; (n_rows,) float32 for a number,
+        (n_rows, n_words) float32 of 0 and 1 where there are several words (`genres`; the words
+        are `data.words(name)`); (n_rows,) text where there is one; (n_rows,) float32 for a number,
         standardised over train. `hour_of_day_sin` and its like are numbers of the moment.
 
         Raises:
@@ -90,17 +90,12 @@ class ModelRows(_TellsWhatItHas):
         if name in self._dataset.context_columns:
             return self._rows.context[:, self._dataset.context_columns.index(name)]
         table = feature_table(self._dataset, name)
-        return table[self._rows.catalog]
+        return table[self._rows.ids[self._dataset.side_tables[name].index]]
 
     def numbers(self) -> dict[str, Array]:
-        """What `data.tables` looks columns up by: `user`, `item`, `catalog`, and `context`."""
-        rows = self._rows
-        return {
-            "user": rows.user,
-            "item": rows.item,
-            "catalog": rows.catalog,
-            "context": rows.context,
-        }
+        """What `data.tables` looks columns up by: `user`, `item`, `catalog`, where users have
+        features `roster`, and `context`."""
+        return {**self._rows.ids, "context": self._rows.context}
 
 
 class ModelData(_TellsWhatItHas):
@@ -152,12 +147,12 @@ class ModelData(_TellsWhatItHas):
         return feature_names(self._dataset)
 
     def words(self, name: str) -> tuple[str, ...]:
-        """The words of a feature, in the order of its columns: those of train items.
+        """The words of a feature, in the order of its columns: those of train rows.
 
         Raises:
             KeyError: there is no such feature, or it is a number.
         """
-        table = self._dataset.item_tables.get(name)
+        table = self._dataset.side_tables.get(name)
         if table is None or table.kind == "number":
             raise KeyError(f"no feature {name!r} with words; features: {', '.join(self.features)}")
         return table.columns
@@ -173,7 +168,10 @@ class ModelData(_TellsWhatItHas):
         return {
             "user_id": (_with_unseen(dataset.user_vocabulary), "user"),
             "item_id": (_with_unseen(dataset.catalog), "catalog"),
-            **{name: (feature_table(dataset, name), "catalog") for name in dataset.item_tables},
+            **{
+                name: (feature_table(dataset, name), side.index)
+                for name, side in dataset.side_tables.items()
+            },
         }
 
 
@@ -197,7 +195,7 @@ class StandIn(ModelData):
             item_vocabulary=words,
             catalog=words,
             catalog_item=np.array([0, 1, 2], np.int32),
-            item_tables={},
+            side_tables={},
             context_columns=(),
             rating_range=(1.0, 5.0),
             train_mean=3.0,
@@ -215,16 +213,17 @@ class _StandInRows(ModelRows):
 
 
 def feature_names(dataset: EncodedDataset) -> tuple[str, ...]:
-    return (*dataset.item_tables, *dataset.context_columns)
+    return (*dataset.side_tables, *dataset.context_columns)
 
 
 def feature_table(dataset: EncodedDataset, name: str) -> Array:
-    """An item feature with an entry a catalog row, the first for the unknown item.
+    """A feature with an entry an item of the catalog, or a user of the roster; the first is what is
+    unknown.
 
     Raises:
         KeyError: names the features there are.
     """
-    table = dataset.item_tables.get(name)
+    table = dataset.side_tables.get(name)
     if table is None:
         known = ", ".join(feature_names(dataset)) or "none in this sweep"
         raise KeyError(f"no feature {name!r}; features: {known}")

@@ -25,7 +25,7 @@ def feature_widths(config: RankingConfig, dataset: EncodedDataset) -> dict[str, 
     widths = dict.fromkeys(("user_id", "item_id"), config.embedding_size)
     if not config.side_features:
         return widths
-    tables = dataset.item_tables
+    tables = dataset.side_tables
     widths |= {n: config.embedding_size for n, table in tables.items() if table.kind != "number"}
     widths |= {n: len(table.columns) for n, table in tables.items() if table.kind == "number"}
     for column in dataset.context_columns:
@@ -40,7 +40,7 @@ def n_parameters(config: RankingConfig, dataset: EncodedDataset) -> int:
     width = sum(feature_widths(config, dataset).values())
     total = (dataset.n_users + dataset.n_items + 2) * (config.embedding_size + config.biases)
     if config.side_features:
-        tables = dataset.item_tables.values()
+        tables = dataset.side_tables.values()
         n_words = sum(len(table.columns) for table in tables if table.kind != "number")
         total += n_words * config.embedding_size
     sizes = (width, *config.layer_sizes)

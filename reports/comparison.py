@@ -30,7 +30,7 @@ N_ROWS = 20
 N_NAMES = 10
 """In a page's head; all stand in its first table."""
 
-Rows = tuple[str | None, str | None, str | None]
+Rows = tuple[str | None, str | None]
 """Fingerprints of ratings, items and split: equal for studies that are judged on the same rows."""
 
 
@@ -104,7 +104,7 @@ def comparison_sections(studies: Sequence[StudyRecord]) -> dict[str, Section]:
 
 def rows_of(study: StudyRecord) -> Rows:
     data = described(study)
-    return data.fingerprint, data.items_fingerprint, data.split_fingerprint
+    return data.fingerprint, data.split_fingerprint
 
 
 def studies_by_rows(studies: Sequence[StudyRecord]) -> tuple[tuple[StudyRecord, ...], ...]:
@@ -112,7 +112,7 @@ def studies_by_rows(studies: Sequence[StudyRecord]) -> tuple[tuple[StudyRecord, 
     groups: dict[object, list[StudyRecord]] = {}
     for study in studies:
         rows = rows_of(study)
-        is_known = rows[0] is not None and rows[2] is not None
+        is_known = None not in rows
         groups.setdefault(rows if is_known else study.folder, []).append(study)
     return tuple(tuple(group) for group in groups.values())
 
@@ -120,12 +120,10 @@ def studies_by_rows(studies: Sequence[StudyRecord]) -> tuple[tuple[StudyRecord, 
 def why_apart(one: StudyRecord, other: StudyRecord) -> str:
     """Why these two cannot be ranked together."""
     mine, theirs = rows_of(one), rows_of(other)
-    if None in (mine[0], mine[2], theirs[0], theirs[2]):
+    if None in (*mine, *theirs):
         return "the fingerprint of data or split is not on record"
     if mine[0] != theirs[0]:
         return f"other ratings ({_data_text(one)}; {_data_text(other)})"
-    if mine[1] != theirs[1]:
-        return "other side features of the items"
     return f"another split ({_split_text(one)}; {_split_text(other)})"
 
 

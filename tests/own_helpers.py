@@ -15,6 +15,12 @@ def load():
     return ratings()
 
 
+def with_ages():
+    frame = ratings()
+    ages = {user: 20.0 + n for n, user in enumerate(frame["user"].unique())}
+    return frame.assign(age=frame["user"].map(ages))
+
+
 def arrow_lists():
     import pyarrow as pa
 

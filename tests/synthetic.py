@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recommender.datasets.base import EncodedDataset, ItemTable, Rows
+from recommender.datasets.base import EncodedDataset, Rows, SideTable
 
 GENRES = ("Action", "Comedy", "Drama")
 
@@ -94,9 +94,9 @@ def synthetic_encoded(
         item_vocabulary=np.array([f"i{i}" for i in range(1, n_items)]),
         catalog=np.array([f"i{i}" for i in range(n_items)]),
         catalog_item=np.concatenate([[0], np.arange(n_items)]).astype(np.int32),
-        item_tables={
-            "genres": ItemTable("list", GENRES, genres),
-            "year": ItemTable("number", ("year",), year),
+        side_tables={
+            "genres": SideTable("list", GENRES, genres),
+            "year": SideTable("number", ("year",), year),
         }
         if side_features
         else {},

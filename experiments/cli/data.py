@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from experiments.cli.options import (
     TimeColumn,
     UserColumn,
 )
+
+if TYPE_CHECKING:
+    from recommender.datasets.base import Of
 
 
 def add_init_to(app: typer.Typer) -> None:
@@ -41,6 +44,10 @@ def init(
             "--items", help="A table with a row an item.", autocompletion=completing.files
         ),
     ] = None,
+    users: Annotated[
+        Path | None,
+        typer.Option("--users", help="A table with a row a user.", autocompletion=completing.files),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="The sweep file; default: the table's name, .toml."),
@@ -57,20 +64,21 @@ def init(
     from experiments.typed import from_here
 
     target = output or Path(f"{table.name.partition('.')[0]}.toml")
-    draft = draft_sweep(table, target, _given(user, item, rating, time), items)
+    tables: dict[Of, Path | None] = {"item": items, "user": users}
+    named = {of: path for of, path in tables.items() if path is not None}
+    draft = draft_sweep(table, target, _given(user, item, rating, time), named)
     atomic_write(target, draft.text)
     it, columns = draft.description, draft.columns
     typer.echo(f"columns  {' · '.join(f'{role} {name}' for role, name in columns.items())}")
-    if draft.items is not None:
-        typer.echo(
-            f"items    {draft.items.key} · {', '.join(draft.items.features) or 'no feature'}"
-        )
-    if draft.left_out:
-        left_out = ", ".join(draft.left_out)
-        typer.echo(f"         left out: {left_out} (ids, dates, names, or always the same)")
-    if draft.of_ratings:
-        of_ratings = ", ".join(draft.of_ratings)
-        typer.echo(f"         left out: {of_ratings} (made of ratings: the test's may be in them)")
+    for of, side in draft.sides.items():
+        config = side.config
+        typer.echo(f"{of}s    {config.key} · {', '.join(config.features) or 'no feature'}")
+        if side.left_out:
+            names = ", ".join(side.left_out)
+            typer.echo(f"         left out: {names} (ids, dates, names, or always the same)")
+        if side.of_ratings:
+            names = ", ".join(side.of_ratings)
+            typer.echo(f"         left out: {names} (made of ratings: the test's may be in them)")
     low, high = it.rating_range
     typer.echo(
         f"data     {plural(it.n_ratings, 'rating')}, {plural(it.n_users, 'user')}, "

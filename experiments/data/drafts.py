@@ -10,9 +10,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from experiments.data.column_names import best_match
-from experiments.data.item_guesses import KINDS, guessed_items
+from experiments.data.side_guesses import KINDS, SideGuess, guessed_side
 from experiments.data.study_data import data_problems
 from experiments.errors import RequestError
 from experiments.sweep_files.toml_text import toml_value
@@ -21,7 +22,7 @@ from recommender.datasets.base import (
     DatasetConfig,
     DatasetDescription,
     Duplicates,
-    ItemsConfig,
+    Of,
     SplitConfig,
 )
 from recommender.datasets.loading import load_dataset
@@ -38,6 +39,7 @@ _LEAST_SHARE = 0.05
 _STEPS, _BATCHES = 64, (64, 1024)
 """About so many an epoch, in batches between these: of fewer, 30 epochs of a small table end before
 the models have learned what is in it."""
+_NO_SIDES: Mapping[Of, Path] = {}
 _LARGE = 1_000_000
 """Train rows from which a larger batch costs no accuracy that shows, and saves time."""
 
@@ -50,21 +52,19 @@ class Draft:
     description: DatasetDescription
     columns: Mapping[str, str]
     """By role."""
-    items: ItemsConfig | None
-    left_out: tuple[str, ...]
-    """Columns of the items that are no feature."""
-    of_ratings: tuple[str, ...]
-    """Columns of the items that are none either, since test ratings may be in them."""
+    sides: Mapping[Of, SideGuess]
+    """Of the items, of the users, of both, or none."""
 
 
 def draft_sweep(
-    table: Path, target: Path, given: Mapping[str, str], items: Path | None = None
+    table: Path, target: Path, given: Mapping[str, str], tables: Mapping[Of, Path] = _NO_SIDES
 ) -> Draft:
     """A sweep that runs as it stands.
 
     Args:
         target: the file it is for: paths in it are relative to that.
         given: columns by role, where the user says so.
+        tables: of the items, and of the users.
 
     Raises:
         DataProblem: the table cannot be read, or its ratings cannot be used.
@@ -79,14 +79,16 @@ def draft_sweep(
         raise RequestError(f"{target} is there already; name another file with -o")
     with data_problems(table, given), waiting(f"looking at {table.name}"):
         columns = guessed_columns(table, given)
-        found, left_out, of_ratings = (
-            (None, (), ()) if items is None else guessed_items(items, columns["item"])
-        )
+        sides: dict[Of, SideGuess] = {}
+        for of, path in tables.items():
+            taken = [name for guess in sides.values() for name in guess.config.features]
+            sides[of] = guessed_side(path, of, columns[of], taken)
         way: Duplicates = "latest" if "time" in columns else "mean"
-        dataset = DatasetConfig(path=table, columns=columns, items=found, duplicates=way)
+        told: dict[str, Any] = {f"{of}s": guess.config for of, guess in sides.items()}
+        dataset = DatasetConfig(path=table, columns=columns, duplicates=way, **told)
         dataset, split, description = _split(dataset)
     text = _text(table, target, dataset, split, description)
-    return Draft(text, description, dataset.columns, found, left_out, of_ratings)
+    return Draft(text, description, dataset.columns, sides)
 
 
 def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
@@ -165,7 +167,7 @@ seed = 42                           # every random choice follows from it
 [dataset]
 path = {path}
 columns = {columns}
-{items}features = {features}
+{sides}features = {features}
 duplicates = {duplicates}               # of pairs that are rated more than once; or "refuse"
 # rating_range = {range}            # what a rating can be; unsaid: what was seen
 
@@ -214,12 +216,12 @@ def _text(
     def beside(path: Path) -> str:
         return Path(os.path.relpath(path, target.absolute().parent)).as_posix()
 
-    items = ""
-    if (known := dataset.items) is not None:
-        kinds = {kind: getattr(known, kind) for kind in KINDS}
+    sides = ""
+    for of, side in dataset.sides.items():
+        kinds = {kind: getattr(side, kind) for kind in KINDS}
         features = {kind: names for kind, names in kinds.items() if names}
-        entries = {"path": beside(known.path), "key": known.key, **features}
-        items = f"items = {toml_value(entries)}\n"
+        entries = {"path": beside(side.path), "key": side.key, **features}
+        sides += f"{of}s = {toml_value(entries)}\n"
     by = f"method = {_METHODS[split.method]}"
     if split.method != "column":
         by += _SHARES.format(train=split.train, validation=split.validation)
@@ -230,7 +232,7 @@ def _text(
         name=toml_value(study_name(target.stem)),
         path=toml_value(beside(table)),
         columns=toml_value(dict(dataset.columns)),
-        items=items,
+        sides=sides,
         duplicates=toml_value(dataset.duplicates),
         features=toml_value(description.features),
         range=f"[{low:g}, {high:g}]",

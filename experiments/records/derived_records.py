@@ -24,7 +24,8 @@ class Segment:
     """Validation rows that have something in common."""
 
     kind: str
-    """`user`, `user activity`, `item`, `item popularity`, `rating`, `genres` (any list feature)."""
+    """`user`, `user activity`, `item`, `item popularity`, `rating`, any list feature (`genres`) and
+    any category of users (`gender`)."""
     name: str
     n_rows: int
     rmse: Mapping[str, float]

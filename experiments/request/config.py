@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -156,11 +157,7 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
             "columns": dict(dataset.columns) or None,
             "rating_range": dataset.rating_range,
             "duplicates": dataset.duplicates if dataset.duplicates != "refuse" else None,
-            "items": dataset.items
-            and {
-                key: getattr(dataset.items, key)
-                for key in ("path", "key", "category", "list", "number", "text")
-            },
+            **{f"{of}s": asdict(side) for of, side in dataset.sides.items()},
             "features": dataset.features,
         },
         "split": {"method": split.own.reference if split.own else split.method}

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from experiments.sweep_files.sweep_file import SweepSource
 from experiments.sweep_files.sweep_tables import (
     ColumnsTable,
     DatasetTable,
-    ItemsTable,
+    FeaturesTable,
     Report,
     SplitTable,
     is_whole,
     read_table,
 )
-from recommender.datasets.base import SPLIT_KEYS, DatasetConfig, ItemsConfig, SplitConfig
+from recommender.datasets.base import (
+    SPLIT_KEYS,
+    DatasetConfig,
+    ItemsConfig,
+    SideConfig,
+    SplitConfig,
+    UsersConfig,
+)
 from recommender.datasets.registry import DATASETS, problems_with
 from recommender.errors import ModelError
 from recommender.own import OwnArchitecture
 from recommender.own_functions import is_reference, read_function
+
+_Side = TypeVar("_Side", bound=SideConfig)
 
 
 def read_data(
@@ -77,18 +86,25 @@ def _read_dataset(
     if raw is None:
         report("dataset", 'is missing; write [dataset] and name = "movielens-small" below')
         return None
-    inner: dict[str, Any] = {"columns": None, "items": None}
+    inner: dict[str, Any] = {"columns": None, "items": None, "users": None}
     if isinstance(raw, dict):
         inner |= {key: raw[key] for key in inner if key in raw}
         raw = {key: value for key, value in raw.items() if key not in inner}
     read = read_table(DatasetTable, raw, "dataset", report, also_known=tuple(inner))
-    columns = items = None
+    columns = None
     if inner["columns"] is not None:
         columns = read_table(ColumnsTable, inner["columns"], "dataset.columns", report)
-    if inner["items"] is not None:
-        items = read_table(ItemsTable, inner["items"], "dataset.items", report)
-    # With a mistake in any of the three, the data is not looked at.
-    parts = ((read, raw), (columns, inner["columns"]), (items, inner["items"]))
+    sides = {
+        key: read_table(FeaturesTable, inner[key], f"dataset.{key}", report)
+        for key in ("items", "users")
+        if inner[key] is not None
+    }
+    # With a mistake in any of them, the data is not looked at.
+    parts = (
+        (read, raw),
+        (columns, inner["columns"]),
+        *((side, inner[key]) for key, side in sides.items()),
+    )
     for part, given in parts:
         if given is not None and (part is None or not is_whole(part, given)):
             return None
@@ -106,15 +122,20 @@ def _read_dataset(
         columns=columns.model_dump(exclude_none=True) if columns else {},
         rating_range=(read.rating_range[0], read.rating_range[1]) if read.rating_range else None,
         duplicates=read.duplicates,
-        items=_items_config(items, source) if items else None,
+        items=_side_config(ItemsConfig, "items", sides.get("items"), source),
+        users=_side_config(UsersConfig, "users", sides.get("users"), source),
         features=tuple(read.features),
     )
 
 
-def _items_config(items: ItemsTable, source: SweepSource) -> ItemsConfig:
-    path = source.resolve("dataset.items.path", items.path)
-    features = items.model_dump(exclude={"path", "key"})
-    return ItemsConfig(path, items.key, **{kind: tuple(n) for kind, n in features.items()})
+def _side_config(
+    config: type[_Side], key: str, table: FeaturesTable | None, source: SweepSource
+) -> _Side | None:
+    if table is None:
+        return None
+    path = source.resolve(f"dataset.{key}.path", table.path)
+    features = table.model_dump(exclude={"path", "key"})
+    return config(path, table.key, **{kind: tuple(n) for kind, n in features.items()})
 
 
 def _read_split(raw: Any, source: SweepSource, report: Report) -> SplitConfig | None:
@@ -146,8 +167,7 @@ def _check_paths(dataset: DatasetConfig, split: SplitConfig, report: Report) -> 
     """The files of a data set that nobody knows: without its name nothing else looks at them."""
     paths = {f"split.{key}": getattr(split, key) for key in SPLIT_KEYS["files"]}
     paths["dataset.path"] = dataset.path
-    if dataset.items is not None:
-        paths["dataset.items.path"] = dataset.items.path
+    paths |= {f"dataset.{of}s.path": side.path for of, side in dataset.sides.items()}
     for key, path in paths.items():
         if path is not None and not path.exists():
             report(key, f"{path} is not there")

@@ -35,7 +35,7 @@ class HeadTable(Table):
 
 
 class DatasetTable(Table):
-    """`[dataset]`; `columns` and `items` are tables of their own."""
+    """`[dataset]`; `columns`, `items` and `users` are tables of their own."""
 
     name: str | None = None
     path: str | None = None
@@ -54,8 +54,8 @@ class ColumnsTable(Table):
     part: str | None = None
 
 
-class ItemsTable(Table):
-    """`[dataset.items]`."""
+class FeaturesTable(Table):
+    """`[dataset.items]`, `[dataset.users]`."""
 
     path: str
     key: str

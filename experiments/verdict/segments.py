@@ -125,15 +125,17 @@ def _masks(dataset: EncodedDataset) -> Iterator[tuple[str, str, Mask]]:
     if len(stars) <= MAX_RATINGS:
         for value in stars:
             yield "rating", f"{value:g}", rows.rating == value
-    for feature, table in dataset.item_tables.items():
-        if table.kind != "list":
+    for feature, table in dataset.side_tables.items():
+        of_users = table.kind == "category" and table.index == "roster"
+        if table.kind != "list" and not of_users:
             continue
         # Of each item first: a thousand words of millions of rows would be gigabytes.
         has = table.matrix > 0
-        rows_of = np.bincount(rows.catalog, minlength=len(has))
+        index = rows.ids[table.index]
+        rows_of = np.bincount(index, minlength=len(has))
         n_rows = np.array([rows_of[of_word].sum() for of_word in has.T], np.int64)
         for column in np.argsort(-n_rows, kind="stable")[:MAX_WORDS]:
-            yield feature, table.columns[column], has[rows.catalog, column]
+            yield feature, table.columns[column], has[index, column]
 
 
 def _spread(rows: Floats, edges: Floats) -> Spread:

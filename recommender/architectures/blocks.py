@@ -17,15 +17,15 @@ import numpy as np
 
 from recommender.architectures.noise import CountedNoise, Noise
 from recommender.config import PENALTIES, RATES, RankingConfig
-from recommender.datasets.base import EncodedDataset, Floats, Ints, ItemTable
+from recommender.datasets.base import EncodedDataset, Floats, Ints, SideTable
 from recommender.own import OwnArchitecture, Value
 from recommender.runtime import tf, tfrs
 
 Tensor = Any
 Layer = Any
 Inputs = Mapping[str, Tensor]
-"""`user`, `item`, `catalog` (n_rows,), `context` (n_rows, n_context), and to train on `rating` and
-`weight` (n_rows,)."""
+"""`Rows.ids` (n_rows,), `context` (n_rows, n_context), and to train on `rating` and `weight`
+(n_rows,)."""
 StepNoise = Noise | CountedNoise
 
 _INITIALISERS = {"tanh": "glorot_uniform", "selu": "lecun_normal"}
@@ -236,13 +236,15 @@ class UnknownAtZero(tf.keras.initializers.RandomUniform):
 
 
 class SideFeatures(tf.keras.layers.Layer):
-    """Features of the item and of the moment; known for items whose ratings are not."""
+    """Features of item, user and moment; known for items and users whose ratings are not."""
 
     def __init__(self, dataset: EncodedDataset, embedding_size: int) -> None:
         super().__init__()
-        tables = dataset.item_tables.values()
-        self._words = [tf.constant(_mean_of_words(t)) for t in tables if t.kind != "number"]
-        self._numbers = [tf.constant(t.matrix) for t in tables if t.kind == "number"]
+        tables = dataset.side_tables.values()
+        self._words = [
+            (tf.constant(_mean_of_words(t)), t.index) for t in tables if t.kind != "number"
+        ]
+        self._numbers = [(tf.constant(t.matrix), t.index) for t in tables if t.kind == "number"]
         self._has_context = bool(dataset.context_columns)
         self._embeddings = [
             tf.keras.layers.Dense(embedding_size, use_bias=False, kernel_initializer="uniform")
@@ -250,13 +252,12 @@ class SideFeatures(tf.keras.layers.Layer):
         ]
 
     def call(self, inputs: Inputs) -> list[Tensor]:
-        """The mean embedding of an item's words for each word feature, then the numbers."""
-        catalog = inputs["catalog"]
+        """The mean embedding of the words for each word feature, then the numbers."""
         embedded = [
-            applied(embedding, tf.gather(words, catalog))
-            for words, embedding in zip(self._words, self._embeddings, strict=True)
+            applied(embedding, tf.gather(words, inputs[index]))
+            for (words, index), embedding in zip(self._words, self._embeddings, strict=True)
         ]
-        plain = [tf.gather(numbers, catalog) for numbers in self._numbers]
+        plain = [tf.gather(numbers, inputs[index]) for numbers, index in self._numbers]
         context = [inputs["context"]] if self._has_context else []
         return [*embedded, *plain, *context]
 
@@ -304,5 +305,5 @@ def _rarity(ids: Ints, n_ids: int) -> Floats:
     return weights.astype(np.float32)
 
 
-def _mean_of_words(table: ItemTable) -> Floats:
+def _mean_of_words(table: SideTable) -> Floats:
     return table.matrix / np.maximum(table.matrix.sum(axis=1, keepdims=True), 1)

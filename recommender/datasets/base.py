@@ -35,18 +35,20 @@ SPLIT_KEYS: dict[SplitMethod | Literal["own"], tuple[str, ...]] = {
 }
 """What a split by each method follows from, beside `confirm`."""
 FeatureKind = Literal["list", "category", "text", "number"]
+Of = Literal["item", "user"]
+"""Whose a side feature is."""
 Duplicates = Literal["refuse", "latest", "mean"]
 PARTS = ("train", "validation", "test", "confirm")
 """What a row is for; the last only where `split.confirm` asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
-class ItemsConfig:
-    """A table with a row an item, and which of its columns are features."""
+class SideConfig:
+    """A table with a row an item or a user, and which of its columns are features."""
 
     path: Path
     key: str
-    """The column that holds the item id."""
+    """The column that holds the id."""
     category: tuple[str, ...] = ()
     """Columns with one word each."""
     list: tuple[str, ...] = ()
@@ -61,6 +63,14 @@ class ItemsConfig:
     @property
     def features(self) -> tuple[str, ...]:
         return (*self.category, *self.list, *self.number, *self.text)
+
+
+class ItemsConfig(SideConfig):
+    """Of the items."""
+
+
+class UsersConfig(SideConfig):
+    """Of the users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +89,21 @@ class DatasetConfig:
     """What becomes of pairs that are rated more than once: `latest` keeps the last in time, of the
     same time the last in the file; `mean` their mean, at the time of the last."""
     items: ItemsConfig | None = None
-    """Only for a table."""
+    """Only for a table, and so is the next."""
+    users: UsersConfig | None = None
     own: OwnArchitecture | None = None
     """The researcher's function that gives the data, which then goes by the function's name."""
     features: tuple[str, ...] = ()
-    """What the model sees; empty: all that the data set has but `hour_of_day`, `day_of_week`."""
+    """What the model sees; empty: `recommender.datasets.registry.features_of`."""
 
     def __post_init__(self) -> None:
         _make_paths(self, "path")
+
+    @property
+    def sides(self) -> dict[Of, SideConfig]:
+        """The tables of items and users, those that there are; their keys end in `s`."""
+        both: dict[Of, SideConfig | None] = {"item": self.items, "user": self.users}
+        return {of: side for of, side in both.items() if side is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +170,13 @@ class Rows:
     """Shape (n_rows, len(context_columns))."""
     rating: Floats
     """In stars."""
+    roster: Ints | None = None
+    """Row of the user in the user tables; i: `roster[i - 1]`. None where there are none."""
 
     def __post_init__(self) -> None:
         n_rows = len(self.rating)
-        for name in ("user", "item", "catalog"):
-            _require(name, getattr(self, name), np.int32, (n_rows,))
+        for name, ids in self.ids.items():
+            _require(name, ids, np.int32, (n_rows,))
         _require("rating", self.rating, np.float32, (n_rows,))
         _require("context", self.context, np.float32, (n_rows, self.context.shape[-1]))
 
@@ -172,24 +191,33 @@ class Rows:
             self.catalog[part],
             self.context[part],
             self.rating[part],
+            None if self.roster is None else self.roster[part],
         )
+
+    @property
+    def ids(self) -> dict[str, Ints]:
+        """What embeddings and side features are looked up by."""
+        ids = {"user": self.user, "item": self.item, "catalog": self.catalog}
+        return ids if self.roster is None else ids | {"roster": self.roster}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ItemTable:
-    """One side feature of the items: a row an item of the catalog, row 0 zeros."""
+class SideTable:
+    """One side feature of the items, or of the users: a row each, row 0 zeros."""
 
     kind: FeatureKind
     columns: tuple[str, ...]
-    """The words (`list`, `category`: those of train items) or the feature's name (`number`)."""
+    """The words (`list`, `category`: those of train rows) or the feature's name (`number`)."""
     matrix: Floats
-    """Shape (n_catalog + 1, len(columns)). 0 or 1 for words; numbers are standardised over the
-    train rows, unknown ones 0."""
+    """Shape (n_catalog + 1, len(columns)), or n_roster. 0 or 1 for words; numbers are standardised
+    over the train rows, unknown ones 0."""
+    index: Literal["catalog", "roster"] = "catalog"
+    """Which of a row's ids says the row of the matrix: its item's or its user's."""
 
     def __post_init__(self) -> None:
         _require("matrix", self.matrix, np.float32, (len(self.matrix), len(self.columns)))
         if self.matrix[0].any():
-            raise ValueError("row 0 of an item table, the unknown item, must be zeros")
+            raise ValueError("row 0 of a side table, of what is unknown, must be zeros")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,7 +234,7 @@ class EncodedDataset:
     """Ids of all items whose side features are known or that any part rates, sorted."""
     catalog_item: Ints
     """Shape (n_catalog + 1,): `item` index of each catalog row; 0: unseen in train, and row 0."""
-    item_tables: Mapping[str, ItemTable]
+    side_tables: Mapping[str, SideTable]
     """By feature, in the order asked for; empty without side features."""
     context_columns: tuple[str, ...]
     """`hour_of_day_sin`, `hour_of_day_cos`, `day_of_week_sin`, `day_of_week_cos`, or fewer."""
@@ -217,6 +245,9 @@ class EncodedDataset:
     """Whose each validation row is, a number a user; the model cannot tell unseen ones apart."""
     confirm: Rows | None = None
     """Rows that a verdict judges on, to be predicted only: their ratings are NaN."""
+    roster: Strings | None = None
+    """Ids of all users whose side features are known or whom any part has, sorted; None: no feature
+    is the users'."""
 
     def __post_init__(self) -> None:
         _require("validation_users", self.validation_users, np.int32, (len(self.validation),))
@@ -226,19 +257,19 @@ class EncodedDataset:
             "user": len(self.user_vocabulary),
             "item": len(self.item_vocabulary),
             "catalog": len(self.catalog),
-        }
+        } | ({} if self.roster is None else {"roster": len(self.roster)})
         for part in (self.train, self.validation):
             if not len(part):
                 raise ValueError("train and validation must hold at least one row each")
             _require("context", part.context, np.float32, (len(part), len(self.context_columns)))
             for name, limit in limits.items():
-                array = getattr(part, name)
+                array = part.ids[name]
                 if array.min() < 0 or array.max() > limit:
                     raise ValueError(f"{name} must lie in 0 to {limit}")
-        n_catalog_rows = len(self.catalog) + 1
-        _require("catalog_item", self.catalog_item, np.int32, (n_catalog_rows,))
-        for name, table in self.item_tables.items():
-            _require(name, table.matrix, np.float32, (n_catalog_rows, len(table.columns)))
+        _require("catalog_item", self.catalog_item, np.int32, (len(self.catalog) + 1,))
+        for name, table in self.side_tables.items():
+            n_rows = limits[table.index] + 1
+            _require(name, table.matrix, np.float32, (n_rows, len(table.columns)))
         if not self.rating_range[0] < self.rating_range[1]:
             raise ValueError(f"rating_range must go up, got {self.rating_range}")
 

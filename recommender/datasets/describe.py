@@ -21,6 +21,7 @@ from recommender.datasets.base import (
     SplitConfig,
 )
 from recommender.datasets.cleaning import Ratings
+from recommender.datasets.features import Side
 from recommender.datasets.splits import (
     CONFIRM,
     TEST,
@@ -41,7 +42,7 @@ def describe(
     name: str,
     ratings: Ratings,
     parts: Parts,
-    item_frame: pd.DataFrame,
+    sides: Sequence[Side],
     split: SplitConfig,
     features: Sequence[str],
     rating_range: tuple[float, float],
@@ -71,7 +72,7 @@ def describe(
         item_tail=_long_tail(ratings.item),
         features=tuple(features),
         fingerprint=fingerprint,
-        items_fingerprint=_items_fingerprint(item_frame),
+        items_fingerprint=_side_fingerprint(sides),
         split_fingerprint=_sha256(fingerprint.encode(), parts.tobytes()),
         notes=tuple(notes),
         rating_unit=rating_unit,
@@ -184,10 +185,18 @@ def _ratings_fingerprint(ratings: Ratings) -> str:
     )
 
 
-def _items_fingerprint(item_frame: pd.DataFrame) -> str:
-    ordered = item_frame.sort_index()
+def _side_fingerprint(sides: Sequence[Side]) -> str:
+    frames = {side.of: side.frame for side in sides}
+    told = [_of_frame(frames.get("item", pd.DataFrame()))]
+    if len(frames.get("user", pd.DataFrame()).columns):
+        told.append(_of_frame(frames["user"]))
+    return _sha256(*told)
+
+
+def _of_frame(frame: pd.DataFrame) -> bytes:
+    ordered = frame.sort_index()
     columns = {str(name): [str(v) for v in column] for name, column in ordered.items()}
-    return _sha256(json.dumps([list(ordered.index), columns]).encode())
+    return json.dumps([list(ordered.index), columns]).encode()
 
 
 def _sha256(*pieces: bytes) -> str:

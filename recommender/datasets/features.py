@@ -1,22 +1,24 @@
-"""Side features as numbers: genres and the like for each item, hour and weekday for each row."""
+"""Side features as numbers: of each item its genres, of each user the age, of each row the hour."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recommender.datasets.base import FeatureKind, Floats, Ints, ItemTable, Strings
+from recommender.datasets.base import FeatureKind, Floats, Ints, Of, SideTable, Strings
 from recommender.datasets.cleaning import numbers
 from recommender.datasets.findings import Findings, example
 from recommender.datasets.identifiers import identifiers
-from recommender.datasets.sources import TIME_FEATURES, RawItems
+from recommender.datasets.sources import TIME_FEATURES, RawSide
 from recommender.errors import DataError
 
 MAX_MATRIX_BYTES = 1 << 30
+ARTICLES = {"item": "an item", "user": "a user"}
 LISTS = (list, tuple, set, np.ndarray)
 """What holds several words in one cell."""
 WORDS_WANTED = "give words, or numbers as columns of their own"
@@ -47,25 +49,37 @@ def context(time: npt.NDArray[np.int64] | None, n_rows: int, features: Sequence[
     return np.array(columns, np.float32).reshape(-1, n_rows).T.copy()
 
 
-def item_features(items: RawItems, features: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The features asked for, a row an item id, and notes.
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """The features asked for of the items, or of the users."""
+
+    of: Of
+    name: str
+    """Of their table."""
+    frame: pd.DataFrame
+    """A row an id, a column a feature."""
+    kinds: Mapping[str, FeatureKind]
+
+
+def side_features(raw: RawSide, features: Sequence[str]) -> tuple[Side, list[str]]:
+    """The features asked for, and notes.
 
     Raises:
         DataError: an id is missing or appears twice, or a number is none.
     """
-    found = Findings(items.table)
-    frame = items.table.frame
-    codes, ids = identifiers(frame["item"], "item", found)
+    found = Findings(raw.table)
+    frame = raw.table.frame
+    codes, ids = identifiers(frame[raw.of], raw.of, found)
     is_again = pd.Series(codes).duplicated().to_numpy() & (codes >= 0)
     found.refuse(
         is_again,
-        "item id appears a second time",
-        "item ids appear a second time",
-        cure="keep one row an item",
+        f"{raw.of} id appears a second time",
+        f"{raw.of} ids appear a second time",
+        cure=f"keep one row {ARTICLES[raw.of]}",
     )
-    columns = [name for name in features if name in items.kinds]
+    columns = [name for name in features if name in raw.kinds]
     for name in columns:
-        if items.kinds[name] == "number":
+        if raw.kinds[name] == "number":
             is_bad = ~np.isfinite(numbers(frame[name])) & frame[name].notna().to_numpy()
             shown = example(frame[name], is_bad)
             found.refuse(
@@ -76,11 +90,12 @@ def item_features(items: RawItems, features: Sequence[str]) -> tuple[pd.DataFram
             )
             continue
         _check_lists(name, frame[name], found)
-        if items.kinds[name] == "list":
+        if raw.kinds[name] == "list":
             _check_texts(name, frame[name], found)
     if found.problems:
         raise DataError(found.problems)
-    return frame[columns].set_axis([ids[code] for code in codes], axis=0), found.notes
+    told = frame[columns].set_axis([ids[code] for code in codes], axis=0)
+    return Side(raw.of, raw.table.name, told, raw.kinds), found.notes
 
 
 def _check_lists(name: str, column: pd.Series[Any], found: Findings) -> None:
@@ -105,30 +120,28 @@ def is_word(part: Any) -> bool:
     return part is None or is_text or (isinstance(part, float | np.floating) and np.isnan(part))
 
 
-def item_tables(
-    frame: pd.DataFrame,
-    kinds: Mapping[str, FeatureKind],
-    catalog: Strings,
-    train_catalog: Ints,
-) -> dict[str, ItemTable]:
-    """Each feature of each catalog item as numbers, what train does not show left out.
+def side_tables(side: Side, ids: Strings, train: Ints) -> dict[str, SideTable]:
+    """Each feature of each of these ids as numbers, what train does not show left out.
 
     Args:
-        frame: features by item id, as `item_features` gives them.
-        train_catalog: the catalog row (from 1) of each train row.
+        train: the number (from 1) of each train row's id.
     """
-    by_row = frame.reindex(catalog)
-    return {
-        str(name): _number_table(str(name), column, train_catalog)
-        if kinds[str(name)] == "number"
-        else _word_table(str(name), kinds[str(name)], column, train_catalog)
-        for name, column in by_row.items()
-    }
+    index: Literal["catalog", "roster"] = "catalog" if side.of == "item" else "roster"
+    tables = {}
+    for name, column in side.frame.reindex(ids).items():
+        kind = side.kinds[str(name)]
+        columns, matrix = (
+            _number_table(str(name), column, train)
+            if kind == "number"
+            else _word_table(str(name), kind, column, train)
+        )
+        tables[str(name)] = SideTable(kind, columns, matrix, index)
+    return tables
 
 
-def _number_table(name: str, column: pd.Series[Any], train_catalog: Ints) -> ItemTable:
+def _number_table(name: str, column: pd.Series[Any], train: Ints) -> tuple[tuple[str, ...], Floats]:
     values = np.concatenate([[np.nan], numbers(column)])
-    seen = values[train_catalog]
+    seen = values[train]
     seen = seen[np.isfinite(seen)]
     mean = seen.mean() if len(seen) else 0.0
     # What is the same for all has a spread of rounding errors: 1e-17 for values of .1.
@@ -139,25 +152,25 @@ def _number_table(name: str, column: pd.Series[Any], train_catalog: Ints) -> Ite
         row = int(np.isinf(standardised).argmax())
         raise DataError(
             [
-                f"feature {name}: {values[row]:g} is too far from the values of train items "
+                f"feature {name}: {values[row]:g} is too far from the values in train "
                 f"(mean {mean:g}, standard deviation {spread:g}); mend it, or give its logarithm"
             ]
         )
     # A missing number counts as the mean.
-    return ItemTable("number", (name,), np.nan_to_num(standardised)[:, None])
+    return (name,), np.nan_to_num(standardised)[:, None]
 
 
 def _word_table(
-    name: str, kind: FeatureKind, column: pd.Series[Any], train_catalog: Ints
-) -> ItemTable:
+    name: str, kind: FeatureKind, column: pd.Series[Any], train: Ints
+) -> tuple[tuple[str, ...], Floats]:
     words_of = [_words(value, kind) for value in column]
-    seen = np.unique(train_catalog) - 1
+    seen = np.unique(train) - 1
     columns = sorted({word for row in seen for word in words_of[row]})
     n_bytes = 4 * (len(column) + 1) * len(columns)
     if n_bytes > MAX_MATRIX_BYTES:
         raise DataError(
             [
-                f"feature {name} has {len(columns):,} different values for {len(column):,} items, "
+                f"feature {name} has {len(columns):,} different values for {len(column):,} ids, "
                 f"{n_bytes / (1 << 30):.1f} GiB as a table; group rare values, or leave it out"
             ]
         )
@@ -167,7 +180,7 @@ def _word_table(
         for word in words:
             if word in number_of:
                 matrix[row, number_of[word]] = 1
-    return ItemTable(kind, tuple(columns), matrix)
+    return tuple(columns), matrix
 
 
 def _words(value: Any, kind: FeatureKind) -> list[str]:

@@ -1,27 +1,25 @@
-"""Item features made of ratings that no model may know: those of validation, test and confirm."""
+"""Features made of ratings that no model may know: those of validation, test and confirm."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from recommender.datasets.base import FeatureKind
 from recommender.datasets.cleaning import Ratings, numbers
+from recommender.datasets.features import Side
 from recommender.datasets.splits import TRAIN, VALIDATION, Parts
 
 OF_RATINGS = frozenset(
     ("rating", "ratings", "rated", "star", "stars", "score", "scores", "scored", "vote", "votes",
      "voters", "review", "reviews")
 )  # fmt: skip
-"""Words in the names of what an item's ratings came to."""
+"""Words in the names of what ratings came to."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 LEAST_ITEMS, LEAST_SHARE = 10, 0.9
-"""Of the items with ratings outside train: so many, and so much of them, must agree."""
+"""Of the items, or users, with ratings outside train: so many, and so much of them, must agree."""
 MOST_DECIMALS = 4
 
 Numbers = npt.NDArray[np.float64]
@@ -32,58 +30,47 @@ def sounds_of_ratings(name: str) -> bool:
     return not OF_RATINGS.isdisjoint(word.lower() for word in _WORD.findall(name))
 
 
-def notes_on_names(table: str, kinds: Mapping[str, FeatureKind], frame: pd.DataFrame) -> list[str]:
+def notes_on_names(side: Side) -> list[str]:
     """A note on each feature that is a number and made of ratings, going by its name."""
     return [
-        f"{table}: {name}, going by its name, was made of ratings; if test rows are among them, "
-        "models are told what is sealed: leave it out of dataset.features"
-        for name in frame.columns
-        if kinds[name] == "number" and sounds_of_ratings(name)
+        f"{side.name}: {name}, going by its name, was made of ratings; if test rows are among "
+        "them, models are told what is sealed: leave it out of dataset.features"
+        for name in side.frame.columns
+        if side.kinds[name] == "number" and sounds_of_ratings(name)
     ]
 
 
-def leaks(
-    table: str,
-    kinds: Mapping[str, FeatureKind],
-    frame: pd.DataFrame,
-    ratings: Ratings,
-    parts: Parts,
-) -> list[str]:
-    """A problem for each feature that is the mean or the count of each item's ratings, with rows
-    that do not train among them.
-
-    Args:
-        table: the items' name.
-        frame: features by item id, as `item_features` gives them.
-    """
-    columns = [name for name in frame.columns if kinds[name] == "number"]
+def leaks(side: Side, ratings: Ratings, parts: Parts) -> list[str]:
+    """A problem for each feature that is the mean or the count of each item's, or user's, ratings,
+    with rows that do not train among them."""
+    columns = [name for name in side.frame.columns if side.kinds[name] == "number"]
     if not columns:
         return []
-    by_item = frame[columns].reindex(ratings.item_ids)
+    is_items = side.of == "item"
+    ids, codes = (ratings.item_ids, ratings.item) if is_items else (ratings.user_ids, ratings.user)
+    by_id = side.frame[columns].reindex(ids)
+
+    def made_of(is_in: npt.NDArray[np.bool_]) -> dict[str, Numbers]:
+        counts = np.bincount(codes[is_in], minlength=len(ids))
+        sums = np.bincount(codes[is_in], ratings.rating[is_in], minlength=len(ids))
+        return {"mean": sums / np.maximum(counts, 1), "count": counts.astype(float)}
+
     is_train = parts == TRAIN
-    train = _made_of(ratings, is_train)
+    train = made_of(is_train)
     problems = []
     for is_in, told in (
         (is_train | (parts == VALIDATION), "validation rows"),
         (np.ones(len(parts), bool), "test rows"),
     ):
-        made = _made_of(ratings, is_in)
+        made = made_of(is_in)
         problems += [
-            f"{table}: {name} is the {what} of each item's ratings, {told} among them, which no "
-            "model may know; leave it out of dataset.features, or make it of train rows alone"
+            f"{side.name}: {name} is the {what} of each {side.of}'s ratings, {told} among them; "
+            "no model may know those: leave it out of dataset.features, or make it of train rows"
             for name in columns
             for what, of_all in made.items()
-            if _is_made_of(numbers(by_item[name]), of_all, train[what], is_count=what == "count")
+            if _is_made_of(numbers(by_id[name]), of_all, train[what], is_count=what == "count")
         ]
     return problems
-
-
-def _made_of(ratings: Ratings, is_in: npt.NDArray[np.bool_]) -> dict[str, Numbers]:
-    """The mean and the count of each item's ratings among these rows."""
-    n_items = len(ratings.item_ids)
-    counts = np.bincount(ratings.item[is_in], minlength=n_items)
-    sums = np.bincount(ratings.item[is_in], ratings.rating[is_in], minlength=n_items)
-    return {"mean": sums / np.maximum(counts, 1), "count": counts.astype(float)}
 
 
 def _is_made_of(values: Numbers, of_all: Numbers, of_train: Numbers, *, is_count: bool) -> bool:

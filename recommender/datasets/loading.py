@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -12,14 +12,13 @@ import pandas as pd
 from recommender.datasets.base import (
     DatasetConfig,
     EncodedDataset,
-    FeatureKind,
     LoadedDataset,
     SplitConfig,
 )
 from recommender.datasets.cleaning import Ratings, clean
 from recommender.datasets.describe import describe
 from recommender.datasets.encoding import encode
-from recommender.datasets.features import item_features
+from recommender.datasets.features import Side, side_features
 from recommender.datasets.leaks import leaks, notes_on_names
 from recommender.datasets.odd_ratings import note_on_stand_in, note_on_tail
 from recommender.datasets.registry import (
@@ -48,7 +47,7 @@ def load_dataset(dataset: DatasetConfig, split: SplitConfig) -> LoadedDataset:
             name=it.name,
             ratings=it.ratings,
             parts=it.parts,
-            item_frame=it.item_frame,
+            sides=it.sides,
             split=split,
             features=it.features,
             rating_range=it.rating_range,
@@ -65,8 +64,7 @@ class SplitData:
     name: str
     ratings: Ratings
     parts: Parts
-    item_frame: pd.DataFrame
-    kinds: Mapping[str, FeatureKind]
+    sides: tuple[Side, ...]
     features: tuple[str, ...]
     rating_range: tuple[float, float]
     notes: tuple[str, ...]
@@ -76,8 +74,7 @@ class SplitData:
         return encode(
             self.ratings,
             self.parts,
-            self.item_frame,
-            self.kinds,
+            self.sides,
             self.features,
             self.rating_range,
             is_refit=is_refit,
@@ -107,21 +104,22 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
         if tables:
             known_range = dataset.rating_range or source.rating_range
             ratings = clean(tables, known_range, dataset.duplicates)
-    items, item_frame, item_notes = None, pd.DataFrame(), list[str]()
+    sides: list[Side] = []
+    side_notes: list[str] = []
     with _gathered(found):
-        items = source.read_items(dataset)
-        if items is not None:
-            item_frame, item_notes = item_features(items, features)
+        for raw in source.read_sides(dataset):
+            side, notes = side_features(raw, features)
+            sides.append(side)
+            side_notes += notes
     if found or ratings is None:
         raise DataError(list(dict.fromkeys(found)))
     if ratings.time is None and split.needs_time:
         raise DataError([f"split.method: {split.method} needs times; give them as column time"])
     parts = split_ratings(ratings, split)
-    if items is not None:
-        item_notes += _coverage(items.table.name, item_frame, ratings)
-        item_notes += notes_on_names(items.table.name, items.kinds, item_frame)
-        if leaking := leaks(items.table.name, items.kinds, item_frame, ratings, parts):
-            raise DataError(leaking)
+    for side in sides:
+        side_notes += [*_coverage(side, ratings), *notes_on_names(side)]
+    if leaking := [problem for side in sides for problem in leaks(side, ratings, parts)]:
+        raise DataError(leaking)
     known_range = dataset.rating_range or source.rating_range
     open_ratings = ratings.rating[is_open(parts)]
     odd = note_on_tail(tables[0].name, open_ratings)
@@ -131,11 +129,10 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
         name=dataset.name or tables[0].name,
         ratings=ratings,
         parts=parts,
-        item_frame=item_frame,
-        kinds=items.kinds if items else {},
+        sides=tuple(sides),
         features=features,
         rating_range=known_range or _observed(ratings, parts),
-        notes=(*ratings.notes, *odd, *notes_on(ratings, parts, split), *item_notes),
+        notes=(*ratings.notes, *odd, *notes_on(ratings, parts, split), *side_notes),
     )
 
 
@@ -156,21 +153,24 @@ def _of_part(table: RawTable, part: str, split: SplitConfig) -> RawTable:
     return replace(table, name=name, frame=table.frame.assign(part=words))
 
 
-def _coverage(name: str, item_frame: pd.DataFrame, ratings: Ratings) -> list[str]:
-    """A note where rated items have no features."""
-    is_known = np.isin(ratings.item_ids, item_frame.index.to_numpy(dtype=str))
+def _coverage(side: Side, ratings: Ratings) -> list[str]:
+    """A note where rated items, or users who rate, have no features."""
+    ids = ratings.item_ids if side.of == "item" else ratings.user_ids
+    is_known = np.isin(ids, side.frame.index.to_numpy(dtype=str))
     if not is_known.any():
-        asked, there = ratings.item_ids[0], item_frame.index[0]
+        asked, there = ids[0], side.frame.index[0]
+        told = "items is rated" if side.of == "item" else "users rates"
         raise DataError(
             [
-                f"{name}: none of its items is rated; the ids, such as {str(there)!r} here and "
+                f"{side.name}: none of its {told}; the ids, such as {str(there)!r} here and "
                 f"{str(asked)!r} in the ratings, must be the same"
             ]
         )
     n_unknown = int((~is_known).sum())
     if not n_unknown:
         return []
-    return [f"{name} lacks {n_unknown:,} of {len(is_known):,} rated items"]
+    whom = "rated items" if side.of == "item" else "users who rate"
+    return [f"{side.name} lacks {n_unknown:,} of {len(is_known):,} {whom}"]
 
 
 def _observed(ratings: Ratings, parts: Parts) -> tuple[float, float]:

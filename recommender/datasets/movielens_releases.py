@@ -12,8 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from recommender.datasets.base import DatasetConfig
-from recommender.datasets.movielens import FEATURES, folder_problems, read_plain
-from recommender.datasets.sources import RawItems, RawTable, Source
+from recommender.datasets.movielens import (
+    FEATURES,
+    ITEM_KINDS,
+    USER_KINDS,
+    folder_problems,
+    read_plain,
+    tells_of_users,
+)
+from recommender.datasets.sources import RawSide, RawTable, Source
 from recommender.datasets.table import read_table
 from recommender.errors import DataError
 
@@ -79,9 +86,23 @@ def _read_ratings_dat(path: Path, name: str) -> RawTable:
     return RawTable(frame[[0, 2, 4, 6]].set_axis(list(_COLUMNS), axis=1), path.name, "line", 1)
 
 
-def _read_items(dataset: DatasetConfig) -> RawItems:
+def _read_sides(dataset: DatasetConfig) -> list[RawSide]:
     assert dataset.name is not None and dataset.path is not None
-    path = dataset.path / _file("movies", dataset.name)
+    items = _read_items(dataset.name, dataset.path)
+    return [items, _read_users(dataset.path)] if tells_of_users(dataset) else [items]
+
+
+def _read_users(folder: Path) -> RawSide:
+    """Of 1M: id, gender, the lowest of a group's ages, occupation by number, zip code."""
+    path = folder / "users.dat"
+    layout = "user::gender::age::occupation::zip"
+    raw = read_plain(path, "ml-1m", sep="::", n_columns=5, layout=layout)
+    frame = raw[[0, 1, 2, 3]].set_axis(["user", "gender", "age", "occupation"], axis=1)
+    return RawSide("user", RawTable(frame, path.name, "line", 1), USER_KINDS)
+
+
+def _read_items(name: str, folder: Path) -> RawSide:
+    path = folder / _file("movies", name)
     if path.suffix == ".csv":
         columns = ("movieId", "title", "genres")
         raw = read_table(path, columns, columns)
@@ -89,7 +110,7 @@ def _read_items(dataset: DatasetConfig) -> RawItems:
         # Of a title the year alone is used, so that its encoding, Latin-1 in 1M and UTF-8 in 10M,
         # does not matter.
         layout = "item::title::genres"
-        frame = read_plain(path, dataset.name, sep="::", n_columns=3, layout=layout)
+        frame = read_plain(path, name, sep="::", n_columns=3, layout=layout)
         raw = RawTable(frame, path.name, "line", 1)
     item, title, genres = (raw.frame[column] for column in raw.frame)
     frame = raw.frame.iloc[:, :0].assign(
@@ -97,7 +118,11 @@ def _read_items(dataset: DatasetConfig) -> RawItems:
         genres=genres.replace("(no genres listed)", ""),
         year=title.str.extract(_YEAR, expand=False),
     )
-    return RawItems(replace(raw, frame=frame), {"genres": "list", "year": "number"})
+    return RawSide("item", replace(raw, frame=frame), ITEM_KINDS)
+
+
+def _features(dataset: DatasetConfig) -> tuple[str, ...]:
+    return (*FEATURES, *USER_KINDS) if dataset.name == "ml-1m" else FEATURES
 
 
 def _file(stem: str, name: str) -> str:
@@ -107,12 +132,15 @@ def _file(stem: str, name: str) -> str:
 RELEASES = {
     name: Source(
         rating_range=(1.0 if name == "ml-1m" else 0.5, 5.0),
-        features=lambda _dataset: FEATURES,
+        features=_features,
         problems=functools.partial(
-            folder_problems, ratings=_file("ratings", name), items=_file("movies", name)
+            folder_problems,
+            ratings=_file("ratings", name),
+            items=_file("movies", name),
+            users="users.dat",
         ),
         read_ratings=_read_ratings,
-        read_items=_read_items,
+        read_sides=_read_sides,
     )
     for name in N_RATINGS
 }

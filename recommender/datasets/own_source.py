@@ -1,7 +1,8 @@
 """A data set that a function of the researcher's own gives as one tidy table.
 
 A row a rating: `user`, `item`, `rating`, `time` where there are times; every other column is a
-feature of the item, the same in all rows of an item: lists of words, text (a category) or numbers.
+feature of the item, the same in all rows of an item, or else of the user: lists of words, text (a
+category) or numbers.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recommender.datasets.base import DatasetConfig, FeatureKind
-from recommender.datasets.sources import TIME_FEATURES, Problem, RawItems, RawTable, Source
+from recommender.datasets.base import DatasetConfig, FeatureKind, Of
+from recommender.datasets.sources import TIME_FEATURES, Problem, RawSide, RawTable, Source
 from recommender.errors import DataError, OwnCodeError
 from recommender.own import OwnArchitecture
 from recommender.own_loading import blamed_on, load
@@ -33,23 +34,26 @@ def own_source(own: OwnArchitecture) -> Source:
     def features(dataset: DatasetConfig) -> tuple[str, ...]:
         frame = table(dataset.path)
         times = TIME_FEATURES if "time" in frame else ()
-        return ("user_id", "item_id", *_item_columns(frame), *times)
+        return ("user_id", "item_id", *_feature_columns(frame), *times)
 
     def read_ratings(dataset: DatasetConfig, _path: Path | None) -> RawTable:
         frame = table(dataset.path)
         return RawTable(frame[[c for c in _COLUMNS if c in frame]], own.where, "row", 0)
 
-    def read_items(dataset: DatasetConfig) -> RawItems | None:
-        return _items(own, table(dataset.path))
+    def read_sides(dataset: DatasetConfig) -> list[RawSide]:
+        return _sides(own, table(dataset.path))
 
-    return Source(None, features, _problems, read_ratings, read_items)
+    return Source(None, features, _problems, read_ratings, read_sides)
 
 
 def _problems(dataset: DatasetConfig, files: Mapping[str, Path]) -> list[Problem]:
     """Features are looked at when the function has been called."""
     problems = [
         (f"dataset.{key}", "is for tables in files; the function names its columns itself")
-        for key, given in (("columns", dataset.columns), ("items", dataset.items))
+        for key, given in (
+            ("columns", dataset.columns),
+            *((f"{of}s", side) for of, side in dataset.sides.items()),
+        )
         if given
     ]
     if files:
@@ -93,46 +97,58 @@ def _called(own: OwnArchitecture, path: Path | None) -> pd.DataFrame:
     return frame
 
 
-def _item_columns(frame: pd.DataFrame) -> list[str]:
+def _feature_columns(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame.columns if name not in _COLUMNS]
 
 
-def _items(own: OwnArchitecture, frame: pd.DataFrame) -> RawItems | None:
+def _sides(own: OwnArchitecture, frame: pd.DataFrame) -> list[RawSide]:
     import pandas as pd
 
     from recommender.datasets.identifiers import as_text
 
-    columns = _item_columns(frame)
-    if not columns:
-        return None
-    told = frame[["item", *columns]].copy()
-    # `5` and ` 5` are one item, here as in the ratings.
-    told["item"] = told["item"].map(as_text, na_action="ignore")
+    columns = _feature_columns(frame)
+    told = frame[["item", "user", *columns]].copy()
+    for of in ("item", "user"):
+        # `5` and ` 5` are one item, here as in the ratings.
+        told[of] = told[of].map(as_text, na_action="ignore")
     kinds: dict[str, FeatureKind] = {}
     for name in columns:
         kinds[name] = _kind(told[name])
         if kinds[name] == "list":
             words = told[name].astype(object)  # Arrow's lists would become lists again
             told[name] = words.map(lambda value, name=name: _as_tuple(value, own, name))
-    first = told.drop_duplicates("item")
-    of_item = first.set_index("item")
+    names: dict[Of, list[str]] = {"item": [], "user": []}
     problems = []
     for name in columns:
-        expected = told["item"].map(of_item[name])
-        differs = ~((told[name] == expected) | (told[name].isna() & expected.isna()))
-        if differs.any():
-            row = int(differs.to_numpy().argmax())
+        if (row := _other(told, "item", name)) is None:
+            names["item"].append(name)
+        elif _other(told, "user", name) is None:
+            names["user"].append(name)
+        else:
+            first = told[name][told["item"] == told["item"].iloc[row]].iloc[0]
             problems.append(
-                f"{own.where}: {name} of item {told['item'].iloc[row]} is "
-                f"{expected.iloc[row]} in one row and {told[name].iloc[row]} in another; every "
-                "column but user, item, rating and time is a feature of the item, the same in all "
-                "its rows"
+                f"{own.where}: {name} of item {told['item'].iloc[row]} is {first} in one row and "
+                f"{told[name].iloc[row]} in another, and those of users differ, too; every column "
+                "but user, item, rating and time is a feature of the item, the same in all its "
+                "rows, or of the user"
             )
     if problems:
         raise DataError(problems)
-    is_known = first["item"].notna()
-    table = RawTable(pd.DataFrame(first[is_known]), own.where, "row", 0)
-    return RawItems(table, kinds)
+    sides = []
+    for of, features in names.items():
+        if features:
+            first = told[told[of].notna()].drop_duplicates(of)[[of, *features]]
+            table = RawTable(pd.DataFrame(first), own.where, "row", 0)
+            sides.append(RawSide(of, table, {name: kinds[name] for name in features}))
+    return sides
+
+
+def _other(frame: pd.DataFrame, of: Of, name: str) -> int | None:
+    """The first row where a column is not what it is in the first row of that item, or user."""
+    firsts = frame.drop_duplicates(of).set_index(of)[name]
+    expected = frame[of].map(firsts)
+    differs = ~((frame[name] == expected) | (frame[name].isna() & expected.isna()))
+    return int(differs.to_numpy().argmax()) if differs.any() else None
 
 
 def _kind(column: pd.Series[Any]) -> FeatureKind:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from recommender.datasets.base import DatasetConfig, FeatureKind
+from recommender.datasets.base import DatasetConfig, FeatureKind, Of
 
 if TYPE_CHECKING:  # pandas takes seconds to import, and checking a sweep file needs none of it
     import pandas as pd
@@ -38,9 +38,10 @@ class RawTable:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RawItems:
-    """Items and their features: a column `item`, and one a feature."""
+class RawSide:
+    """Items or users and their features: a column `item` or `user`, and one a feature."""
 
+    of: Of
     table: RawTable
     kinds: Mapping[str, FeatureKind]
 
@@ -58,7 +59,8 @@ class Source:
     read_ratings: Callable[[DatasetConfig, Path | None], RawTable]
     """Columns `user`, `item`, `rating`, where there are times `time`, and `part` where the table
     says it; of a file of the split, where one is given."""
-    read_items: Callable[[DatasetConfig], RawItems | None]
+    read_sides: Callable[[DatasetConfig], Sequence[RawSide]]
+    """Of the items, of the users, of both, or none."""
 
 
 def counted(n: int, one: str, many: str) -> str:

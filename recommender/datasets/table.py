@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recommender.datasets.base import DatasetConfig, FeatureKind
+from recommender.datasets.base import DatasetConfig, FeatureKind, Of, SideConfig
 from recommender.datasets.other_files import of_other_kind
 from recommender.datasets.sources import (
     TIME_FEATURES,
     Problem,
-    RawItems,
+    RawSide,
     RawTable,
     Source,
 )
@@ -127,21 +127,20 @@ def _problems(dataset: DatasetConfig, files: Mapping[str, Path]) -> list[Problem
         problems += _column_problems(f"split.{part}_path", path, named)
     if dataset.path is not None and not files:
         problems += _column_problems("dataset.path", dataset.path, named)
-    if dataset.items is not None:
-        problems += _column_problems(
-            "dataset.items", dataset.items.path, (dataset.items.key, *dataset.items.features)
-        )
-        taken = ("user_id", "item_id", *TIME_FEATURES)
-        names = dataset.items.features
+    taken = ["user_id", "item_id", *TIME_FEATURES]
+    for of, side in dataset.sides.items():
+        key, names = f"dataset.{of}s", side.features
+        problems += _column_problems(key, side.path, (side.key, *names))
         problems += [
-            ("dataset.items", f"the feature name {name!r} is taken; rename the column")
+            (key, f"the feature name {name!r} is taken; rename the column")
             for name in names
             if name in taken
         ] + [
-            ("dataset.items", f"column {name!r} is named more than once")
+            (key, f"column {name!r} is named more than once")
             for name in dict.fromkeys(names)
-            if names.count(name) > 1 or name == dataset.items.key
+            if names.count(name) > 1 or name == side.key
         ]
+        taken += names
     return problems
 
 
@@ -167,8 +166,8 @@ def _header_problems(path: Path, known: Sequence[str], wanted: Sequence[str]) ->
 
 
 def _features(dataset: DatasetConfig) -> tuple[str, ...]:
-    items = dataset.items.features if dataset.items else ()
-    return ("user_id", "item_id", *items, *(TIME_FEATURES if "time" in dataset.columns else ()))
+    told = [name for side in dataset.sides.values() for name in side.features]
+    return ("user_id", "item_id", *told, *(TIME_FEATURES if "time" in dataset.columns else ()))
 
 
 def _read_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
@@ -180,22 +179,23 @@ def _read_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
     return replace(raw, frame=_renamed(raw.frame, columns))
 
 
-def _read_items(dataset: DatasetConfig) -> RawItems | None:
-    items = dataset.items
-    if items is None:
-        return None
-    texts = (items.key, *items.category, *items.list, *items.text)
-    raw = read_table(items.path, (items.key, *items.features), texts)
-    columns = {"item": items.key} | {name: name for name in items.features}
+def _read_sides(dataset: DatasetConfig) -> list[RawSide]:
+    return [_read_side(of, side) for of, side in dataset.sides.items()]
+
+
+def _read_side(of: Of, side: SideConfig) -> RawSide:
+    texts = (side.key, *side.category, *side.list, *side.text)
+    raw = read_table(side.path, (side.key, *side.features), texts)
+    columns = {of: side.key} | {name: name for name in side.features}
     frame = _renamed(raw.frame, columns)
-    for name in items.text:
+    for name in side.text:
         frame[name] = frequent_words(frame[name])
     kinds: dict[str, FeatureKind] = {}
-    kinds |= dict.fromkeys(items.category, "category")
-    kinds |= dict.fromkeys(items.list, "list")
-    kinds |= dict.fromkeys(items.number, "number")
-    kinds |= dict.fromkeys(items.text, "text")
-    return RawItems(replace(raw, frame=frame), kinds)
+    kinds |= dict.fromkeys(side.category, "category")
+    kinds |= dict.fromkeys(side.list, "list")
+    kinds |= dict.fromkeys(side.number, "number")
+    kinds |= dict.fromkeys(side.text, "text")
+    return RawSide(of, replace(raw, frame=frame), kinds)
 
 
 def frequent_words(texts: pd.Series[Any]) -> pd.Series[Any]:
@@ -222,5 +222,5 @@ TABLE = Source(
     features=_features,
     problems=_problems,
     read_ratings=_read_ratings,
-    read_items=_read_items,
+    read_sides=_read_sides,
 )

@@ -78,8 +78,8 @@ def _shapes(config: RankingConfig, data: DeviceData) -> None:
 def _fitted(config: RankingConfig, data: DeviceData) -> Callable[[], Any]:
     """The same model as a user of TensorFlow Recommenders writes it; an epoch of `fit` a call."""
     encoded = data.dataset
-    genres = tf.constant(encoded.item_tables["genres"].matrix)
-    years = tf.constant(encoded.item_tables["year"].matrix)
+    genres = tf.constant(encoded.side_tables["genres"].matrix)
+    years = tf.constant(encoded.side_tables["year"].matrix)
     l2 = tf.keras.regularizers.l2(config.dense_l2)
 
     class Model(tfrs.Model):  # type: ignore[misc]  # TFRS has no types
@@ -130,7 +130,7 @@ def _fitted(config: RankingConfig, data: DeviceData) -> Callable[[], Any]:
 def _products(config: RankingConfig, data: DeviceData) -> Callable[[], Any]:
     encoded: EncodedDataset = data.dataset
     sizes = (3 * config.embedding_size + 1, *config.layer_sizes, 1)
-    genres = (len(encoded.item_tables["genres"].columns), config.embedding_size)
+    genres = (len(encoded.side_tables["genres"].columns), config.embedding_size)
     return epoch_of_products(
         list(itertools.pairwise(sizes)),
         config.batch_size,

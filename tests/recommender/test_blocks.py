@@ -196,7 +196,7 @@ def test_an_item_that_train_does_not_know_keeps_its_side_features() -> None:
     assert is_unseen.any()
     genres, year, context = features(_inputs(rows))
     assert genres.shape == (len(rows), 2)
-    expected = dataset.item_tables["year"].matrix[rows.catalog]
+    expected = dataset.side_tables["year"].matrix[rows.catalog]
     np.testing.assert_array_equal(year.numpy(), expected)
     assert year.numpy()[is_unseen].all()
     np.testing.assert_array_equal(context.numpy(), rows.context)
@@ -208,7 +208,7 @@ def test_words_of_an_item_are_averaged() -> None:
     rows = dataset.train
     genres = features(_inputs(rows))[0].numpy()
     kernel = features.trainable_variables[0].numpy()
-    words = dataset.item_tables["genres"].matrix[rows.catalog]
+    words = dataset.side_tables["genres"].matrix[rows.catalog]
     some = words.sum(axis=1) > 1
     mean = words[some] @ kernel / words[some].sum(axis=1, keepdims=True)
     np.testing.assert_allclose(genres[some], mean, rtol=1e-5)

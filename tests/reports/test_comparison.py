@@ -89,7 +89,6 @@ def test_under_a_first_far_ahead_the_line_calls_nobody_alike(
     [
         ({"split_fingerprint": "d" * 64, "split": {"method": "random"}}, "another split"),
         ({"fingerprint": "d" * 64, "n_ratings": 7}, "other ratings"),
-        ({"items_fingerprint": "d" * 64}, "other side features"),
         ({"split_fingerprint": None}, "not on record"),
     ],
 )
@@ -100,6 +99,13 @@ def test_studies_of_other_rows_are_never_ranked_together_and_the_reason_is_said(
     assert len(studies_by_rows(apart)) == 2
     assert not [anchor for anchor in comparison_sections(apart) if anchor.startswith("ranked")]
     assert reason in headline(apart).detail
+
+
+def test_studies_of_other_features_are_judged_on_the_same_rows(
+    two: tuple[StudyRecord, StudyRecord],
+) -> None:
+    ablated = on_other_rows(two[1], items_fingerprint="d" * 64)
+    assert studies_by_rows((two[0], ablated)) == ((two[0], ablated),)
 
 
 def test_no_two_kinds_of_rows_have_one_letter(two: tuple[StudyRecord, ...]) -> None:

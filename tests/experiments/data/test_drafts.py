@@ -15,7 +15,7 @@ from experiments.errors import DataProblem, RequestError
 from experiments.request.config import load_sweep, sweep_to_toml
 from experiments.study import plan_study
 from experiments.sweep import SweepConfig
-from tests.synthetic import synthetic_ratings
+from tests.synthetic import synthetic_items, synthetic_ratings
 
 
 def _drafted(table: Path, **options: object) -> tuple[SweepConfig, str]:
@@ -145,7 +145,7 @@ def test_items_give_features_by_what_their_columns_hold(table: Path) -> None:
             "kitchens": rng.choice(["Bars, Food", "Food, Pizza", "Pizza, Bars"], n_items),
         }
     ).to_csv(table.parent / "films.csv", index=False)
-    sweep, text = _drafted(table, items=table.parent / "films.csv")
+    sweep, text = _drafted(table, tables={"item": table.parent / "films.csv"})
     items = sweep.dataset.items
     assert items is not None
     assert (items.key, items.category, items.list, items.number, items.text) == (
@@ -157,8 +157,34 @@ def test_items_give_features_by_what_their_columns_hold(table: Path) -> None:
     )  # fmt: skip
     assert 'path = "../films.csv"' in text
     # Test ratings are in what an item's ratings came to.
-    draft = draft_sweep(table, table.parent / "x.toml", {}, items=table.parent / "films.csv")
-    assert draft.of_ratings == ("averageRating", "ratings_count", "stars")
+    draft = draft_sweep(table, table.parent / "x.toml", {}, {"item": table.parent / "films.csv"})
+    assert draft.sides["item"].of_ratings == ("averageRating", "ratings_count", "stars")
+
+
+def test_users_give_features_too(table: Path) -> None:
+    n_users = 30
+    people = pd.DataFrame(
+        {
+            "user_id": [f"u{u}" for u in range(n_users)],
+            "age": range(20, 20 + n_users),
+            "brand": [f"{'AB'[u % 2]}" for u in range(n_users)],
+            "reviews": range(n_users),
+        }
+    )
+    people.to_csv(table.parent / "people.csv", index=False)
+    synthetic_items().to_csv(table.parent / "films.csv", index=False)
+    tables = {"item": table.parent / "films.csv", "user": table.parent / "people.csv"}
+    sweep, text = _drafted(table, tables=tables)
+    users = sweep.dataset.users
+    assert users is not None
+    # Both tables call a column brand: one name is one feature.
+    assert (users.key, users.number, users.category) == ("user_id", ("age",), ())
+    assert sweep.dataset.items is not None and "brand" in sweep.dataset.items.features
+    assert 'users = { path = "../people.csv", key = "user_id", number = ["age"] }' in text
+    assert sweep.dataset.features[-1] == "age"
+    draft = draft_sweep(table, table.parent / "x.toml", {}, tables)
+    assert draft.sides["user"].of_ratings == ("reviews",)
+    assert draft.sides["user"].left_out == ("brand",)
 
 
 def test_a_column_that_says_the_part_of_each_row_splits(table: Path) -> None:

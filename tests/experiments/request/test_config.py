@@ -19,6 +19,7 @@ from experiments.request.sweep_checks import build_sweep
 from experiments.sweep import SweepConfig, defaults_of, ranking_values
 from experiments.sweep_files.sweep_file import SWEEPS, SweepSource
 from recommender.config import RankingConfig, ranking_config
+from recommender.datasets.base import UsersConfig
 from search_spaces import Choice, Float, Int, SearchSpace, space
 
 SMALL = """\
@@ -315,6 +316,20 @@ def test_a_missing_table_is_told_with_what_to_write(tmp_path: Path) -> None:
     assert set(_problems(file)) == {"dataset", "search", "compare"}
 
 
+def test_mistakes_in_both_tables_of_features_are_told_together(file: Path) -> None:
+    (file.parent / "ratings.csv").write_text("user,item,rating,time\n1,2,3,4\n")
+    (file.parent / "people.csv").write_text("who,age\n1,50\n")
+    columns = "{ user = 'user', item = 'item', rating = 'rating', time = 'time' }"
+    ratings, people, films = (file.parent / f"{n}.csv" for n in ("ratings", "people", "films"))
+    users = f"{{ path = '{people}', key = 'who', number = ['agee'] }}"
+    items = f"{{ path = '{films}', key = 'item' }}"
+    sides = f"users = {users}, items = {items}"
+    table = f"dataset={{ path = '{ratings}', columns = {columns}, {sides} }}"
+    problems = _problems(file, table)
+    assert "did you mean age?" in problems["dataset.users"]
+    assert "films.csv is not there" in problems["dataset.items"]
+
+
 def test_a_missing_column_is_told_with_those_that_are_there(file: Path) -> None:
     (file.parent / "ratings.csv").write_text("user,item,stars,ts\n1,2,3,4\n")
     columns = "{ user = 'user', item = 'sku', rating = 'stars', time = 'ts' }"
@@ -484,6 +499,7 @@ def test_a_resolved_sweep_read_again_is_equal(tmp_path: Path, arguments: dict[st
 def test_a_table_of_ones_own_survives_the_round_trip(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text("u,i,r,t\n1,2,3,4\n")
     (tmp_path / "items.csv").write_text("sku,brand,tags,price\n2,x,a|b,3\n")
+    (tmp_path / "users.csv").write_text("who,age\n1,50\n")
     sweep = Sweep(
         "own",
         dataset={
@@ -497,7 +513,8 @@ def test_a_table_of_ones_own_survives_the_round_trip(tmp_path: Path) -> None:
                 "list": ["tags"],
                 "number": ["price"],
             },
-            "features": ("user_id", "item_id", "brand", "price"),
+            "users": {"path": tmp_path / "users.csv", "key": "who", "number": ["age"]},
+            "features": ("user_id", "item_id", "brand", "price", "age"),
         },
         model={"n_layers": 1},
         max_epochs=3,
@@ -505,6 +522,7 @@ def test_a_table_of_ones_own_survives_the_round_trip(tmp_path: Path) -> None:
     resolved = tmp_path / "resolved.toml"
     resolved.write_text(sweep_to_toml(sweep))
     assert load_sweep(resolved) == sweep
+    assert sweep.dataset.users == UsersConfig(tmp_path / "users.csv", "who", number=("age",))
     assert tomllib.loads(resolved.read_text())["dataset"]["path"] == str(tmp_path / "ratings.csv")
 
 
@@ -585,7 +603,7 @@ def test_python_hears_of_every_mistake_too() -> None:
 
 _KEYS = """
     name seed note dataset split compare space model search training
-    dataset.name dataset.path dataset.columns dataset.items dataset.features
+    dataset.name dataset.path dataset.columns dataset.items dataset.users dataset.features
     split.method split.train space.use space.without
     space.dropout space.dropout.low space.dropout.when space.layer_size.each
     space.optimizer.choices model.n_layers

@@ -15,7 +15,7 @@ from experiments.records.derived_records import (
     read_segments,
 )
 from experiments.verdict.segments import MIN_ROWS, segments_of, write_segments
-from recommender.datasets.base import ItemTable
+from recommender.datasets.base import SideTable
 from tests.synthetic import synthetic_encoded
 
 DATA = synthetic_encoded(30, 60, 1700)
@@ -48,12 +48,30 @@ def test_rows_are_cut_by_activity_popularity_rating_and_genre() -> None:
     assert all(segment.n_rows >= MIN_ROWS for segment in record.segments)
 
 
+def test_rows_are_cut_by_what_users_are_too() -> None:
+    n_users = DATA.n_users + 1
+    matrix = np.zeros((n_users + 1, 2), np.float32)
+    matrix[1:] = np.eye(2)[np.arange(n_users) % 2]
+    validation, train = (replace(r, roster=r.user + 1) for r in (DATA.validation, DATA.train))
+    data = replace(
+        DATA,
+        train=train,
+        validation=validation,
+        roster=np.array([f"u{n}" for n in range(n_users)]),
+        side_tables={"gender": SideTable("category", ("F", "M"), matrix, "roster")},
+    )
+    off = np.where(validation.user % 2, 2.0, 0.5)
+    record = segments_of(data, {"0001": (ACTUAL + off)[None, :]})
+    assert found(record, "gender", "F").rmse["0001"] == pytest.approx(0.5)
+    assert found(record, "gender", "M").rmse["0001"] == pytest.approx(2.0)
+
+
 def test_many_words_are_not_laid_out_for_every_row() -> None:
     n_words, n_rows = 4_000, len(DATA.validation)
     matrix = np.zeros((len(DATA.catalog) + 1, n_words), np.float32)
     matrix[1:, 7], matrix[1:20, 8] = 1, 1
-    tags = ItemTable("list", tuple(f"tag {i}" for i in range(n_words)), matrix)
-    data = replace(DATA, item_tables={"tags": tags})
+    tags = SideTable("list", tuple(f"tag {i}" for i in range(n_words)), matrix)
+    data = replace(DATA, side_tables={"tags": tags})
     tracemalloc.start()
     record = segments_of(data, {"0001": ACTUAL[None, :]})
     peak = tracemalloc.get_traced_memory()[1]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommender.datasets.base import ItemTable, SplitConfig
+from recommender.datasets.base import SideTable, SplitConfig
 from tests.recommender.datasets.tables import load_table
 from tests.synthetic import synthetic_encoded, synthetic_ratings
 
@@ -30,7 +30,7 @@ def test_an_index_beyond_the_vocabulary_is_refused() -> None:
 
 def test_an_item_table_must_be_silent_about_the_unknown_item() -> None:
     with pytest.raises(ValueError, match="row 0"):
-        ItemTable("number", ("year",), np.ones((3, 1), np.float32))
+        SideTable("number", ("year",), np.ones((3, 1), np.float32))
 
 
 def test_only_a_split_by_time_needs_times(tmp_path) -> None:

@@ -83,7 +83,7 @@ def test_ids_that_train_does_not_show_are_0_but_items_keep_their_features(tmp_pa
     assert not rows.item[is_new].any()
     assert not rows.user[is_new].any()
     assert not encoded.catalog_item[rows.catalog[is_new]].any()
-    genres = encoded.item_tables["genres"]
+    genres = encoded.side_tables["genres"]
     drama = genres.columns.index("Drama")
     assert genres.matrix[rows.catalog[is_new], drama].all()
     np.testing.assert_array_equal(encoded.catalog_item[rows.catalog], rows.item)
@@ -95,7 +95,7 @@ def test_words_that_no_train_item_has_are_no_columns(tmp_path) -> None:
     pd.concat([synthetic_items(), extra]).to_csv(items_path, index=False)
     items = ItemsConfig(items_path, "item", list=("genres",))
     encoded = load_table(tmp_path, RATINGS, items=items).encoded
-    assert "Musical" not in encoded.item_tables["genres"].columns
+    assert "Musical" not in encoded.side_tables["genres"].columns
     assert "unrated" in encoded.catalog
 
 
@@ -125,7 +125,7 @@ def test_only_the_features_asked_for_are_encoded(tmp_path) -> None:
     items = ItemsConfig(items_path, "item", ("brand",), ("genres",), ("year",))
     features = ("user_id", "item_id", "year", "day_of_week")
     loaded = load_table(tmp_path, RATINGS, items=items, features=features)
-    assert list(loaded.encoded.item_tables) == ["year"]
+    assert list(loaded.encoded.side_tables) == ["year"]
     assert loaded.encoded.context_columns == ("day_of_week_sin", "day_of_week_cos")
     assert loaded.description.features == features
 

@@ -41,11 +41,27 @@ def test_a_folder_of_movielens_100k_is_read(tiny_100k: Path) -> None:
     loaded = load(tiny_100k)
     assert loaded.description.n_ratings == TINY_USERS * TINY_ITEMS
     assert loaded.encoded.rating_range == (1, 5)
-    genres, year = (loaded.encoded.item_tables[name] for name in ("genres", "year"))
+    genres, year = (loaded.encoded.side_tables[name] for name in ("genres", "year"))
     assert genres.columns == ("Action", "Western")
     assert not genres.matrix[TINY_ITEMS].any()
     assert year.matrix[TINY_ITEMS, 0] == 0
     assert (np.diff(year.matrix[1:TINY_ITEMS, 0]) > 0).all()
+
+
+def test_features_of_users_are_read_where_they_are_asked_for(tiny_100k: Path) -> None:
+    assert "age" not in load(tiny_100k).encoded.side_tables
+    features = ("user_id", "item_id", "age", "occupation", "year")
+    asked = DatasetConfig("ml-100k", tiny_100k, features=features)
+    with pytest.raises(DataError, match=r"has no file u\.user"):
+        load_dataset(asked, SplitConfig())
+    jobs = ["writer", "doctor"]
+    (tiny_100k / "u.user").write_text(
+        "".join(f"{u}|{20 + u}|F|{jobs[u % 2]}|0210{u}\n" for u in range(1, TINY_USERS + 1))
+    )
+    encoded = load_dataset(asked, SplitConfig()).encoded
+    assert list(encoded.side_tables) == list(features[2:])
+    assert encoded.side_tables["occupation"].columns == ("doctor", "writer")
+    assert (np.diff(encoded.side_tables["age"].matrix[1:, 0]) > 0).all()
 
 
 def test_the_shipped_splits_of_movielens_100k_are_read(tiny_100k: Path) -> None:
@@ -108,8 +124,8 @@ def test_movielens_small_has_the_known_split() -> None:
     assert description.test.unseen_users == pytest.approx(0.921, abs=0.0005)
     assert description.test.unseen_items == pytest.approx(0.371, abs=0.0005)
     assert description.test.both_seen == pytest.approx(0.015, abs=0.0005)
-    assert list(loaded.encoded.item_tables) == ["genres", "year"]
-    assert "(no genres listed)" not in loaded.encoded.item_tables["genres"].columns
+    assert list(loaded.encoded.side_tables) == ["genres", "year"]
+    assert "(no genres listed)" not in loaded.encoded.side_tables["genres"].columns
 
 
 def test_movielens_100k_has_the_known_split(ml100k_path: Path) -> None:

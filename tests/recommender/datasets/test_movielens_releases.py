@@ -63,12 +63,25 @@ def test_each_is_read_from_its_folder(name: str, tmp_path: Path) -> None:
     counts = (description.n_ratings, description.n_users, description.n_items)
     assert counts == (len(ROWS), N_USERS, N_ITEMS)
     assert encoded.rating_range == (1.0 if name == "ml-1m" else 0.5, 5)
-    genres, year = (encoded.item_tables[column] for column in ("genres", "year"))
+    genres, year = (encoded.side_tables[column] for column in ("genres", "year"))
     assert genres.columns == ("Action", "Children's", "Drama")
     assert not genres.matrix[N_ITEMS].any()
     assert (np.diff(year.matrix[1:N_ITEMS, 0]) > 0).all()
     assert year.matrix[N_ITEMS, 0] == 0  # where no year is known, the mean
     assert description.parts["train"].first_time == ROWS[0][3]
+
+
+def test_1m_alone_tells_of_users(tmp_path: Path) -> None:
+    folder = _dat(tmp_path / "ml-1m")
+    users = [f"{u}::{'FM'[u % 2]}::{20 + u}::{u % 3}::0210{u}" for u in range(1, N_USERS + 1)]
+    (folder / "users.dat").write_text("\n".join(users) + "\n")
+    features = ("user_id", "item_id", "gender", "age", "occupation")
+    encoded = load_dataset(DatasetConfig("ml-1m", folder, features=features), SplitConfig()).encoded
+    assert encoded.side_tables["gender"].columns == ("F", "M")
+    assert (np.diff(encoded.side_tables["age"].matrix[1:, 0]) > 0).all()
+    assert encoded.side_tables["occupation"].columns == ("0", "1", "2")
+    with pytest.raises(DataError, match="unknown feature 'gender'"):
+        load_dataset(DatasetConfig("ml-10m", folder, features=features), SplitConfig())
 
 
 def test_another_number_of_ratings_than_the_name_says_is_told(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_function_gives_ratings_times_and_item_features_of_every_kind(folder: 
     data = loaded(folder)
     assert data.description.name == "mine.py: load"
     assert data.description.features == ("user_id", "item_id", "roast", "price", "tags")
-    kinds = {name: (t.kind, t.columns) for name, t in data.encoded.item_tables.items()}
+    kinds = {name: (t.kind, t.columns) for name, t in data.encoded.side_tables.items()}
     assert kinds == {
         "roast": ("category", ("dark", "light")),
         "price": ("number", ("price",)),
@@ -42,7 +42,14 @@ def test_a_function_gives_ratings_times_and_item_features_of_every_kind(folder: 
     }
     assert loaded(folder).description == data.description
     few = loaded(folder, features=("user_id", "item_id", "hour_of_day", "price"))
-    assert list(few.encoded.item_tables) == ["price"] and few.encoded.context_columns
+    assert list(few.encoded.side_tables) == ["price"] and few.encoded.context_columns
+
+
+def test_a_column_that_is_the_same_for_a_user_is_the_users(folder: Path) -> None:
+    encoded = loaded(folder, "mine.py:with_ages").encoded
+    assert encoded.side_tables["roast"].index == "catalog"
+    assert encoded.side_tables["age"].index == "roster"
+    assert list(encoded.side_tables)[-1] == "age"
 
 
 def test_a_path_is_handed_on_as_it_is(folder: Path) -> None:

@@ -197,15 +197,15 @@ def test_items_bring_words_categories_and_numbers(tmp_path) -> None:
     items.to_csv(items_path, index=False)
     config = ItemsConfig(items_path, "item", ("brand",), ("genres",), ("year",))
     encoded = load_table(tmp_path, RATINGS, items=config).encoded
-    assert list(encoded.item_tables) == ["brand", "genres", "year"]
-    genres = encoded.item_tables["genres"]
+    assert list(encoded.side_tables) == ["brand", "genres", "year"]
+    genres = encoded.side_tables["genres"]
     assert genres.columns == ("Action", "Comedy", "Drama")
     row = 1 + int(np.flatnonzero(encoded.catalog == "i7")[0])
     told = {name for name, on in zip(genres.columns, genres.matrix[row], strict=True) if on}
     assert "|".join(sorted(told)) == items["genres"][7]
-    assert encoded.item_tables["brand"].columns == ("A", "B")
-    assert set(encoded.item_tables["brand"].matrix[1:].sum(axis=1)) == {1.0}
-    year = encoded.item_tables["year"].matrix[encoded.train.catalog]
+    assert encoded.side_tables["brand"].columns == ("A", "B")
+    assert set(encoded.side_tables["brand"].matrix[1:].sum(axis=1)) == {1.0}
+    year = encoded.side_tables["year"].matrix[encoded.train.catalog]
     assert year.mean() == pytest.approx(0, abs=1e-5)
     assert year.std() == pytest.approx(1, abs=1e-5)
 
@@ -216,7 +216,7 @@ def test_lists_of_parquet_are_words(tmp_path) -> None:
     items.assign(genres=items["genres"].str.split("|")).to_parquet(items_path)
     config = ItemsConfig(items_path, "item", list=("genres",))
     encoded = load_table(tmp_path, RATINGS, items=config).encoded
-    assert encoded.item_tables["genres"].columns == ("Action", "Comedy", "Drama")
+    assert encoded.side_tables["genres"].columns == ("Action", "Comedy", "Drama")
 
 
 def test_of_texts_the_words_of_more_than_one_item_count(tmp_path) -> None:
@@ -226,7 +226,7 @@ def test_of_texts_the_words_of_more_than_one_item_count(tmp_path) -> None:
     items.to_csv(items_path, index=False)
     config = ItemsConfig(items_path, "item", text=("title",))
     encoded = load_table(tmp_path, RATINGS, items=config).encoded
-    table = encoded.item_tables["title"]
+    table = encoded.side_tables["title"]
     assert (table.kind, table.columns) == ("text", ("story", "toy"))
     rows = [1 + int(np.flatnonzero(encoded.catalog == f"i{i}")[0]) for i in range(4)]
     assert table.matrix[rows].tolist() == [[1, 1], [0, 1], [0, 0], [1, 1]]
@@ -247,7 +247,7 @@ def test_a_missing_number_counts_as_the_mean(tmp_path) -> None:
     config = ItemsConfig(items_path, "item", number=("year",))
     encoded = load_table(tmp_path, RATINGS, items=config).encoded
     row = 1 + int(np.flatnonzero(encoded.catalog == "i7")[0])
-    assert encoded.item_tables["year"].matrix[row, 0] == 0
+    assert encoded.side_tables["year"].matrix[row, 0] == 0
 
 
 def test_rated_items_without_features_are_told(tmp_path) -> None:
@@ -445,7 +445,7 @@ def test_lists_in_another_form_are_told_and_lists_of_numbers_refused(tmp_path) -
     path = tmp_path / "items.parquet"
     items.assign(genres=[["a", None]] * len(items)).to_parquet(path)
     config = ItemsConfig(path, "item", list=("genres",))
-    tables = load_table(tmp_path, RATINGS, items=config).encoded.item_tables
+    tables = load_table(tmp_path, RATINGS, items=config).encoded.side_tables
     assert tables["genres"].columns == ("a",)
     items.assign(genres=[[0.5, 0.0]] * len(items)).to_parquet(path)
     assert "genres holds lists of float" in problems(load_table, tmp_path, RATINGS, items=config)
@@ -472,7 +472,7 @@ def test_a_number_beyond_single_precision_is_refused(tmp_path) -> None:
 
 def test_a_number_that_is_the_same_in_train_is_not_magnified_elsewhere(tmp_path) -> None:
     ratings, config = _one_odd_year(tmp_path, 0.1, 0.2)
-    table = load_table(tmp_path, ratings, items=config).encoded.item_tables["year"]
+    table = load_table(tmp_path, ratings, items=config).encoded.side_tables["year"]
     assert table.matrix.max() == pytest.approx(0.1)
 
 

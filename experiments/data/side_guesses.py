@@ -1,15 +1,17 @@
-"""Which columns of a table of items are features, and of which kind, by what they hold."""
+"""Which columns of a table of items or users are features, and of which kind, by what they hold."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from experiments.data.column_names import best_match, plain_name
 from experiments.errors import RequestError
-from recommender.datasets.base import ItemsConfig
+from recommender.datasets.base import ItemsConfig, Of, UsersConfig
 from recommender.datasets.leaks import sounds_of_ratings
 from recommender.datasets.table import column_names, frequent_words, read_table
 
@@ -29,21 +31,35 @@ _LEAST_WORDS = 2
 """That half of the values of a column of texts share with others, numbers not counted."""
 
 
-def guessed_items(path: Path, item: str) -> tuple[ItemsConfig, tuple[str, ...], tuple[str, ...]]:
-    """The items' features; the columns that are none: ids, dates, and what never changes; and those
-    of numbers that were made of ratings.
+@dataclass(frozen=True, slots=True)
+class SideGuess:
+    """What a table of items, or users, has to tell."""
+
+    config: ItemsConfig | UsersConfig
+    left_out: tuple[str, ...]
+    """Columns that are no feature: ids, dates, and what never changes."""
+    of_ratings: tuple[str, ...]
+    """Numbers that are none either, since test ratings may be in them."""
+
+
+def guessed_side(path: Path, of: Of, name: str, taken: Sequence[str] = ()) -> SideGuess:
+    """The features of the items, or of the users.
+
+    Args:
+        name: of the column with their ids in the ratings.
+        taken: features of the other table: a column of that name is left out.
 
     Raises:
         DataError: the table cannot be read.
-        RequestError: no column looks like the item's id.
+        RequestError: no column looks like the id.
     """
-    names = column_names(path, [item])
-    key = item if item in names else best_match(names, "item")
+    names = column_names(path, [name])
+    key = name if name in names else best_match(names, of)
     key = key or next((name for name in names if plain_name(name) == "id"), None)
     if key is None:
         raise RequestError(
-            f"{path.name}: no column looks like the item id; it has {', '.join(names)}. Call it "
-            f"{item!r}, as the ratings do"
+            f"{path.name}: no column looks like the {of} id; it has {', '.join(names)}. Call it "
+            f"{name!r}, as the ratings do"
         )
     columns = tuple(name for name in dict.fromkeys(names) if name != key)
     frame = read_table(path, (key, *columns), (key,)).frame
@@ -51,14 +67,15 @@ def guessed_items(path: Path, item: str) -> tuple[ItemsConfig, tuple[str, ...], 
     left_out: list[str] = []
     of_ratings: list[str] = []
     for name in columns:
-        is_code = _IS_ID.search(name) or _IS_CODE.fullmatch(plain_name(name))
+        is_code = _IS_ID.search(name) or _IS_CODE.fullmatch(plain_name(name)) or name in taken
         kind = None if is_code else _kind(frame[name])
         if kind == "number" and sounds_of_ratings(name):
             of_ratings.append(name)
         else:
             (left_out if kind is None else kinds[kind]).append(name)
-    config = ItemsConfig(path, key, **{kind: tuple(found) for kind, found in kinds.items()})
-    return config, tuple(left_out), tuple(of_ratings)
+    config = ItemsConfig if of == "item" else UsersConfig
+    features = {kind: tuple(found) for kind, found in kinds.items()}
+    return SideGuess(config(path, key, **features), tuple(left_out), tuple(of_ratings))
 
 
 def _kind(column: pd.Series[Any]) -> str | None:
