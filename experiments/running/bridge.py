@@ -29,6 +29,7 @@ from experiments.machine.resources import Resources
 from experiments.machine.scratch import scratch_folder
 from experiments.machine.shared_cluster import n_that_fit
 from experiments.running.conductor import LOST_WORKER_RETRIES, Conductor
+from experiments.running.memory_kills import memory_kills_as_losses
 from experiments.running.orders import WorkerSettings
 from experiments.running.worker import Worker
 from recommender.datasets.base import EncodedDataset
@@ -265,7 +266,11 @@ def run_on_ray(
             ),
         )
         try:
-            with environment({} if conductor.prunes else _UNASKED), ready_workers():
+            with (
+                environment({} if conductor.prunes else _UNASKED),
+                ready_workers(),
+                memory_kills_as_losses(conductor.say),
+            ):
                 tuner.fit()
         except (RayError, TuneError) as error:
             raise ClusterError(

@@ -261,6 +261,10 @@ class Conductor:
         self.liveness.handed_out(number)
         return live.order
 
+    def say(self, message: str) -> None:
+        """Tell whoever watches the study."""
+        self._watcher.message(message)
+
     def _count_stillborn(self) -> None:
         self._n_stillborn += 1
         if self._n_stillborn == STILLBORN_TRIALS:

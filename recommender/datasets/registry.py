@@ -56,7 +56,8 @@ def features_of(dataset: DatasetConfig, source: Source) -> tuple[str, ...]:
     """
     if dataset.features:
         return tuple(dataset.features)
-    left_out = TIME_FEATURES if dataset.name is None else (*TIME_FEATURES, *USER_KINDS)
+    is_ours = dataset.name in DATASETS
+    left_out = (*TIME_FEATURES, *USER_KINDS) if is_ours else TIME_FEATURES
     return tuple(name for name in source.features(dataset) if name not in left_out)
 
 

@@ -14,8 +14,8 @@ from experiments.search.samplers import SAMPLERS
 from experiments.sweep_files.sweep_tables import (
     CompareTable,
     DatasetTable,
+    FeaturesTable,
     HeadTable,
-    ItemsTable,
     MetricsTable,
     SearchTable,
     SplitTable,
@@ -65,16 +65,16 @@ def spelled(default: Any) -> str:
 def test_a_section_has_the_keys_of_its_table_and_their_defaults(title: str) -> None:
     table = SECTIONS[title]
     told = defaults(section(title))
-    tables_of_their_own = {"columns", "items"} if table is DatasetTable else set()
+    tables_of_their_own = {"columns", "items", "users"} if table is DatasetTable else set()
     assert told.keys() - tables_of_their_own == table.model_fields.keys()
     for name, field in table.model_fields.items():
         if not field.is_required() and name not in TOLD_OTHERWISE and "path" not in name:
             assert told[name] == spelled(field.default), name
 
 
-def test_items_have_their_keys() -> None:
-    told = defaults(section("`[dataset]`").partition("`[dataset.items]`")[2])
-    assert told.keys() == ItemsTable.model_fields.keys()
+def test_items_and_users_have_their_keys() -> None:
+    told = defaults(section("`[dataset]`").partition("`[dataset.items]` and `[dataset.users]`")[2])
+    assert told.keys() == FeaturesTable.model_fields.keys()
 
 
 def test_the_training_table_is_told() -> None:
@@ -125,7 +125,7 @@ def test_samplers_and_pruners_are_told_with_their_arguments(registry: dict[str, 
 
 
 def test_every_table_is_one_of_the_reference() -> None:
-    covered = {*SECTIONS.values(), ItemsTable, TrainingTable}
+    covered = {*SECTIONS.values(), FeaturesTable, TrainingTable}
     assert {table.__name__ for table in Table.__subclasses__()} - {"ColumnsTable"} == {
         table.__name__ for table in covered
     }

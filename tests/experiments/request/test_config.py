@@ -326,7 +326,7 @@ def test_mistakes_in_both_tables_of_features_are_told_together(file: Path) -> No
     sides = f"users = {users}, items = {items}"
     table = f"dataset={{ path = '{ratings}', columns = {columns}, {sides} }}"
     problems = _problems(file, table)
-    assert "did you mean age?" in problems["dataset.users"]
+    assert "did you mean 'age'?" in problems["dataset.users"]
     assert "films.csv is not there" in problems["dataset.items"]
 
 
