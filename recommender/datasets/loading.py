@@ -39,22 +39,7 @@ def load_dataset(dataset: DatasetConfig, split: SplitConfig) -> LoadedDataset:
         DataError: every problem found, each with its cure; those of the configuration come as
             `dataset.path: ...`.
     """
-    it = read_and_split(dataset, split)
-    encoded = it.encoded()
-    return LoadedDataset(
-        encoded=encoded,
-        description=describe(
-            name=it.name,
-            ratings=it.ratings,
-            parts=it.parts,
-            item_frame=it.item_frame,
-            split=split,
-            features=it.features,
-            rating_range=it.rating_range,
-            notes=it.notes,
-            rating_unit=encoded.rating_unit,
-        ),
-    )
+    return read_and_split(dataset, split).loaded()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +48,7 @@ class SplitData:
 
     name: str
     ratings: Ratings
+    split: SplitConfig
     parts: Parts
     item_frame: pd.DataFrame
     kinds: Mapping[str, FeatureKind]
@@ -80,6 +66,24 @@ class SplitData:
             self.features,
             self.rating_range,
             is_refit=is_refit,
+        )
+
+    def loaded(self) -> LoadedDataset:
+        """What `load_dataset` gives."""
+        encoded = self.encoded()
+        return LoadedDataset(
+            encoded=encoded,
+            description=describe(
+                name=self.name,
+                ratings=self.ratings,
+                parts=self.parts,
+                item_frame=self.item_frame,
+                split=self.split,
+                features=self.features,
+                rating_range=self.rating_range,
+                notes=self.notes,
+                rating_unit=encoded.rating_unit,
+            ),
         )
 
 
@@ -126,6 +130,7 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
     return SplitData(
         name=dataset.name or tables[0].name,
         ratings=ratings,
+        split=split,
         parts=parts,
         item_frame=item_frame,
         kinds=items.kinds if items else {},

@@ -17,7 +17,7 @@ from experiments.verdict.unseal import score_on_test
 from experiments.watcher import Silent
 from recommender.checkpoints import read_checkpoint
 from recommender.datasets.base import SplitConfig
-from recommender.datasets.confirming import ConfirmRows, load_confirm
+from recommender.datasets.confirming import ConfirmRows, load_with_confirm
 from recommender.metrics import rmse
 from tests.experiments.verdict.test_verdict import arrays_in
 from tests.in_process import InProcess
@@ -34,7 +34,7 @@ def with_confirm(ratings: Path) -> SweepConfig:
 
 
 def kept(sweep: SweepConfig) -> ConfirmRows:
-    confirm = load_confirm(sweep.dataset, sweep.split)
+    _, confirm = load_with_confirm(sweep.dataset, sweep.split, before=lambda loaded: None)
     assert confirm is not None
     return confirm
 
@@ -104,10 +104,10 @@ def test_the_search_is_the_same_whatever_they_rated(
 def test_the_search_does_not_even_load_them(
     ratings_csv: Path, tmp_path: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise AssertionError("asked for")
 
-    monkeypatch.setattr("experiments.verdict.verdict.load_confirm", refuse)
+    monkeypatch.setattr("experiments.verdict.verdict.load_with_confirm", refuse)
     study = run_study(with_confirm(ratings_csv), root=tmp_path, watcher=Silent()).study
     assert study.ranked
     with pytest.raises(AssertionError, match="asked for"):
