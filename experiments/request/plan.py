@@ -111,13 +111,14 @@ def plan_sweep(
     search = config.search
     epochs = _expected_epochs(search.max_epochs, search.patience, search.pruner)
     epoch_s = _mean_epoch_s(config, dataset.train)
+    epoch = f"{epoch_s:.2g} s" if epoch_s < 10 else format_duration(epoch_s)
     rounds = -(-search.trials // n_workers)
     n_points = _n_points(config.space)
     defaults = defaults_of(config).values
     is_compiled = defaults["jit_compile"] is True
     build_s = _BUILD_S + (_COMPILE_S if is_compiled else 0)
     assumptions = [
-        f"{_START_S:.0f} s to start, {build_s:g} s to build a model and {epoch_s:.2g} s an epoch: "
+        f"{_START_S:.0f} s to start, {build_s:g} s to build a model and {epoch} an epoch: "
         "measured on one core of a small machine, for this many rows and the space's mean size",
         f"{epochs} of {search.max_epochs} epochs a trial under pruner {search.pruner} and "
         + (f"patience {search.patience}" if search.patience else "no early stopping"),

@@ -105,6 +105,11 @@ def test_many_users_take_longer_where_an_optimizer_moves_all_of_them_in_each_ste
     assert seconds(100, **compiled) == pytest.approx(few, rel=0.01)
 
 
+def test_an_epoch_of_minutes_is_told_in_minutes() -> None:
+    plan = plan_sweep(load_sweep("dcn-vs-plain"), _data(15_000_000, 160_000), n_workers=2)
+    assert "0.5 s to build a model and 3 min an epoch" in plan.assumptions[0]
+
+
 def test_a_time_on_a_gpu_is_said_not_to_be_measured() -> None:
     sweep = load_sweep("quickstart")
     assert not any("GPU" in line and "nothing was measured" in line for line in _plan(sweep).lines)
