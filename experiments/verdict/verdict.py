@@ -24,6 +24,7 @@ from experiments.machine.cluster import ray_cluster
 from experiments.machine.crew import dismiss_crew
 from experiments.machine.ray_environment import import_ray
 from experiments.machine.resources import Resources
+from experiments.machine.room import within_memory
 from experiments.machine.taking import take_machine
 from experiments.records import (
     DRIVER_JOURNAL,
@@ -92,7 +93,7 @@ def gather_evidence(
         switch.clear()
         dismiss_crew(folder)
         bring_up_to_date(folder)
-        machine, resources = take_machine(resources)
+        machine, settled = take_machine(resources)
         sweep = frozen_sweep(folder)
         study = read_study(folder)
 
@@ -106,6 +107,7 @@ def gather_evidence(
                 write_verdict(folder, frozen)
 
         loaded, confirm = read_data(sweep, partial(load_with_confirm, before=freeze))
+        resources = within_memory(resources, settled, machine, loaded.encoded, watcher.message)
         if confirm is not None:
             loaded = replace(loaded, encoded=confirm.to_predict_in(loaded.encoded))
         with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
