@@ -88,7 +88,7 @@ class SplitData:
 
 
 def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
-    """For this module, `unsealing` and `confirming`; everybody else takes `load_dataset`.
+    """For this module, `validation`, `confirming` and `unsealing`; others take `load_dataset`.
 
     Raises:
         DataError: as `load_dataset`.
