@@ -146,7 +146,7 @@ def plan_sweep(
         seconds=_START_S + rounds * (build_s + epochs * epoch_s),
         assumptions=tuple(assumptions),
         rows=_rows(dataset),
-        notes=dataset.notes,
+        notes=(*dataset.notes, *filter(None, [dataset.note_on_strangers])),
     )
 
 

@@ -105,6 +105,18 @@ def test_many_users_take_longer_where_an_optimizer_moves_all_of_them_in_each_ste
     assert seconds(100, **compiled) == pytest.approx(few, rel=0.01)
 
 
+def test_rows_of_strangers_are_told_before_anything_is_trained() -> None:
+    sweep, data = load_sweep("quickstart"), _data()
+    assert not any("strangers" in line for line in plan_sweep(sweep, data, n_workers=1).lines)
+    cold = replace(data, validation=replace(data.validation, unseen_users=0.994))
+    told = "99 % of the validation rows belong to users never seen in training: models are ranked"
+    (line,) = (x for x in plan_sweep(sweep, cold, n_workers=1).lines if told in x)
+    assert "leave-last-out" not in line
+    by_time = replace(cold, split={"method": "time-range"})
+    (line,) = (x for x in plan_sweep(sweep, by_time, n_workers=1).lines if told in x)
+    assert line.endswith("; split.method leave-last-out, or random, asks about known users")
+
+
 def test_an_epoch_of_minutes_is_told_in_minutes() -> None:
     plan = plan_sweep(load_sweep("dcn-vs-plain"), _data(15_000_000, 160_000), n_workers=2)
     assert "0.5 s to build a model and 3 min an epoch" in plan.assumptions[0]
