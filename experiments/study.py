@@ -25,6 +25,7 @@ from experiments.machine.gpu_memory import others_lines
 from experiments.machine.machine import Machine
 from experiments.machine.ray_environment import import_ray
 from experiments.machine.resources import Resources, probe_line
+from experiments.machine.room import within_memory
 from experiments.machine.taking import take_machine
 from experiments.own.kept_code import origins, refuse_changed_code
 from experiments.records import (
@@ -105,11 +106,12 @@ def run_study(
         StateError: an unfinished study has the same name.
         ClusterError: Ray cannot be started.
     """
-    machine, resources = take_machine(resources)
+    machine, settled = take_machine(resources)
     name, notice = folders.free_name(root, sweep.name)
-    import_ray(resources)
+    import_ray(settled)
     _try_own_search(sweep)
     loaded = load_repeatable_data(sweep)
+    resources = within_memory(resources, settled, machine, loaded.encoded, watcher.message)
     folder = folders.made(root / name)
     with (
         StudyLock(folder, watcher.message) as lock,
@@ -160,7 +162,7 @@ def resume_study(
         if asks_for_more or not study.is_finished:
             refuse_changed_code(folder, origins(study.provenance))
         # Before anything is written: what is refused changes nothing.
-        settled = take_machine(resources) if asks_for_more else None
+        taken = take_machine(resources) if asks_for_more else None
         loaded = load_same_data(study, sweep) if asks_for_more else None
         n_retried = 0
         with Journal(folder / DRIVER_JOURNAL) as journal:
@@ -185,10 +187,11 @@ def resume_study(
                 f"recsweep resume {typed(folder)} --timeout 1h"
             )
             return Outcome(replace(study, state="interrupted"), StopCause.TIMEOUT)
-        machine, resources = settled or take_machine(resources)
-        import_ray(resources)
+        machine, settled = taken or take_machine(resources)
+        import_ray(settled)
         if loaded is None:
             loaded = load_same_data(study, sweep)
+        resources = within_memory(resources, settled, machine, loaded.encoded, watcher.message)
         for change in record_changed_versions(folder):
             watcher.message(f"changed since the last run: {change}")
         with ray_beside(resources, machine) as cluster, left_at_once(folder, lock.release):
@@ -205,13 +208,15 @@ def plan_study(sweep: SweepConfig, resources: Resources | None = None) -> Plan:
     Raises:
         As `run_study`, but for what other studies there are and for Ray.
     """
-    machine, resources = take_machine(resources)
+    machine, settled = take_machine(resources)
     _try_own_search(sweep)
     began = time.monotonic()
     loaded = load_repeatable_data(sweep)
     read_s = time.monotonic() - began
+    told: list[str] = []
+    resources = within_memory(resources, settled, machine, loaded.encoded, told.append)
     plan = with_data(_plan(sweep, loaded, resources, machine), loaded.description, read_s)
-    told = others_lines(machine.gpus) if resources.gpus else []
+    told += others_lines(machine.gpus) if resources.gpus else []
     if resources.pack_up_to is not None:
         told.insert(0, probe_line(resources))
     return replace(plan, assumptions=(*plan.assumptions, *told))

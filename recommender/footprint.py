@@ -6,10 +6,17 @@ better refused. No TensorFlow.
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from recommender.config import RankingConfig
 from recommender.datasets.base import EncodedDataset
+from recommender.epochs import CHUNK_ROWS
 from recommender.sizes import feature_widths, n_parameters
 
+_PROCESS_BYTES = 700_000_000
+"""Of a process with TensorFlow, before it has data."""
+_CHUNK_ROW_BYTES = 60
+"""Of each train row of the chunk that is trained on at once."""
 _COPIES = 3
 """Of every trained number: itself, its gradient, and its value in the best epoch."""
 _SLOTS = {"adagrad": 1, "sgd": 1}
@@ -23,6 +30,18 @@ def sizes_text(config: RankingConfig, dataset: EncodedDataset) -> str:
         return f"batch {batch:,}"
     width = max(sum(feature_widths(config, dataset).values()), *config.layer_sizes, 0)
     return f"batch {batch:,} × width {width:,}, {n_parameters(config, dataset):,} parameters"
+
+
+def worker_bytes(dataset: EncodedDataset) -> int:
+    """What a process that trains on these data takes at the least, its model not counted.
+
+    The data are there twice, as they were handed over and as tensors, and so is an epoch's order.
+    """
+    parts = (dataset.train, dataset.validation)
+    n_bytes = sum(int(getattr(rows, f.name).nbytes) for rows in parts for f in fields(rows))
+    n_train = len(dataset.train)
+    chunk = _CHUNK_ROW_BYTES * min(n_train, CHUNK_ROWS)
+    return _PROCESS_BYTES + 2 * n_bytes + 8 * n_train + chunk
 
 
 def least_bytes(config: RankingConfig, dataset: EncodedDataset) -> int:

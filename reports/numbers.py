@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from experiments.records import Value
 
@@ -38,9 +39,9 @@ def ahead(apart: float) -> str:
 
 
 def two_digits(value: float) -> str:
-    """How large noise or a margin is: `0.0078`, `530`."""
+    """How large noise or a margin is: `0.0078`, `0.000043`, `530`."""
     text = f"{value:.2g}"
-    return f"{float(text):,.0f}" if "e+" in text else text
+    return f"{Decimal(text):,f}" if "e" in text else text
 
 
 def count(value: int | None) -> str:

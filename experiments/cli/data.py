@@ -86,7 +86,7 @@ def init(
     )
     rows = " · ".join(f"{name} {part.n_rows:,}" for name, part in it.parts.items())
     typer.echo(f"split    {it.split['method']}: {rows} (sealed)")
-    for note in it.notes:
+    for note in (*it.notes, *filter(None, [it.note_on_strangers])):
         typer.echo(f"         {note}")
     typer.echo(f"wrote    {target}")
     run = f"recsweep run {shlex.quote(from_here(target))}"

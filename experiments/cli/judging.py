@@ -53,15 +53,15 @@ def verdict(
     from experiments.verdict.verdict import gather_evidence
 
     folder = study_folder(study, root)
-    _, resources = take_machine(resources)
+    _, settled = take_machine(resources)
     record = read_study(folder)
     frozen = frozen_or_chosen(record, top, seeds)
     left = left_to_train(record, frozen)
-    seconds = training_s(left, resources.workers or 1)
+    seconds = training_s(left, settled.workers or 1)
     for line in cost_lines(record, frozen, len(left), seconds):
         say(line)
-    if left and resources.pack_up_to is not None:
-        say(f"machine  {probe_line(resources)}")
+    if left and settled.pack_up_to is not None:
+        say(f"machine  {probe_line(settled)}")
     if plan:
         return
     with orderly_signals() as ending:

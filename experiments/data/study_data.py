@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from experiments.errors import DataProblem
 from experiments.folder.folders import refuse_changed_data
@@ -16,11 +17,13 @@ from experiments.stages import stage_over
 from experiments.sweep import SweepConfig
 from experiments.typed import from_here
 from experiments.waiting import waiting
-from recommender.datasets.base import LoadedDataset
+from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
 from recommender.datasets.findings import MEND
 from recommender.datasets.loading import load_dataset
 from recommender.datasets.table import COLUMNS
 from recommender.errors import DataError
+
+T = TypeVar("T")
 
 
 def load_data(sweep: SweepConfig) -> LoadedDataset:
@@ -29,11 +32,20 @@ def load_data(sweep: SweepConfig) -> LoadedDataset:
     Raises:
         DataProblem: everything that is wrong with them.
     """
+    return read_data(sweep, load_dataset)
+
+
+def read_data(sweep: SweepConfig, read: Callable[[DatasetConfig, SplitConfig], T]) -> T:
+    """What `read` makes of the sweep's data.
+
+    Raises:
+        DataProblem: everything that is wrong with them.
+    """
     table = sweep.dataset.path if sweep.dataset.name is None else None
     with data_problems(table, sweep.dataset.columns), waiting("reading the data"):
-        loaded = load_dataset(sweep.dataset, sweep.split)
+        found = read(sweep.dataset, sweep.split)
     stage_over("data loaded, split and encoded")
-    return loaded
+    return found
 
 
 def load_same_data(study: StudyRecord, sweep: SweepConfig) -> LoadedDataset:

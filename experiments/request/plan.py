@@ -12,8 +12,8 @@ from experiments.arms import shares_text
 from experiments.durations import format_duration
 from experiments.records.values import plural
 from experiments.sweep import SweepConfig, defaults_of, ranking_values
-from recommender.config import Value, ranking_config
-from recommender.datasets.base import DatasetDescription
+from recommender.config import RankingConfig, Value, ranking_config
+from recommender.datasets.base import DatasetDescription, PartDescription
 from search_spaces import Choice, Float, SearchSpace, Slot
 
 _START_S = 8.0
@@ -25,7 +25,15 @@ _COMPILE_S = 1.5
 _UPDATE_S = 0.7e-3
 """An optimizer step, whatever its size, on one core."""
 _FLOPS = 48e9
-"""Of one core in the dense layers. All five were measured on 2 cores without a GPU."""
+"""Of one core in the dense layers."""
+_SWEPT_S = 1.8e-9
+"""In a step, for each number of the embeddings and biases of all users and items, whether or not
+the batch holds them."""
+_PICKED_S = 20e-9
+"""The same for each of the batch's rows alone, under an optimizer that moves only those. All seven
+were measured on 2 cores without a GPU."""
+_PICKING = ("adagrad", "lazy_adam")
+"""Optimizers that do, unless XLA compiles them."""
 
 _FIT_ROW_S = 2.5e-6
 """To fit the baselines, for each train row of millions."""
@@ -102,14 +110,15 @@ def plan_sweep(
     assert config.space is not None and config.search is not None
     search = config.search
     epochs = _expected_epochs(search.max_epochs, search.patience, search.pruner)
-    epoch_s = _mean_epoch_s(config, dataset.train.n_rows)
+    epoch_s = _mean_epoch_s(config, dataset.train)
+    epoch = f"{epoch_s:.2g} s" if epoch_s < 10 else format_duration(epoch_s)
     rounds = -(-search.trials // n_workers)
     n_points = _n_points(config.space)
     defaults = defaults_of(config).values
     is_compiled = defaults["jit_compile"] is True
     build_s = _BUILD_S + (_COMPILE_S if is_compiled else 0)
     assumptions = [
-        f"{_START_S:.0f} s to start, {build_s:g} s to build a model and {epoch_s:.2g} s an epoch: "
+        f"{_START_S:.0f} s to start, {build_s:g} s to build a model and {epoch} an epoch: "
         "measured on one core of a small machine, for this many rows and the space's mean size",
         f"{epochs} of {search.max_epochs} epochs a trial under pruner {search.pruner} and "
         + (f"patience {search.patience}" if search.patience else "no early stopping"),
@@ -137,7 +146,7 @@ def plan_sweep(
         seconds=_START_S + rounds * (build_s + epochs * epoch_s),
         assumptions=tuple(assumptions),
         rows=_rows(dataset),
-        notes=dataset.notes,
+        notes=(*dataset.notes, *filter(None, [dataset.note_on_strangers])),
     )
 
 
@@ -184,11 +193,11 @@ def _expected_epochs(max_epochs: int, patience: int, pruner: str) -> int:
     return max(1, min(max_epochs, by_patience, by_pruner))
 
 
-def _mean_epoch_s(config: SweepConfig, n_rows: int) -> float:
+def _mean_epoch_s(config: SweepConfig, train: PartDescription) -> float:
     """Seconds of an epoch on one core, over configurations drawn from the space."""
     dice = random.Random(config.seed)
     draws = (draw_values(config, dice) for _ in range(_N_DRAWS))
-    return fmean(_epoch_s(config, values, n_rows) for values in draws)
+    return fmean(_epoch_s(config, values, train) for values in draws)
 
 
 def draw_values(config: SweepConfig, dice: random.Random) -> dict[str, Value]:
@@ -197,7 +206,7 @@ def draw_values(config: SweepConfig, dice: random.Random) -> dict[str, Value]:
     return ranking_values(config, config.space.walk(lambda slot: _draw(slot, dice)))
 
 
-def _epoch_s(config: SweepConfig, values: Mapping[str, Value], n_rows: int) -> float:
+def _epoch_s(config: SweepConfig, values: Mapping[str, Value], train: PartDescription) -> float:
     model = ranking_config(values, config.architectures)
     # User, item and, with side features, about one more embedding and a few numbers.
     width = model.embedding_size * (3 if model.side_features else 2)
@@ -206,7 +215,17 @@ def _epoch_s(config: SweepConfig, values: Mapping[str, Value], n_rows: int) -> f
     if model.architecture == "dcn":
         weights += model.cross_layers * width * (2 * model.cross_rank or width)
     # Two operations a weight forward, four backward.
-    return n_rows / model.batch_size * _UPDATE_S + n_rows * weights * 6 / _FLOPS
+    step_s = _UPDATE_S + _tables_s(model, train.n_users + train.n_items)
+    return train.n_rows / model.batch_size * step_s + train.n_rows * weights * 6 / _FLOPS
+
+
+def _tables_s(model: RankingConfig, n_ids: int) -> float:
+    """Seconds that a step takes to move the users and items: with 100,000s of them most of it."""
+    width = model.embedding_size + model.biases
+    all_s = n_ids * width * _SWEPT_S
+    if model.optimizer not in _PICKING or model.jit_compile:
+        return all_s
+    return min(all_s, 2 * model.batch_size * width * _PICKED_S)
 
 
 def _draw(slot: Slot, dice: random.Random) -> Value:

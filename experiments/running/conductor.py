@@ -252,9 +252,10 @@ class Conductor:
             self._write("attempt_end", **lost)
             if live.n_lost > LOST_WORKER_RETRIES:
                 give_up = f"its worker was lost {live.n_lost} times"
+            has_checkpoint = (live.order.folder / "last").is_dir()
+            goes_on = "going on from its last checkpoint" if has_checkpoint else "beginning anew"
             self._watcher.message(
-                f"#{number} lost its worker; "
-                + (f"given up: {give_up}" if give_up else "going on from its last checkpoint")
+                f"#{number} lost its worker; {f'given up: {give_up}' if give_up else goes_on}"
             )
         live.order = live.order.again(give_up)
         live.is_cold = True

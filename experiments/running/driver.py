@@ -15,6 +15,7 @@ from experiments.machine.gpu_memory import memory_cap_mb, others_lines
 from experiments.machine.machine import Machine
 from experiments.machine.ray_head import RayHead
 from experiments.machine.resources import Resources
+from experiments.machine.room import SHARE_OF_MEMORY
 from experiments.running.conductor import Conductor
 from experiments.running.orders import WorkerSettings
 from experiments.running.supervision import StopCause, StopSwitch, supervise
@@ -23,9 +24,6 @@ from experiments.sweep import SweepConfig
 from experiments.watcher import StudyWatcher
 from recommender.datasets.base import LoadedDataset
 from recommender.epochs import CHUNK_ROWS
-
-SHARE_OF_MEMORY = 0.8
-"""Of the machine's memory that all workers together may hold before they are recycled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.study_data import load_same_data
+from experiments.data.study_data import read_data
 from experiments.errors import RequestError, StateError
+from experiments.folder.folders import refuse_changed_data
 from experiments.records import StudyRecord, TrialRecord
 from experiments.request.frozen import frozen_sweep
 from experiments.running.orders import predictions_folder
@@ -18,6 +19,7 @@ from experiments.sweep import SweepConfig
 from experiments.trials.choosing import trial_of
 from recommender.checkpoints import CheckpointError, has_checkpoint, read_checkpoint
 from recommender.datasets.base import EncodedDataset
+from recommender.datasets.validation import load_with_validation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,14 +56,12 @@ def validation_predictions(
     if trial.best_rmse is None:
         raise RequestError(f"trial {which} of {study.name} has no result ({trial.state})")
     sweep = frozen_sweep(study.folder)
-    loaded = load_same_data(study, sweep)
+    loaded, frame = read_data(sweep, load_with_validation)
+    refuse_changed_data(study, loaded.description)
     predicted = _stored(study.folder, trial)
     if predicted is None or len(predicted) != len(loaded.encoded.validation):
         predicted = _computed(study, trial, sweep, loaded.encoded, train_again)
 
-    from recommender.datasets.validation import validation_frame
-
-    frame = validation_frame(sweep.dataset, sweep.split)
     frame.insert(3, "predicted", predicted)
     _refuse_strange(study, trial, frame["rating"].to_numpy(), frame["predicted"].to_numpy())
     return frame

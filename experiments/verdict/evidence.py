@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,12 +63,17 @@ def read_evidence(
     """The finalists' predictions from their files; a damaged one is made again and said."""
     encoded = loaded.encoded
     rows, what = (encoded.validation, "predicted") if confirm is None else (confirm.rows, "confirm")
+
+    @cache
+    def by_baseline(name: str) -> Floats:
+        _, fit = BASELINES[name]
+        return fit(encoded)(rows)
+
     predicted: dict[str, Floats] = {}
     rmse_by_seed: dict[str, tuple[float | None, ...]] = {}
     for finalist in frozen.finalists:
         if finalist.is_baseline:
-            _, fit = BASELINES[finalist.name]
-            predicted[finalist.name] = fit(encoded)(rows)[None, :]
+            predicted[finalist.name] = by_baseline(finalist.name)[None, :]
             baseline = study.baseline(finalist.name)
             rmse_by_seed[finalist.name] = (baseline.val_rmse if baseline else None,)
             continue
@@ -100,7 +106,7 @@ def read_evidence(
         actual=actual,
         users=confirm.users,
         on_searched=rmse_by_seed,
-        baselines={name: rmse(fit(encoded)(rows), actual) for name, (_, fit) in BASELINES.items()},
+        baselines={name: rmse(by_baseline(name), actual) for name in BASELINES},
     )
 
 

@@ -43,13 +43,13 @@ def segments_of(dataset: EncodedDataset, predicted: Mapping[str, Floats]) -> Seg
         predicted: by model, (n_seeds, n_rows) in stars, unclipped.
     """
     actual = dataset.validation.rating.astype(np.float64)
-    squares = {name: (rows - actual) ** 2 for name, rows in predicted.items()}
     segments = [
+        # The errors of one segment at a time: those of all millions of rows would be gigabytes.
         Segment(
             kind,
             name,
             int(mask.sum()),
-            {who: float(np.sqrt(s[:, mask].mean(axis=1)).mean()) for who, s in squares.items()},
+            {who: _mean_rmse(rows[:, mask], actual[mask]) for who, rows in predicted.items()},
         )
         for kind, name, mask in _masks(dataset)
         if mask.sum() >= MIN_ROWS
@@ -63,6 +63,10 @@ def segments_of(dataset: EncodedDataset, predicted: Mapping[str, Floats]) -> Seg
         labels=_spread(actual[None, :], edges),
         spreads={name: _spread(rows, edges) for name, rows in predicted.items()},
     )
+
+
+def _mean_rmse(rows: Floats, actual: Floats) -> float:
+    return float(np.sqrt(((rows - actual) ** 2).mean(axis=1)).mean())
 
 
 def write_segments(folder: Path, record: SegmentsRecord) -> None:

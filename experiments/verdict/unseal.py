@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.study_data import data_problems, load_same_data
+from experiments.data.study_data import read_data
 from experiments.errors import StateError
 from experiments.files import write_json
+from experiments.folder.folders import refuse_changed_data
 from experiments.ledger.lock import StudyLock
 from experiments.records import StudyRecord, read_study
 from experiments.records.openings import record_opening
@@ -32,7 +34,8 @@ from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
 from recommender.checkpoints import write_checkpoint
-from recommender.datasets.unsealing import OpenedTest, open_test
+from recommender.datasets.base import DatasetDescription
+from recommender.datasets.unsealing import RefitData, open_test
 from recommender.metrics import rmse
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -87,23 +90,21 @@ def score_on_test(
     with StudyLock(folder):
         study = read_study(folder)
         sweep = frozen_sweep(folder)
-        loaded = load_same_data(study, sweep)
-        fingerprint = loaded.description.sealed_fingerprint
-        with data_problems(), waiting("opening the test split"):
-            opened = open_test(
-                sweep.dataset,
-                sweep.split,
-                record=lambda: record_opening(folder, fingerprint, why),
-            )
+
+        def record(found: DatasetDescription) -> None:
+            refuse_changed_data(study, found)
+            record_opening(folder, found.sealed_fingerprint, why)
+
+        opened = read_data(sweep, partial(open_test, record=record, is_refit=is_refit))
         verdict = study.verdict
         assert verdict is not None and verdict.results is not None
-        replicas = Replicas(folder, sweep, loaded.encoded)
+        replicas = Replicas(folder, sweep, opened.encoded)
         predicted: dict[str, Floats] = {}
         rmse_by_seed: dict[str, tuple[float | None, ...]] = {}
         actual = opened.rows.rating
         with waiting("fitting the baselines"):
             baselines = {
-                name: fit(loaded.encoded)(opened.rows) for name, (_, fit) in BASELINES.items()
+                name: fit(opened.encoded)(opened.rows) for name, (_, fit) in BASELINES.items()
             }
         for found in verdict.results.finalists:  # the leader of the verdict first
             finalist = verdict.finalist(found.name)
@@ -123,8 +124,10 @@ def score_on_test(
                     write_checkpoint(place, {"predicted": row}, {"test_rmse": rmse(row, actual)})
             else:
                 rmse_by_seed[finalist.name] = tuple(None for _ in verdict.seeds)
-        leader = verdict.finalist(study.leader.name) if is_refit and study.leader else None
-        refit = _refit(study, sweep, leader, opened, watcher) if leader else None
+        leader = verdict.finalist(study.leader.name) if study.leader else None
+        refit = None
+        if leader is not None and opened.refit is not None:
+            refit = _refit(study, sweep, leader, opened.refit, watcher)
     return UnsealedEvidence(
         predicted=predicted,
         rmse_by_seed=rmse_by_seed,
@@ -145,11 +148,11 @@ def _refit(
     study: StudyRecord,
     sweep: SweepConfig,
     leader: Finalist,
-    opened: OpenedTest,
+    data: RefitData,
     watcher: StudyWatcher,
 ) -> RefitResult:
     """The leader on train and validation; there is nothing left to stop it by but its epochs."""
-    replicas = Replicas(study.folder, sweep, opened.refit)
+    replicas = Replicas(study.folder, sweep, data.encoded)
     scores = []
     for trial in study.replicates(leader):
         assert trial.best_epoch is not None
@@ -158,5 +161,5 @@ def _refit(
         while run.stop_reason is None:
             with waiting(f"training epoch {run.epoch + 1}"):
                 run.step()
-        scores.append(rmse(run.predict(opened.refit_rows), opened.refit_rows.rating))
+        scores.append(rmse(run.predict(data.rows), data.rows.rating))
     return RefitResult(leader.name, tuple(scores))

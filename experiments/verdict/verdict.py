@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from experiments.board.board_check import record_board_check
 from experiments.board.hparams import FOLDER as BOARD_FOLDER
 from experiments.board.hparams import BoardWriter, write_board
-from experiments.data.study_data import data_problems, load_same_data
+from experiments.data.study_data import read_data
 from experiments.files import write_json
+from experiments.folder.folders import refuse_changed_data
 from experiments.ledger.journal import Journal
 from experiments.ledger.ledger import Ledger
 from experiments.ledger.lock import StudyLock
@@ -22,6 +24,7 @@ from experiments.machine.cluster import ray_cluster
 from experiments.machine.crew import dismiss_crew
 from experiments.machine.ray_environment import import_ray
 from experiments.machine.resources import Resources
+from experiments.machine.room import within_memory
 from experiments.machine.taking import take_machine
 from experiments.records import (
     DRIVER_JOURNAL,
@@ -54,7 +57,8 @@ from experiments.verdict.segments import segments_of, write_segments
 from experiments.verdict.size_control import trained_as, with_sized_control
 from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
-from recommender.datasets.confirming import load_confirm
+from recommender.datasets.base import LoadedDataset
+from recommender.datasets.confirming import load_with_confirm
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +93,21 @@ def gather_evidence(
         switch.clear()
         dismiss_crew(folder)
         bring_up_to_date(folder)
-        machine, resources = take_machine(resources)
+        machine, settled = take_machine(resources)
         sweep = frozen_sweep(folder)
         study = read_study(folder)
-        loaded = load_same_data(study, sweep)
-        if study.verdict is not None:  # perhaps another driver's, since we looked
-            frozen = frozen_or_chosen(study, top, n_seeds)
-        else:
-            frozen = with_sized_control(frozen, study, sweep, loaded.encoded)
-            write_verdict(folder, frozen)
-        with data_problems(), waiting("reading the rows kept for the verdict"):
-            confirm = load_confirm(sweep.dataset, sweep.split)
+
+        def freeze(loaded: LoadedDataset) -> None:
+            nonlocal frozen
+            refuse_changed_data(study, loaded.description)
+            if study.verdict is not None:  # perhaps another driver's, since we looked
+                frozen = frozen_or_chosen(study, top, n_seeds)
+            else:
+                frozen = with_sized_control(frozen, study, sweep, loaded.encoded)
+                write_verdict(folder, frozen)
+
+        loaded, confirm = read_data(sweep, partial(load_with_confirm, before=freeze))
+        resources = within_memory(resources, settled, machine, loaded.encoded, watcher.message)
         if confirm is not None:
             loaded = replace(loaded, encoded=confirm.to_predict_in(loaded.encoded))
         with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:

@@ -40,6 +40,8 @@ Of = Literal["item", "user"]
 Duplicates = Literal["refuse", "latest", "mean"]
 PARTS = ("train", "validation", "test", "confirm")
 """What a row is for; the last only where `split.confirm` asks for it."""
+MANY_STRANGERS = 0.2
+"""From this share of rows of users without train rows on, it is said whom models are ranked by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +370,20 @@ class DatasetDescription:
     def sealed_fingerprint(self) -> str:
         """What the openings of the test part are counted under."""
         return self.whole_split_fingerprint or self.split_fingerprint
+
+    @property
+    def note_on_strangers(self) -> str | None:
+        """A sentence where many validation rows are of users without train rows."""
+        share = self.validation.unseen_users
+        if share < MANY_STRANGERS:
+            return None
+        is_by_time = self.split["method"] in ("time-range", "time-fraction")
+        return (
+            f"{100 * share:.0f} % of the validation rows belong to users never seen in training: "
+            "models are ranked by how they treat strangers"
+            + "; split.method leave-last-out, or random, asks about known users"
+            * is_by_time
+        )
 
     @property
     def density(self) -> float:

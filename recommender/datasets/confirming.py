@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recommender.datasets.base import DatasetConfig, EncodedDataset, Ints, Rows, SplitConfig
+from recommender.datasets.base import (
+    DatasetConfig,
+    EncodedDataset,
+    Ints,
+    LoadedDataset,
+    Rows,
+    SplitConfig,
+)
 from recommender.datasets.encoding import encode_confirm
 from recommender.datasets.loading import read_and_split
 from recommender.datasets.splits import CONFIRM
@@ -30,16 +38,24 @@ class ConfirmRows:
         return replace(encoded, validation=self.rows, validation_users=self.users, confirm=None)
 
 
-def load_confirm(dataset: DatasetConfig, split: SplitConfig) -> ConfirmRows | None:
-    """The rows kept for a verdict, with their ratings; None where none are.
+def load_with_confirm(
+    dataset: DatasetConfig, split: SplitConfig, *, before: Callable[[LoadedDataset], object]
+) -> tuple[LoadedDataset, ConfirmRows | None]:
+    """What a search had, and the rows kept for a verdict with their ratings; None where none are.
+
+    Args:
+        before: is given what a search had, to freeze what will be judged; where it fails, no rating
+            of the rows kept is taken.
 
     Raises:
         DataError: as `load_dataset`.
     """
-    if not split.confirm:
-        return None
     it = read_and_split(dataset, split)
-    return ConfirmRows(
-        rows=encode_confirm(it.ratings, it.parts, it.encoded(), it.features),
+    loaded = it.loaded()
+    before(loaded)
+    if not split.confirm:
+        return loaded, None
+    return loaded, ConfirmRows(
+        rows=encode_confirm(it.ratings, it.parts, loaded.encoded, it.features),
         users=it.ratings.user[it.parts == CONFIRM],
     )

@@ -19,6 +19,7 @@ from recommender.datasets.base import (
     LongTail,
     PartDescription,
     SplitConfig,
+    Strings,
 )
 from recommender.datasets.cleaning import Ratings
 from recommender.datasets.features import Side
@@ -120,19 +121,26 @@ def _describe_part(ratings: Ratings, parts: Parts, part: int) -> PartDescription
     chosen = parts == part
     is_train = parts == TRAIN
     user, item = ratings.user[chosen], ratings.item[chosen]
-    user_is_seen = np.isin(user, ratings.user[is_train])
-    item_is_seen = np.isin(item, ratings.item[is_train])
+    user_is_seen = _is_among(ratings.user[is_train], ratings.user_ids)[user]
+    item_is_seen = _is_among(ratings.item[is_train], ratings.item_ids)[item]
     time = None if ratings.time is None else ratings.time[chosen]
     return PartDescription(
         n_rows=int(chosen.sum()),
-        n_users=len(np.unique(user)),
-        n_items=len(np.unique(item)),
+        n_users=int(_is_among(user, ratings.user_ids).sum()),
+        n_items=int(_is_among(item, ratings.item_ids).sum()),
         unseen_users=float((~user_is_seen).mean()),
         unseen_items=float((~item_is_seen).mean()),
         both_seen=float((user_is_seen & item_is_seen).mean()),
         first_time=None if time is None else int(time.min()),
         last_time=None if time is None else int(time.max()),
     )
+
+
+def _is_among(codes: Ints, ids: Strings) -> npt.NDArray[np.bool_]:
+    """For each id whether one of the codes is its."""
+    is_there = np.zeros(len(ids), bool)
+    is_there[codes] = True
+    return is_there
 
 
 def _step(rating: npt.NDArray[np.float64]) -> float | None:

@@ -39,22 +39,7 @@ def load_dataset(dataset: DatasetConfig, split: SplitConfig) -> LoadedDataset:
         DataError: every problem found, each with its cure; those of the configuration come as
             `dataset.path: ...`.
     """
-    it = read_and_split(dataset, split)
-    encoded = it.encoded()
-    return LoadedDataset(
-        encoded=encoded,
-        description=describe(
-            name=it.name,
-            ratings=it.ratings,
-            parts=it.parts,
-            sides=it.sides,
-            split=split,
-            features=it.features,
-            rating_range=it.rating_range,
-            notes=it.notes,
-            rating_unit=encoded.rating_unit,
-        ),
-    )
+    return read_and_split(dataset, split).loaded()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +48,7 @@ class SplitData:
 
     name: str
     ratings: Ratings
+    split: SplitConfig
     parts: Parts
     sides: tuple[Side, ...]
     features: tuple[str, ...]
@@ -80,9 +66,27 @@ class SplitData:
             is_refit=is_refit,
         )
 
+    def loaded(self) -> LoadedDataset:
+        """What `load_dataset` gives."""
+        encoded = self.encoded()
+        return LoadedDataset(
+            encoded=encoded,
+            description=describe(
+                name=self.name,
+                ratings=self.ratings,
+                parts=self.parts,
+                sides=self.sides,
+                split=self.split,
+                features=self.features,
+                rating_range=self.rating_range,
+                notes=self.notes,
+                rating_unit=encoded.rating_unit,
+            ),
+        )
+
 
 def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
-    """For this module, `unsealing` and `confirming`; everybody else takes `load_dataset`.
+    """For this module, `validation`, `confirming` and `unsealing`; others take `load_dataset`.
 
     Raises:
         DataError: as `load_dataset`.
@@ -128,6 +132,7 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
     return SplitData(
         name=dataset.name or tables[0].name,
         ratings=ratings,
+        split=split,
         parts=parts,
         sides=tuple(sides),
         features=features,

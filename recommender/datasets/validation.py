@@ -5,20 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from recommender.datasets.base import DatasetConfig, SplitConfig
-from recommender.datasets.loading import read_and_split
+from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
+from recommender.datasets.loading import SplitData, read_and_split
 from recommender.datasets.splits import TRAIN, VALIDATION
 
 
-def validation_frame(dataset: DatasetConfig, split: SplitConfig) -> pd.DataFrame:
-    """user, item, rating, time (empty without times), user_is_known, item_is_known.
-
-    One row a rating, in the order of `EncodedDataset.validation`.
+def load_with_validation(
+    dataset: DatasetConfig, split: SplitConfig
+) -> tuple[LoadedDataset, pd.DataFrame]:
+    """What `load_dataset` gives, and user, item, rating, time (empty without times),
+    user_is_known, item_is_known: one row a rating, in the order of `EncodedDataset.validation`.
 
     Raises:
         DataError: as `load_dataset`.
     """
     it = read_and_split(dataset, split)
+    return it.loaded(), _frame(it)
+
+
+def _frame(it: SplitData) -> pd.DataFrame:
     ratings, is_row = it.ratings, it.parts == VALIDATION
     in_train = it.parts == TRAIN
     seconds = np.full(len(ratings), np.nan) if ratings.time is None else ratings.time

@@ -22,6 +22,14 @@ def test_a_gap_shows_its_sign_unless_it_rounds_to_nothing(value: float, text: st
 
 @pytest.mark.parametrize(
     ("value", "text"),
+    [(0.00783, "0.0078"), (4.31e-5, "0.000043"), (0.0, "0"), (531.0, "530"), (5312.0, "5,300")],
+)
+def test_noise_has_two_digits_and_no_power_of_ten(value: float, text: str) -> None:
+    assert numbers.two_digits(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
     [(0.01, "<0.1 s"), (4.26, "4.3 s"), (59.7, "1 min 00 s"), (190, "3 min 10 s"),
      (7_500, "2 h 05 min")],
 )  # fmt: skip

@@ -10,13 +10,14 @@ from experiments.machine.packing import models_to_probe
 from experiments.request.config import Sweep, load_sweep
 from experiments.request.plan import Plan, plan_sweep, with_data
 from experiments.sweep import SweepConfig
+from recommender.config import Value
 from recommender.datasets.base import DatasetDescription, LongTail, PartDescription
 from recsweep import Choice, Float, space
 from tests.synthetic import synthetic_encoded
 
 
-def _data(n_train: int = 65_395) -> DatasetDescription:
-    part = PartDescription(n_train, 100, 100, 0.0, 0.0, 1.0, None, None)
+def _data(n_train: int = 65_395, n_users: int = 100) -> DatasetDescription:
+    part = PartDescription(n_train, n_users, 100, 0.0, 0.0, 1.0, None, None)
     tail = LongTail(1, 1.0, 1, 0.1)
     return DatasetDescription(
         name="made-up",
@@ -87,6 +88,38 @@ def test_more_rows_take_longer_and_more_workers_less_long(name: str) -> None:
     assert _plan(sweep, n_train=10 * 65_395).seconds > 2 * plan.seconds
     assert _plan(sweep, n_workers=1).seconds > plan.seconds > _plan(sweep, n_workers=60).seconds
     assert _plan(sweep).seconds == plan.seconds
+
+
+def test_many_users_take_longer_where_an_optimizer_moves_all_of_them_in_each_step() -> None:
+    def seconds(n_users: int, **model: Value) -> float:
+        sweep = Sweep("many", space=space(dropout=Float(0, 0.5)), model=model, trials=2)
+        return plan_sweep(sweep, _data(10_000_000, n_users), n_workers=1).seconds
+
+    few, many = seconds(100), seconds(160_000)
+    # 9,766 steps an epoch, each over 160,000 × 17 numbers.
+    assert 4 < many / few < 5
+    lazy = seconds(160_000, optimizer="lazy_adam")
+    assert few < lazy < many / 2
+    compiled = {"optimizer": "lazy_adam", "jit_compile": True}
+    assert seconds(160_000, **compiled) == pytest.approx(many, rel=0.01)
+    assert seconds(100, **compiled) == pytest.approx(few, rel=0.01)
+
+
+def test_rows_of_strangers_are_told_before_anything_is_trained() -> None:
+    sweep, data = load_sweep("quickstart"), _data()
+    assert not any("strangers" in line for line in plan_sweep(sweep, data, n_workers=1).lines)
+    cold = replace(data, validation=replace(data.validation, unseen_users=0.994))
+    told = "99 % of the validation rows belong to users never seen in training: models are ranked"
+    (line,) = (x for x in plan_sweep(sweep, cold, n_workers=1).lines if told in x)
+    assert "leave-last-out" not in line
+    by_time = replace(cold, split={"method": "time-range"})
+    (line,) = (x for x in plan_sweep(sweep, by_time, n_workers=1).lines if told in x)
+    assert line.endswith("; split.method leave-last-out, or random, asks about known users")
+
+
+def test_an_epoch_of_minutes_is_told_in_minutes() -> None:
+    plan = plan_sweep(load_sweep("dcn-vs-plain"), _data(15_000_000, 160_000), n_workers=2)
+    assert "0.5 s to build a model and 3 min an epoch" in plan.assumptions[0]
 
 
 def test_a_time_on_a_gpu_is_said_not_to_be_measured() -> None:

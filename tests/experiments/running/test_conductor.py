@@ -11,6 +11,7 @@ from experiments.ledger.ledger import Ledger
 from experiments.records import StopReason, TrialRecord, TrialState, Value
 from experiments.running.conductor import LOST_WORKER_RETRIES, STILLBORN_TRIALS
 from experiments.sweep import SearchConfig, SweepConfig
+from experiments.watcher import Silent
 from recommender.config import TrainingConfig
 from recommender.datasets.base import DatasetConfig, SplitConfig
 from tests.fake_workers import FakeStudy, Fuse, Killed
@@ -168,13 +169,18 @@ def test_the_ledger_holds_exactly_the_epochs_that_optuna_heard_of(tmp_path: Path
         assert heard.get(trial.number, []) == finite
 
 
-def test_a_worker_that_is_lost_too_often_fails_its_trial(tmp_path: Path) -> None:
+def test_a_worker_that_is_lost_too_often_fails_its_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Silent, "message", lambda _, text: told.append(text))
     study = FakeStudy(tmp_path / "study", a_sweep(2), bumpy)
     with study.opened(Fuse()) as conductor:
         order = conductor.next_order()
         assert order is not None
         for attempt in range(2, LOST_WORKER_RETRIES + 2):
             again = conductor.lose(order.number)
+            (order.folder / "last").mkdir(parents=True, exist_ok=True)
             assert again is not None
             assert (again.attempt, again.give_up) == (attempt, None)
         last = conductor.lose(order.number)
@@ -182,6 +188,11 @@ def test_a_worker_that_is_lost_too_often_fails_its_trial(tmp_path: Path) -> None
         assert last.give_up == f"its worker was lost {LOST_WORKER_RETRIES + 1} times"
         # The worker that was to write this down is lost too: the driver does it.
         assert conductor.lose(order.number) is None
+    assert told == [
+        "#0 lost its worker; beginning anew",
+        "#0 lost its worker; going on from its last checkpoint",
+        "#0 lost its worker; given up: its worker was lost 3 times",
+    ]
     (trial,) = trials_of(study.folder)
     assert (trial.state, trial.stop_reason) == (TrialState.FAIL, StopReason.WORKER_LOST)
     assert trial.error is not None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from experiments.errors import RequestError, StateError
 from experiments.running.orders import predictions_folder
 from experiments.trials.predictions import PREDICTION_COLUMNS
 from recommender.checkpoints import read_checkpoint, write_checkpoint
+from recommender.datasets.splits import split_ratings
 from tests.in_process import InProcess
 
 
@@ -20,11 +22,14 @@ def rmse(frame: pd.DataFrame) -> float:
 
 
 def test_predictions_are_those_of_the_record_however_they_are_come_by(
-    study: Path, workers: InProcess, ratings_csv: Path
+    study: Path, workers: InProcess, ratings_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = rs.load(study)
     trial = opened.record.ranked[0]
+    split = Mock(wraps=split_ratings)
+    monkeypatch.setattr("recommender.datasets.loading.split_ratings", split)
     stored = opened.predictions(trial.number)
+    assert split.call_count == 1  # the data are read once
     assert list(stored.columns) == list(PREDICTION_COLUMNS)
     assert rmse(stored) == pytest.approx(trial.best_rmse, abs=1e-6)
     known = pd.read_csv(ratings_csv, dtype={"user": str, "item": str})

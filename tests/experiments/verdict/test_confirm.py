@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from experiments.study import run_study
 from experiments.sweep import SweepConfig
 from experiments.verdict.unseal import score_on_test
 from experiments.watcher import Silent
+from recommender.baselines import BASELINES, Model
 from recommender.checkpoints import read_checkpoint
-from recommender.datasets.base import SplitConfig
-from recommender.datasets.confirming import ConfirmRows, load_confirm
+from recommender.datasets.base import EncodedDataset, SplitConfig
+from recommender.datasets.confirming import ConfirmRows, load_with_confirm
 from recommender.metrics import rmse
 from tests.experiments.verdict.test_verdict import arrays_in
 from tests.in_process import InProcess
@@ -34,7 +36,7 @@ def with_confirm(ratings: Path) -> SweepConfig:
 
 
 def kept(sweep: SweepConfig) -> ConfirmRows:
-    confirm = load_confirm(sweep.dataset, sweep.split)
+    _, confirm = load_with_confirm(sweep.dataset, sweep.split, before=lambda loaded: None)
     assert confirm is not None
     return confirm
 
@@ -104,18 +106,20 @@ def test_the_search_is_the_same_whatever_they_rated(
 def test_the_search_does_not_even_load_them(
     ratings_csv: Path, tmp_path: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise AssertionError("asked for")
 
-    monkeypatch.setattr("experiments.verdict.verdict.load_confirm", refuse)
+    monkeypatch.setattr("experiments.verdict.verdict.load_with_confirm", refuse)
     study = run_study(with_confirm(ratings_csv), root=tmp_path, watcher=Silent()).study
     assert study.ranked
     with pytest.raises(AssertionError, match="asked for"):
         decide(study.folder, top=1, n_seeds=2)
 
 
-def test_the_verdict_judges_on_them_alone(confirmed: Path) -> None:
+def test_the_verdict_judges_on_them_alone(confirmed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = count_fits(monkeypatch)
     results = decide(confirmed, top=1, n_seeds=2)
+    assert sorted(fitted) == sorted(BASELINES)  # the best of them, which is judged, too, but once
     record = read_study(confirmed)
     assert record.verdict is not None and record.verdict.results == results
     rows = kept(frozen_sweep(confirmed))
@@ -137,6 +141,22 @@ def test_the_verdict_judges_on_them_alone(confirmed: Path) -> None:
     # So is where they err.
     assert record.segments is not None
     assert sum(s.n_rows for s in record.segments.segments if s.kind == "user") <= len(rows.rows)
+
+
+def count_fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The name of each baseline that is fitted from now on."""
+    fitted: list[str] = []
+
+    def counting(name: str, fit: Callable[[EncodedDataset], Model]) -> Callable[..., Model]:
+        def fit_and_count(encoded: EncodedDataset) -> Model:
+            fitted.append(name)
+            return fit(encoded)
+
+        return fit_and_count
+
+    for name, (label, fit) in BASELINES.items():
+        monkeypatch.setitem(BASELINES, name, (label, counting(name, fit)))
+    return fitted
 
 
 def results_mean(folder: Path) -> float:

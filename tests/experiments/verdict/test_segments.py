@@ -81,6 +81,20 @@ def test_many_words_are_not_laid_out_for_every_row() -> None:
     assert found(record, "tags", "tag 7").n_rows == n_rows
 
 
+def test_more_models_take_no_more_memory() -> None:
+    rows = np.stack([ACTUAL] * 50).astype(np.float32)
+
+    def peak(n_models: int) -> int:
+        predicted = {str(number): rows for number in range(n_models)}
+        tracemalloc.start()
+        segments_of(DATA, predicted)
+        taken = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return taken
+
+    assert peak(8) < 1.5 * peak(1)
+
+
 def test_a_model_that_predicts_the_mean_has_no_spread() -> None:
     record = segments_of(DATA, {"mean": np.full((2, len(ACTUAL)), 3.5), "all": ACTUAL[None, :]})
     assert record.spreads["mean"].sd == 0

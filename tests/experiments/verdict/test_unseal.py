@@ -94,7 +94,7 @@ def test_the_finalists_are_scored_on_the_test_rows(judged: Path, ratings_csv: Pa
     assert record.test.baselines["train_mean"] == pytest.approx(expected, abs=1e-5)
     # Each replicate's number follows from the predictions that were kept, and beats the mean's.
     sweep = frozen_sweep(judged)
-    opened = open_test(sweep.dataset, sweep.split, record=lambda: None)
+    opened = open_test(sweep.dataset, sweep.split, record=lambda description: None)
     found = next(f for f in record.test.results.finalists if len(f.rmse_by_seed) == 2)
     kept, _ = read_checkpoint(judged / "predictions" / "test" / f"{found.name}-v1")
     assert found.rmse_by_seed[0] == pytest.approx(rmse(kept["predicted"], opened.rows.rating))
@@ -125,19 +125,34 @@ def test_every_study_of_the_folder_counts_the_openings_of_a_split(judged: Path) 
     assert openings_of(elsewhere / "other", "another split") == ()
 
 
-def test_an_opening_is_on_record_before_a_label_is_read(
+def test_an_opening_is_on_record_before_a_label_is_taken(
     judged: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    asked: list[object] = []
+
+    def fail(*_: object, **__: object) -> None:
+        asked.append(None)
         raise MemoryError
 
-    monkeypatch.setattr("recommender.datasets.unsealing.read_and_split", fail)
+    monkeypatch.setattr("recommender.datasets.unsealing.encode_test", fail)
     with pytest.raises(MemoryError):
         score_on_test(judged, "", Silent())
-    assert len(read_study(judged).openings) == 1
-    # Where it cannot be recorded, nothing is read.
+    assert len(read_study(judged).openings) == len(asked) == 1
+    # Where it cannot be recorded, nothing is taken.
     (judged.parent / OPENINGS_NAME).unlink()
     (judged.parent / OPENINGS_NAME).mkdir()
     monkeypatch.setattr("experiments.records.study_records.openings_of", lambda *_: ())
     with pytest.raises(IsADirectoryError):
         score_on_test(judged, "", Silent())
+    assert len(asked) == 1
+
+
+def test_the_test_part_of_other_data_stays_sealed(judged: Path, ratings_csv: Path) -> None:
+    before = ratings_csv.read_bytes()
+    try:
+        ratings_csv.write_bytes(before.rstrip(b"\n").rpartition(b"\n")[0] + b"\n")
+        with pytest.raises(StateError, match="the data of small changed since it began"):
+            score_on_test(judged, "", Silent())
+    finally:
+        ratings_csv.write_bytes(before)
+    assert read_study(judged).openings == ()

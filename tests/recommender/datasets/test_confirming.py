@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
-from recommender.datasets.confirming import ConfirmRows, load_confirm
+from recommender.datasets.confirming import ConfirmRows, load_with_confirm
 from recommender.datasets.describe import description_lines
+from recommender.datasets.loading import read_and_split
 from recommender.datasets.unsealing import open_test
 from recommender.errors import DataError
 from tests.recommender.datasets.tables import NAMES, load_table
@@ -20,11 +21,70 @@ RATINGS = synthetic_ratings(60, 40, 1500)
 ASKED = SplitConfig(confirm=0.25)
 
 
+def load_confirm(dataset: DatasetConfig, split: SplitConfig) -> ConfirmRows | None:
+    return load_with_confirm(dataset, split, before=lambda loaded: None)[1]
+
+
 def load_both(folder: Path, split: SplitConfig = ASKED) -> tuple[LoadedDataset, ConfirmRows]:
     loaded = load_table(folder, RATINGS, split)
     confirm = load_confirm(DatasetConfig(path=folder / "ratings.csv", columns=NAMES), split)
     assert confirm is not None
     return loaded, confirm
+
+
+def test_a_verdict_reads_once_what_a_search_had_and_the_rows_kept(tmp_path, monkeypatch) -> None:
+    searched = load_table(tmp_path, RATINGS, ASKED)
+    config = DatasetConfig(path=tmp_path / "ratings.csv", columns=NAMES)
+    n_read = count_reads(monkeypatch, "confirming")
+    told: list[LoadedDataset] = []
+    loaded, confirm = load_with_confirm(config, ASKED, before=told.append)
+    assert n_read == ["confirming"] and confirm is not None
+    assert told == [loaded] and loaded.description == searched.description
+    for name, array in arrays_of(loaded.encoded).items():
+        np.testing.assert_array_equal(array, arrays_of(searched.encoded)[name])
+
+
+def test_no_rating_of_the_rows_kept_is_taken_before_the_list_is_frozen(
+    tmp_path, monkeypatch
+) -> None:
+    load_table(tmp_path, RATINGS, ASKED)
+    taken: list[object] = []
+    monkeypatch.setattr(
+        "recommender.datasets.confirming.encode_confirm", lambda *a: taken.append(a)
+    )
+
+    def fail(loaded: LoadedDataset) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        load_with_confirm(
+            DatasetConfig(path=tmp_path / "ratings.csv", columns=NAMES), ASKED, before=fail
+        )
+    assert not taken
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch, module: str) -> list[str]:
+    """A word for each time that the module reads the data."""
+    n_read: list[str] = []
+
+    def read(*asked):
+        n_read.append(module)
+        return read_and_split(*asked)
+
+    monkeypatch.setattr(f"recommender.datasets.{module}.read_and_split", read)
+    return n_read
+
+
+def test_an_opening_reads_once(tmp_path, monkeypatch) -> None:
+    searched = load_table(tmp_path, RATINGS, ASKED)
+    config = DatasetConfig(path=tmp_path / "ratings.csv", columns=NAMES)
+    n_read = count_reads(monkeypatch, "unsealing")
+    told: list[object] = []
+    opened = open_test(config, ASKED, record=told.append)
+    assert n_read == ["unsealing"] and told == [searched.description]
+    assert opened.refit is None
+    for name, array in arrays_of(opened.encoded).items():
+        np.testing.assert_array_equal(array, arrays_of(searched.encoded)[name])
 
 
 def test_without_a_share_the_split_is_as_it_was(tmp_path) -> None:
@@ -119,9 +179,12 @@ def test_the_split_and_its_description_say_who_is_kept(tmp_path) -> None:
 def test_a_refit_trains_on_the_users_kept_too(tmp_path) -> None:
     load_both(tmp_path)
     config = DatasetConfig(path=tmp_path / "ratings.csv", columns=NAMES)
-    with_confirm = open_test(config, ASKED, record=lambda: None)
-    without = open_test(config, SplitConfig(), record=lambda: None)
-    assert len(with_confirm.refit.train) == len(without.refit.train)
+    with_confirm, without = (
+        open_test(config, split, record=lambda description: None, is_refit=True)
+        for split in (ASKED, SplitConfig())
+    )
+    assert with_confirm.refit is not None and without.refit is not None
+    assert len(with_confirm.refit.encoded.train) == len(without.refit.encoded.train)
     np.testing.assert_array_equal(with_confirm.rows.rating, without.rows.rating)
 
 
