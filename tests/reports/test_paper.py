@@ -166,6 +166,36 @@ def test_the_methods_tell_pairs_rated_again_and_what_models_count_ratings_in(
     assert "divided by" not in methods_paragraph(study)
 
 
+def test_the_methods_name_defaults_and_what_was_drawn_at_random(study: StudyRecord) -> None:
+    plain = {"activation": "relu", "input_dropout": 0.3, "embedding_l2": 1.0}
+    left_open = {
+        "model": {"plain": plain | {"layer_size": 8}, "dcn": plain | {"cross_rank": 0}},
+        "sampler": {"n_startup_trials": 12},
+        "pruner": {"n_warmup_epochs": 3},
+    }
+    search = study.sweep["search"] | {"sampler": {"name": "tpe", "n_candidates": 9}}
+    tpe = replace(
+        study,
+        sweep=dict(study.sweep) | {"search": search},
+        provenance=dict(study.provenance) | {"left_open": left_open},
+    )
+    text = methods_paragraph(tpe)
+    assert "recsweep's models were fitted to the mean squared error." in text
+    assert (
+        "at recsweep's defaults: activation relu, input_dropout 0.3, embedding_l2 1, "
+        "layer_size 8 (plain), cross_rank 0." in text
+    )
+    assert (
+        "the tpe (n_candidates 9, n_startup_trials 12) sampler under seed 0. It draws the" in text
+    )
+    assert "It draws the first 12 of each arm at random, and none had more." in text
+    assert "The median (n_warmup_epochs 3) pruner could stop" in text
+    fewer = dict(left_open) | {"sampler": {"n_startup_trials": 4}}
+    learned = replace(tpe, provenance=dict(study.provenance) | {"left_open": fewer})
+    assert "It draws the first 4 of each arm at random. A trial" in methods_paragraph(learned)
+    assert "at random" not in methods_paragraph(study)
+
+
 def test_one_is_told_in_the_singular(study: StudyRecord) -> None:
     trial = study.ranked[0]
     short = replace(trial, epochs=trial.epochs[:1])
@@ -307,6 +337,8 @@ def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:
     assert f"was opened {own} and {others}; on its" in text
     for found in unsealed.test.results.finalists:
         assert f"{found.mean:.4f}" in text
+    assert "at the epoch of their lowest validation RMSE, means" in text
+    assert "Trained again on train and validation together, for as many epochs, " in text
     elsewhere = methods_paragraph(replace(study, openings=unsealed.openings[1:]))
     assert f"was opened {others}." in elsewhere
 
