@@ -20,7 +20,7 @@ from recommender.datasets.cleaning import Ratings, clean
 from recommender.datasets.describe import describe
 from recommender.datasets.encoding import encode
 from recommender.datasets.features import item_features
-from recommender.datasets.odd_ratings import note_on_stand_in, note_on_tail
+from recommender.datasets.odd_ratings import note_on_spread, note_on_stand_in, note_on_tail
 from recommender.datasets.registry import (
     feature_problems,
     features_of,
@@ -120,7 +120,10 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
         item_notes += _coverage(items.table.name, item_frame, ratings)
     known_range = dataset.rating_range or source.rating_range
     open_ratings = ratings.rating[is_open(parts)]
-    odd = note_on_tail(tables[0].name, open_ratings)
+    odd = [
+        *note_on_tail(tables[0].name, open_ratings),
+        *note_on_spread(tables[0].name, open_ratings),
+    ]
     if known_range is None:
         odd += note_on_stand_in(tables[0].name, open_ratings)
     return SplitData(
