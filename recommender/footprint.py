@@ -6,8 +6,6 @@ better refused. No TensorFlow.
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from recommender.config import RankingConfig
 from recommender.datasets.base import EncodedDataset
 from recommender.epochs import CHUNK_ROWS
@@ -38,7 +36,8 @@ def worker_bytes(dataset: EncodedDataset) -> int:
     The data are there twice, as they were handed over and as tensors, and so is an epoch's order.
     """
     parts = (dataset.train, dataset.validation)
-    n_bytes = sum(int(getattr(rows, f.name).nbytes) for rows in parts for f in fields(rows))
+    arrays = (a for rows in parts for a in (*rows.ids.values(), rows.context, rows.rating))
+    n_bytes = sum(int(array.nbytes) for array in arrays)
     n_train = len(dataset.train)
     chunk = _CHUNK_ROW_BYTES * min(n_train, CHUNK_ROWS)
     return _PROCESS_BYTES + 2 * n_bytes + 8 * n_train + chunk

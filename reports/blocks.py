@@ -6,7 +6,7 @@ that all renderings show the same digits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -130,7 +130,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One drawing in two widths; the wide one is also the files `figures/<name>.svg` and `.png`."""
+    """One drawing in two widths, and its files in `figures/`."""
 
     kind: ClassVar[str] = "picture"
     name: str
@@ -141,9 +141,9 @@ class Picture:
     narrow: str
     svg: str
     """The wide drawing as a standalone SVG document."""
-    png: Callable[[], bytes]
-    """Paints the same for papers, as wide as a page at 300 dpi, light, with its caption as
-    metadata: most of the work of a report, and of no use to a page."""
+    prints: Callable[[], Mapping[str, bytes]]
+    """Paints the same for papers, by name of the file: most of the work of a report, and of no use
+    to a page."""
 
 
 @dataclass(frozen=True, slots=True)

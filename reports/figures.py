@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
@@ -23,12 +24,14 @@ from matplotlib.ticker import MaxNLocator
 from reports import numbers
 from reports.blocks import Picture
 from reports.fitting import fitted, room_for
+from reports.fonts import families, told_once
 
 WIDE, NARROW = 720, 350
 """Widths in CSS pixels; a unit of the drawing is a pixel where it is shown in full."""
 
 PRINT_WIDTH_IN, PRINT_DPI = 7, 300
-"""Of a PNG file: the text width of a page, where the drawing's 12.5 points become 8.75."""
+"""Of a PNG file: the text width of a page, where the drawing's 12.5 points become 8.75; of the
+narrow drawing they do in a column of 3.4 inches."""
 
 COLOURS = {
     "ink": "#1c2128",
@@ -57,7 +60,7 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "recsweep",
     "text.parse_math": False,  # an arm may have a dollar sign in its name
-    "font.family": ["DejaVu Sans"],
+    "pdf.fonttype": 42,  # TrueType: publishers refuse Type 3
     "font.size": 12.5,
     "text.color": COLOURS["ink"],
     "axes.edgecolor": COLOURS["ghost"],
@@ -109,7 +112,7 @@ class Curve:
 
 def picture(name: str, caption: str, alt: str, paint: Callable[[int], Figure]) -> Picture:
     """A block of what `paint(width in pixels)` draws, at both widths."""
-    figure, wide, narrow = draw(paint)
+    figures, wide, narrow = draw(paint)
     return Picture(
         name=name,
         caption=caption,
@@ -117,15 +120,21 @@ def picture(name: str, caption: str, alt: str, paint: Callable[[int], Figure]) -
         wide=_inline(wide, f"{name}-w"),
         narrow=_inline(narrow, f"{name}-n"),
         svg=wide,
-        png=partial(paint_png, figure, name, caption),
+        prints=partial(paint_prints, figures, name, caption),
     )
 
 
-def draw(paint: Callable[[int], Figure]) -> tuple[Figure, str, str]:
-    """The figure for a desk, and the SVG text of it and of the one for a phone."""
-    with matplotlib.rc_context(_STYLE):
-        figure = paint(WIDE)
-        return figure, _svg(figure), _svg(paint(NARROW))
+def draw(paint: Callable[[int], Figure]) -> tuple[tuple[Figure, Figure], str, str]:
+    """The figures for a desk and for a phone, and their SVG text."""
+    with _style():
+        wide, narrow = paint(WIDE), paint(NARROW)
+        return (wide, narrow), _svg(wide), _svg(narrow)
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    with matplotlib.rc_context(_STYLE | {"font.family": list(families())}), told_once():
+        yield
 
 
 def dot_scale(dots: Sequence[Dot]) -> tuple[float, float]:
@@ -352,23 +361,38 @@ def _svg(figure: Figure) -> str:
     no_metadata: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(buffer, format="svg", metadata=no_metadata)
     svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", buffer.getvalue())
-    svg = svg.replace("font-family: 'DejaVu Sans'", "font-family: 'DejaVu Sans', Arial, sans-serif")
+    svg = re.sub(r"font-family: '[^;\"]*", "font-family: 'DejaVu Sans', Arial, sans-serif", svg)
     return re.sub(r' (?:d|x|y)="[^"]*"', _two_decimals, svg)
 
 
-def paint_png(figure: Figure, name: str, caption: str) -> bytes:
-    """For papers, on white; the caption is in its metadata."""
+def paint_prints(figures: tuple[Figure, Figure], name: str, caption: str) -> dict[str, bytes]:
+    """For papers, by name of the file: the wide drawing as PNG, on white, with the caption in its
+    metadata, and as PDF; the narrow one as PDF for a column."""
+    wide, narrow = figures
+    with _style():
+        return {
+            f"{name}.png": _saved(
+                wide,
+                format="png",
+                dpi=PRINT_DPI * PRINT_WIDTH_IN / wide.get_size_inches()[0],
+                facecolor="white",
+                metadata={"Title": name, "Description": caption, "Software": None},
+                # At level 3 it takes half the time and an eighth more bytes.
+                pil_kwargs={"dpi": (PRINT_DPI, PRINT_DPI), "compress_level": 3},
+            ),
+            f"{name}.pdf": _pdf(wide, name, caption),
+            f"{name}-column.pdf": _pdf(narrow, name, caption),
+        }
+
+
+def _pdf(figure: Figure, name: str, caption: str) -> bytes:
+    no_more = dict.fromkeys(("CreationDate", "Creator", "Producer"))
+    return _saved(figure, format="pdf", metadata={"Title": name, "Subject": caption, **no_more})
+
+
+def _saved(figure: Figure, **how: Any) -> bytes:
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
-        figure.savefig(
-            buffer,
-            format="png",
-            dpi=PRINT_DPI * PRINT_WIDTH_IN / figure.get_size_inches()[0],
-            facecolor="white",
-            metadata={"Title": name, "Description": caption, "Software": None},
-            # At level 3 it takes half the time and an eighth more bytes.
-            pil_kwargs={"dpi": (PRINT_DPI, PRINT_DPI), "compress_level": 3},
-        )
+    figure.savefig(buffer, **how)
     return buffer.getvalue()
 
 

@@ -9,8 +9,7 @@ from functools import cache
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-_FONT = "DejaVu Sans"
-"""Wider than the fonts of the page: what fits in it fits in them."""
+from reports.fonts import FONT, is_in_font
 
 
 def fitted(names: Sequence[str], room_px: float, size_px: float = 12.5) -> list[str]:
@@ -46,5 +45,10 @@ def _width(name: str, size_px: float) -> float:
     if not name.strip():
         return 0.0
     # Of the letters' boxes: their outlines, which are a pixel narrower, take thirty times as long.
-    font = FontProperties(family=_FONT, size=size_px)
-    return float(text_to_path.get_text_width_height_descent(name, font, ismath=False)[0])
+    # DejaVu Sans is wider than the fonts of the page: what fits in it fits in them. What it lacks,
+    # as Chinese letters, is as wide as it is high in any font.
+    known = "".join(letter for letter in name if is_in_font(letter))
+    n_others = len(name) - len(known)
+    font = FontProperties(family=FONT, size=size_px)
+    width = float(text_to_path.get_text_width_height_descent(known, font, ismath=False)[0])
+    return width + n_others * size_px

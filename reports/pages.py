@@ -76,10 +76,14 @@ def markdown(page: Page) -> str:
 
 
 def figure_files(page: Page) -> dict[str, bytes]:
-    """The pictures as files for papers, by name: SVG, PNG, and `captions.txt`."""
+    """The pictures as files for papers, by name: SVG, PNG, PDF, and `captions.txt`."""
     files = {f"{picture.name}.svg": picture.svg.encode() for picture in page.pictures}
-    files |= {f"{picture.name}.png": picture.png() for picture in page.pictures}
-    captions = [f"{p.name}.svg, {p.name}.png\n{p.caption}\n" for p in page.pictures]
+    for picture in page.pictures:
+        files |= picture.prints()
+    captions = [
+        f"{p.name}.svg, {p.name}.png, {p.name}.pdf, {p.name}-column.pdf\n{p.caption}\n"
+        for p in page.pictures
+    ]
     return files | ({"captions.txt": "\n".join(captions).encode()} if captions else {})
 
 

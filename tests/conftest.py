@@ -40,21 +40,27 @@ TWO_GPUS = Machine(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def paint_png() -> Iterator[Callable[..., bytes]]:
-    """What paints a report's PNG files, nearly half of its work; reports of the tests do without
-    unless a test puts it back."""
+def paint_prints() -> Iterator[Callable[..., dict[str, bytes]]]:
+    """What paints a report's PNG and PDF files, over half of its work; reports of the tests do
+    without unless a test puts it back."""
     with pytest.MonkeyPatch.context() as patch:
-        real = figures.paint_png
-        patch.setattr(figures, "paint_png", lambda *_: b"not painted in the tests")
+        real = figures.paint_prints
+        patch.setattr(
+            figures,
+            "paint_prints",
+            lambda _, name, __: {f"{name}.png": b"not painted in the tests"},
+        )
         yield real
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Figure, str, str]]:
+def undrawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., tuple[tuple[Figure, Figure], str, str]]:
     """Reports without what matplotlib draws, most of their work; gives what draws it."""
     real = figures.draw
     blank = '<svg viewBox="0 0 1 1"></svg>'
-    monkeypatch.setattr(figures, "draw", lambda paint: (Figure(), blank, blank))
+    monkeypatch.setattr(figures, "draw", lambda paint: ((Figure(), Figure()), blank, blank))
     return real
 
 

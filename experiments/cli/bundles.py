@@ -64,10 +64,12 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="recsweep-verify-") as scratch:
         folder = to or Path(scratch)
         from experiments.cli.terminal import say
+        from experiments.sharing.bundle import MANIFEST_NAME, REQUIREMENTS_NAME, read_manifest
         from experiments.sharing.unpacking import unpack
 
         unpack(file, folder)
-        checks = _checks(folder)
+        manifest = read_manifest(folder / MANIFEST_NAME)
+        checks = _checks(folder, manifest)
         n_wrong = 0
         for check in checks:
             n_wrong += len(check.problems)
@@ -79,7 +81,10 @@ def verify(
                 more = len(check.problems) - N_SHOWN
                 say(f"{'WRONG':<8} {check.subject:<12} and {more} more")
     if to is not None:
-        say(f"unpacked {to}")
+        say(
+            f"unpacked {to}: the study is {to / manifest.study}, and what it ran with, for "
+            f"pip install -r, {to / REQUIREMENTS_NAME}"
+        )
     if n_wrong:
         raise StateError(f"{file} does not hold: {plural(n_wrong, 'thing')} wrong")
     say(
@@ -89,13 +94,11 @@ def verify(
     )
 
 
-def _checks(folder: Path) -> list[Check]:
+def _checks(folder: Path, manifest: Manifest) -> list[Check]:
     """All that can be looked at; a study that cannot be read ends the list."""
     from experiments.records import read_study
-    from experiments.sharing.bundle import MANIFEST_NAME, read_manifest
     from experiments.sharing.bundle_checks import Check, check_files, run_checks
 
-    manifest = read_manifest(folder / MANIFEST_NAME)
     checks = [check_files(folder, manifest)]
     try:
         study = read_study(folder / manifest.study)

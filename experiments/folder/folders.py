@@ -89,9 +89,10 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
                     f"  watch it:       recsweep show {typed(folder)} --watch\n"
                     f"  stop it:        recsweep stop {typed(folder)}\n"
                     if is_running
-                    else f"  go on with it:  recsweep resume {typed(folder)}\n"
+                    else f"  go on with it:  recsweep resume {typed(folder)}, or in Python "
+                    f"rs.resume({str(folder)!r})\n"
                 )
-                + f"  start another:  add --set name={name}-other to the command"
+                + f"  start another:  give it another name, as --set name={name}-other does"
             )
         number += 1
         candidate = f"{name}-{number}"

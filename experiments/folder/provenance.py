@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.folder.left_open import left_open
 from experiments.machine.machine import Machine
 from experiments.machine.versions import PACKAGES, installed_packages, package_version
 from experiments.own.kept_code import code_record
@@ -24,6 +25,8 @@ def provenance(
 ) -> dict[str, Any]:
     """What a study records of its origin; all of it can be written as JSON.
 
+    `git` is recsweep's own commit, `project` that of the folder that it was called in.
+
     Args:
         command: the command line, or nothing where a sweep is run from Python.
     """
@@ -32,18 +35,27 @@ def provenance(
         "python": platform.python_version(),
         "versions": {name: package_version(name) for name in PACKAGES},
         "packages": installed_packages(),
-        "git": git_state(Path(__file__).parent) or git_state(Path.cwd()),
+        "git": git_state(Path(__file__)),
+        "project": git_state(Path.cwd()),
         "command": list(command),
         "seed": sweep.seed,
         "code": code_record(sweep),
+        "left_open": left_open(sweep),
         "machine": machine.to_json(),
         "dataset": dataset.to_json(),
         "started_at": time.time(),
     }
 
 
-def git_state(folder: Path) -> dict[str, Any] | None:
-    """`commit` and whether tracked files differ from it (`dirty`); None outside a repository."""
+def git_state(path: Path) -> dict[str, Any] | None:
+    """Of the repository of a folder, or of a file that is tracked there: `commit` and whether
+    tracked files differ from it (`dirty`). None outside one, as for a recsweep that was installed
+    into an environment within somebody's project."""
+    folder = path
+    if path.is_file():
+        folder = path.parent
+        if _git(folder, "ls-files", "--error-unmatch", path.name) is None:
+            return None
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
         return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from experiments.errors import StateError
+from experiments.errors import StateError, SweepFileError, SweepProblem
 from experiments.files import read_json
 from experiments.ledger.journal import sound_events
 from experiments.own.kept_code import refuse_damaged_code
@@ -16,28 +18,43 @@ from experiments.sweep import SweepConfig
 from experiments.sweep_files.sweep_file import read_sweep_file
 from experiments.typed import typed
 
+_PLACES = ("path", "train_path", "test_path", "validation_path")
+"""Keys of `[dataset]`, `[dataset.items]` and `[split]` that say where the data lie."""
+
 
 def frozen_sweep(folder: Path) -> SweepConfig:
     """The sweep as it was run; the environment does not override it.
 
     Raises:
         StateError: `sweep.toml`, or the researcher's own code in the study, is not what it was.
+        SweepFileError: its data are not where it says.
     """
     refuse_changed_sweep(folder)
     refuse_damaged_code(folder, read_json(folder / PROVENANCE_NAME))
     source = read_sweep_file(folder / SWEEP_NAME, environ={})
-    return build_sweep(replace(source, is_frozen=True))
+    try:
+        return build_sweep(replace(source, is_frozen=True))
+    except SweepFileError as error:
+        if not any(problem.key.rpartition(".")[2] in _PLACES for problem in error.problems):
+            raise
+        cure = (
+            "where the data lie elsewhere by now, write their path into this file; whether they "
+            "are the same is checked"
+        )
+        raise SweepFileError(
+            [*error.problems, SweepProblem("", cure, str(folder / SWEEP_NAME))]
+        ) from None
 
 
 def refuse_changed_sweep(folder: Path) -> None:
-    """The frozen sweep must be the one that the study began with.
+    """The frozen sweep must be the one that the study began with, wherever its data lie by now.
 
     Raises:
         StateError: shows the difference, and how to run the changed sweep as another study.
     """
     path = folder / SWEEP_NAME
     first, now = first_sweep(folder), path.read_text(encoding="utf-8")
-    if first is None or first == now:
+    if first is None or is_same_sweep(first, now):
         return
     raise StateError(
         f"{path} is not the sweep that {folder.name} began with:\n"
@@ -45,6 +62,26 @@ def refuse_changed_sweep(folder: Path) -> None:
         + "\nTake the change back to go on, or run it as another study: "
         f"recsweep run {typed(path)} --set name={folder.name}-changed"
     )
+
+
+def is_same_sweep(first: str, now: str) -> bool:
+    """Whether two texts of a sweep differ in nothing but where its data lie: that these are the
+    same ratings, their fingerprint says."""
+    if first == now:
+        return True
+    try:
+        return _without_places(first) == _without_places(now)
+    except (tomllib.TOMLDecodeError, AttributeError):  # no TOML, or a value for a table
+        return False
+
+
+def _without_places(text: str) -> dict[str, Any]:
+    table = tomllib.loads(text)
+    data = table.get("dataset", {})
+    for within in (data, data.get("items", {}), table.get("split", {})):
+        for place in _PLACES:
+            within.pop(place, None)
+    return table
 
 
 def first_sweep(folder: Path) -> str | None:

@@ -29,7 +29,7 @@ from experiments.records import (
     TrialState,
 )
 from experiments.records.values import plural
-from experiments.request.frozen import difference, first_sweep
+from experiments.request.frozen import difference, first_sweep, is_same_sweep
 from experiments.request.space_checks import recorded_space
 from experiments.search.importance import N_RESAMPLES, importance
 from experiments.sharing.bundle import MANIFEST_NAME, Manifest, sha256_of
@@ -84,7 +84,7 @@ def check_sweep(study: StudyRecord) -> Check:
     now = (study.folder / SWEEP_NAME).read_text(encoding="utf-8")
     told = f"{SWEEP_NAME} is not what the study began with: {difference(first, now)}"
     holds = "what the study began with, as the journals say"
-    return Check("sweep", holds, () if now == first else (told,))
+    return Check("sweep", holds, () if is_same_sweep(first, now) else (told,))
 
 
 def check_ledger(study: StudyRecord) -> Check:

@@ -23,8 +23,8 @@ _RATIO_FROM = 1 << 20
 """A file of less than this may be all zeros."""
 _CHUNK = 1 << 20
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
-_SUFFIXES = (".json", ".jsonl", ".toml", ".txt", ".py", ".db", ".npz", ".log",
-             ".html", ".md", ".csv", ".parquet", ".svg", ".png", ".tex", ".bib")  # fmt: skip
+_SUFFIXES = (".json", ".jsonl", ".toml", ".txt", ".py", ".db", ".npz", ".log", ".html",
+             ".md", ".csv", ".parquet", ".svg", ".png", ".pdf", ".tex", ".bib")  # fmt: skip
 
 
 def unpack(bundle: Path, folder: Path) -> None:

@@ -20,7 +20,7 @@ from recommender.datasets.describe import describe
 from recommender.datasets.encoding import encode
 from recommender.datasets.features import Side, side_features
 from recommender.datasets.leaks import leaks, notes_on_names
-from recommender.datasets.odd_ratings import note_on_stand_in, note_on_tail
+from recommender.datasets.odd_ratings import note_on_spread, note_on_stand_in, note_on_tail
 from recommender.datasets.registry import (
     feature_problems,
     features_of,
@@ -126,7 +126,10 @@ def read_and_split(dataset: DatasetConfig, split: SplitConfig) -> SplitData:
         raise DataError(leaking)
     known_range = dataset.rating_range or source.rating_range
     open_ratings = ratings.rating[is_open(parts)]
-    odd = note_on_tail(tables[0].name, open_ratings)
+    odd = [
+        *note_on_tail(tables[0].name, open_ratings),
+        *note_on_spread(tables[0].name, open_ratings),
+    ]
     if known_range is None:
         odd += note_on_stand_in(tables[0].name, open_ratings)
     return SplitData(

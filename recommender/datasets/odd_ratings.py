@@ -1,4 +1,5 @@
-"""What is odd about ratings as numbers: a 0, -1 or 99 that may stand for none, a tail of a few."""
+"""What is odd about ratings as numbers: a 0, -1 or 99 that may stand for none, a tail of a few, a
+spread that four decimals hardly show."""
 
 from __future__ import annotations
 
@@ -37,6 +38,27 @@ def note_on_tail(name: str, rating: npt.NDArray[np.float64]) -> list[str]:
     return [
         f"{name}: {FEW:.0%} of the ratings makes {share:.0%} of their spread, so that an RMSE "
         "tells little of the others; their logarithm may be the better rating"
+    ]
+
+
+LEAST_SPREAD = 0.1
+"""Of which the last digit of four decimals is a thousandth; of stars it is a ten-thousandth."""
+
+
+def note_on_spread(name: str, rating: npt.NDArray[np.float64]) -> list[str]:
+    """A note where the four decimals of every report are too few for these ratings.
+
+    Args:
+        name: of the table.
+        rating: of the rows whose ratings may be known.
+    """
+    spread = float(rating.std())
+    if not 0 < spread < LEAST_SPREAD:
+        return []
+    factor = 10.0 ** round(-np.log10(spread))
+    return [
+        f"{name}: the ratings have a standard deviation of {spread:.2g}, and an RMSE is told in "
+        f"four decimals: multiply them by {factor:,.0f} to see differences between models"
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.described import described
-from reports.paper.methods import name_of
+from reports.paper.methods import argued, left_open
 from reports.sections.unsealed import n_early_openings, openings_text
 
 Answer = Literal["yes", "no", "not recorded"]
@@ -62,10 +62,10 @@ def _data_items(study: StudyRecord) -> tuple[Item, ...]:
 
 
 def _search_items(study: StudyRecord) -> tuple[Item, ...]:
-    search: Mapping[str, Any] = study.sweep.get("search") or {}
     how = ", ".join(
-        f"{what} {name}" for what in ("sampler", "pruner") if (name := name_of(search.get(what)))
+        f"{what} {name}" for what in ("sampler", "pruner") if (name := argued(study, what))
     )
+    fixed = (*(study.sweep.get("model") or {}), *left_open(study, "model"))
     n = ranking.counts(study.search_trials)
     default = ranking.default_trial(study)
     arms = ranking.arms(study)
@@ -74,6 +74,8 @@ def _search_items(study: StudyRecord) -> tuple[Item, ...]:
         _known("The range of every hyperparameter is stated",
                f"{numbers.plural(len(study.columns), 'column')}; sweep.toml [space]"
                if study.columns else ""),
+        _known("What does not vary is stated, defaults too",
+               "sweep.toml [model]; provenance.json left_open" if fixed else ""),
         _known("How configurations were chosen is stated", how),
         _known("The number of trials is stated, those that failed too",
                f"{n.total:,}: {n.complete:,} complete, {n.pruned:,} pruned, {n.diverged:,} "
@@ -133,15 +135,15 @@ def _code_items(study: StudyRecord) -> tuple[Item, ...]:
     machine: Mapping[str, Any] = about.get("machine") or {}
     versions: Mapping[str, Any] = about.get("versions") or {}
     listed = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-    commit = ""
-    if git.get("commit"):
-        state = {True: "with uncommitted changes", False: "no uncommitted changes"}
-        commit = f"{git['commit']}, {state.get(git.get('dirty'), 'changes unknown')}"  # type: ignore[arg-type]  # JSON
+    code = f"recsweep {about['recsweep']}" if about.get("recsweep") else ""
+    code += f", commit {_commit(git)}" if git else ""
+    if project := about.get("project") or {}:
+        code += f"; the project around it: commit {_commit(project)}"
     gpus = ", ".join(str(gpu.get("name")) for gpu in machine.get("gpus") or ()) or "no GPU"
     hardware = f"{machine.get('cpu')}, {machine.get('cpu_count')} cores, {gpus}" if machine else ""
     spent = sum(trial.seconds for trial in study.trials)
     return (
-        _known("The version of the code is stated", commit),
+        _known("The version of the code is stated", code),
         Item("All of the code is kept", *_is_kept(git, about.get("code") or {})),
         _known("Versions of the libraries are stated", listed),
         _known("The computing infrastructure is stated", hardware),
@@ -152,6 +154,11 @@ def _code_items(study: StudyRecord) -> tuple[Item, ...]:
         Item("Every trial can be trained again by one command", "yes",
              "column reproduce of trials.csv"),
     )  # fmt: skip
+
+
+def _commit(git: Mapping[str, Any]) -> str:
+    states = {True: "with uncommitted changes", False: "no uncommitted changes"}
+    return f"{git['commit']}, {states.get(git.get('dirty'), 'changes unknown')}"  # type: ignore[arg-type]  # JSON
 
 
 def _is_kept(git: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Answer, str]:

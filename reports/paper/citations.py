@@ -14,8 +14,30 @@ _OPTUNA = """@inproceedings{optuna,
   booktitle = {Proceedings of the 25th ACM SIGKDD International Conference on Knowledge Discovery
                and Data Mining},
   pages     = {2623--2631},
+  publisher = {Association for Computing Machinery},
   year      = {2019},
   doi       = {10.1145/3292500.3330701}
+}
+"""
+_TPE = """@inproceedings{tpe,
+  author    = {Bergstra, James and Bardenet, R{\\'e}mi and Bengio, Yoshua and
+               K{\\'e}gl, Bal{\\'a}zs},
+  title     = {Algorithms for Hyper-Parameter Optimization},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {24},
+  pages     = {2546--2554},
+  year      = {2011}
+}
+"""
+_TENSORFLOW = """@inproceedings{tensorflow,
+  author    = {Abadi, Mart{\\'i}n and Barham, Paul and Chen, Jianmin and Chen, Zhifeng and
+               Davis, Andy and Dean, Jeffrey and Devin, Matthieu and Ghemawat, Sanjay and
+               Irving, Geoffrey and Isard, Michael and others},
+  title     = {{TensorFlow}: A System for Large-Scale Machine Learning},
+  booktitle = {12th USENIX Symposium on Operating Systems Design and Implementation (OSDI 16)},
+  pages     = {265--283},
+  publisher = {USENIX Association},
+  year      = {2016}
 }
 """
 _TUNE = """@article{raytune,
@@ -33,6 +55,7 @@ _DCN = """@inproceedings{dcnv2,
                Learning to Rank Systems},
   booktitle = {Proceedings of the Web Conference 2021},
   pages     = {1785--1797},
+  publisher = {Association for Computing Machinery},
   year      = {2021},
   doi       = {10.1145/3442381.3450078}
 }
@@ -64,7 +87,9 @@ def bibtex(study: StudyRecord) -> str:
     ]
     if name_of((study.sweep.get("search") or {}).get("sampler")) != "grid":
         entries.append(_OPTUNA)
-    entries.append(_TUNE)
+    if name_of((study.sweep.get("search") or {}).get("sampler")) == "tpe":
+        entries.append(_TPE)
+    entries += [_TUNE, _TENSORFLOW]
     if any(trial.values.get("architecture") == "dcn" for trial in study.trials):
         entries.append(_DCN)
     if is_movielens(study):

@@ -6,12 +6,20 @@ from collections.abc import Callable
 
 from experiments.records import StudyRecord
 from reports.paper.citations import bibtex
-from reports.paper.latex import document, escape, leaderboard_table, verdict_table
+from reports.paper.latex import (
+    document,
+    escape,
+    leaderboard_table,
+    unsealed_table,
+    verdict_table,
+)
 from reports.paper.methods import methods_paragraph
 
 
 def _tables(study: StudyRecord) -> str:
-    return "\n".join(filter(None, (leaderboard_table(study), verdict_table(study))))
+    return "\n".join(
+        filter(None, (leaderboard_table(study), verdict_table(study), unsealed_table(study)))
+    )
 
 
 def _methods(study: StudyRecord) -> str:

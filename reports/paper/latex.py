@@ -1,29 +1,38 @@
-"""The leaderboard as a LaTeX table (booktabs), its numbers those of the CSV to four decimals."""
+"""What was found as LaTeX tables (booktabs), the numbers those of the CSV to four decimals."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from experiments.records import StudyRecord
+from experiments.records import (
+    Answer,
+    FinalistResult,
+    StudyRecord,
+    TrialRecord,
+    VerdictResults,
+)
 from reports import numbers, ranking
 from reports.decision import label
 from reports.described import described
 from reports.judged_rows import judged_baseline, judged_on
 
-N_TRIALS = 10
+N_TRIALS, N_VALUES = 10, 4
 _ESCAPED = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "−": "$-$", "–": "--", "·": r"\textperiodcentered{}", "’": "'", "×": r"$\times$",
+    "−": "$-$", "±": r"$\pm$", "–": "--", "·": r"\textperiodcentered{}", "’": "'", "×": r"$\times$",
 }  # fmt: skip
+
+_NOT_IN_T1 = "×÷ĦħĸĿŀŉŦŧ"
 
 
 def escape(text: str) -> str:
     """Text for any place in LaTeX: one line, nothing interpreted.
 
-    A letter that pdfLaTeX's own fonts do not have is told by its code point, `U+4E2D`.
+    A letter that T1 fonts do not have, as Chinese ones, is told by its code point, `U+4E2D`; by
+    itself where XeLaTeX or LuaLaTeX runs, with a font of the author's that has it.
     """
     return "".join(_escaped(letter) for letter in " ".join(text.split()))
 
@@ -33,111 +42,210 @@ def leaderboard_table(study: StudyRecord) -> str:
     rows = []
     ranked = study.ranked
     default = ranking.default_trial(study)
+    is_cut = False
     for row in ranking.standings(study):
         if row.trial is not None:
             if row.rank and row.rank > N_TRIALS and row.trial is not default:
                 continue
-            who, values = ranking.label(study, row.trial), numbers.summary(
-                row.trial.values, leave_out=study.compared_dimension, at_most=4
-            )  # fmt: skip
+            who, values = ranking.label(study, row.trial), _values(study, row.trial, N_VALUES)
+            is_cut |= values != _values(study, row.trial, None)
             epoch, size = numbers.count(row.trial.best_epoch), row.trial.n_parameters
         else:
             assert row.baseline is not None
             who, values, epoch, size = row.baseline.label, "", "", None
-        cells = (
+        rows.append((
             str(row.rank or ""),
-            who,
-            numbers.rmse(row.rmse),
-            numbers.gap(row.to_bias),
-            epoch,
+            _wrapped(who),
+            _bold(escape(numbers.rmse(row.rmse)), row.trial is not None and row.is_within_noise),
+            escape(numbers.gap(row.to_bias)),
+            escape(epoch),
             numbers.count(size) if row.trial is not None else "",
-            values,
-        )
-        rows.append(" & ".join(escape(cell) for cell in cells) + r" \\")
+            _wrapped(values),
+        ))  # fmt: skip
     head = (
         "% Needs in the preamble: \\usepackage[T1]{fontenc} \\usepackage{booktabs}\n"
+        "% T1 fonts may come as bitmaps, which publishers refuse; \\usepackage{lmodern} has none.\n"
+        "% In two columns it spans both; for one of them write table in place of table*.\n"
         f"% Study {_comment(study.name)}; the same numbers in full precision are in trials.csv.\n"
     )
     return head + _table(
-        _caption(study, len(ranked)), study.name, r"rlrrrrp{0.27\linewidth}",
+        _caption(study, len(ranked), is_cut), study.name,
+        r"rp{0.18\linewidth}rrrrp{0.22\linewidth}",
         "Rank & Trial & RMSE & To bias & Epoch & Parameters & Values", rows,
     )  # fmt: skip
 
 
 def verdict_table(study: StudyRecord) -> str:
     """The finalists over fresh seeds; empty without a verdict's results."""
-    verdict = study.verdict
-    results = study.verdict_results
+    verdict, results = study.verdict, study.verdict_results
     if verdict is None or results is None:
         return ""
-    bias = judged_baseline(study, results, "bias")
-    rows = []
-    for found in results.finalists:
-        interval = numbers.NOTHING
-        if found.low is not None and found.high is not None:
-            interval = f"{numbers.rmse(found.low)}–{numbers.rmse(found.high)}"
-        cells = (
-            label(study, found.name),
-            numbers.rmse(found.mean),
-            interval,
-            numbers.gap(found.mean - bias if found.mean is not None and bias is not None else None),
-            numbers.rmse(found.search_rmse),
-            numbers.NOTHING if found.p_best is None else f"{found.p_best:.2f}",
-        )
-        rows.append(" & ".join(escape(cell) for cell in cells) + r" \\")
     caption = (
         f"The frozen finalists: mean RMSE over {len(verdict.seeds)} fresh seeds, of a baseline its "
-        f"one RMSE, on {judged_on(results)}, with the 95 % interval of the mean over seeds on "
-        "these rows; to bias: RMSE minus the bias baseline's; search: the RMSE for which it was "
-        "chosen, under one seed; P(best): share of redrawn users and seeds in which its RMSE is "
-        "the lowest."
+        f"one RMSE, on {judged_on(results)}, {_OF_SEEDS}; to first: minus that of "
+        f"{label(study, results.finalists[0].name)}, {_OF_PAIRS}; {_P_BEST} {_BOLD}"
     )
+    bias = judged_baseline(study, results, "bias")
+    rows = [
+        (*_judged(study, results, found, results.finalists[0].name, bias), _p_best(found))
+        for found in results.finalists
+    ]  # fmt: skip
     return _table(
-        caption, f"{study.name}-verdict", "lrlrrr",
-        "Finalist & RMSE & 95\\% interval & To bias & Search & P(best)", rows,
+        caption, f"{study.name}-verdict", r"p{0.18\linewidth}rrrrr",
+        "Finalist & RMSE & To bias & To first & $p$ & P(best)", rows,
     )  # fmt: skip
 
 
-def document(table: str, methods: str) -> str:
+def unsealed_table(study: StudyRecord) -> str:
+    """The finalists and the baselines on the test split; empty where this study did not open it."""
+    verdict, judged, test = study.verdict, study.verdict_results, study.test
+    if verdict is None or judged is None or test is None:
+        return ""
+    results, bias = test.results, test.baselines.get("bias")
+    leader = judged.finalists[0].name
+    found = {f.name: f for f in results.finalists}
+    rows = [
+        (f.mean, (*_judged(study, results, f, leader, bias), _p_best(f))) for f in found.values()
+    ]
+    rows += [
+        (rmse, (_wrapped(label(study, name)), escape(numbers.rmse(rmse)), _gap(rmse, bias), "", "",
+                ""))
+        for name, rmse in test.baselines.items()
+        if name not in found
+    ]  # fmt: skip
+    rows.sort(key=lambda row: (row[0] is None, row[0] or 0.0))
+    refit = ""
+    if test.refit is not None:
+        scores = test.refit.rmse_by_seed
+        refit = (
+            f" Trained again on train and validation together, {label(study, test.refit.name)} has "
+            f"{numbers.rmse(sum(scores) / len(scores))}, mean of {len(scores)} seeds."
+        )
+    caption = (
+        f"The frozen finalists and the baselines, trained on train, on the test split: mean RMSE "
+        f"over {len(verdict.seeds)} seeds, of a baseline its one RMSE, on {results.n_rows:,} rows "
+        f"of {results.n_users:,} users that chose nothing, {_OF_SEEDS}; to leader: minus that of "
+        f"{label(study, leader)}, which leads on validation, {_OF_PAIRS}; {_P_BEST} "
+        f"{_BOLD}{refit}"
+    )
+    return _table(
+        caption, f"{study.name}-test", r"p{0.18\linewidth}rrrrr",
+        "Model & Test RMSE & To bias & To leader & $p$ & P(best)", [cells for _, cells in rows],
+    )  # fmt: skip
+
+
+_OF_SEEDS = "± half the 95 % interval over seeds on these rows; to bias: minus the bias baseline's"
+_OF_PAIRS = (
+    "± half the 95 % interval for other seeds and other users, with p after Holm's correction for "
+    "all pairs"
+)
+_P_BEST = "P(best): share of redrawn users and seeds in which its RMSE is the lowest."
+_BOLD = "Bold: the first, and the finalists that it does not beat."
+
+
+def _judged(
+    study: StudyRecord,
+    results: VerdictResults,
+    found: FinalistResult,
+    other: str,
+    bias: float | None,
+) -> tuple[str, ...]:
+    """Who, RMSE, to bias, to the other, p."""
+    best = results.finalists[0].name
+    pair = results.pair(found.name, best)
+    is_bold = found.name == best or (pair is not None and pair.answer != Answer.WORSE)
+    rmse = escape(numbers.rmse(found.mean))
+    if found.low is not None and found.high is not None:
+        rmse += rf" $\pm$ {numbers.rmse((found.high - found.low) / 2)}"
+    to_other, p = escape(numbers.NOTHING), escape(numbers.NOTHING)
+    if (pair := results.pair(found.name, other)) is not None:
+        half = numbers.rmse((pair.high - pair.low) / 2)
+        to_other = rf"{escape(numbers.gap(pair.estimate))} $\pm$ {half}"
+        p = escape(numbers.p_value(pair.holm_p))
+    who = _wrapped(label(study, found.name))
+    return who, _bold(rmse, is_bold and found.mean is not None), _gap(found.mean, bias), to_other, p
+
+
+def _p_best(found: FinalistResult) -> str:
+    return escape(numbers.NOTHING if found.p_best is None else f"{found.p_best:.2f}")
+
+
+def _gap(value: float | None, bias: float | None) -> str:
+    return escape(numbers.gap(None if value is None or bias is None else value - bias))
+
+
+def _values(study: StudyRecord, trial: TrialRecord, at_most: int | None) -> str:
+    return numbers.summary(trial.values, leave_out=study.compared_dimension, at_most=at_most)
+
+
+def _bold(cell: str, is_bold: bool) -> str:
+    return rf"\textbf{{{cell}}}" if is_bold else cell
+
+
+def _wrapped(text: str) -> str:
+    """A cell of words; a long name may be broken behind each underscore."""
+    if not text:
+        return ""
+    return r"\raggedright " + escape(text).replace(r"\_", r"\_\allowbreak{}")
+
+
+def document(tables: str, methods: str) -> str:
     """A whole document around them, to compile and look at."""
     return (
-        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs}\n"
+        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n"
+        "% Without it T1 may come as bitmaps (Type 3), which publishers refuse.\n"
+        "\\IfFileExists{lmodern.sty}{\\usepackage{lmodern}}{}\n"
+        "\\usepackage{booktabs}\n\\usepackage{graphicx}\n"
         "\\usepackage[margin=2cm]{geometry}\n\\begin{document}\n"
-        f"{methods}\n\n{table}\\end{{document}}\n"
+        f"{methods}\n\\nocite{{*}}\n{_FIGURE}\n{tables}"
+        "\\bibliographystyle{plain}\n\\bibliography{references}\n\\end{document}\n"
     )
 
 
-def _table(caption: str, name: str, columns: str, heads: str, rows: Sequence[str]) -> str:
-    body = "\n".join(f"    {row}" for row in rows)
+_FIGURE = r"""
+\IfFileExists{../figures/best.pdf}{\begin{figure}
+  \includegraphics[width=\linewidth]{../figures/best.pdf}
+  \caption{Its words stand in \texttt{figures/captions.txt}; for one column of two there is
+  \texttt{best-column.pdf}.}
+\end{figure}}{}
+"""
+
+
+def _table(caption: str, name: str, columns: str, heads: str, rows: Sequence[Sequence[str]]) -> str:
+    body = "\n".join(f"    {' & '.join(cells)} \\tabularnewline" for cells in rows)
     return (
-        "\\begin{table}\n  \\centering\n  \\small\n"
+        "\\begin{table*}\n  \\centering\n  \\footnotesize\n  \\setlength{\\tabcolsep}{3pt}\n"
         f"  \\caption{{{escape(caption)}}}\n"
         f"  \\label{{tab:{re.sub(r'[^A-Za-z0-9-]', '-', name)}}}\n"
         f"  \\begin{{tabular}}{{{columns}}}\n    \\toprule\n"
-        f"    {heads} \\\\\n    \\midrule\n"
-        f"{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"
+        f"    {heads} \\tabularnewline\n    \\midrule\n"
+        f"{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table*}}\n"
     )
 
 
-def _caption(study: StudyRecord, n_ranked: int) -> str:
+def _caption(study: StudyRecord, n_ranked: int, is_cut: bool) -> str:
     data = described(study)
     on = f" on {data.name} ({data.method} split)" if data.name else ""
     best = f"The best {min(N_TRIALS, n_ranked)} of {numbers.plural(n_ranked, 'complete trial')}"
     default = ranking.default_trial(study)
     also = ", the default" if default is not None and default.is_ranked else ""
     who = f"{best}{also} and the baselines" if n_ranked else "The baselines"
-    noise = ranking.noise(study).rmse
+    cut = f"; values: the first {N_VALUES} that vary" if is_cut else ""
+    noise = numbers.two_digits(ranking.noise(study).rmse)
     return (
         f"{who}{on}. {ranking.what_is_averaged(study)}, one seed each; to bias: RMSE minus the "
-        f"bias baseline's. Differences under {numbers.two_digits(noise)} are within the noise."
+        f"bias baseline's{cut}. Bold: trials that noise cannot tell from the first (under {noise} "
+        "apart)."
     )
 
 
 def _escaped(letter: str) -> str:
     if letter in _ESCAPED:
         return _ESCAPED[letter]
-    is_latin = "À" <= letter <= "ÿ" and letter not in "×÷"
-    return letter if " " <= letter <= "~" or is_latin else f"U+{ord(letter):04X}"
+    if " " <= letter <= "~" or ("À" <= letter < "ſ" and letter not in _NOT_IN_T1):
+        return letter
+    code = f"U+{ord(letter):04X}"
+    return rf"\ifdefined\Umathcode {letter}\else {code} \fi{{}}" if letter.isalpha() else code
 
 
 def _comment(text: str) -> str:

@@ -49,6 +49,8 @@ def _data(study: StudyRecord) -> list[str]:
             "users without a train rating."
         )
     sentences.append("Models were trained on train and chosen on validation.")
+    if _is_fitted_by_recsweep(study):
+        sentences.append("recsweep's models were fitted to the mean squared error.")
     if data.rating_unit != 1:
         sentences.append(
             "Within recsweep's models and their loss ratings were divided by "
@@ -71,7 +73,34 @@ def _space(study: StudyRecord) -> list[str]:
     if fixed:
         values = ", ".join(f"{name} {numbers.value(value)}" for name, value in fixed.items())
         sentences.append(f"Fixed for all trials: {values}.")
+    if defaults := _defaults(study):
+        sentences.append(f"What the sweep does not name was at recsweep's defaults: {defaults}.")
     return sentences
+
+
+def _defaults(study: StudyRecord) -> str:
+    """`dropout 0.3 (plain), optimizer adam`: of what varies nowhere, or not in every architecture,
+    with the architectures."""
+    space: Mapping[str, Any] = study.sweep.get("space") or {}
+    by_name: dict[str, dict[str, list[str]]] = {}
+    for architecture, values in left_open(study, "model").items():
+        for name, value in values.items():
+            at = by_name.setdefault(name, {}).setdefault(numbers.value(value), [])
+            at.append(architecture)
+    return ", ".join(
+        f"{name} {value}" + (f" ({' and '.join(where)})" if len(of_it) > 1 or name in space else "")
+        for name, of_it in by_name.items()
+        for value, where in of_it.items()
+    )
+
+
+def left_open(study: StudyRecord, what: str) -> Mapping[str, Any]:
+    """Of model, sampler or pruner; empty where it is not on record."""
+    return (study.provenance.get("left_open") or {}).get(what) or {}
+
+
+def _is_fitted_by_recsweep(study: StudyRecord) -> bool:
+    return any("embedding_l2" in values for values in left_open(study, "model").values())
 
 
 def _range(cases: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
@@ -111,16 +140,18 @@ def _budget(study: StudyRecord) -> list[str]:
     seeded = f" under seed {seed}" if seed is not None else ""
     sentences = [
         f"The search ran {numbers.plural(n.total, 'trial')}{split}"
-        + (f" with the {sampler} sampler" if (sampler := name_of(search.get("sampler"))) else "")
+        + (f" with the {sampler} sampler" if (sampler := argued(study, "sampler")) else "")
         + f"{seeded}."
     ]
+    if random := _drawn_at_random(study):
+        sentences.append(random)
     if "max_epochs" in search:
         patience = search.get("patience")
         most = numbers.plural(search["max_epochs"], "epoch")
         after = numbers.plural(patience, "epoch") if patience else ""
         early = f", ended early after {after} without improvement" if after else ""
         sentences.append(f"A trial was trained for at most {most}{early}.")
-    if (pruner := name_of(search.get("pruner"))) and pruner != "none":
+    if (pruner := argued(study, "pruner")) and pruner != "none":
         sentences.append(f"The {pruner} pruner could stop weak trials.")
     sentences.append(
         f"Of all trials {n.complete:,} completed, {n.pruned:,} were pruned, {n.diverged:,} "
@@ -135,6 +166,30 @@ def _budget(study: StudyRecord) -> list[str]:
             f"The values of {numbers.plural(n_enqueued, 'other')} were given beforehand."
         )
     return sentences
+
+
+def argued(study: StudyRecord, what: str) -> str:
+    """A sampler or pruner with all that it was told: `median (n_warmup_epochs 3)` pruner."""
+    said = (study.sweep.get("search") or {}).get(what)
+    told = {**(said if isinstance(said, Mapping) else {}), **left_open(study, what)}
+    told.pop("name", None)
+    arguments = ", ".join(f"{name} {numbers.value(value)}" for name, value in told.items())
+    return f"{name_of(said)} ({arguments})" if arguments else name_of(said)
+
+
+def _drawn_at_random(study: StudyRecord) -> str:
+    """Of which trials it would be too much to say that tpe proposed them."""
+    said = (study.sweep.get("search") or {}).get("sampler")
+    told = {**(said if isinstance(said, Mapping) else {}), **left_open(study, "sampler")}
+    n_first = told.get("n_startup_trials")
+    if name_of(said) != "tpe" or not n_first:
+        return ""
+    arms = ranking.arms(study)
+    most = max((len(arm.trials) for arm in arms), default=len(study.search_trials))
+    text = f"It draws the first {n_first}{' of each arm' if arms else ''} at random"
+    if most > n_first:
+        return f"{text}."
+    return f"{text}, and {'none had' if arms else 'there were no'} more."
 
 
 def name_of(value: object) -> str:
@@ -245,6 +300,18 @@ def _test_split(study: StudyRecord) -> str:
         )
         scored = (
             f"; on its {study.test.results.n_rows:,} ratings the frozen finalists had these RMSE, "
-            f"means over the same seeds but for a baseline: {means}"
+            "at the epoch of their lowest validation RMSE, means over the same seeds but for a "
+            f"baseline: {means}"
         )
-    return f"The test part was opened {told}{early}{scored}."
+    return f"The test part was opened {told}{early}{scored}.{_refit(study)}"
+
+
+def _refit(study: StudyRecord) -> str:
+    refit = study.test.refit if study.test else None
+    if refit is None:
+        return ""
+    mean = sum(refit.rmse_by_seed) / len(refit.rmse_by_seed)
+    return (
+        " Trained again on train and validation together, for as many epochs, "
+        f"{label(study, refit.name)} had {numbers.rmse(mean)}."
+    )

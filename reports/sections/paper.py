@@ -18,9 +18,10 @@ def paper(study: StudyRecord) -> Section | None:
         Text(methods_paragraph(study)),
         Note(
             "Written from the record; what is not on record is left out. In the folder paper/: "
-            "this paragraph (methods.tex), the leaderboard as a LaTeX table (table.tex, needs "
-            "booktabs), both in a document that compiles (paper.tex), and BibTeX of the software, "
-            "the methods and, where known, the data (references.bib)."
+            "this paragraph (methods.tex), the leaderboard and what a verdict and an unseal found "
+            "as LaTeX tables (table.tex, needs booktabs), all in a document that compiles "
+            "(paper.tex), and BibTeX of the software, the methods and, where known, the data "
+            "(references.bib). The pictures are in figures/, as PDF, too."
         ),
         Table(
             caption=f"Reproducibility checklist: {n_yes} of {len(items)} answered yes",

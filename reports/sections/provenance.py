@@ -31,7 +31,7 @@ def provenance(study: StudyRecord) -> Section:
         ),
         Command(
             "Run the same sweep again, into a new folder",
-            (f"recsweep run {shlex.quote(f'studies/{study.name}/sweep.toml')}",),
+            (f"recsweep run {shlex.quote(f'studies/{study.name}/sweep.toml')}", *_judge(study)),
         ),
     ]
     if ranked:
@@ -60,6 +60,14 @@ def provenance(study: StudyRecord) -> Section:
         ),
     ]
     return Section("Provenance", tuple(blocks))
+
+
+def _judge(study: StudyRecord) -> tuple[str, ...]:
+    """What judges the new study as this one was; nothing where there is no verdict."""
+    if study.verdict is None:
+        return ()
+    n_seeds = len(study.verdict.seeds)
+    return (f"recsweep verdict NEW-STUDY --top {study.verdict.top} --seeds {n_seeds}",)
 
 
 def _reproduction(study: StudyRecord, ranked: tuple[TrialRecord, ...]) -> Table:
@@ -91,10 +99,7 @@ def _reproduction(study: StudyRecord, ranked: tuple[TrialRecord, ...]) -> Table:
 def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
     about = study.provenance
     machine: Mapping[str, Any] = about.get("machine") or {}
-    git: Mapping[str, Any] = about.get("git") or {}
     search: Mapping[str, Any] = study.sweep.get("search") or {}
-    commit = git.get("commit")
-    dirty = " with uncommitted changes" if git.get("dirty") else ""
     data = described(study)
     spent = sum(trial.seconds for trial in study.trials)
     versions: Mapping[str, Any] = about.get("versions") or {}
@@ -121,7 +126,8 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "memory": f"{machine['memory_gb']:.3g} GB" if machine.get("memory_gb") else "",
         "platform": _text(machine.get("platform")),
         "recsweep": _text(about.get("recsweep")),
-        "commit": f"{commit}{dirty}" if commit else "",
+        "commit": _commit(about.get("git")),
+        "project": _commit(about.get("project")),
         "Python": _text(about.get("python")),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "own code": "; ".join(
@@ -149,6 +155,13 @@ def _board(study: StudyRecord) -> str:
         f"{numbers.plural(check.n_columns, 'dimension')}"
         + (f"; {numbers.plural(n_since, 'trial')} came since" if n_since > 0 else "")
     )
+
+
+def _commit(git: Mapping[str, Any] | None) -> str:
+    """Of recsweep itself, or of the folder that it was called in."""
+    if not git:
+        return ""
+    return f"{git['commit']}{' with uncommitted changes' if git.get('dirty') else ''}"
 
 
 def _text(value: object) -> str:

@@ -18,7 +18,7 @@ from recommender.datasets.base import (
     SplitConfig,
     UsersConfig,
 )
-from recommender.datasets.confirming import load_confirm
+from recommender.datasets.confirming import load_with_confirm
 from recommender.datasets.unsealing import open_test
 from recommender.errors import DataError
 from recommender.export import export_model
@@ -91,13 +91,14 @@ def test_features_follow_their_user_into_every_part(data: EncodedDataset) -> Non
 def test_so_they_do_where_a_verdict_and_a_test_are_scored(
     tmp_path: Path, config: dict[str, Any]
 ) -> None:
-    loaded = load_table(tmp_path, RATINGS, SPLIT, **config)
+    load_table(tmp_path, RATINGS, SPLIT, **config)
     dataset = DatasetConfig(path=tmp_path / "ratings.csv", columns=NAMES, **config)
-    confirm = load_confirm(dataset, SPLIT)
+    loaded, confirm = load_with_confirm(dataset, SPLIT, before=lambda _: None)
     assert confirm is not None and confirm.rows.roster is not None
     assert len(confirm.to_predict_in(loaded.encoded).confirm or ()) == len(confirm.rows)
-    opened = open_test(dataset, SPLIT, record=lambda: None)
-    assert opened.rows.roster is not None and opened.refit_rows.roster is not None
+    opened = open_test(dataset, SPLIT, record=lambda _: None, is_refit=True)
+    assert opened.refit is not None and opened.refit.rows.roster is not None
+    assert opened.rows.roster is not None
     roster = loaded.encoded.roster
     assert roster is not None
     users_of = {f"u{n}": n for n in range(31)}

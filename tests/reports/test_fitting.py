@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from experiments.records import StudyRecord
-from reports.fitting import fitted
+from reports import figures, fonts
+from reports.fitting import fitted, room_for
 from reports.sections.best_picture import best_picture
 from tests.reports.conftest import renamed_arm
 
@@ -69,3 +71,23 @@ def test_no_name_of_a_row_runs_into_the_dots(study: StudyRecord) -> None:
         names = re.findall(r">(#[^<]+)<", svg)
         assert "#0 Offsets, default" in names
         assert not any("mypackage" in name for name in names)
+
+
+def test_letters_that_no_font_has_are_told_once_and_drawn_as_text_in_the_svg(
+    study: StudyRecord, recwarn: pytest.WarningsRecorder, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, paint_prints: Callable[..., dict[str, bytes]],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(figures, "paint_prints", paint_prints)
+    monkeypatch.setattr(figures, "families", lambda: (fonts.FONT,))
+    fonts._tell.cache_clear()
+    drawn = best_picture(renamed_arm(study, "dcn", "交叉网络"))
+    assert drawn is not None and "交叉网络" in drawn.svg
+    assert drawn.prints().keys() == {"best.png", "best.pdf", "best-column.pdf"}
+    assert not recwarn.list
+    assert caplog.text.count("fonts-noto-cjk") == 1
+
+
+def test_letters_beyond_the_font_are_counted_as_wide_as_high() -> None:
+    assert fonts.is_in_font("größer, Łódź, сеть · −0.01") and not fonts.is_in_font("网络")
+    assert room_for(["网络"], 10) == 20
+    assert fitted(["#1 交叉网络交叉网络"], 90) == ["#1 交叉网络…"]

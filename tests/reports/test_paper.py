@@ -15,13 +15,19 @@ from hypothesis import strategies as st
 
 from experiments.records import StudyRecord, TrialState
 from recommender.datasets.registry import DATASETS
-from reports import ranking
+from reports import numbers, ranking
 from reports.described import MOVIELENS
 from reports.exports import column_definitions
 from reports.model_card import model_card
 from reports.paper.checklist import checklist
 from reports.paper.citations import bibtex
-from reports.paper.latex import document, escape, leaderboard_table, verdict_table
+from reports.paper.latex import (
+    document,
+    escape,
+    leaderboard_table,
+    unsealed_table,
+    verdict_table,
+)
 from reports.paper.methods import methods_paragraph
 from reports.render import ReportPaths, write_report
 from tests.reports.conftest import MakeStudy, without_complete
@@ -42,16 +48,31 @@ def compile_latex(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def four_decimals(value: float) -> str:
-    return "--" if pd.isna(value) else f"{value:.4f}"
+def cells(table: str) -> list[list[str]]:
+    """Of the rows below the heads, without bold and what breaks names."""
+    rows = [line for line in table.splitlines() if line.endswith(r"\tabularnewline")][1:]
+    plain = [re.sub(r"\\textbf\{(.*?)\}|\\raggedright |\\allowbreak\{\}", r"\1", r) for r in rows]
+    return [re.split(r" *(?<!\\)& *", r.removesuffix(r" \tabularnewline").strip()) for r in plain]
 
 
-def test_the_numbers_of_the_table_equal_those_of_the_csv(paths: ReportPaths) -> None:
+def plus_minus(half: float) -> str:
+    return "" if pd.isna(half) else rf" $\pm$ {half:.4f}"
+
+
+def test_the_numbers_of_the_table_equal_those_of_the_csv(
+    study: StudyRecord, paths: ReportPaths
+) -> None:
     table = next(p for p in paths.paper if p.name == "table.tex").read_text("utf-8")
     by_number = pd.read_csv(paths.csv).set_index("number")
-    rows = re.findall(r"^ *(\d+) & \\#(\d+)[^&]*& ([\d.]+) & (\S+) &", table, re.MULTILINE)
+    rows = re.findall(
+        r"^ *(\d+) & \\raggedright \\#(\d+)[^&]*& (\\textbf\{)?([\d.]+)\}? & (\S+) &",
+        table,
+        re.MULTILINE,
+    )
     assert len(rows) >= 10
-    for rank, number, rmse, to_bias in rows:
+    within = {trial.number for trial in ranking.trials_within_noise(study)}
+    for rank, number, bold, rmse, to_bias in rows:
+        assert bool(bold) == (int(number) in within)
         row = by_number.loc[int(number)]
         assert row["rank"] == int(rank)
         assert f"{row['best_rmse']:.4f}" == rmse
@@ -61,9 +82,10 @@ def test_the_numbers_of_the_table_equal_those_of_the_csv(paths: ReportPaths) -> 
 @given(st.text())
 def test_nothing_in_escaped_text_is_a_command_but_ours(text: str) -> None:
     escaped = escape(text)
-    ours = r"\\text[a-z]+\{\}|\\[{}$&#%_]|\$-\$|\$\\times\$"
+    either = r"\\ifdefined\\Umathcode [^\W\d_]\\else U\+[0-9A-F]{4,6} \\fi\{\}"
+    ours = rf"{either}|\\text[a-z]+\{{\}}|\\[{{}}$&#%_]|\$-\$|\$\\(times|pm)\$"
     assert not re.search(r"[\\{}$&#%_^~<>|\n]", re.sub(ours, "", escaped))
-    assert all(letter < "Ā" for letter in escaped)
+    assert all(letter < "ƀ" for letter in re.sub(either, "", escaped))
 
 
 @pytest.mark.skipif(PDFLATEX is None, reason="no pdflatex")
@@ -85,9 +107,11 @@ def test_the_files_of_a_report_compile_as_they_stand(
     files = {p.name: p.read_text("utf-8") for p in judged_paths.paper}
     assert {"table.tex", "methods.tex", "paper.tex", "references.bib"} <= files.keys()
     assert files["table.tex"] in files["paper.tex"]
-    done = compile_latex(files["paper.tex"], tmp_path)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert "Overfull" not in done.stdout
+    narrow = files["paper.tex"].replace(r"\usepackage[margin=2cm]{geometry}", "")
+    for text in (files["paper.tex"], narrow):
+        done = compile_latex(text, tmp_path)
+        assert done.returncode == 0, done.stdout[-2000:]
+        assert "Overfull" not in done.stdout
 
 
 @pytest.mark.skipif(shutil.which("bibtex") is None, reason="no bibtex")
@@ -108,23 +132,38 @@ def test_the_numbers_of_the_finalists_equal_those_of_the_csv(
 ) -> None:
     bias = judged_study.baseline("bias")
     csv = pd.read_csv(judged_paths.html.with_name("verdict.csv")).groupby("finalist").first()
-    number = r"([\d.]+|--)"
-    rows = re.findall(
-        rf"^ *(\S[^&]*?) & {number} & {number}(?:--{number})? & (\S+) & {number} & {number} \\\\$",
-        verdict_table(judged_study), re.MULTILINE,
-    )  # fmt: skip
+    rows = cells(verdict_table(judged_study))
     assert len(rows) == len(csv) and bias is not None
     table = next(p for p in judged_paths.paper if p.name == "table.tex").read_text("utf-8")
     assert verdict_table(judged_study) in table
-    for row, (_, found) in zip(rows, csv.sort_values("mean").iterrows(), strict=True):
-        _, mean, low, high, to_bias, search, p_best = row
-        assert mean == f"{found['mean']:.4f}"
-        ends = (low, high or "--")
-        assert ends == (four_decimals(found.mean_low), four_decimals(found.mean_high))
+    results = judged_study.verdict_results
+    assert results is not None
+    for row, (name, found) in zip(rows, csv.sort_values("mean").iterrows(), strict=True):
+        _, mean, to_bias, to_first, p, p_best = row
+        half = (found.mean_high - found.mean_low) / 2
+        assert mean == f"{found['mean']:.4f}{plus_minus(half)}"
         gap = found["mean"] - bias.val_rmse
         assert to_bias == f"{gap:+.4f}".replace("-", "$-$")
-        assert search == four_decimals(found.search_rmse)
+        pair = results.pair(str(name), results.finalists[0].name)
+        if pair is None:
+            assert (to_first, p) == ("--", "--")
+        else:
+            assert to_first == f"{pair.estimate:+.4f}{plus_minus((pair.high - pair.low) / 2)}"
+            assert p == numbers.p_value(pair.holm_p).replace("<", r"\textless{}")
         assert p_best == ("--" if pd.isna(found.p_best) else f"{found.p_best:.2f}")
+
+
+def test_the_numbers_on_the_test_split_are_a_table(
+    judged_study: StudyRecord, judged_paths: ReportPaths
+) -> None:
+    csv = pd.read_csv(judged_paths.html.with_name("test.csv"))
+    means = csv[csv.fitted_on == "train"].groupby("model")["mean"].first().sort_values()
+    table = unsealed_table(judged_study)
+    assert [row[1].split()[0] for row in cells(table)] == [f"{mean:.4f}" for mean in means]
+    assert table in next(p for p in judged_paths.paper if p.name == "table.tex").read_text("utf-8")
+    assert table.count(r"\textbf{") == 1  # it beats the others
+    assert "Trained again on train and validation together, \\#" in table
+    assert unsealed_table(replace(judged_study, test=None)) == ""
 
 
 def test_the_caption_names_the_default_where_the_table_has_it(study: StudyRecord) -> None:
@@ -136,9 +175,9 @@ def test_the_caption_names_the_default_where_the_table_has_it(study: StudyRecord
 
 
 def test_every_row_of_the_table_has_seven_cells(study: StudyRecord) -> None:
-    rows = [line for line in leaderboard_table(study).splitlines() if line.endswith(r"\\")]
+    rows = cells(leaderboard_table(study))
     assert len(rows) > 10
-    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {6}
+    assert {len(row) for row in rows} == {7}
 
 
 def test_the_methods_paragraph_tells_what_is_on_record(study: StudyRecord) -> None:
@@ -164,6 +203,36 @@ def test_the_methods_tell_pairs_rated_again_and_what_models_count_ratings_in(
     assert " 7 rows rate a user-item pair again; the latest of each pair is kept. The " in told
     assert "ratings were divided by 8192, the power of 2 next to their standard" in told
     assert "divided by" not in methods_paragraph(study)
+
+
+def test_the_methods_name_defaults_and_what_was_drawn_at_random(study: StudyRecord) -> None:
+    plain = {"activation": "relu", "input_dropout": 0.3, "embedding_l2": 1.0}
+    left_open = {
+        "model": {"plain": plain | {"layer_size": 8}, "dcn": plain | {"cross_rank": 0}},
+        "sampler": {"n_startup_trials": 12},
+        "pruner": {"n_warmup_epochs": 3},
+    }
+    search = study.sweep["search"] | {"sampler": {"name": "tpe", "n_candidates": 9}}
+    tpe = replace(
+        study,
+        sweep=dict(study.sweep) | {"search": search},
+        provenance=dict(study.provenance) | {"left_open": left_open},
+    )
+    text = methods_paragraph(tpe)
+    assert "recsweep's models were fitted to the mean squared error." in text
+    assert (
+        "at recsweep's defaults: activation relu, input_dropout 0.3, embedding_l2 1, "
+        "layer_size 8 (plain), cross_rank 0." in text
+    )
+    assert (
+        "the tpe (n_candidates 9, n_startup_trials 12) sampler under seed 0. It draws the" in text
+    )
+    assert "It draws the first 12 of each arm at random, and none had more." in text
+    assert "The median (n_warmup_epochs 3) pruner could stop" in text
+    fewer = dict(left_open) | {"sampler": {"n_startup_trials": 4}}
+    learned = replace(tpe, provenance=dict(study.provenance) | {"left_open": fewer})
+    assert "It draws the first 4 of each arm at random. A trial" in methods_paragraph(learned)
+    assert "at random" not in methods_paragraph(study)
 
 
 def test_one_is_told_in_the_singular(study: StudyRecord) -> None:
@@ -217,7 +286,7 @@ def test_the_checklist_says_no_where_the_record_does(study: StudyRecord) -> None
 
 def test_only_what_the_study_used_is_cited(study: StudyRecord, make: MakeStudy) -> None:
     assert re.findall(r"^@\w+\{(\w+),", bibtex(study), re.MULTILINE) == [
-        "recsweep", "optuna", "raytune", "dcnv2", "movielens",
+        "recsweep", "optuna", "raytune", "tensorflow", "dcnv2", "movielens",
     ]  # fmt: skip
     sweep = dict(study.sweep) | {"dataset": {"path": "ml-100k.csv", "columns": {}}}
     other = replace(study, trials=(), sweep=sweep)
@@ -273,7 +342,7 @@ def test_a_verdict_is_told_in_table_paragraph_and_checklist(study: StudyRecord) 
     assert decided.verdict is not None and decided.verdict.results is not None
     table = verdict_table(decided)
     for found in decided.verdict.results.finalists:
-        assert f"& {found.mean:.4f} &" in table
+        assert f"{found.mean:.4f}" in table
     assert "over 5 fresh seeds, of a baseline its one RMSE, on" in table
     assert verdict_table(study) == ""
     text = methods_paragraph(decided)
@@ -307,6 +376,8 @@ def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:
     assert f"was opened {own} and {others}; on its" in text
     for found in unsealed.test.results.finalists:
         assert f"{found.mean:.4f}" in text
+    assert "at the epoch of their lowest validation RMSE, means" in text
+    assert "Trained again on train and validation together, for as many epochs, " in text
     elsewhere = methods_paragraph(replace(study, openings=unsealed.openings[1:]))
     assert f"was opened {others}." in elsewhere
 

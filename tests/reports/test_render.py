@@ -72,13 +72,13 @@ def test_everything_is_written_beside_the_study(study: StudyRecord, paths: Repor
     assert {path.name for path in paths.figures} >= {"best.svg", "arms.svg", "curves.svg"}
 
 
-def test_every_picture_is_a_png_file_for_print_too(
+def test_every_picture_is_there_for_print_too(
     study: StudyRecord,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    paint_png: Callable[..., bytes],
+    paint_prints: Callable[..., dict[str, bytes]],
 ) -> None:
-    monkeypatch.setattr(figures, "paint_png", paint_png)
+    monkeypatch.setattr(figures, "paint_prints", paint_prints)
     paths = write_report(study, tmp_path)
     captions = paths.html.parent.joinpath("figures", "captions.txt").read_text("utf-8")
     drawings = [path for path in paths.figures if path.suffix == ".svg"]
@@ -90,15 +90,21 @@ def test_every_picture_is_a_png_file_for_print_too(
             corner = png.getpixel((0, 0))
             caption = png.text["Description"]  # type: ignore[attr-defined]  # of PNG files
         assert corner[:3] == (255, 255, 255)  # type: ignore[index]  # not a palette
-        assert f"{drawing.name}, {drawing.stem}.png\n{caption}\n" in captions
+        stem = drawing.stem
+        assert f"{stem}.svg, {stem}.png, {stem}.pdf, {stem}-column.pdf\n{caption}\n" in captions
+        for file in (f"{stem}.pdf", f"{stem}-column.pdf"):
+            pdf = drawing.with_name(file).read_bytes()
+            assert b"/FontFile2" in pdf and b"/Type3" not in pdf  # TrueType, embedded
 
 
-def test_a_png_file_has_the_same_bytes_twice(
-    study: StudyRecord, monkeypatch: pytest.MonkeyPatch, paint_png: Callable[..., bytes]
+def test_files_for_print_have_the_same_bytes_twice(
+    study: StudyRecord,
+    monkeypatch: pytest.MonkeyPatch,
+    paint_prints: Callable[..., dict[str, bytes]],
 ) -> None:
-    monkeypatch.setattr(figures, "paint_png", paint_png)
+    monkeypatch.setattr(figures, "paint_prints", paint_prints)
     one, other = (
-        [block.png() for block in curves(study).blocks if isinstance(block, Picture)]
+        [block.prints() for block in curves(study).blocks if isinstance(block, Picture)]
         for _ in range(2)
     )
     assert one and one == other

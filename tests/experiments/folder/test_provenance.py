@@ -59,6 +59,21 @@ def test_commit_and_changes_of_a_repository_are_seen(
     assert git_state(tmp_path) == state | {"dirty": True}
 
 
+def test_an_installed_recsweep_has_not_the_commit_of_the_project_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    _git(tmp_path, "init", "-q")
+    (tmp_path / "mine.py").write_text("x = 1")
+    _git(tmp_path, "add", "mine.py")
+    _git(tmp_path, "commit", "-q", "-m", "first")
+    (installed := tmp_path / ".venv" / "recsweep.py").parent.mkdir()
+    installed.write_text("y = 2")
+    assert git_state(installed) is None
+    state = git_state(tmp_path)
+    assert state is not None and git_state(tmp_path / "mine.py") == state
+
+
 def test_without_git_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git_state(Path(__file__).parent) is None

@@ -26,9 +26,11 @@ from experiments.running.sessions import (
     record_changed_versions,
 )
 from experiments.running.supervision import StopCause, StopSwitch, supervise
+from experiments.sharing.bundle_checks import check_sweep
 from experiments.study import Outcome, resume_study
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent
+from recommender.datasets.base import DatasetConfig
 from tests.experiments.running.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
 from tests.fake_workers import FakeStudy, Fuse
 from tests.synthetic_study import make_study
@@ -55,6 +57,29 @@ def test_a_frozen_sweep_that_was_edited_is_refused_with_the_difference(tmp_path:
     assert "  -patience = 3\n  +patience = 5" in str(refusal.value)
     assert "--set name=mine-changed" in str(refusal.value)
     assert refusal.value.exit_code == 4
+
+
+def test_a_study_goes_on_where_its_data_lie_elsewhere(tmp_path: Path) -> None:
+    """As on another machine: a path may be changed, and nothing else with it."""
+    tables = {name: tmp_path / name / "ratings.csv" for name in ("there", "here")}
+    for table in tables.values():
+        table.parent.mkdir()
+        table.write_text("user,item,rating,time\n")
+    columns = {role: role for role in ("user", "item", "rating", "time")}
+    dataset = DatasetConfig(path=tables["there"], columns=columns)
+    folder = begun(tmp_path / "mine", replace(a_sweep(), dataset=dataset))
+    tables["there"].unlink()
+    with pytest.raises(SweepFileError, match="write their path into this file"):
+        frozen_sweep(folder)
+    text = (folder / "sweep.toml").read_text()
+    moved = text.replace(str(tables["there"]), str(tables["here"]))
+    (folder / "sweep.toml").write_text(moved)
+    assert frozen_sweep(folder).dataset.path == tables["here"]
+    study = read_study(make_study(tmp_path / "any", n_trials=1))
+    assert check_sweep(replace(study, folder=folder)).problems == ()
+    (folder / "sweep.toml").write_text(moved.replace("patience = 3", "patience = 5"))
+    with pytest.raises(StateError, match="is not the sweep that mine began with"):
+        frozen_sweep(folder)
 
 
 def test_changed_versions_are_said_once_and_recorded(

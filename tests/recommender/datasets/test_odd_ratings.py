@@ -5,7 +5,7 @@ import pytest
 
 from recommender.datasets.base import DatasetConfig, SplitConfig
 from recommender.datasets.loading import load_dataset
-from recommender.datasets.odd_ratings import note_on_stand_in, note_on_tail
+from recommender.datasets.odd_ratings import note_on_spread, note_on_stand_in, note_on_tail
 from tests.recommender.datasets.tables import NAMES
 
 STARS = [1.0, 2.0, 3.0, 4.0, 5.0]
@@ -51,6 +51,18 @@ def test_a_range_that_is_said_settles_it(tmp_path) -> None:
         "12 ratings are 0 (17% of train and validation): where that stands for none, leave it out: "
         "recsweep data clean r.csv --range 1 5"
     ]
+
+
+@pytest.mark.parametrize(("spread", "factor"), [(0.01, "100"), (0.03, "100"), (1e-5, "100,000")])
+def test_a_spread_that_four_decimals_hardly_show_is_said(spread: float, factor: str) -> None:
+    rating = 0.5 + spread * np.tile([-1.0, 1.0], 50)
+    (note,) = note_on_spread("r.csv", rating)
+    assert f"deviation of {spread:.2g}, and" in note and f"multiply them by {factor} to" in note
+
+
+@pytest.mark.parametrize("levels", [STARS, [0.0, 1.0], [3.0, 3.0]])
+def test_of_a_usual_spread_nothing_is_said(levels: list[float]) -> None:
+    assert note_on_spread("r.csv", np.repeat(levels, 10)) == []
 
 
 def test_a_few_ratings_that_make_the_rmse_are_said() -> None:
