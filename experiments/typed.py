@@ -15,6 +15,11 @@ def typed(folder: Path) -> str:
     return shlex.quote(folder.name if is_found else from_here(folder))
 
 
+def at_home(path: str | Path) -> Path:
+    """With `~` as a shell takes it: the user's home folder, or, where there is none, a name."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # pathlib's raises there
+
+
 def from_here(path: Path) -> str:
     """A path as short as it can be typed from the current folder."""
     here, path = Path.cwd(), path.absolute()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.machinery
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +22,8 @@ OURS = ("search_spaces", "recommender", "experiments", "reports")
 def found_source(where: str, base: Path) -> Path:
     """The file that the first part of a reference means: `gated.py`, `mypackage.models`."""
     if where.endswith(".py") or "/" in where:
-        path = (base / Path(where).expanduser()).absolute()
+        home = os.path.expanduser(where)  # noqa: PTH111  # pathlib's raises where there is none
+        path = (base / home).absolute()
         if not path.is_file():
             raise ModelError(f"there is no file {path}")
         return path

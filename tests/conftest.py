@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -83,6 +84,28 @@ def real_gpu() -> None:
     done = subprocess.run([sys.executable, "-c", count], capture_output=True, text=True, check=True)
     if int(done.stdout) == 0:
         pytest.skip("TensorFlow sees no GPU; install recsweep[gpu]")
+
+
+@pytest.fixture
+def nameless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user as containers make them up: neither a name nor a home folder."""
+
+    def getpwuid(uid: int) -> object:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", getpwuid)
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disks as Lustre's where it is mounted without them."""
+
+    def lockf(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.lockf", lockf)
 
 
 @pytest.fixture(scope="session")

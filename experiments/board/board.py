@@ -128,7 +128,9 @@ def address_lines(url: str, host: str, environ: Mapping[str, str]) -> list[str]:
     elif connection := environ.get("SSH_CONNECTION", "").split():
         port = url.rstrip("/").rpartition(":")[2]
         server = connection[2] if len(connection) > 2 else socket.gethostname()
-        tunnel = f"ssh -N -L {port}:{LOOPBACK}:{port} {getpass.getuser()}@{server}"
+        with suppress(KeyError, OSError):  # a user without a name
+            server = f"{getpass.getuser()}@{server}"
+        tunnel = f"ssh -N -L {port}:{LOOPBACK}:{port} {server}"
         lines.append(f"from your own machine: {tunnel}")
     return lines
 

@@ -6,6 +6,7 @@ Modules that a command needs are imported inside it: `recsweep --help` must answ
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -60,6 +61,7 @@ def main() -> None:
     # Imports make what stays: to look for garbage in it often takes a tenth of a command's start.
     gc.set_threshold(50_000)
     _open_closed_streams()
+    _tell_in_any_locale()
     try:
         if os.environ.get(completing.COMPLETION) == "complete_bash":
             completing.complete_for_bash(app, os.environ)
@@ -103,6 +105,15 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # it stays open
+
+
+def _tell_in_any_locale() -> None:
+    """What it has no letters for, a terminal shows as `?`; files and pipes get UTF-8, in which
+    sweeps are read, whatever the locale."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="replace")
 
 
 if __name__ == "__main__":

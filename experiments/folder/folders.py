@@ -5,14 +5,20 @@ from __future__ import annotations
 import errno
 import itertools
 import shlex
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from experiments.errors import DiskError, RequestError, StateError
-from experiments.files import atomic_write, disk_error, is_disk_error, write_json
+from experiments.files import (
+    NO_LOCKS,
+    atomic_write,
+    disk_error,
+    has_locks,
+    is_disk_error,
+    write_json,
+)
 from experiments.folder.provenance import provenance
 from experiments.ledger.journal import Journal
 from experiments.ledger.lock import BEAT_NAME, LOCK_NAME
@@ -102,13 +108,13 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
 
 
 def _refuse_unwritable(root: Path) -> None:
-    """Tried out, since nothing else tells of a disk that is read-only; leaves nothing behind."""
+    """As `has_locks` tries it out; leaves nothing behind."""
     there = next(path for path in (root, *root.absolute().parents) if path.exists())
     if not there.is_dir():
         raise RequestError(f"{there} is a file; --studies must name a folder")
     try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
+        if has_locks(there):
+            return
     except OSError as error:
         if is_disk_error(error) and error.errno != errno.EROFS:
             raise disk_error(root, error) from error
@@ -116,6 +122,7 @@ def _refuse_unwritable(root: Path) -> None:
         raise RequestError(
             f"{root} cannot be written to: {why}; name another folder with --studies"
         ) from error
+    raise RequestError(f"{root}: {NO_LOCKS}; name another folder with --studies")
 
 
 def begun_study(root: Path, sweep: SweepConfig) -> Path | None:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from experiments.errors import StudyError
-from experiments.files import disk_error, is_on_network
+from experiments.errors import DiskError, StudyError
+from experiments.files import NO_LOCKS, disk_error, is_on_network
 from experiments.ledger.journal import Event, JournalError, journal_files, read_journal
 from experiments.ledger.ledger_tables import (
     ADDED_COLUMNS,
@@ -40,6 +40,8 @@ COMMIT_EVERY_S = 0.25
 _AT_ONCE = frozenset({"ask", "end", "attempt_end", "extend", "session", "session_end"})
 _NO_FACTS = frozenset({"take"})
 """What a journal tells the driver of the moment, and nobody after."""
+_LOCK_ERRORS = frozenset({"SQLITE_IOERR_LOCK", "SQLITE_IOERR_RDLOCK", "SQLITE_IOERR_UNLOCK"})
+"""SQLite's own names for a disk that has no locks."""
 _BUSY_S = 30.0
 _CLOSING_S = 5.0
 
@@ -319,6 +321,8 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             text = " ".join(str(error).split())
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if getattr(error, "sqlite_errorname", "") in _LOCK_ERRORS:
+                raise DiskError(f"{self.path}: {NO_LOCKS}; go on with a copy elsewhere") from error
             if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
                 raise disk_error(self.path, error) from error
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN):

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from experiments.files import is_on_network
+from experiments.files import NO_LOCKS, has_locks, is_on_network
 from experiments.machine.cluster import OBJECT_STORE_BYTES
 from experiments.machine.gpu_memory import others_lines
 from experiments.machine.machine import Machine, read_machine
 from experiments.machine.ray_environment import ray_folder, socket_path_problem, temporary_folder
 from experiments.machine.versions import current_versions, package_version
+from experiments.typed import at_home
 
 Mark = Literal["ok", "note", "wrong"]
 
@@ -43,7 +44,7 @@ def examine(studies: Path, environ: Mapping[str, str] | None = None) -> list[Fin
         *_disks(studies),
         *_shared_memory(Path("/dev/shm")),  # noqa: S108  # where Ray puts its object store
         *_ray(environ, temporary_folder(environ)),
-        *_token(Path.home() / ".ray" / "auth_token", environ),
+        *_token(at_home("~/.ray/auth_token"), environ),
         *_keras(environ),
         *_strangers(Path.cwd(), Path(__file__).resolve().parents[2]),
     ]
@@ -72,8 +73,14 @@ def _disks(studies: Path) -> Iterator[Finding]:
         there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
         free = shutil.disk_usage(there).free
         where = f"{folder}: {free / 2**30:,.1f} GB free"
-        if not os.access(there, os.W_OK) or not there.is_dir():
-            yield Finding("wrong", name, f"{folder}: {there} cannot be written to")
+        try:
+            are_locked = has_locks(there)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            yield Finding("wrong", name, f"{folder}: {there} cannot be written to: {why}")
+            continue
+        if not are_locked:
+            yield Finding("wrong", name, f"{folder}: {NO_LOCKS}; choose another disk")
         elif free < _LEAST_FREE_BYTES:
             yield Finding("wrong", name, f"{where}; make room, or choose another disk")
         elif is_on_network(there):

@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ WORKER_ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 
+_ROOM_BYTES = 4 << 20
+"""Of Ray's logs and sockets, with a margin; where it is not there, Ray waits for its own start."""
 _LONGEST_SOCKET_PATH = 107
 """Linux's limit for the path of a Unix socket, such as Ray's."""
 _RAY_SOCKET = "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
@@ -151,18 +154,22 @@ def make_private(folder: Path) -> None:
     """Ray makes all below this folder readable and writable for everybody.
 
     Raises:
-        ClusterError: the folder is somebody else's, or cannot be made.
+        ClusterError: the folder is somebody else's, or cannot be made, or its disk is full.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         there = folder.lstat()
         if stat.S_ISDIR(there.st_mode) and there.st_uid == os.getuid():
             folder.chmod(0o700)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
             return
         why = "it is not this user's folder"
     except OSError as error:
         why = error.strerror or str(error)
-    raise ClusterError(f"{folder}: cannot hold Ray's sockets: {why}; set TMPDIR to another folder")
+    raise ClusterError(
+        f"{folder}: cannot hold Ray's sockets and logs: {why}; set TMPDIR to another folder"
+    )
 
 
 def socket_path_problem(temporary: Path) -> str | None:

@@ -227,7 +227,7 @@ def supervise(
             thread.join(POLL_S)
             hold_signals()
             if lost := on_poll():
-                _leave(switch, lost, ClusterError.exit_code)
+                _leave(switch, lost, _exit_code_of_loss(switch))
             if ends_at is not None and time.monotonic() >= ends_at:
                 switch.ask(StopCause.TIMEOUT)
             if time.monotonic() >= job_ends_at:
@@ -240,7 +240,16 @@ def supervise(
             elif time.monotonic() >= leave_at:
                 _leave(switch, f"a worker did not come to rest in {GRACE_S:.0f} s", cause.exit_code)
     if failure:
+        if isinstance(failure[0], ClusterError):
+            failure[0].exit_code = _exit_code_of_loss(switch)
         raise failure[0]
+
+
+def _exit_code_of_loss(switch: StopSwitch) -> int:
+    """A cluster's; after a signal the signal's: who ends a job (Slurm, systemd) may signal Ray's
+    processes, too, and Ray be lost of that."""
+    cause = switch.cause
+    return cause.exit_code if cause is not None and cause.is_signal else ClusterError.exit_code
 
 
 def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:

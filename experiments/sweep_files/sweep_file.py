@@ -24,6 +24,7 @@ from experiments.sweep_files.overrides import (
     read_environment,
     unreadable,
 )
+from experiments.typed import at_home
 from recommender.errors import unknown
 
 SWEEPS: dict[str, Path] = {
@@ -75,7 +76,7 @@ class SweepSource:
         base = Path.cwd()
         if self.path is not None and self._override_at(_path_of(key)) is None:
             base = self.path.absolute().parent
-        return Path(base / Path(path).expanduser()).absolute()
+        return (base / at_home(path)).absolute()
 
     def _override_at(self, path: KeyPath) -> Override | None:
         """The override that set a key, or that made the table at the key, which the file lacks."""
@@ -196,7 +197,7 @@ def _with_indices(path: KeyPath, counts: Mapping[KeyPath, int]) -> KeyPath:
 def _find(source: str | Path) -> Path:
     if isinstance(source, str) and source in SWEEPS:
         return SWEEPS[source]
-    path = Path(source).expanduser()
+    path = at_home(source)
     try:
         is_file, is_folder = path.is_file(), path.is_dir()
     except OSError:  # too long for a name

@@ -59,7 +59,10 @@ def with_hyperparameters(own: OwnArchitecture) -> tuple[OwnArchitecture, tuple[D
 
 
 def _listed(own: OwnArchitecture) -> Sequence[Mapping[str, Any]]:
-    kept = _cache(own)
+    try:
+        kept = _cache(own)
+    except RuntimeError:  # a user without a home folder
+        return _read_in_child(own)
     with contextlib.suppress(OSError, ValueError):
         return list(json.loads(kept.read_text(encoding="utf-8")))
     listed = _read_in_child(own)

@@ -306,4 +306,5 @@ def _rarity(ids: Ints, n_ids: int) -> Floats:
 
 
 def _mean_of_words(table: SideTable) -> Floats:
-    return table.matrix / np.maximum(table.matrix.sum(axis=1, keepdims=True), 1)
+    n_words: Floats = np.maximum(table.matrix.sum(axis=1, keepdims=True), 1)
+    return table.matrix / n_words

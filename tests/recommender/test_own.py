@@ -55,6 +55,7 @@ def test_of_a_package_its_own_modules_come_along_and_nothing_runs(tmp_path: Path
     ("source", "reference", "told"),
     [
         ("", "other.py:mine", "there is no file"),
+        ("", "~nobody-of-this-name/other.py:mine", "there is no file"),
         ("", "no.such.module:mine", "finds no module 'no'"),
         ("", "mi-ne:mine", "neither a Python file nor a module"),
         ("from other import mine", "mine.py:mine", "it imports it: name the file that defines it"),

@@ -168,6 +168,12 @@ def test_over_ssh_the_tunnel_is_told() -> None:
     assert any("ssh -N -L 6007:127.0.0.1:6007" in line and "@10.0.0.2" in line for line in lines)
 
 
+def test_the_tunnel_of_a_user_without_a_name_names_the_server_alone(nameless: None) -> None:
+    over_ssh = {"SSH_CONNECTION": "10.0.0.1 5000 10.0.0.2 22"}
+    line = address_lines("http://127.0.0.1:6007/", "127.0.0.1", over_ssh)[1]
+    assert line.endswith("ssh -N -L 6007:127.0.0.1:6007 10.0.0.2")
+
+
 def test_at_home_only_the_address_is_told() -> None:
     (line,) = address_lines("http://127.0.0.1:6006/", "127.0.0.1", {})
     assert "http://127.0.0.1:6006/#hparams" in line

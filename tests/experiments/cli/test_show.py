@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from dataclasses import replace
@@ -210,6 +211,21 @@ def test_closed_streams_are_opened() -> None:
     command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, script]
     done = subprocess.run(command, check=False, cwd=Path(__file__).parents[3])
     assert done.returncode == 2
+
+
+def test_a_locale_of_few_letters_gets_utf_8_in_files_and_question_marks_on_a_terminal() -> None:
+    script = (
+        "from experiments.cli import main; main.app = lambda: print('a → b\\udcff'); main.main()"
+    )
+    command = [sys.executable, "-c", script]
+    latin = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    root = Path(__file__).parents[3]
+    assert subprocess.check_output(command, cwd=root, env=latin) == "a → b?\n".encode()
+    reading, writing = pty.openpty()
+    subprocess.run(command, cwd=root, env=latin, stdout=writing, check=True)
+    assert os.read(reading, 100) == b"a ? b?\r\n"
+    os.close(reading)
+    os.close(writing)
 
 
 def test_a_verdict_is_told_with_how_far_it_is(

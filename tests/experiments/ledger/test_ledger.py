@@ -289,6 +289,19 @@ def test_a_full_disk_is_told_as_one_and_forgets_nothing(journals: Path, ledger: 
     assert len(ledger.trials()) == 1000
 
 
+def test_a_disk_without_locks_is_told_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(uri: str) -> sqlite3.Connection:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorname = "SQLITE_IOERR_LOCK"
+        raise error
+
+    monkeypatch.setattr(ledger_module, "_connect", connect)
+    with pytest.raises(DiskError, match=r"study\.db: its disk has no file locks"):
+        Ledger(tmp_path / "study.db")
+
+
 def test_a_trial_that_nobody_asked_for_is_an_error(ledger: Ledger) -> None:
     ledger.apply(start(3))
     with pytest.raises(LedgerError, match="no trial 3"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import math
 import os
@@ -374,3 +375,16 @@ def test_a_package_that_only_proxies_need_is_not_asked_for(monkeypatch: pytest.M
         ray_environment.import_ray(Resources())
         with warnings.catch_warnings():
             warnings.warn("SOCKS support in urllib3 requires the installation of", stacklevel=1)
+
+
+def test_a_full_temporary_folder_is_refused_before_ray_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fallocate(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    ray_environment.make_private(tmp_path / "recsweep")
+    monkeypatch.setattr(os, "posix_fallocate", fallocate)
+    with pytest.raises(ClusterError, match=r"recsweep: .* No space left on device; set TMPDIR to"):
+        ray_environment.make_private(tmp_path / "recsweep")
+    assert list((tmp_path / "recsweep").iterdir()) == []

@@ -23,6 +23,12 @@ def test_this_machine_can_run_sweeps(tmp_path: Path) -> None:
     }
 
 
+def test_a_user_without_a_name_and_a_home_folder_can_run_sweeps(
+    tmp_path: Path, nameless: None
+) -> None:
+    assert wrong(doctor.examine(tmp_path / "studies", {})) == []
+
+
 def test_a_stale_cluster_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
@@ -64,6 +70,10 @@ def test_a_file_in_place_of_the_studies_folder_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "studies"
     file.touch()
     assert any("cannot be written" in f.text for f in wrong(doctor._disks(file)))
+
+
+def test_a_disk_without_locks_is_wrong(tmp_path: Path, no_locks: None) -> None:
+    assert "no file locks" in wrong(doctor._disks(tmp_path / "studies"))[0].text
 
 
 def test_the_new_keras_is_wrong() -> None:

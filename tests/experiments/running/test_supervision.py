@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import StateError
+from experiments.errors import ClusterError, StateError
 from experiments.running.supervision import StopCause, StopSwitch, supervise
 
 ROOT = Path(__file__).parents[3]
@@ -101,6 +101,32 @@ def test_a_second_signal_leaves_at_once_with_the_command_to_go_on(
     assert driver.returncode == 130
     assert f"stopped at once; go on with: recsweep {command} mine" in err
     assert not StopSwitch(tmp_path / "mine").path.exists()
+
+
+@pytest.mark.slow
+def test_a_signal_that_ray_gets_too_gives_its_code_and_not_that_of_a_lost_ray(
+    tmp_path: Path,
+) -> None:
+    lost = "lambda: 'Ray is lost' if switch.path.exists() else None"
+    script = DRIVER.replace("on_stop=on_stop)", f"on_stop=on_stop, on_poll={lost})")
+    driver = drive(tmp_path / "mine", "does not obey", script=script)
+    driver.send_signal(signal.SIGTERM)
+    _, err = driver.communicate(timeout=30)
+    assert driver.returncode == 143
+    assert "Ray is lost; go on with: recsweep resume mine" in err
+
+
+def test_trials_that_fail_with_a_ray_that_a_signal_took_give_its_code(tmp_path: Path) -> None:
+    def work() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        while not switch.path.exists():
+            time.sleep(0.01)
+        raise ClusterError("Ray was lost while trials ran")
+
+    switch = StopSwitch(tmp_path)
+    with pytest.raises(ClusterError) as caught:
+        supervise(work, switch, on_stop=lambda _: None)
+    assert caught.value.exit_code == 143
 
 
 @pytest.mark.slow

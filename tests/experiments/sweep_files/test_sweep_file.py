@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,17 @@ def test_paths_are_relative_to_the_file_or_for_overrides_to_the_current_folder(
     assert source.resolve("dataset.path", "c.csv") == tmp_path / "here" / "c.csv"
     assert source.resolve("dataset.items.path", "b.csv") == tmp_path / "sweeps" / "b.csv"
     assert source.resolve("dataset.items.path", "/x/b.csv") == Path("/x/b.csv")
+
+
+def test_a_home_folder_that_there_is_not_is_a_name_like_any_other(
+    tmp_path: Path, nameless: None
+) -> None:
+    for path in ("~nobody-of-this-name/a.toml", "~/a.toml"):
+        with pytest.raises(SweepFileError, match=re.escape(path) + ": no such file"):
+            read_sweep_file(path)
+    (tmp_path / "sweep.toml").write_text(SWEEP)
+    sweep = read_sweep_file(tmp_path / "sweep.toml")
+    assert sweep.resolve("dataset.path", "~/a.csv") == tmp_path / "~/a.csv"
 
 
 def test_a_syntax_error_is_shown_with_its_line_and_a_caret(tmp_path: Path) -> None:
