@@ -73,7 +73,12 @@ def test_the_variance_of_the_mean_over_splits_counts_the_train_rows_that_they_sh
     assert found.estimate == pytest.approx(np.mean(differences))
     assert found.high - found.estimate == pytest.approx(stats.t.ppf(0.975, 3) * error)
     assert found.p == pytest.approx(2 * stats.t.sf(np.mean(differences) / error, 3))
-    assert over_splits([0.0, 0.0], 0.5).p == 1 and over_splits([0.1, 0.1], 0.5).p == 0
+    assert found.degrees_of_freedom == 3
+    turned = over_splits([-apart for apart in differences], 0.5)
+    assert (turned.low, turned.high, turned.p) == (-found.high, -found.low, found.p)
+    same = over_splits([0.1, 0.1], 0.5)
+    assert (same.low, same.high, same.degrees_of_freedom, same.p) == (0.1, 0.1, 1, 0)
+    assert over_splits([0.0, 0.0], 0.5).p == 1
     with pytest.raises(ValueError, match="two splits, got 1"):
         over_splits([0.1], 0.5)
 

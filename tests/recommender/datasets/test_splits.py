@@ -144,12 +144,12 @@ def test_where_a_column_names_no_validation_rows_the_latest_of_train_are(tmp_pat
 
 
 def test_other_words_than_parts_are_refused_with_their_lines(tmp_path) -> None:
-    text = "user,item,rating,time,set\na,x,1,9,train\nb,x,2,8,holdout\na,y,3,7,\n"
+    text = "user,item,rating,time,set\na,x,1,9,confirm\nb,x,2,8,train\na,y,3,7,\n"
     with pytest.raises(DataError) as refused:
         load_text(tmp_path, text, BY_COLUMN, columns=WITH_PART)
     assert list(refused.value.problems) == [
         "ratings.csv: 1 part is missing (line 4); mend them where they come from",
-        "ratings.csv: 1 part is neither train, validation nor test, such as 'holdout' (line 3); "
+        "ratings.csv: 1 part is neither train, validation nor test, such as 'confirm' (line 2); "
         "mend them where they come from",
     ]
 
