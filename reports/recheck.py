@@ -83,8 +83,8 @@ def verdict_differences(study: StudyRecord) -> list[str]:
         if not _close(pair.holm_p, p, CLOSE)
     ]
     for pair in results.pairs:
-        found = Difference(pair.estimate, pair.low, pair.high, pair.degrees_of_freedom or 0, pair.p)
-        follows = answer(found, pair.holm_p, results.margin)
+        apart = Difference(pair.estimate, pair.low, pair.high, pair.degrees_of_freedom or 0, pair.p)
+        follows = answer(apart, pair.holm_p, results.margin)
         if pair.answer != follows:
             differences.append(
                 f"verdict of {pair.first} and {pair.second}: {pair.answer} there, {follows} anew"

@@ -106,6 +106,11 @@ def test_seeds_alone_make_a_students_test_of_a_difference() -> None:
     assert result.estimate == pytest.approx(expected.estimate)
     assert (result.low, result.high) == pytest.approx((expected.low, expected.high))
     assert result.degrees_of_freedom == pytest.approx(4.0)
+    # So it is for the bootstrap, whose draws of 5 seeds would spread by a fifth too little.
+    draws = resampled(np.stack([first, second]), counts)
+    assert np.var(draws[0] - draws[1]) == pytest.approx(np.var(rmse, ddof=1) / 5, rel=0.08)
+    one = resampled(first[None, :1], counts, n_draws=3)
+    assert one.tolist() == [pytest.approx([1.0] * 3)]
 
 
 def test_users_alone_widen_a_difference_of_models_without_seeds() -> None:
@@ -153,6 +158,8 @@ def test_holm_multiplies_by_what_is_left_and_never_falls() -> None:
         (0.005, 0.009, 0.001, Answer.WORSE),
         (-0.009, -0.005, 0.06, Answer.OPEN),  # Holm objects
         (-0.004, -0.0005, 0.001, Answer.OPEN),
+        (-0.004, -0.002, 0.001, Answer.BETTER),  # by the margin itself
+        (-0.003, 0.001, 0.4, Answer.OPEN),  # as far as the margin: not within it
         (-0.02, 0.01, 1.0, Answer.OPEN),
     ],
 )
@@ -170,6 +177,20 @@ def test_the_probabilities_of_being_best_are_shared_by_equal_models() -> None:
     assert probability_best(resampled(sums, counts)) == probabilities
     twice = resampled(sums[[0, 0, 0, 1]], counts)
     assert probability_best(twice)[:3] == pytest.approx([1 / 3] * 3, abs=0.01)
+
+
+def test_the_best_is_too_good_by_what_luck_with_the_users_makes_of_it() -> None:
+    counts = np.arange(1, 13)
+    same_for_all = np.outer([1.21, 1.0, 1.44], counts)
+    assert optimism_of_best(same_for_all, counts) == pytest.approx(0, abs=1e-12)
+    # Each is good for other users and none is better: what chose it says nothing of the others.
+    parity = np.arange(12) % 2
+    of_taste = np.where([parity, 1 - parity], 2.0, 1.0) * counts
+    lucky = optimism_of_best(of_taste, counts)
+    assert lucky is not None and 0.05 < lucky < 0.5
+    assert optimism_of_best(of_taste[:1], counts) is None
+    assert optimism_of_best(of_taste[:, :9], counts[:9]) is None
+    assert optimism_of_best(of_taste[:, :10], counts[:10]) is not None
 
 
 def test_draws_of_very_many_users_never_stand_in_memory_together() -> None:
