@@ -1,7 +1,7 @@
 """Whether a report says what its study holds: it is written anew and held against the old one.
 
-Tables are compared cell by cell and pages by their text; an interval or a corrected p value of a
-verdict is computed anew from what the ledger has of its finalists.
+Tables are compared cell by cell and pages by their text; an interval of a finalist, a corrected p
+value and an answer of a verdict are computed anew from what they follow from.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from experiments.records import StudyRecord
 from reports.exports import trials_frame
 from reports.fonts import is_in_font
 from reports.render import write_report
-from reports.statistics import holm, over_seeds
+from reports.statistics import Difference, answer, holm, over_seeds
 
 CLOSE = 1e-9
 N_LINES = 6
@@ -65,7 +65,8 @@ def report_differences(
 
 
 def verdict_differences(study: StudyRecord) -> list[str]:
-    """What follows from the finalists' RMSE under each seed, and what the verdict says instead."""
+    """What follows from the finalists' RMSE under each seed and from the differences of pairs, and
+    what the verdict says instead."""
     results = study.verdict_results
     if results is None:
         return []
@@ -87,6 +88,13 @@ def verdict_differences(study: StudyRecord) -> list[str]:
         for pair, p in zip(results.pairs, adjusted, strict=True)
         if not _close(pair.holm_p, p, CLOSE)
     ]
+    for pair in results.pairs:
+        apart = Difference(pair.estimate, pair.low, pair.high, pair.degrees_of_freedom or 0, pair.p)
+        follows = answer(apart, pair.holm_p, results.margin)
+        if pair.answer != follows:
+            differences.append(
+                f"verdict of {pair.first} and {pair.second}: {pair.answer} there, {follows} anew"
+            )
     return differences
 
 

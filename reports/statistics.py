@@ -59,9 +59,8 @@ def sums_by_user(
     """
     _, codes = np.unique(users, return_inverse=True)
     squared = (np.asarray(predicted, np.float64) - np.asarray(actual, np.float64)) ** 2
-    n_users = int(codes.max()) + 1
-    sums: Array = np.stack([np.bincount(codes, row, minlength=n_users) for row in squared])
-    return np.asarray(sums), np.bincount(codes, minlength=n_users)
+    sums: Array = np.stack([np.bincount(codes, row) for row in squared])
+    return np.asarray(sums), np.bincount(codes)
 
 
 def rmse_by_seed(sums: Array, counts: Counts) -> Array:

@@ -118,6 +118,10 @@ def too_few(frame):
     return ["train"] * 3
 
 
+def keeps_users(frame):
+    return (["train", "validation", "test", "confirm"] * len(frame))[: len(frame)]
+
+
 def other_words(frame):
     return ["train"] * (len(frame) - 1) + ["dev"]
 

@@ -181,7 +181,8 @@ class UnsealedRecord:
     """The frozen finalists on the test rows, once these were opened."""
 
     results: VerdictResults
-    """As of the verdict, on the test rows; `search_rmse` is still the search's, on validation."""
+    """As of the verdict, on the test rows; `search_rmse` is still the search's, on validation, and
+    `shrinkage` what the mean on the test rows lies above it."""
     baselines: Mapping[str, float]
     """Test RMSE by name."""
     refit: RefitResult | None

@@ -83,7 +83,7 @@ def notes_on(ratings: Ratings, parts: Parts, split: SplitConfig) -> list[str]:
             ratings.time[without_confirm(parts) == part] for part in (earlier, later)
         )
         moment = int(of_later.min())
-        if (n_earlier := int((of_earlier == moment).sum())) and of_earlier.max() == moment:
+        if n_earlier := int((of_earlier == moment).sum()):
             n_later = int((of_later == moment).sum())
             notes.append(
                 f"{n_earlier + n_later:,} ratings have the time {_written(moment)} and lie on both "

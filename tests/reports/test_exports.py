@@ -34,6 +34,19 @@ def test_rank_and_gaps_are_empty_where_a_trial_is_not_complete(study: StudyRecor
     assert frame["rank"].min() == 1
 
 
+def test_ranks_and_gaps_are_those_of_the_ranking(study: StudyRecord) -> None:
+    default, bias = study.ranked[2].number, study.baseline("bias")
+    assert bias is not None
+    trials = tuple(replace(trial, is_default=trial.number == default) for trial in study.trials)
+    frame = trials_frame(replace(study, trials=trials)).set_index("name")
+    rmse = [trial.best_rmse or 0 for trial in study.ranked]
+    for place, trial in enumerate(study.ranked):
+        row = frame.loc[trial.name]
+        assert (row["rank"], row["best_rmse"]) == (place + 1, rmse[place])
+        gaps = [rmse[place] - other for other in (rmse[0], bias.val_rmse, rmse[2])]
+        assert [row["to_first"], row["to_bias"], row["to_default"]] == pytest.approx(gaps)
+
+
 def test_an_inactive_dimension_is_empty(study: StudyRecord) -> None:
     frame = trials_frame(study)
     assert frame.loc[frame["arm"] == "plain", "cross_layers"].isna().all()

@@ -13,7 +13,7 @@ from reports.comparison import comparison_sections
 from reports.over_splits import groups_of_splits, stand
 from reports.statistics import over_splits
 from tests.reports.simulated_splits import simulate
-from tests.reports.verdicts import judged, opened
+from tests.reports.verdicts import HARDER_ON_TEST, judged, opened
 from tests.synthetic_study import make_study
 
 B = TypeVar("B")
@@ -73,7 +73,12 @@ def test_the_variance_of_the_mean_over_splits_counts_the_train_rows_that_they_sh
     assert found.estimate == pytest.approx(np.mean(differences))
     assert found.high - found.estimate == pytest.approx(stats.t.ppf(0.975, 3) * error)
     assert found.p == pytest.approx(2 * stats.t.sf(np.mean(differences) / error, 3))
-    assert over_splits([0.0, 0.0], 0.5).p == 1 and over_splits([0.1, 0.1], 0.5).p == 0
+    assert found.degrees_of_freedom == 3
+    turned = over_splits([-apart for apart in differences], 0.5)
+    assert (turned.low, turned.high, turned.p) == (-found.high, -found.low, found.p)
+    same = over_splits([0.1, 0.1], 0.5)
+    assert (same.low, same.high, same.degrees_of_freedom, same.p) == (0.1, 0.1, 1, 0)
+    assert over_splits([0.0, 0.0], 0.5).p == 1
     with pytest.raises(ValueError, match="two splits, got 1"):
         over_splits([0.1], 0.5)
 
@@ -135,6 +140,12 @@ def test_test_rows_stand_beside_where_every_split_was_opened(made: StudyRecord) 
         "RMSE on the validation rows of 4 splits",
         "RMSE on the test rows of 4 splits",
     ]
+    on_validation, on_test = ([row.cells for row in table.rows] for table in both)
+    for before, after in zip(on_validation, on_test, strict=True):
+        assert after[0] == before[0]
+        assert float(after[1]) == pytest.approx(float(before[1]) + HARDER_ON_TEST, abs=2e-4)
+        assert (after[2], after[3]) == (before[2], before[3])
+    assert on_test[1][4] != on_validation[1][4]  # of other rows beside those that train
 
 
 def test_without_arms_the_best_finalist_stands_against_the_best_baseline(

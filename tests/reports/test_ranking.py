@@ -55,6 +55,11 @@ def test_a_pruned_trial_with_the_lowest_rmse_is_not_ranked(study: StudyRecord) -
     assert [t.number for t in ranked] == [0]
 
 
+def test_equal_trials_stand_in_the_order_of_their_numbers(study: StudyRecord) -> None:
+    trials = (trial(3, 1.02), trial(2, 1.03), trial(1, 1.02))
+    assert [t.number for t in replace(study, trials=trials).ranked] == [1, 3, 2]
+
+
 def test_baselines_stand_in_their_places_without_a_rank(study: StudyRecord) -> None:
     rows = ranking.standings(study_of(study, 1.03, 1.039))
     assert [(row.rank, row.baseline.name if row.baseline else None) for row in rows[:4]] == [

@@ -9,10 +9,11 @@ import pytest
 from experiments.cli.judged import test_lines as lines_of_test
 from experiments.records import StudyRecord
 from reports.blocks import Table
+from reports.decision import label
 from reports.model_card import model_card
 from reports.sections.summary import summary
 from reports.sections.unsealed import beaten_on_test, unsealed
-from tests.reports.verdicts import judged, opened
+from tests.reports.verdicts import HARDER_ON_TEST, judged, opened
 
 
 @pytest.fixture
@@ -28,13 +29,13 @@ def with_bias(study: StudyRecord, rmse: float) -> StudyRecord:
 
 
 def test_a_finalist_that_loses_to_the_bias_baseline_on_test_is_said_to(shown: StudyRecord) -> None:
-    for bias, said in ((1.02, "Not all finalists beat"), (0.99, "No finalist beats")):
+    for bias, said in ((1.07, "Not all finalists beat"), (1.04, "No finalist beats")):
         lost = with_bias(shown, bias)
         assert lost.test is not None
         sentence = beaten_on_test(lost, lost.test)
         assert sentence is not None
         assert sentence.startswith(f"{said} the bias baseline ({bias:.4f}) on the test split: #")
-        assert " plain" in sentence and (" dcn" in sentence) == (bias < 1)
+        assert " plain" in sentence and (" dcn" in sentence) == (bias < 1.05)
         for place in (repr(unsealed(lost)), repr(summary(lost)), "\n".join(lines_of_test(lost))):
             assert sentence in place
 
@@ -59,8 +60,16 @@ def test_a_baseline_that_is_best_on_test_is_told_and_stands_on_the_model_card(
 
 def test_the_test_table_has_the_validation_rmse_of_every_baseline(shown: StudyRecord) -> None:
     table = next(b for b in unsealed(shown).blocks if isinstance(b, Table))
-    rows = {row.cells[0]: row.cells[4] for row in table.rows}
-    assert rows["item mean"] == "1.0751"
+    rows = {row.cells[0]: row.cells for row in table.rows}
+    assert [rows["item mean"][i] for i in (1, 3, 4)] == ["1.1251", "+0.0351", "1.0751"]
+    assert shown.leader is not None and shown.verdict_results is not None
+    leader = shown.verdict_results.finalist(shown.leader.name)
+    assert leader is not None and leader.mean is not None and leader.low is not None
+    cells = rows[label(shown, leader.name)]
+    assert cells[1] == f"{leader.mean + HARDER_ON_TEST:.4f}"
+    assert cells[2].startswith(f"{leader.low + HARDER_ON_TEST:.4f} to ")
+    assert cells[3] == f"{leader.mean - 1.04:+.4f}".replace("-", "−")
+    assert cells[4] == f"{leader.mean:.4f}"
 
 
 def test_where_all_beat_it_nothing_is_said(shown: StudyRecord) -> None:

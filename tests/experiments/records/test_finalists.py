@@ -31,6 +31,9 @@ def test_the_cost_is_that_of_the_verdict_that_would_be_begun(made_up: StudyRecor
         len(left), training_s(left, made_up.provenance["n_workers"]),
     )  # fmt: skip
     assert cost.n_left == cost.n_finalists * N_SEEDS
+    first, second = made_up.ranked[:2]
+    assert training_s([first, None, second], 4) == 30 + (first.seconds + second.seconds) / 4
+    assert training_s([], 4) == 0
     assert cost.text.startswith(f"{cost.n_finalists} finalists × 5 seeds, about ")
 
 

@@ -33,6 +33,12 @@ def test_it_is_what_draws_of_other_users_move_a_difference_by() -> None:
         *(np.sqrt((weights @ sums) / (weights @ counts)) for sums in (one, other))
     ).std()
     assert moved_by_users(one, other, counts) == pytest.approx(drawn, rel=0.05)
+    # Mean squared errors of 1 and 0, so that both models' together is .5.
+    two, nobody = np.array([2, 2]), np.zeros(2)
+    assert moved_by_users(np.array([4.0, 0.0]), nobody, two) == pytest.approx(2**0.5)
+    # One has 9 of 10 rows: .5 for its others, which are a tenth; the other one's are .9.
+    many = moved_by_users(np.array([10.0, 0.0]), nobody, np.array([9, 1]))
+    assert many == pytest.approx((2 * (1 / 50 + 1 / 162)) ** 0.5)
     assert moved_by_users(one, one, counts) == 0
     assert moved_by_users(0 * one, 0 * one, counts) == 0
 

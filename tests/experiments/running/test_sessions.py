@@ -207,6 +207,7 @@ class Described:
     [
         (Described(n_ratings=999, fingerprint="x"), "ratings: 1000 then, 999 now"),
         (Described(fingerprint="x"), "the same counts, other rows"),
+        (Described(items_fingerprint="x"), "the same counts, other rows"),
         (Described(split_fingerprint="x"), "the same counts, other rows"),
         (Described(rating_unit=4.0), "models of mine counted ratings in 1, and do in 4 now"),
     ],

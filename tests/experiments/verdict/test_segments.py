@@ -66,6 +66,44 @@ def test_rows_are_cut_by_what_users_are_too() -> None:
     assert found(record, "gender", "M").rmse["0001"] == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "of_row", "of_train"),
+    [
+        ("user activity", DATA.validation.user, DATA.train.user),
+        ("item popularity", DATA.validation.item, DATA.train.item),
+    ],
+)
+def test_thirds_are_cut_by_the_ratings_that_train_has_of_each(
+    kind: str, of_row: np.ndarray, of_train: np.ndarray
+) -> None:
+    off = np.random.default_rng(1).normal(size=len(ACTUAL))
+    record = segments_of(DATA, {"0001": (ACTUAL + off)[None, :]})
+    counts = np.unique(of_train, return_counts=True)[1]
+    first, second = (int(np.quantile(counts, share)) for share in (1 / 3, 2 / 3))
+    n_train = np.array([(of_train == one).sum() for one in of_row])
+    for name, is_in in (
+        (f"up to {first} train ratings", (n_train > 0) & (n_train <= first)),
+        (f"{first + 1} to {second}", (n_train > first) & (n_train <= second)),
+        (f"more than {second}", n_train > second),
+    ):
+        segment = found(record, kind, name)
+        assert segment.n_rows == is_in.sum()
+        assert segment.rmse["0001"] == pytest.approx(np.sqrt(np.mean(off[is_in] ** 2)))
+
+
+def test_a_genre_has_the_rows_of_its_items() -> None:
+    off = np.random.default_rng(2).normal(size=len(ACTUAL))
+    record = segments_of(DATA, {"0001": (ACTUAL + off)[None, :]})
+    table = DATA.side_tables["genres"]
+    for column, genre in enumerate(table.columns):
+        has = table.matrix[DATA.validation.catalog, column] == 1
+        segment = found(record, "genres", genre)
+        assert segment.n_rows == has.sum()
+        assert segment.rmse["0001"] == pytest.approx(np.sqrt(np.mean(off[has] ** 2)))
+    sizes = [segment.n_rows for segment in record.segments if segment.kind == "genres"]
+    assert sizes == sorted(sizes, reverse=True)
+
+
 def test_many_words_are_not_laid_out_for_every_row() -> None:
     n_words, n_rows = 4_000, len(DATA.validation)
     matrix = np.zeros((len(DATA.catalog) + 1, n_words), np.float32)
@@ -101,6 +139,13 @@ def test_a_model_that_predicts_the_mean_has_no_spread() -> None:
     assert record.spreads["all"] == record.labels
     assert record.labels.sd == pytest.approx(ACTUAL.std())
     assert sum(record.labels.shares) == pytest.approx(1)
+    assert (record.labels.low, record.labels.high) == (1, 5)  # stars; a quarter of them a bin
+    assert record.edges == tuple(np.arange(0, 6.25, 0.25))
+    assert record.labels.shares[12] == pytest.approx((ACTUAL == 3).mean())
+    evenly = np.linspace(2, 4, len(ACTUAL))
+    spread = segments_of(DATA, {"evenly": np.stack([evenly, evenly])}).spreads["evenly"]
+    assert (spread.low, spread.high) == pytest.approx((2.1, 3.9), abs=0.01)
+    assert spread.sd == pytest.approx(evenly.std())
 
 
 def test_predictions_beyond_the_bins_are_counted_at_the_ends() -> None:

@@ -96,6 +96,8 @@ def test_seeds_are_fresh_different_and_the_same_every_time(made_up: StudyRecord)
     seeds = fresh_seeds(made_up, 5)
     assert len({*seeds, *(trial.seed for trial in made_up.trials)}) == 5 + 1
     assert fresh_seeds(made_up, 7)[:5] == seeds
+    other = replace(made_up, sweep={**made_up.sweep, "seed": 1})
+    assert not {*fresh_seeds(other, 5)} & {*seeds}
     taken = tuple(replace(trial, seed=seeds[0]) for trial in made_up.trials)
     assert fresh_seeds(replace(made_up, trials=taken), 5) != seeds
 

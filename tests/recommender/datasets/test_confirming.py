@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
+from recommender.datasets.cleaning import Ratings
 from recommender.datasets.confirming import ConfirmRows, load_with_confirm
 from recommender.datasets.describe import description_lines
 from recommender.datasets.loading import read_and_split
+from recommender.datasets.splits import CONFIRM, TEST, TRAIN, VALIDATION, split_ratings
 from recommender.datasets.unsealing import open_test
 from recommender.errors import DataError
 from tests.recommender.datasets.tables import NAMES, load_table
@@ -176,6 +178,13 @@ def test_the_split_and_its_description_say_who_is_kept(tmp_path) -> None:
     assert description.sealed_fingerprint == whole.sealed_fingerprint == whole.split_fingerprint
 
 
+def test_errors_on_the_rows_kept_are_cut_as_those_of_validation(tmp_path) -> None:
+    loaded, confirm = load_both(tmp_path)
+    judged = confirm.judged_in(confirm.to_predict_in(loaded.encoded))
+    assert judged.validation is confirm.rows and judged.validation_users is confirm.users
+    assert judged.confirm is None and judged.train is loaded.encoded.train
+
+
 def test_a_refit_trains_on_the_users_kept_too(tmp_path) -> None:
     load_both(tmp_path)
     config = DatasetConfig(path=tmp_path / "ratings.csv", columns=NAMES)
@@ -186,6 +195,22 @@ def test_a_refit_trains_on_the_users_kept_too(tmp_path) -> None:
     assert with_confirm.refit is not None and without.refit is not None
     assert len(with_confirm.refit.encoded.train) == len(without.refit.encoded.train)
     np.testing.assert_array_equal(with_confirm.rows.rating, without.rows.rating)
+
+
+def test_two_users_on_either_side_are_enough_and_only_validation_users_are_kept() -> None:
+    """Users 0 to 3 have all their rows in validation, 4 to 9 none."""
+    part = np.repeat([VALIDATION, TRAIN, TEST], [8, 20, 2]).astype(np.int8)
+    user = np.concatenate([np.repeat(range(4), 2), np.arange(22) % 6 + 4]).astype(np.int32)
+    names = np.array([f"u{i}" for i in range(10)])
+    ratings = Ratings(user, np.arange(30, dtype=np.int32), names, np.arange(30).astype(str),
+                      np.ones(30), None, part, ())  # fmt: skip
+    parts = split_ratings(ratings, SplitConfig("column", confirm=0.5))
+    kept = parts == CONFIRM
+    assert len(np.unique(user[kept])) == 2 and kept.sum() == 4
+    np.testing.assert_array_equal(parts[~kept], part[~kept])
+    for share in (0.25, 0.75):
+        with pytest.raises(DataError, match="both need at least 2"):
+            split_ratings(ratings, SplitConfig("column", confirm=share))
 
 
 @pytest.mark.parametrize("share", [0.01, 0.99])

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommender.datasets.base import SplitConfig
+from recommender.datasets.base import LongTail, PartDescription, SplitConfig
 from recommender.datasets.describe import description_lines
-from tests.recommender.datasets.tables import load_table
+from tests.recommender.datasets.tables import NAMES, load_table, load_text
 from tests.synthetic import synthetic_ratings
 
 RATINGS = synthetic_ratings()
@@ -22,6 +22,37 @@ def test_lines_tell_counts_ratings_tail_parts_and_fingerprints(tmp_path) -> None
     assert "train" in text
     assert "2001-09-09" in text
     assert description.fingerprint[:16] in text
+
+
+def test_counts_and_cold_shares_of_each_part_are_those_counted_by_hand(tmp_path) -> None:
+    """Train knows users a and b, items x and y."""
+    rows = ["a,x,1,0,train", "a,y,2,1,train", "b,x,3,2,train",
+            "a,z,4,86400,val", "c,x,5,86401,val", "b,y,1,86402,val", "c,z,2,86403,val",
+            "c,y,2,172800,val", "d,x,3,259200,test", "a,w,4,345600,test"]  # fmt: skip
+    text = "\n".join(["user,item,rating,time,set", *rows])
+    columns = NAMES | {"part": "set"}
+    told = load_text(tmp_path, text, SplitConfig("column"), columns=columns).description
+    assert told.train == PartDescription(3, 2, 2, 0.0, 0.0, 1.0, 0, 2)
+    assert told.validation == PartDescription(5, 3, 3, 0.6, 0.4, 0.2, 86_400, 172_800)
+    assert told.test == PartDescription(2, 2, 2, 0.5, 0.5, 0.0, 259_200, 345_600)
+    assert (told.n_ratings, told.n_users, told.n_items, told.density) == (10, 4, 4, 10 / 16)
+    assert told.rating_counts == ((1.0, 2), (2.0, 3), (3.0, 1), (4.0, 1), (5.0, 1))
+    assert told.user_tail == LongTail(1, 2.5, 4, 0.4)  # a 4, c 3, b 2, d 1
+    lines = description_lines(told)
+    assert "users       1 to 4 ratings each, median 2.5; the busiest tenth has 40%" in lines
+    assert [line.split() for line in lines if line.startswith("validation")] == [
+        ["validation", "5", "50.0%", "3", "3", "60.0%", "40.0%", "20.0%",
+         "1970-01-02", "to", "1970-01-03"]
+    ]  # fmt: skip
+    assert "        2            3  37.5%  " + "#" * 40 in lines
+    assert "        1            2  25.0%  " + "#" * 27 in lines
+
+
+def test_the_busiest_tenth_of_30_users_are_3(tmp_path) -> None:
+    told = load_table(tmp_path, RATINGS).description.user_tail
+    counts = RATINGS["user"].value_counts()
+    assert told.top_tenth_share == pytest.approx(counts[:3].sum() / 300)
+    assert (told.minimum, told.maximum) == (counts.min(), counts.max())
 
 
 def test_lines_do_without_times_steps_and_notes(tmp_path) -> None:

@@ -99,6 +99,22 @@ def test_words_that_no_train_item_has_are_no_columns(tmp_path) -> None:
     assert "unrated" in encoded.catalog
 
 
+def test_numbers_are_standardised_over_the_train_rows_that_have_one(tmp_path) -> None:
+    unrated = pd.DataFrame({"item": ["unrated"], "year": [30_000]})
+    table = pd.concat([synthetic_items(), unrated], ignore_index=True).astype({"year": float})
+    table.loc[3, "year"] = np.nan
+    table.to_csv(tmp_path / "items.csv", index=False)
+    items = ItemsConfig(tmp_path / "items.csv", "item", number=("year",))
+    encoded = load_table(tmp_path, RATINGS, items=items).encoded
+    years = table.set_index("item")["year"].reindex(encoded.catalog).to_numpy()
+    of_train = years[encoded.train.catalog - 1]
+    known = of_train[np.isfinite(of_train)]
+    assert len(known) < len(of_train)
+    expected = np.nan_to_num((years - known.mean()) / known.std())  # a missing one is the mean
+    shown = encoded.side_tables["year"].matrix[:, 0]
+    np.testing.assert_allclose(shown, np.append(0, expected), rtol=1e-5)
+
+
 def test_hour_and_weekday_are_points_on_a_circle_in_utc(tmp_path) -> None:
     saturday_at_six = 946_684_800 + 6 * 3600 + 1799  # 2000-01-01 06:29:59 UTC
     ratings, split = RATINGS.assign(time=saturday_at_six), SplitConfig("random")

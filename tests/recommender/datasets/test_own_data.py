@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
-from recommender.datasets.loading import load_dataset
+from recommender.datasets.loading import load_dataset, read_and_split
 from recommender.errors import DataError, ModelError
 from recommender.own_functions import argument_problems, read_function
 from tests.own_helpers import write_helpers
@@ -77,6 +77,14 @@ def test_a_split_labels_the_rows_in_whatever_order_it_gives_them(folder: Path) -
     assert data.description.split == {"method": "mine.py: latest_last"}
     users = data.encoded.validation_users
     assert len(users) == parts["validation"].n_rows and (np.diff(users) >= 0).all()
+    own, by = (
+        read_function("mine.py:load", folder, ()),
+        read_function("mine.py:latest_last", folder, ("frame",)),
+    )
+    it = read_and_split(DatasetConfig(own.where, own=own), SplitConfig("own", own=by))
+    in_order = np.lexsort((it.ratings.time, it.ratings.user))
+    later = np.diff(it.parts[in_order])[np.diff(it.ratings.user[in_order]) == 0]
+    assert (later >= 0).all()  # of each user train before validation before test
 
 
 @pytest.mark.parametrize(
@@ -90,6 +98,7 @@ def test_a_split_labels_the_rows_in_whatever_order_it_gives_them(folder: Path) -
         ("bad.py:fails", None, r'(?s)File ".*bad.py", line 42, in fails.*KeyError: .nothing.'),
         ("mine.py:load", "bad.py:too_few", "labels, got 3"),
         ("mine.py:load", "bad.py:other_words", "train, validation or test for each .* got 'dev'"),
+        ("mine.py:load", "bad.py:keeps_users", "train, validation or test for .* got 'confirm'"),
         ("mine.py:load", "bad.py:all_train", "leaves no row for validation and test"),
         ("mine.py:load", "bad.py:dice", "other labels when it is called again"),
         ("mine.py:load", "bad.py:peeks", r"bad.py:\d+: KeyError: 'rating'; the frame has user, it"),

@@ -84,6 +84,8 @@ def test_a_random_split_is_the_seed_s() -> None:
     ratings = ratings_at([0] * 50)
     parts = split_ratings(ratings, SplitConfig("random", seed=1))
     assert np.bincount(parts).tolist() == [30, 10, 10]
+    of_seven = split_ratings(ratings_at([0] * 7), SplitConfig("random"))
+    assert np.bincount(of_seven).tolist() == [4, 2, 1]  # 4.2 and 5.6, to whole rows
     again = split_ratings(ratings, SplitConfig("random", seed=1))
     other = split_ratings(ratings, SplitConfig("random", seed=2))
     assert parts.tolist() == again.tolist() != other.tolist()
@@ -99,9 +101,9 @@ def test_files_keep_their_parts(tmp_path) -> None:
 def test_without_a_validation_file_the_latest_tenth_of_train_validates(tmp_path) -> None:
     path = tmp_path / "x.csv"
     split = SplitConfig("files", train_path=path, test_path=path)
-    times = [*range(20, 0, -1), 100]
-    parts = split_ratings(ratings_at(times, [TRAIN] * 20 + [TEST]), split)
-    assert parts.tolist() == [VALIDATION, VALIDATION, *[TRAIN] * 18, TEST]
+    times = [*range(30, 0, -1), 100]
+    parts = split_ratings(ratings_at(times, [TRAIN] * 30 + [TEST]), split)
+    assert parts.tolist() == [*[VALIDATION] * 3, *[TRAIN] * 27, TEST]
 
 
 def test_each_row_is_the_test_of_one_fold_and_validates_in_one() -> None:
@@ -142,12 +144,12 @@ def test_where_a_column_names_no_validation_rows_the_latest_of_train_are(tmp_pat
 
 
 def test_other_words_than_parts_are_refused_with_their_lines(tmp_path) -> None:
-    text = "user,item,rating,time,set\na,x,1,9,train\nb,x,2,8,holdout\na,y,3,7,\n"
+    text = "user,item,rating,time,set\na,x,1,9,confirm\nb,x,2,8,train\na,y,3,7,\n"
     with pytest.raises(DataError) as refused:
         load_text(tmp_path, text, BY_COLUMN, columns=WITH_PART)
     assert list(refused.value.problems) == [
         "ratings.csv: 1 part is missing (line 4); mend them where they come from",
-        "ratings.csv: 1 part is neither train, validation nor test, such as 'holdout' (line 3); "
+        "ratings.csv: 1 part is neither train, validation nor test, such as 'confirm' (line 2); "
         "mend them where they come from",
     ]
 
@@ -199,18 +201,43 @@ def test_another_seed_is_another_split_of_the_same_data(tmp_path) -> None:
     assert one.split_fingerprint != other.split_fingerprint
 
 
+def test_what_is_sealed_stays_sealed_in_the_next_version(tmp_path) -> None:
+    """Else a split that was opened would be another one under the same sweep, never opened."""
+    ratings = synthetic_ratings(60, 40, 1500)
+    ratings["time"] = ratings["time"] // 604_800 * 604_800  # many rows of one moment
+    splits = {
+        SplitConfig("time-range"): "85392fe2a33e",
+        SplitConfig("time-fraction"): "7d88baac738a",
+        SplitConfig("leave-last-out"): "d536f055a868",
+        SplitConfig("random", seed=1): "ab27469512a5",
+        SplitConfig("folds", fold=2, seed=1): "1e5a307ac821",
+        SplitConfig(confirm=0.25): "9cba06cbd09f",
+    }
+    found = {
+        split: load_table(tmp_path, ratings, split).description.split_fingerprint[:12]
+        for split in splits
+    }
+    assert found == splits
+
+
 def test_rows_of_one_moment_are_divided_by_chance_and_that_is_told() -> None:
     ratings = ratings_at([0] * 40 + [86_400] * 40 + [2 * 86_400] * 20)
-    split = SplitConfig("time-fraction", 0.6, 0.2)
+    split = SplitConfig("time-fraction", 0.6, 0.3)
     parts = split_ratings(ratings, split)
-    (note,) = notes_on(ratings, parts, split)
-    assert "40 ratings have the time 1970-01-02 00:00:00 and lie on both sides" in note
+    of_train, of_validation = notes_on(ratings, parts, split)
+    assert "40 ratings have the time 1970-01-02 00:00:00 and lie on both sides" in of_train
+    assert "20 ratings have the time 1970-01-03 00:00:00 and lie on both sides" in of_validation
     in_train = np.flatnonzero(parts[40:80] == TRAIN)
     assert len(in_train) == 20 and in_train.max() - in_train.min() > 25
+    given = ratings_at([7] * 3, [TRAIN, VALIDATION, TEST])
+    assert not notes_on(given, given.part, SplitConfig("column"))  # which is which is no chance
     apart = ratings_at(list(range(100)))
     assert not notes_on(apart, split_ratings(apart, split), split)
 
 
 def test_an_empty_part_is_told_with_the_times() -> None:
+    timeless = replace(ratings_at([0, 0]), time=None)
+    with pytest.raises(DataError, match=r"validation out of 2 ratings; change split\.train"):
+        split_ratings(timeless, SplitConfig("random", 0.5, 0.1))
     with pytest.raises(DataError, match="from 1970-01-01 00:00:00 to 2001-09-09 01:46:40; change"):
         split_ratings(ratings_at([0, 10**9, 10**9, 10**9]), SplitConfig())
