@@ -7,13 +7,14 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiments.cli import main as command
 from experiments.errors import StateError
 from experiments.folder.repair import repair_study
-from experiments.ledger.journal import JournalError, journal_files, read_journal
+from experiments.ledger.journal import Journal, JournalError, journal_files, read_journal
 from experiments.ledger.ledger import LedgerError
 from experiments.ledger.lock import StudyLock
 from experiments.records import read_study
@@ -79,6 +80,34 @@ def test_a_damaged_line_costs_what_it_said_and_nothing_else(study: Path) -> None
     n_before, n_after = (sum(len(t.epochs) for t in trials) for trials in (before, after))
     assert n_after == n_before - 1
     assert [t.state for t in after] == [t.state for t in before]
+
+
+def test_lines_that_nobody_had_read_are_not_skipped_where_one_before_them_is_damaged(
+    study: Path,
+) -> None:
+    """The lines are equally long: where the ledger stopped to read, another one begins now."""
+    path = study / "journal" / "worker-late.jsonl"
+    fields: dict[str, Any] = {"number": 0, "attempt": 1}
+    with Journal(path) as journal:
+        for epoch in (1, 2):
+            journal.append("checkpoint", epoch=epoch, at=1000.5, **fields)
+        bring_up_to_date(study)
+        begin = path.stat().st_size
+        journal.append("checkpoint", epoch=3, at=1000.5, **fields)
+    content = path.read_bytes()
+    assert len(content) * 2 == begin * 3
+    path.write_bytes(content.replace(b"checkpoint", b"checkpaint", 1))
+    assert repair_study(study).n_lines_lost == 1
+    with contextlib.closing(sqlite3.connect(study / "study.db")) as ledger:
+        epochs = ledger.execute("SELECT epoch FROM checkpoints WHERE number = 0 AND attempt = 1")
+        assert {1, 2, 3} <= {epoch for (epoch,) in epochs}
+
+
+def test_what_was_set_aside_once_stays_when_something_is_damaged_again(study: Path) -> None:
+    for times in (1, 2):
+        text(study / "study.db")
+        assert repair_study(study).set_aside == (study / f"study.db.damaged-{times}",)
+    assert (study / "study.db.damaged-1").is_file()
 
 
 @pytest.mark.parametrize("gone", ["damaged", "empty", "missing"])

@@ -254,6 +254,19 @@ def test_a_damaged_ledger_is_named_and_can_be_rebuilt(tmp_path: Path, damage: ob
         assert repr(ledger.trials()) == repr(before)
 
 
+def test_a_ledger_that_could_not_be_begun_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may be waiting to read it."""
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.ledger.ledger._NEW", "CREATE TABLE asks (number); no SQL")
+        with pytest.raises(LedgerError):
+            Ledger(tmp_path / "study.db")
+        assert not (tmp_path / "study.db").exists()
+    Ledger(tmp_path / "study.db").close()
+    assert [path.name for path in tmp_path.iterdir()] == ["study.db"]
+
+
 def test_an_empty_file_is_a_ledger_to_be_rebuilt(tmp_path: Path) -> None:
     (tmp_path / "study.db").touch()
     with Ledger(tmp_path / "study.db") as ledger:

@@ -90,6 +90,29 @@ def test_a_trial_that_takes_too_long_is_ended_earlier_attempts_counted(
     assert liveness.doom_of(2) is None
 
 
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_a_trials_time_begins_when_a_worker_that_is_ready_takes_it(
+    is_warm: bool, tmp_path: Path, clock: Clock
+) -> None:
+    killed: list[int] = []
+    liveness = watched(tmp_path, clock, killed, None, 60.0)
+    liveness.handed_out(1)
+    clock.now += 1000  # it waits for a worker
+    liveness.check()
+    liveness.taken(1, "host-1", is_warm)
+    clock.now += 61
+    liveness.check()
+    assert killed == ([1] if is_warm else [])
+
+
+def test_a_worker_whose_process_is_gone_is_no_lack_of_room(tmp_path: Path, clock: Clock) -> None:
+    liveness = Liveness(tmp_path, 5.0, None, clock=clock)
+    liveness.began(4, "host-7")
+    clock.now += 6
+    assert liveness.check() == []
+    assert liveness.doom_of(4) is None
+
+
 def test_a_trial_that_ended_is_watched_no_more(tmp_path: Path, clock: Clock) -> None:
     killed: list[int] = []
     liveness = watched(tmp_path, clock, killed, 5.0, 5.0)

@@ -66,6 +66,7 @@ def test_the_default_configuration_comes_first_and_is_marked(sampler: str) -> No
     first, second = asked(search, 0), asked(search, 1)
     assert first.values == {"architecture": "plain", "learning_rate": 0.001, "dropout": 0.2}
     assert first.is_default and not second.is_default
+    assert not first.is_enqueued and not second.is_enqueued
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
