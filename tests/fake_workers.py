@@ -25,7 +25,7 @@ from experiments.running.resume import pick_up
 from experiments.search.search import build_search
 from experiments.search.search_protocol import Search
 from experiments.sweep import SweepConfig, defaults_of
-from experiments.watcher import Silent
+from experiments.watcher import Silent, StudyWatcher
 from recommender.checkpoints import has_checkpoint, read_metadata, write_checkpoint
 
 Objective = Callable[[Mapping[str, Value], int], float]
@@ -69,6 +69,7 @@ class FakeStudy:
     objective: Objective
     n_workers: int = 1
     checkpoint_every: int = 2
+    watcher: StudyWatcher = field(default_factory=Silent)
     finished: list[int] = field(default_factory=list)
     """The history outside: the number of every trial that wrote its own end, as it happened."""
 
@@ -80,8 +81,12 @@ class FakeStudy:
         )
 
     @contextlib.contextmanager
-    def opened(self, fuse: Fuse) -> Iterator[Conductor]:
-        """A conductor that goes on where the folder stands."""
+    def opened(self, fuse: Fuse, **limits: Any) -> Iterator[Conductor]:
+        """A conductor that goes on where the folder stands.
+
+        Args:
+            limits: of `Conductor`: `asks_for_new`, `deadline`.
+        """
         assert self.sweep.search is not None
         with (
             FusedJournal(self.folder / "journal" / "driver.jsonl", fuse) as journal,
@@ -96,9 +101,10 @@ class FakeStudy:
                 ledger=ledger,
                 journal=journal,
                 board=BoardWriter(self.folder / "tensorboard", (), ()),
-                watcher=Silent(),
+                watcher=self.watcher,
                 n_trials=self.sweep.search.trials,
                 interrupted=pick_up(self.folder, search, ledger, journal, self.sweep),
+                **limits,
             )
 
     def run(self, fuse: Fuse) -> None:

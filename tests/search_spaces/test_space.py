@@ -105,7 +105,13 @@ def test_an_arm_narrows_the_cases_that_name_several_choices() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("architectur", "dcn"), ("n_layers", 1), ("architecture", "mlp"), ("cross_rank", 8)],
+    [
+        ("architectur", "dcn"),
+        ("n_layers", 1),
+        ("architecture", "mlp"),
+        ("cross_rank", 8),
+        ("layer_size", 32),
+    ],
 )
 def test_only_a_choice_that_is_always_there_makes_arms(name: str, value: Any) -> None:
     with pytest.raises(SpaceError):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiments.cli import main as command
 from experiments.errors import StateError
-from experiments.folder.repair import repair_study
-from experiments.ledger.journal import JournalError, journal_files, read_journal
+from experiments.folder.repair import WRITTEN_BACK, repair_study
+from experiments.ledger.journal import Journal, JournalError, journal_files, read_journal
 from experiments.ledger.ledger import LedgerError
 from experiments.ledger.lock import StudyLock
 from experiments.records import read_study
@@ -81,6 +83,34 @@ def test_a_damaged_line_costs_what_it_said_and_nothing_else(study: Path) -> None
     assert [t.state for t in after] == [t.state for t in before]
 
 
+def test_lines_that_nobody_had_read_are_not_skipped_where_one_before_them_is_damaged(
+    study: Path,
+) -> None:
+    """The lines are equally long: where the ledger stopped to read, another one begins now."""
+    path = study / "journal" / "worker-late.jsonl"
+    fields: dict[str, Any] = {"number": 0, "attempt": 1}
+    with Journal(path) as journal:
+        for epoch in (1, 2):
+            journal.append("checkpoint", epoch=epoch, at=1000.5, **fields)
+        bring_up_to_date(study)
+        begin = path.stat().st_size
+        journal.append("checkpoint", epoch=3, at=1000.5, **fields)
+    content = path.read_bytes()
+    assert len(content) * 2 == begin * 3
+    path.write_bytes(content.replace(b"checkpoint", b"checkpaint", 1))
+    assert repair_study(study).n_lines_lost == 1
+    with contextlib.closing(sqlite3.connect(study / "study.db")) as ledger:
+        epochs = ledger.execute("SELECT epoch FROM checkpoints WHERE number = 0 AND attempt = 1")
+        assert {1, 2, 3} <= {epoch for (epoch,) in epochs}
+
+
+def test_what_was_set_aside_once_stays_when_something_is_damaged_again(study: Path) -> None:
+    for times in (1, 2):
+        text(study / "study.db")
+        assert repair_study(study).set_aside == (study / f"study.db.damaged-{times}",)
+    assert (study / "study.db.damaged-1").is_file()
+
+
 @pytest.mark.parametrize("gone", ["damaged", "empty", "missing"])
 def test_what_only_the_ledger_holds_is_told_by_the_journals_again(study: Path, gone: str) -> None:
     before = repr(read_study(study).trials)
@@ -98,6 +128,31 @@ def test_what_only_the_ledger_holds_is_told_by_the_journals_again(study: Path, g
     (study / "study.db").unlink()
     assert repair_study(study).n_written_back == 0
     assert repr(read_study(study).trials) == before
+
+
+def test_what_is_told_again_is_what_the_journals_had_said(study: Path) -> None:
+    def told(path: Path) -> dict[str, dict[str, str]]:
+        """By what makes it another fact, all that an event says, as it is written."""
+        keys = ("kind", "number", "attempt", "epoch", "stop_reason")
+        return {
+            json.dumps([event.get(key) for key in keys]): {
+                name: json.dumps(value) for name, value in event.items()
+            }
+            for event in read_journal(path)[0]
+        }
+
+    unsaid = {("is_enqueued", "false"), ("metrics", "{}"), ("metric_errors", "{}")}
+    said: dict[str, dict[str, str]] = {}
+    for path in journal_files(study / "journal"):
+        said |= told(path)
+        path.unlink()
+    repair_study(study)
+    again = told(study / WRITTEN_BACK)
+    assert {json.loads(key)[0] for key in again} >= {"ask", "start", "epoch", "end", "pruner"}
+    for key, event in again.items():
+        if json.loads(key)[0] in ("pruner", "checkpoint"):
+            del event["at"]  # the ledger does not hold it
+        assert event.items() - said[key].items() <= unsaid
 
 
 def test_a_ledger_that_differs_does_not_change_the_journals(study: Path) -> None:
@@ -146,7 +201,7 @@ def test_another_versions_ledger_is_not_set_aside(study: Path) -> None:
 def test_repair_reads_the_rest_of_journals_that_ended_torn(study: Path) -> None:
     for path in journal_files(study / "journal"):
         with path.open("ab") as file:
-            file.write(b'{"sum":"0000')
+            file.write(b"\x00" * 30 + b'\n{"sum":"0000')
     (study / "study.db").unlink()
     assert repair_study(study).n_lines_lost == 0
     assert all(read_journal(path)[0] for path in journal_files(study / "journal"))

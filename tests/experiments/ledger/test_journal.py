@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from experiments.errors import DiskError
 from experiments.ledger.journal import Event, Journal, JournalError, journal_files, read_journal
+from tests.descriptors import n_open
 
 Json = st.recursive(
     st.none()
@@ -178,10 +179,33 @@ def test_when_the_disk_is_full_the_journal_ends_with_a_whole_line(
     assert [event["number"] for event in read_journal(path)[0]] == [0, 2]
 
 
-def test_closing_twice_does_nothing(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "a.jsonl")
-    journal.close()
-    journal.close()
+def test_the_disk_has_what_is_synced_and_all_of_a_journal_that_was_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    on_disk: list[Path] = []
+
+    def fsync(descriptor: int) -> None:
+        on_disk.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with Journal(path) as journal:
+        assert on_disk == [tmp_path]  # its name
+        journal.append("epoch")
+        assert on_disk[1:] == []
+        journal.append("end", sync=True)
+        assert on_disk[1:] == [path]
+        journal.append("epoch")
+    assert on_disk[1:] == [path, path]
+
+
+def test_a_journal_is_alive_when_it_is_touched_and_leaves_nothing_open(tmp_path: Path) -> None:
+    with Journal(tmp_path / "a.jsonl") as journal:
+        os.utime(journal.path, (0, 0))
+        journal.touch()
+        assert journal.path.stat().st_mtime > 0
+        assert journal.path.stat().st_size == 0
+    assert n_open(journal.path) == 0
 
 
 def test_the_journals_of_a_folder_come_in_order_and_nothing_else(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import sqlite3
@@ -254,6 +255,20 @@ def test_a_damaged_ledger_is_named_and_can_be_rebuilt(tmp_path: Path, damage: ob
         assert repr(ledger.trials()) == repr(before)
 
 
+def test_a_ledger_that_could_not_be_begun_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may be waiting to read it."""
+    (tmp_path / "study.db.new").write_bytes(b"of a driver that was killed")
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.ledger.ledger._NEW", "CREATE TABLE asks (number); no SQL")
+        with pytest.raises(LedgerError):
+            Ledger(tmp_path / "study.db")
+        assert not (tmp_path / "study.db").exists()
+    Ledger(tmp_path / "study.db").close()
+    assert [path.name for path in tmp_path.iterdir()] == ["study.db"]
+
+
 def test_an_empty_file_is_a_ledger_to_be_rebuilt(tmp_path: Path) -> None:
     (tmp_path / "study.db").touch()
     with Ledger(tmp_path / "study.db") as ledger:
@@ -278,15 +293,29 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told_as_one_and_forgets_nothing(journals: Path, ledger: Ledger) -> None:
-    with Journal(journals / "driver.jsonl") as driver:
+    with Journal(journals / "a.jsonl") as read_first, Journal(journals / "driver.jsonl") as driver:
+        write(read_first, ask(1000))
         write(driver, *(ask(number) for number in range(1000)))
     ledger._connection.execute("PRAGMA max_page_count = 20")
     with pytest.raises(DiskError, match=r"study\.db: cannot be written: .*full"):
         ledger.catch_up(journals)
     assert ledger.trials() == ()
     ledger._connection.execute("PRAGMA max_page_count = 100000")
-    assert len(ledger.catch_up(journals)) == 1000
-    assert len(ledger.trials()) == 1000
+    assert len(ledger.catch_up(journals)) == 1001
+    assert len(ledger.trials()) == 1001
+
+
+def test_a_ledger_that_another_program_holds_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.ledger.ledger._BUSY_S", 0.01)
+    Ledger(tmp_path / "study.db").close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as another:
+        another.execute("PRAGMA locking_mode = EXCLUSIVE")
+        another.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(LedgerError, match="cannot be opened: database is locked") as refusal:
+            Ledger(tmp_path / "study.db")
+        assert "repair" not in refusal.value.message
 
 
 def test_a_disk_without_locks_is_told_as_one(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -9,15 +10,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from experiments.errors import StateError
+from experiments.errors import DiskError, StateError
 from experiments.ledger import heartbeat
+from experiments.ledger import lock as lock_module
+from experiments.ledger.journal import Journal
 from experiments.ledger.lock import BEAT_NAME, LOCK_NAME, StudyLock, holder_of
+from tests.descriptors import n_open
 
 HOLD = """
 import sys, time
@@ -127,6 +132,59 @@ def test_a_driver_that_was_killed_is_taken_over_with_a_notice_and_one_that_left_
     assert len(said) == 1
 
 
+def test_who_holds_it_is_told_whatever_stood_there_before(tmp_path: Path) -> None:
+    left = {"pid": 2**22, "host": "a-name-that-is-longer-than-most." * 8, "since": 1.0}
+    (tmp_path / LOCK_NAME).write_text(json.dumps(left))
+    with StudyLock(tmp_path):
+        holder = holder_of(tmp_path)
+        assert holder is not None and holder.pid == os.getpid()
+
+
+def test_one_that_has_not_said_who_it_is_is_another_process(tmp_path: Path) -> None:
+    with (tmp_path / LOCK_NAME).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(StateError, match="being run by another process"):
+            StudyLock(tmp_path)
+        holder = holder_of(tmp_path)
+        assert holder is not None and holder.host == "unknown"
+
+
+def test_a_lock_that_could_not_be_had_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_module, "_PATIENCE_S", 0.0)
+    with StudyLock(tmp_path):
+        with pytest.raises(StateError):
+            StudyLock(tmp_path)
+        assert n_open(tmp_path / LOCK_NAME) == 1
+    assert n_open(tmp_path / LOCK_NAME) == 0
+
+
+@pytest.mark.parametrize("opens", [lambda p: StudyLock(p), lambda p: Journal(p / "a.jsonl")])
+def test_a_disk_that_cannot_be_written_is_told_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opens: Callable[[Path], object]
+) -> None:
+    read_only = OSError(errno.EROFS, os.strerror(errno.EROFS))
+    monkeypatch.setattr(os, "open", Mock(side_effect=read_only))
+    with pytest.raises(DiskError, match="cannot be written: Read-only file system"):
+        opens(tmp_path)
+
+
+def test_on_a_network_disk_a_heartbeat_is_kept_beside_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its locks may end at the machine."""
+    monkeypatch.setattr(lock_module, "is_on_network", lambda _: True)
+    with StudyLock(tmp_path):
+        assert (tmp_path / BEAT_NAME).is_file()
+        assert n_open(tmp_path / BEAT_NAME) == 0
+    assert not (tmp_path / BEAT_NAME).exists()
+    monkeypatch.setattr(lock_module, "Heartbeat", Mock(side_effect=DiskError("no room")))
+    with pytest.raises(DiskError):
+        StudyLock(tmp_path)
+    assert holder_of(tmp_path) is None
+
+
 NO_LOCKS = """
 import errno, fcntl, os
 from experiments.ledger import heartbeat
@@ -196,6 +254,64 @@ class TestOnADiskWithoutLocks:
             with StudyLock(tmp_path):
                 process.send_signal(signal.SIGCONT)
                 assert process.wait(10) == StateError.exit_code
+
+    @pytest.mark.parametrize(("age_s", "is_there"), [(0.0, True), (10.0, False)])
+    def test_whether_one_beats_elsewhere_is_told_at_once_by_its_clock(
+        self, tmp_path: Path, age_s: float, is_there: bool
+    ) -> None:
+        beat = {"pid": 1, "host": "elsewhere", "since": 1.0, "at": time.time() - age_s}
+        (tmp_path / LOCK_NAME).touch()
+        (tmp_path / BEAT_NAME).write_text(json.dumps(beat))
+        assert (holder_of(tmp_path) is not None) is is_there
+
+    def test_the_process_of_another_user_is_there(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        beat = {"pid": 1, "host": socket.gethostname(), "since": 1.0, "at": time.time()}
+        (tmp_path / LOCK_NAME).touch()
+        (tmp_path / BEAT_NAME).write_text(json.dumps(beat))
+        monkeypatch.setattr(os, "kill", Mock(side_effect=PermissionError))
+        assert holder_of(tmp_path) is not None
+        monkeypatch.setattr(os, "kill", Mock(side_effect=ProcessLookupError))
+        assert holder_of(tmp_path) is None
+
+    def test_one_that_leaves_while_another_waits_for_a_sign_makes_way(self, tmp_path: Path) -> None:
+        beat = tmp_path / BEAT_NAME
+        beat.write_text(json.dumps({"pid": 1, "host": "elsewhere", "since": 1.0}))
+        with StudyLock(tmp_path, lambda _: beat.unlink()):  # it says that it waits
+            assert holder_of(tmp_path) is not None
+
+    def test_whoever_was_taken_for_dead_leaves_the_file_of_its_successor(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(heartbeat, "BEAT_S", 60.0)
+        mine = StudyLock(tmp_path)
+        theirs = json.dumps({"pid": 1, "host": "elsewhere", "since": 1.0})
+        (tmp_path / BEAT_NAME).write_text(theirs)
+        mine.release()
+        assert (tmp_path / BEAT_NAME).read_text() == theirs
+
+    def test_the_second_that_finds_a_dead_one_leaves_the_file_of_the_first(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class FirstIn(Exception):
+            pass
+
+        with held_elsewhere(tmp_path, NO_LOCKS) as process:
+            process.kill()
+            process.wait()
+        beat = tmp_path / BEAT_NAME
+
+        @contextmanager
+        def second(_: Path) -> Iterator[None]:
+            beat.write_text("of the first")
+            yield
+            raise FirstIn
+
+        monkeypatch.setattr(heartbeat, "_alone", second)
+        with pytest.raises(FirstIn):
+            StudyLock(tmp_path)
+        assert beat.read_text() == "of the first"
 
     def test_of_two_that_find_a_dead_one_only_one_gets_it(self, tmp_path: Path) -> None:
         with held_elsewhere(tmp_path, NO_LOCKS) as process:

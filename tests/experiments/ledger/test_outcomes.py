@@ -45,7 +45,8 @@ def rmse_by_epoch(trial: TrialRecord) -> dict[int, float]:
 
 def test_a_trial_waits_until_an_attempt_starts(ledger: Ledger) -> None:
     assert outcome(ledger, [ask()]).state is TrialState.WAITING
-    assert outcome(ledger, [start()]).state is TrialState.RUNNING
+    trial = outcome(ledger, [start(n_parameters=100)])
+    assert (trial.state, trial.n_parameters) == (TrialState.RUNNING, 100)
 
 
 @pytest.mark.parametrize("reason", list(StopReason))
@@ -116,6 +117,14 @@ def test_what_an_attempt_writes_after_it_was_given_up_does_not_end_the_trial(
     assert trial.attempts[0].stop_reason is StopReason.WORKER_LOST
 
 
+def test_an_end_that_came_before_the_attempt_was_given_up_counts(ledger: Ledger) -> None:
+    """The driver saw the worker die, and its last line only afterwards."""
+    given_up = end(0, "worker_lost", 1, at=5, kind="attempt_end")
+    trial = outcome(ledger, [ask(), start(), given_up, end(0, "max_epochs", 1, at=4)])
+    assert trial.state is TrialState.COMPLETE
+    assert outcome(ledger, [start(0, 2, at=6)]).state is TrialState.COMPLETE
+
+
 def test_the_driver_may_end_a_trial_whose_attempt_it_had_given_up(ledger: Ledger) -> None:
     given_up = end(0, "worker_lost", 1, at=5, kind="attempt_end")
     trial = outcome(ledger, [ask(), start(), given_up, end(0, "pruner", 1, at=6)])
@@ -124,18 +133,20 @@ def test_the_driver_may_end_a_trial_whose_attempt_it_had_given_up(ledger: Ledger
 
 @pytest.mark.parametrize("reason", ["max_epochs", "patience", "pruner", "diverged"])
 def test_a_finished_trial_is_never_reopened(ledger: Ledger, reason: str) -> None:
-    finished = [ask(), start(), epoch(0, 1), end(0, reason, at=3)]
+    epochs = [epoch(0, number) for number in (1, 2, 3)]
+    finished = [ask(), start(), *epochs, end(0, reason, at=3)]
     late = [
         start(0, 2, at=4, first_epoch=1),
         epoch(0, 1, 2, at=5, val_rmse=0.1),
-        epoch(0, 2, 2, at=6, val_rmse=0.1),
         end(0, "error", 2, at=7),
         ask(),
     ]
     trial = outcome(ledger, [*finished, *late])
     assert trial.stop_reason == reason
-    assert rmse_by_epoch(trial) == {1: 1.0}
+    assert rmse_by_epoch(trial) == {1: 1.0, 2: 1.0, 3: 1.0}
     assert trial.ended_at == 3.0
+    trial = outcome(ledger, [epoch(0, number, 2, at=6, val_rmse=0.1) for number in (2, 3, 4)])
+    assert rmse_by_epoch(trial) == {1: 1.0, 2: 1.0, 3: 1.0}
 
 
 def test_a_failed_trial_that_is_started_again_runs(ledger: Ledger) -> None:
@@ -156,6 +167,10 @@ def test_the_driver_has_the_last_word_on_an_attempt(ledger: Ledger) -> None:
         ledger, [ask(), start(), end(0, "pruner", at=3.0), end(0, "max_epochs", at=2.9)]
     )
     assert trial.stop_reason is StopReason.PRUNER
+    ends = [end(1, "error", at=2.9), end(1, "stalled", at=3.0)]
+    for event in (ask(1), start(1), *ends):
+        ledger.apply(event)
+    assert ledger.trial(1).stop_reason is StopReason.STALLED
 
 
 def test_epochs_beyond_the_end_are_cut_where_an_earlier_attempt_went_further(

@@ -178,6 +178,38 @@ def test_ray_asks_for_a_token_reports_nothing_and_workers_get_the_old_keras(
     assert WORKER_ENVIRONMENT["TF_USE_LEGACY_KERAS"] == "1"
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_token_of_a_ray_that_was_imported_first_is_this_users_alone(
+    is_there: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / ".ray" / "auth_token"
+    if is_there:
+        path.parent.mkdir()
+        path.write_text("f" * 64)
+        path.chmod(0o644)
+    ray_environment._keep_token_private(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    token = path.read_text()
+    assert len(bytes.fromhex(token)) == 32
+    assert (token == "f" * 64) is is_there
+
+
+def test_the_folder_of_rays_sockets_is_this_users_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "recsweep-1" / "deeper"
+    ray_environment.make_private(folder)
+    folder.chmod(0o777)
+    ray_environment.make_private(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(ClusterError, match="not this user's folder"):
+        ray_environment.make_private(tmp_path / "link")
+    monkeypatch.setattr(os, "getuid", lambda: folder.stat().st_uid + 1)
+    with pytest.raises(ClusterError, match="not this user's folder"):
+        ray_environment.make_private(folder)
+
+
 def test_a_head_that_lost_a_process_is_lost() -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     head = RayHead((psutil.Process(child.pid),))

@@ -47,6 +47,18 @@ def test_a_wish_that_comes_while_another_is_read_is_not_lost(
     assert (crew.size, crew.size) == (2, 3)
 
 
+@pytest.mark.parametrize(
+    ("wish", "size"), [("1", 1), ("3", 3), ("0", 2), ("4", 2), ("-1", 2), ("many", 2), ("", 2)]
+)
+def test_only_a_wish_that_can_be_had_is_taken_up(tmp_path: Path, wish: str, size: int) -> None:
+    (tmp_path / "scale").write_text("1\n")  # of an earlier driver's time
+    crew = Crew(tmp_path, 2, at_most=3)
+    assert crew.size == 2
+    (tmp_path / "scale").write_text(f"{wish}\n")
+    assert (crew.size, crew.size) == (size, size)
+    assert [path.name for path in tmp_path.iterdir()] == ["workers.json"]
+
+
 @pytest.mark.parametrize(("is_finished", "command"), [(False, "resume"), (True, "verdict")])
 def test_what_cannot_be_had_is_refused_with_the_cure(
     tmp_path: Path, is_finished: bool, command: str

@@ -90,6 +90,29 @@ def test_a_trial_that_takes_too_long_is_ended_earlier_attempts_counted(
     assert liveness.doom_of(2) is None
 
 
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_a_trials_time_begins_when_a_worker_that_is_ready_takes_it(
+    is_warm: bool, tmp_path: Path, clock: Clock
+) -> None:
+    killed: list[int] = []
+    liveness = watched(tmp_path, clock, killed, None, 60.0)
+    liveness.handed_out(1)
+    clock.now += 1000  # it waits for a worker
+    liveness.check()
+    liveness.taken(1, "host-1", is_warm)
+    clock.now += 61
+    liveness.check()
+    assert killed == ([1] if is_warm else [])
+
+
+def test_a_worker_whose_process_is_gone_is_no_lack_of_room(tmp_path: Path, clock: Clock) -> None:
+    liveness = Liveness(tmp_path, 5.0, None, clock=clock)
+    liveness.began(4, "host-7")
+    clock.now += 6
+    assert liveness.check() == []
+    assert liveness.doom_of(4) is None
+
+
 def test_a_trial_that_ended_is_watched_no_more(tmp_path: Path, clock: Clock) -> None:
     killed: list[int] = []
     liveness = watched(tmp_path, clock, killed, 5.0, 5.0)
@@ -162,6 +185,26 @@ def test_workers_that_hang_before_they_are_ready_end_the_run_after_three(tmp_pat
                 assert conductor.lose(number) is None
     trials = trials_of(study.folder)
     assert [trial.stop_reason for trial in trials] == [StopReason.STALLED] * 3
+
+
+def test_ready_workers_that_hang_while_they_build_fail_their_trials_and_no_more(
+    tmp_path: Path,
+) -> None:
+    study = FakeStudy(tmp_path / "study", a_sweep(8, pruner="none"), bumpy)
+    with study.opened(Fuse()) as conductor:
+        clock = Clock()
+        conductor.liveness = watched(study.folder, clock, [], 5.0, None)
+        for number in range(4):
+            worker = FakeWorker(study, 0, Fuse())
+            worker.order = conductor.next_order()
+            worker._write("take", worker="worker-0", is_warm=True)
+            conductor.pump()
+            conductor.liveness.check()
+            clock.now += 6
+            conductor.liveness.check()
+            assert conductor.lose(number) is None
+    trials = trials_of(study.folder)
+    assert [trial.stop_reason for trial in trials] == [StopReason.STALLED] * 4
 
 
 def test_a_stalled_trial_fails_with_its_reason_and_its_worker_takes_the_next(

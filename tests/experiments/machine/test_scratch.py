@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiments.machine.scratch import remove_old_sessions, scratch_folder
+from tests.descriptors import n_open
 
 _KILLED = (
     "import os, signal; from experiments.machine.scratch import scratch_folder\n"
@@ -45,6 +46,7 @@ def test_what_a_killed_run_left_goes_and_what_a_running_one_needs_stays(
         with scratch_folder("recsweep-x-") as other:
             assert running.is_dir() and other.is_dir()
             assert not left.exists()
+        assert [n_open(folder) for folder in (left, running, other)] == [0, 1, 0]
     assert list(tmp_path.iterdir()) == []
 
 

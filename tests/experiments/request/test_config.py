@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from experiments.errors import SweepFileError, SweepProblem
 from experiments.request.config import Sweep, load_sweep, sweep_to_toml
 from experiments.request.sweep_checks import build_sweep
-from experiments.sweep import SweepConfig, defaults_of, ranking_values
+from experiments.sweep import SearchConfig, SweepConfig, defaults_of, ranking_values
 from experiments.sweep_files.sweep_file import SWEEPS, SweepSource
 from recommender.config import RankingConfig, ranking_config
 from recommender.datasets.base import UsersConfig
@@ -308,6 +308,23 @@ def test_a_mistake_of_shape_does_not_hide_the_others_of_its_table(file: Path) ->
     assert set(problems) == {"search.trails", "search.trials", "search.sampler", "search.timeout"}
 
 
+def test_a_mistake_of_the_split_does_not_hide_those_of_the_data_and_makes_none(file: Path) -> None:
+    wrong = ("split.method=random-ish", 'dataset.features=["user_id", "item_id", "genre"]')
+    assert set(_problems(file, *wrong)) == {"split.method", "dataset.features"}
+    (file.parent / "timeless.csv").write_text("u,i,r\n1,2,3\n")
+    columns = "{ user = 'u', item = 'i', rating = 'r' }"
+    table = f"dataset={{ path = '{file.parent / 'timeless.csv'}', columns = {columns} }}"
+    assert set(_problems(file, table, "split.train=high")) == {"split.train"}
+
+
+def test_of_data_that_nobody_knows_the_files_are_looked_at_too(file: Path) -> None:
+    assert set(_problems(file, "dataset.name=ml-10k")) == {"dataset.name"}
+    items = "dataset.items={path='nowhere.csv', key='sku', category=['brand']}"
+    told = _problems(file, "dataset.name=ml-10k", items)
+    assert set(told) == {"dataset.name", "dataset.items.path"}
+    assert told["dataset.items.path"].endswith("nowhere.csv is not there")
+
+
 def test_a_missing_table_is_told_with_what_to_write(tmp_path: Path) -> None:
     file = tmp_path / "empty.toml"
     file.write_text("[space]\nuse = 'ranking'\n")
@@ -348,11 +365,26 @@ def test_arms_get_the_same_number_of_trials(file: Path) -> None:
     assert load_sweep(file, [arms[1], "space.architecture.choices=['dcn']"]).arms == ("dcn",)
 
 
+def test_only_choices_that_every_trial_makes_are_offered_for_comparison(file: Path) -> None:
+    varied = [
+        "space.architecture.choices=['plain', 'dcn']",
+        "space.optimizer.choices=['adam', 'sgd']",
+        "space.activation={choices=['relu', 'gelu'], when={architecture='dcn'}}",
+        "space.n_layers={low=1, high=2}",
+        "space.layer_size={choices=[8, 16], each='n_layers'}",
+    ]
+    for name in ("dropout", "activation", "layer_size"):
+        message = _problems(file, *varied, f"compare.dimension={name}")["compare.dimension"]
+        assert message.endswith("known: architecture, optimizer")
+
+
 def test_a_grid_counts_its_own_trials(file: Path) -> None:
     grid = ["search={sampler='grid'}", "space={dropout={choices=[0.1, 0.3, 0.5]}}"]
     sweep = load_sweep(file, grid)
     assert sweep.search is not None
     assert sweep.search.trials == 3
+    some = load_sweep(file, [*grid, "search.trials=2"])
+    assert some.search is not None and some.search.trials == 2
     assert "3 points" in _problems(file, *grid, "search.trials=4")["search.trials"]
 
 
@@ -496,6 +528,37 @@ def test_a_resolved_sweep_read_again_is_equal(tmp_path: Path, arguments: dict[st
     assert sweep_to_toml(again) == sweep_to_toml(sweep)
 
 
+def test_no_wish_of_a_search_is_lost(tmp_path: Path) -> None:
+    sweep = Sweep(
+        "n",
+        space=space(dropout=Float(0.1, 0.5)),
+        trials=7,
+        max_epochs=9,
+        patience=2,
+        sampler="random",
+        pruner={"name": "hyperband", "reduction_factor": 4},
+        enqueue=[{"dropout": 0.2}],
+        timeout="2h",
+        trial_timeout=90,
+        stall_timeout="5m",
+    )
+    assert sweep.search == SearchConfig(
+        trials=7,
+        max_epochs=9,
+        patience=2,
+        sampler="random",
+        pruner="hyperband",
+        pruner_args={"reduction_factor": 4},
+        enqueue=({"dropout": 0.2},),
+        timeout_s=7200.0,
+        trial_timeout_s=90.0,
+        stall_timeout_s=300.0,
+    )
+    resolved = tmp_path / "resolved.toml"
+    resolved.write_text(sweep_to_toml(sweep), encoding="utf-8")
+    assert load_sweep(resolved) == sweep
+
+
 def test_a_table_of_ones_own_survives_the_round_trip(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text("u,i,r,t\n1,2,3,4\n")
     (tmp_path / "items.csv").write_text("sku,brand,tags,price\n2,x,a|b,3\n")
@@ -506,6 +569,7 @@ def test_a_table_of_ones_own_survives_the_round_trip(tmp_path: Path) -> None:
             "path": tmp_path / "ratings.csv",
             "columns": {"user": "u", "item": "i", "rating": "r", "time": "t"},
             "rating_range": (1, 5),
+            "duplicates": "latest",
             "items": {
                 "path": tmp_path / "items.csv",
                 "key": "sku",
@@ -518,7 +582,9 @@ def test_a_table_of_ones_own_survives_the_round_trip(tmp_path: Path) -> None:
         },
         model={"n_layers": 1},
         max_epochs=3,
+        metrics=["mae"],
     )
+    assert (sweep.dataset.duplicates, dict(sweep.metrics)) == ("latest", {"mae": None})
     resolved = tmp_path / "resolved.toml"
     resolved.write_text(sweep_to_toml(sweep))
     assert load_sweep(resolved) == sweep

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.records import read_study
+import pytest
+
+from experiments.records import StudyRecord, TrialRecord, read_study
 from experiments.records.finalists import TOP, chosen_trials
-from experiments.running.keeping import KEPT_BEST, trials_kept
+from experiments.running.keeping import KEPT_BEST, Keeper, trials_kept
+from experiments.running.orders import predictions_folder
 from tests.synthetic_study import make_study
 
 
@@ -17,3 +21,30 @@ def test_whoever_a_verdict_may_judge_keeps_its_weights(tmp_path: Path) -> None:
     kept = trials_kept(lost.ranked)
     assert all(trial in kept for trial, _ in chosen_trials(lost, TOP))
     assert len(kept) < len(lost.ranked)
+
+
+@pytest.mark.parametrize("n_past", [0, 7])
+def test_as_trials_end_in_any_order_exactly_those_that_may_be_judged_keep_theirs(
+    tmp_path: Path, n_past: int
+) -> None:
+    study = read_study(make_study(tmp_path / "made-up", n_trials=40))
+    trials = list(study.search_trials)
+    random.Random(3).shuffle(trials)
+    keeper = Keeper(study.folder, trials[:n_past])
+    for n_ended, trial in enumerate(trials, start=1):
+        # A study goes on under another driver, or its trials end one by one.
+        for folder in (study.folder / "trials" / trial.name / "best", _predicted(study, trial)):
+            folder.mkdir(parents=True, exist_ok=True)
+        if n_ended > n_past:
+            keeper.ended(trial)
+    kept = {trial.name for trial in trials_kept(study.ranked)}
+    unranked = {trial.name for trial in trials if not trial.is_ranked}
+    assert len(kept) < len(study.ranked)
+    for trial in trials:
+        stays = trial.name in kept | unranked
+        assert (study.folder / "trials" / trial.name / "best").exists() is stays
+        assert _predicted(study, trial).exists() is stays
+
+
+def _predicted(study: StudyRecord, trial: TrialRecord) -> Path:
+    return predictions_folder(study.folder, trial)

@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,12 +17,14 @@ from experiments.ledger.journal import Journal
 from experiments.ledger.ledger import Ledger
 from experiments.machine.resources import Resources
 from experiments.records import DRIVER_JOURNAL, StopReason, TrialState, read_study
+from experiments.records.openings import record_opening
 from experiments.request.config import sweep_to_toml
 from experiments.request.frozen import frozen_sweep, refuse_changed_sweep
 from experiments.running import sessions
 from experiments.running.resume import reopen_failed
 from experiments.running.sessions import (
     begin_session,
+    end_session,
     job_end_s,
     record_changed_versions,
 )
@@ -161,14 +164,29 @@ def test_failed_trials_are_tried_again_and_the_others_are_not(tmp_path: Path) ->
     assert outcome(after[0]) == alone[0]
 
 
-def test_no_trial_is_handed_out_that_could_not_finish_an_epoch(tmp_path: Path) -> None:
-    study = FakeStudy(tmp_path / "study", a_sweep(4), bumpy)
+def test_what_must_outlive_the_machine_is_synced_before_anybody_acts_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_synced: dict[str, set[bool]] = {}
+    append = Journal.append
+
+    def noting(self: Journal, kind: str, sync: bool = False, **fields: Any) -> None:
+        is_synced.setdefault(kind, set()).add(sync)
+        append(self, kind, sync, **fields)
+
+    monkeypatch.setattr(Journal, "append", noting)
+    folder = begun(tmp_path / "made-up", a_sweep())
+    study = FakeStudy(folder, a_sweep(1), bumpy)
     with study.opened(Fuse()) as conductor:
-        conductor._deadline = time.monotonic() + 60
-        assert not conductor.is_out_of_orders
-        conductor._longest_epoch_s = 61
-        assert conductor.is_out_of_orders
-        assert not conductor.is_finished
+        assert conductor.next_order() is not None
+        conductor._end_trial(conductor._live[0], StopReason.STALLED)
+    with Journal(folder / DRIVER_JOURNAL) as journal:
+        extend(read_study(folder), 9, journal)
+        assert reopen_failed(trials_of(folder), journal) == 1
+        end_session(journal, is_finished=False)
+    record_opening(folder, "split", "why")
+    must = ("session", "end", "extend", "attempt_end", "session_end", "opening")
+    assert {kind: is_synced[kind] for kind in must} == {kind: {True} for kind in must}
 
 
 def test_a_slurm_job_is_left_two_minutes_before_its_end() -> None:

@@ -109,6 +109,22 @@ def test_points_that_cannot_be_tried_are_refused(search: dict[str, Any], message
         a_sweep(**tables)
 
 
+def test_points_and_defaults_may_take_every_trial_there_is() -> None:
+    points = [{"dropout": 0.1 * i} for i in range(1, 4)]
+    proposals = asked(a_sweep(enqueue=points), 8)
+    assert [p.is_default or p.is_enqueued for p in proposals] == [True] * 8
+    dcn_alone = [{"architecture": "dcn", "dropout": 0.1 * i} for i in range(1, 4)]
+    assert a_sweep(enqueue=dcn_alone)
+    with pytest.raises(SweepFileError, match="need 10 trials"):
+        a_sweep(enqueue=[*dcn_alone, {"architecture": "dcn", "dropout": 0.4}])
+
+
+def test_of_points_in_a_space_with_mistakes_nothing_is_told() -> None:
+    with pytest.raises(SweepFileError) as caught:
+        load_sweep("quickstart", ["space=3", "search.enqueue=[{dropout=0.5}]"])
+    assert [problem.key for problem in caught.value.problems] == ["space"]
+
+
 def test_a_grid_takes_no_points() -> None:
     with pytest.raises(SweepFileError, match="every point anyway"):
         load_sweep("article-grid", ['search.enqueue=[{optimizer="adam"}]'])

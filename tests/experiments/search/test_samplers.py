@@ -54,6 +54,16 @@ def test_a_wrong_argument_of_a_sampler_is_named(args: dict[str, Any], words: str
     assert words in problem.message
 
 
+@pytest.mark.parametrize("owner", [*SAMPLERS.values(), *PRUNERS.values()])
+def test_the_ends_of_an_argument_are_allowed_and_what_lies_beyond_is_not(owner: Any) -> None:
+    for argument in owner.arguments:
+        ends = [argument.low] if argument.high is None else [argument.low, argument.high]
+        assert all(argument.problem_with(end) is None for end in ends)
+        assert argument.problem_with(argument.default) is None
+        assert argument.problem_with(argument.low - 1)
+        assert argument.high is None or argument.problem_with(argument.high + 1)
+
+
 def test_all_wrong_arguments_are_told_at_once() -> None:
     problems = check_pruner("hyperband", {"reduction_factor": 1, "n_warmup_epochs": 0, "rate": 3})
     assert [p.key for p in problems] == [
