@@ -19,7 +19,10 @@ from experiments.sweep_files.sweep_file import read_sweep_file
 from experiments.typed import typed
 
 _PLACES = ("path", "train_path", "test_path", "validation_path")
-"""Keys of `[dataset]`, `[dataset.items]` and `[split]` that say where the data lie."""
+"""Keys of `[dataset]`, its tables and `[split]` that say where the data lie."""
+
+_SIDES = ("items", "users")
+"""Of `[dataset]`: tables whose `path` is one of those, too."""
 
 
 def frozen_sweep(folder: Path) -> SweepConfig:
@@ -35,7 +38,8 @@ def frozen_sweep(folder: Path) -> SweepConfig:
     try:
         return build_sweep(replace(source, is_frozen=True))
     except SweepFileError as error:
-        if not any(problem.key.rpartition(".")[2] in _PLACES for problem in error.problems):
+        told = {problem.key.rpartition(".")[2] for problem in error.problems}
+        if told.isdisjoint((*_PLACES, *_SIDES)):
             raise
         cure = (
             "where the data lie elsewhere by now, write their path into this file; whether they "
@@ -78,7 +82,7 @@ def is_same_sweep(first: str, now: str) -> bool:
 def _without_places(text: str) -> dict[str, Any]:
     table = tomllib.loads(text)
     data = table.get("dataset", {})
-    for within in (data, data.get("items", {}), table.get("split", {})):
+    for within in (data, *(data.get(key, {}) for key in _SIDES), table.get("split", {})):
         for place in _PLACES:
             within.pop(place, None)
     return table

@@ -33,7 +33,7 @@ from experiments.sharing.bundle_checks import check_sweep
 from experiments.study import Outcome, resume_study
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent
-from recommender.datasets.base import DatasetConfig
+from recommender.datasets.base import DatasetConfig, UsersConfig
 from tests.experiments.running.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
 from tests.fake_workers import FakeStudy, Fuse
 from tests.synthetic_study import make_study
@@ -68,16 +68,20 @@ def test_a_study_goes_on_where_its_data_lie_elsewhere(tmp_path: Path) -> None:
     for table in tables.values():
         table.parent.mkdir()
         table.write_text("user,item,rating,time\n")
+        table.with_name("people.csv").write_text("user,age\n")
     columns = {role: role for role in ("user", "item", "rating", "time")}
-    dataset = DatasetConfig(path=tables["there"], columns=columns)
+    people = UsersConfig(tables["there"].with_name("people.csv"), "user", number=("age",))
+    dataset = DatasetConfig(path=tables["there"], columns=columns, users=people)
     folder = begun(tmp_path / "mine", replace(a_sweep(), dataset=dataset))
-    tables["there"].unlink()
+    people.path.unlink()
     with pytest.raises(SweepFileError, match="write their path into this file"):
         frozen_sweep(folder)
     text = (folder / "sweep.toml").read_text()
-    moved = text.replace(str(tables["there"]), str(tables["here"]))
+    moved = text.replace(str(tmp_path / "there"), str(tmp_path / "here"))
     (folder / "sweep.toml").write_text(moved)
-    assert frozen_sweep(folder).dataset.path == tables["here"]
+    dataset = frozen_sweep(folder).dataset
+    assert dataset.path == tables["here"]
+    assert dataset.users is not None and dataset.users.path.parent == tmp_path / "here"
     study = read_study(make_study(tmp_path / "any", n_trials=1))
     assert check_sweep(replace(study, folder=folder)).problems == ()
     (folder / "sweep.toml").write_text(moved.replace("patience = 3", "patience = 5"))
