@@ -6,7 +6,9 @@ All of it goes to stderr: stdout is for results.
 from __future__ import annotations
 
 import atexit
+import errno
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -37,6 +39,21 @@ class Stderr(Console):
     def on_broken_pipe(self) -> None:
         drop(sys.stderr)
 
+    def _check_buffer(self) -> None:  # Rich's own, which knows of closed pipes alone
+        try:
+            super()._check_buffer()
+        except OSError as error:
+            if not has_gone(sys.stderr, error):
+                raise
+            drop(sys.stderr)
+
+
+def has_gone(stream: TextIO, error: OSError) -> bool:
+    """Whether who read a stream is there no more: a pipe was closed, or a terminal."""
+    if error.errno != errno.EIO:
+        return error.errno == errno.EPIPE
+    return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)  # of a file it is a disk's error
+
 
 def drop(stream: TextIO) -> None:
     """What is written to it goes nowhere from now on: its reader has gone."""
@@ -47,7 +64,9 @@ def say(line: str) -> None:
     """A result on stdout; when its reader has gone, the command goes on to its own end and code."""
     try:
         typer.echo(line)
-    except BrokenPipeError:
+    except OSError as error:
+        if not has_gone(sys.stdout, error):
+            raise
         drop(sys.stdout)
 
 

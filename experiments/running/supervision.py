@@ -97,10 +97,10 @@ def orderly_signals() -> Iterator[Ending]:
         cause = StopCause(signal.Signals(number).name)
         if ending.is_closing and ending.asked_by is None:
             ending.asked_by = cause
-            os.write(2, b"the report is written first\n")
+            _tell(b"the report is written first\n")
             return
         if not ending.is_closing:
-            os.write(2, b"stopping\n")
+            _tell(b"stopping\n")
         if cause is StopCause.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(cause.exit_code)
@@ -273,8 +273,14 @@ def _exit_at_once(told: str, exit_code: int) -> NoReturn:
     shown = "\x1b[?25h" if os.isatty(2) else ""
     ending = _ENDING.get()
     more = f"{ending.last_words}\n" if ending and ending.last_words else ""
-    os.write(2, f"{shown}\n{told}\n{more}".encode())
+    _tell(f"{shown}\n{told}\n{more}".encode())
     os._exit(exit_code)
+
+
+def _tell(line: bytes) -> None:
+    """On stderr, from wherever a signal found this thread; nowhere once its terminal has gone."""
+    with contextlib.suppress(OSError):
+        os.write(2, line)
 
 
 def _call_off_abort() -> None:
@@ -296,7 +302,7 @@ def _signals(switch: StopSwitch) -> Iterator[Callable[[], object]]:
         _call_off_abort()
         if switch.path.exists():
             if is_guest:
-                os.write(2, b"stopping: the running trials are being checkpointed\n")
+                _tell(b"stopping: the running trials are being checkpointed\n")
                 return
             _leave(switch, "stopped at once", 128 + number)
         switch.ask(StopCause(signal.Signals(number).name))

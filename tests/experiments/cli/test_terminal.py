@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import pty
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from experiments.cli import wording
-from experiments.cli.terminal import Terminal, bar, closing_lines
+from experiments.cli.terminal import Terminal, bar, closing_lines, has_gone, say
 from experiments.records import ColumnRecord, StudyRecord, TrialRecord, TrialState, read_study
 from experiments.watcher import Silent, StudyWatcher
 from tests.reports.verdicts import judged
@@ -322,3 +324,22 @@ def test_arms_go_by_the_names_that_their_trials_have(study: StudyRecord) -> None
     assert wording.arms_of(compared) == ("0.0005", "0.02")
     told = wording.arms_text(compared.search_trials, wording.arms_of(compared))
     assert told.count("complete)") == 2
+
+
+def test_trials_go_on_unseen_when_their_terminal_was_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    persons_end, ours = pty.openpty()
+    with os.fdopen(ours, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr(sys, "stdout", stream)
+        terminal = Terminal()
+        os.close(persons_end)
+        terminal.message("worker lost")
+        terminal.message("going on")
+        say("report")
+
+
+def test_a_disk_that_fails_under_a_log_is_no_closed_terminal(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as log:
+        assert not has_gone(log, OSError(errno.EIO, "Input/output error"))
