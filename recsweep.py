@@ -314,9 +314,10 @@ def _folder(study: Study | str | Path) -> Path:
 def _reported(record: StudyRecord, stopped_by: StopCause | None) -> Study:
     """Write the report; where a signal stopped the study, what it asked for happens now."""
     from experiments.running.supervision import StopCause
+    from reports.render import write_report
 
     study = Study(record)
-    study.report()
+    write_report(record, with_prints=False)
     if stopped_by is StopCause.SIGINT:
         raise StudyInterrupted(study)
     if stopped_by in (StopCause.SIGTERM, StopCause.SIGUSR1):

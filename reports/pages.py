@@ -75,15 +75,16 @@ def markdown(page: Page) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def figure_files(page: Page) -> dict[str, bytes]:
-    """The pictures as files for papers, by name: SVG, PNG, PDF, and `captions.txt`."""
-    files = {f"{picture.name}.svg": picture.svg.encode() for picture in page.pictures}
+def figure_files(page: Page, with_prints: bool = True) -> dict[str, bytes]:
+    """The pictures as files, by name: SVG, where asked PNG and PDF, and `captions.txt`."""
+    files: dict[str, bytes] = {}
+    captions = []
     for picture in page.pictures:
-        files |= picture.prints()
-    captions = [
-        f"{p.name}.svg, {p.name}.png, {p.name}.pdf, {p.name}-column.pdf\n{p.caption}\n"
-        for p in page.pictures
-    ]
+        its = {f"{picture.name}.svg": picture.svg.encode()}
+        if with_prints:
+            its |= picture.prints()
+        files |= its
+        captions.append(f"{', '.join(its)}\n{picture.caption}\n")
     return files | ({"captions.txt": "\n".join(captions).encode()} if captions else {})
 
 

@@ -40,24 +40,31 @@ class ReportPaths:
     parquet: Path
     schema: Path
     figures: tuple[Path, ...]
-    """Each as SVG, then each as PNG, then their captions."""
+    """Each as SVG, then its prints, then the captions."""
     paper: tuple[Path, ...]
 
 
 def write_report(
-    study: StudyRecord, folder: Path | None = None, *, now: datetime | None = None
+    study: StudyRecord,
+    folder: Path | None = None,
+    *,
+    now: datetime | None = None,
+    with_prints: bool = True,
 ) -> ReportPaths:
     """Write the report of one study; each file whole or not at all, an older one replaced.
 
     Args:
         folder: `report/` in the study's folder unless given.
         now: what an unfinished study's report is "as of"; the clock unless given.
+        with_prints: also the pictures as PNG and PDF, two thirds of the work; older ones are
+            replaced in any case.
     """
     folder = study.folder / "report" if folder is None else folder
     for name in ("figures", "paper"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     page = _page(study, build_sections(study), now)
-    figures = figure_files(page)
+    has_prints = with_prints or any((folder / "figures").glob("*.png"))
+    figures = figure_files(page, has_prints)
     paths = ReportPaths(
         html=folder / "report.html",
         markdown=folder / "report.md",

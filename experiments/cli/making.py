@@ -302,7 +302,7 @@ def _close(outcome: Outcome, strict: bool, ending: Ending) -> None:
 
     study = outcome.study
     with waiting("writing the report"):
-        paths = write_report(study)
+        paths = write_report(study, with_prints=False)
     say(f"report   {from_here(paths.html)}")
     if (stopped_by := outcome.stopped_by or ending.asked_by) is not None:
         raise typer.Exit(stopped_by.exit_code)

@@ -97,6 +97,26 @@ def test_every_picture_is_there_for_print_too(
             assert b"/FontFile2" in pdf and b"/Type3" not in pdf  # TrueType, embedded
 
 
+@UNDRAWN
+def test_a_run_leaves_prints_to_who_asks_for_them_and_keeps_none_that_are_old(
+    study: StudyRecord, tmp_path: Path
+) -> None:
+    def prints(paths: ReportPaths) -> set[str]:
+        captions = (tmp_path / "figures" / "captions.txt").read_text("utf-8")
+        told = {name for name in captions.replace(",", " ").split() if name.endswith(".png")}
+        there = {path.name for path in (tmp_path / "figures").glob("*.png")}
+        assert told == there == {path.name for path in paths.figures if path.suffix == ".png"}
+        return there
+
+    assert not prints(write_report(study, tmp_path, with_prints=False))
+    asked = prints(write_report(study, tmp_path))
+    assert asked
+    for name in asked:
+        (tmp_path / "figures" / name).write_bytes(b"old")
+    assert prints(write_report(study, tmp_path, with_prints=False)) == asked
+    assert b"old" not in {(tmp_path / "figures" / name).read_bytes() for name in asked}
+
+
 def test_files_for_print_have_the_same_bytes_twice(
     study: StudyRecord,
     monkeypatch: pytest.MonkeyPatch,
