@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 
 from experiments.cli import main as command
 from experiments.errors import StateError
-from experiments.folder.repair import repair_study
+from experiments.folder.repair import WRITTEN_BACK, repair_study
 from experiments.ledger.journal import Journal, JournalError, journal_files, read_journal
 from experiments.ledger.ledger import LedgerError
 from experiments.ledger.lock import StudyLock
@@ -127,6 +128,31 @@ def test_what_only_the_ledger_holds_is_told_by_the_journals_again(study: Path, g
     (study / "study.db").unlink()
     assert repair_study(study).n_written_back == 0
     assert repr(read_study(study).trials) == before
+
+
+def test_what_is_told_again_is_what_the_journals_had_said(study: Path) -> None:
+    def told(path: Path) -> dict[str, dict[str, str]]:
+        """By what makes it another fact, all that an event says, as it is written."""
+        keys = ("kind", "number", "attempt", "epoch", "stop_reason")
+        return {
+            json.dumps([event.get(key) for key in keys]): {
+                name: json.dumps(value) for name, value in event.items()
+            }
+            for event in read_journal(path)[0]
+        }
+
+    unsaid = {("is_enqueued", "false"), ("metrics", "{}"), ("metric_errors", "{}")}
+    said: dict[str, dict[str, str]] = {}
+    for path in journal_files(study / "journal"):
+        said |= told(path)
+        path.unlink()
+    repair_study(study)
+    again = told(study / WRITTEN_BACK)
+    assert {json.loads(key)[0] for key in again} >= {"ask", "start", "epoch", "end", "pruner"}
+    for key, event in again.items():
+        if json.loads(key)[0] in ("pruner", "checkpoint"):
+            del event["at"]  # the ledger does not hold it
+        assert event.items() - said[key].items() <= unsaid
 
 
 def test_a_ledger_that_differs_does_not_change_the_journals(study: Path) -> None:

@@ -187,6 +187,26 @@ def test_workers_that_hang_before_they_are_ready_end_the_run_after_three(tmp_pat
     assert [trial.stop_reason for trial in trials] == [StopReason.STALLED] * 3
 
 
+def test_ready_workers_that_hang_while_they_build_fail_their_trials_and_no_more(
+    tmp_path: Path,
+) -> None:
+    study = FakeStudy(tmp_path / "study", a_sweep(8, pruner="none"), bumpy)
+    with study.opened(Fuse()) as conductor:
+        clock = Clock()
+        conductor.liveness = watched(study.folder, clock, [], 5.0, None)
+        for number in range(4):
+            worker = FakeWorker(study, 0, Fuse())
+            worker.order = conductor.next_order()
+            worker._write("take", worker="worker-0", is_warm=True)
+            conductor.pump()
+            conductor.liveness.check()
+            clock.now += 6
+            conductor.liveness.check()
+            assert conductor.lose(number) is None
+    trials = trials_of(study.folder)
+    assert [trial.stop_reason for trial in trials] == [StopReason.STALLED] * 4
+
+
 def test_a_stalled_trial_fails_with_its_reason_and_its_worker_takes_the_next(
     tmp_path: Path,
 ) -> None:

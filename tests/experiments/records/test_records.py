@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from experiments.ledger.journal import Journal
 from experiments.ledger.ledger import Ledger
 from experiments.ledger.lock import StudyLock
 from experiments.records import (
+    DRIVER_JOURNAL,
     Purpose,
     StopReason,
     StudyError,
@@ -77,6 +79,32 @@ def test_a_study_that_a_driver_holds_is_running_also_when_its_trials_are_done(
         study = read_study(folder)
     assert study.state == "running"
     assert study.is_finished
+
+
+@pytest.mark.parametrize(
+    ("is_running_on", "n_more", "is_done"),
+    [(False, 0, True), (False, 1, False), (True, 0, False), (True, 1, False)],
+)
+def test_whoever_holds_a_study_knows_whether_there_is_anything_left_to_do(
+    tmp_path: Path, is_running_on: bool, n_more: int, is_done: bool
+) -> None:
+    """Its driver asks so before it says that there is nothing to resume."""
+    folder = make_study(tmp_path / "mine", n_trials=6, is_finished=not is_running_on)
+    n_trials = len(read_study(folder).search_trials)
+    (folder / "sweep.toml").write_text(f"[search]\ntrials = {n_trials}\n")
+    if n_more:
+        with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / "study.db") as ledger:
+            journal.append("extend", trials=n_trials + n_more)
+            ledger.catch_up(folder / "journal")
+    with StudyLock(folder):
+        study = read_study(folder)
+    assert study.is_finished is is_done
+    assert not study.is_ended_by_time
+    out_of_time = replace(study, is_out_of_time=True)
+    # What runs can still be brought to its end; what was never asked for no longer counts.
+    assert out_of_time.is_ended_by_time is not is_running_on
+    assert out_of_time.is_searched is not is_running_on
+    assert out_of_time.training_command == ("resume" if is_running_on else "verdict")
 
 
 def test_a_search_that_ran_out_of_points_is_finished_before_its_number_of_trials(

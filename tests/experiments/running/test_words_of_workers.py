@@ -12,8 +12,10 @@ import pytest
 from experiments.records import StopReason, TrialState
 from experiments.running.conductor import LOST_WORKER_RETRIES, Conductor
 from experiments.running.orders import TrialOrder
+from experiments.sweep import SearchConfig
 from experiments.watcher import StudyWatcher
 from recommender.checkpoints import has_checkpoint, write_checkpoint
+from search_spaces import Choice, SearchSpace
 from tests.experiments.running.test_conductor import a_sweep, bumpy, trials_of
 from tests.fake_workers import FakeStudy, FakeWorker, Fuse
 
@@ -112,6 +114,55 @@ def test_a_study_is_finished_when_its_last_trial_has_ended(study: FakeStudy) -> 
                 worker.step(conductor)
             assert conductor.is_finished is is_last
         assert conductor.next_order() is None
+
+
+def test_a_trial_that_has_not_begun_can_be_asked_to_make_room_and_is_asked_once(
+    study: FakeStudy,
+) -> None:
+    with study.opened(Fuse()) as conductor:
+        _, young = handed(conductor), handed(conductor)
+        for _ in range(2):
+            conductor.make_room(1)
+        assert young.room_file.exists()
+        assert told(study) == ["#1 makes room at the end of its epoch, and goes on later"]
+
+
+def test_a_study_with_a_trial_that_waits_is_not_finished(study: FakeStudy) -> None:
+    """All were asked for: one makes room, the other is interrupted."""
+    study.sweep = a_sweep(2, sampler="random", pruner="none")
+    with study.opened(Fuse()) as conductor:
+        first, second = (on(study, i, handed(conductor)) for i in range(2))
+        ends(second, conductor, StopReason.INTERRUPTED, makes_room=True)
+        conductor.leave(1)
+        while first.order is not None:
+            first.step(conductor)
+        assert not conductor.is_finished and not conductor.is_out_of_orders
+        ends(on(study, 1, handed(conductor)), conductor, StopReason.INTERRUPTED)
+        assert not conductor.is_finished and conductor.is_out_of_orders
+
+
+def test_a_search_that_runs_out_of_points_is_finished(study: FakeStudy) -> None:
+    search = SearchConfig(trials=5, sampler="grid", pruner="none", max_epochs=1)
+    space = SearchSpace.of(dropout=Choice([0.1, 0.2, 0.3]))
+    study.objective = lambda values, epoch: 1.0
+    study.sweep = replace(
+        study.sweep,
+        space=space,
+        compare=None,
+        search=search,
+        training=replace(study.sweep.training, max_epochs=1),
+    )
+    with study.opened(Fuse()) as conductor:
+        while (order := conductor.next_order()) is not None:
+            on(study, 0, order).step(conductor)
+        assert conductor.is_finished and conductor.is_out_of_orders
+    assert len(trials_of(study.folder)) == 3
+
+
+def test_a_trial_is_on_the_board_from_its_first_moment(study: FakeStudy) -> None:
+    with study.opened(Fuse()) as conductor:
+        order = handed(conductor)
+        assert list((study.folder / "tensorboard").glob(f"{order.name}/events*"))
 
 
 def test_a_worker_that_ended_its_trial_and_died_has_ended_it(study: FakeStudy) -> None:
