@@ -41,7 +41,6 @@ class _Live:
     """A trial that has been handed out and has not ended."""
 
     order: TrialOrder
-    is_to_stop: bool = False
     is_cold: bool = True
     """Whether its worker may still be importing TensorFlow, or tracing its first epoch."""
     n_lost: int = 0
@@ -209,9 +208,8 @@ class Conductor:
                 self._hear_end(live, StopReason(event["stop_reason"]), event)
 
     def is_to_stop(self, number: int) -> bool:
-        """Whether the pruner ended this trial."""
-        live = self._live.get(number)
-        return live is None or live.is_to_stop
+        """Whether this trial has ended, by the pruner's word or its own."""
+        return number not in self._live
 
     def lose(self, number: int, attempt: int | None = None) -> TrialOrder | None:
         """The worker of a trial is gone. The order for its next attempt, or None if it had ended.
@@ -340,7 +338,6 @@ class Conductor:
         self._board.epoch(trial, record)
         self._watcher.epoch(trial, record)
         if not keep_going and not event.get("is_last"):
-            live.is_to_stop = True
             self._end_trial(live, StopReason.PRUNER)
 
     def _tell_metric_errors(self, record: EpochRecord) -> None:

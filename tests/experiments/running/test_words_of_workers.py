@@ -12,6 +12,7 @@ import pytest
 from experiments.records import StopReason, TrialState
 from experiments.running.conductor import LOST_WORKER_RETRIES, Conductor
 from experiments.running.orders import TrialOrder
+from experiments.search.optuna_search import OptunaSearch
 from experiments.sweep import SearchConfig
 from experiments.watcher import StudyWatcher
 from recommender.checkpoints import has_checkpoint, write_checkpoint
@@ -112,6 +113,7 @@ def test_a_study_is_finished_when_its_last_trial_has_ended(study: FakeStudy) -> 
             while worker.order is not None:
                 assert not conductor.is_finished
                 worker.step(conductor)
+            conductor.leave(conductor._next_number - 1)  # as whoever runs trials does in the end
             assert conductor.is_finished is is_last
         assert conductor.next_order() is None
 
@@ -187,7 +189,8 @@ def test_a_worker_that_is_recycled_is_not_lost_however_often(study: FakeStudy) -
             assert (again.attempt, again.give_up) == (order.attempt + 1, None)
             order = again
         assert told(study) == []
-        again = conductor.lose(0, order.attempt)  # this one said nothing
+        on(study, 0, order)
+        again = conductor.lose(0, order.attempt)  # this one did not say that it goes
         assert again is not None and again.give_up is None
         assert told(study) == ["#0 lost its worker; going on from its last checkpoint"]
 
@@ -197,6 +200,8 @@ def test_what_a_lost_worker_still_writes_changes_nothing(study: FakeStudy) -> No
         ghost = on(study, 0, handed(conductor))
         again = conductor.lose(0)
         assert again is not None
+        ends(ghost, conductor, StopReason.MAX_EPOCHS)
+        assert trials_of(study.folder)[0].state is TrialState.RUNNING
         worker = on(study, 1, again)
         worker.step(conductor)
         ghost.step(conductor)
@@ -252,16 +257,21 @@ def test_a_checkpoint_that_was_damaged_is_told(study: FakeStudy) -> None:
         assert told(study) == ["#0 begins anew: last: torn"]
 
 
-def test_a_trials_time_is_that_of_all_its_attempts(study: FakeStudy) -> None:
+@pytest.mark.parametrize(("limit_s", "is_over"), [(1000.0, True), (3000.0, False)])
+def test_a_trials_time_is_that_of_all_the_epochs_that_it_goes_on_from(
+    study: FakeStudy, limit_s: float, is_over: bool
+) -> None:
     assert study.sweep.search is not None
-    # Two epochs take two tenths of a second, by their worker's word.
-    limits = replace(study.sweep.search, trial_timeout_s=0.15)
+    limits = replace(study.sweep.search, trial_timeout_s=limit_s)
     study.sweep = replace(study.sweep, search=limits)
-    study.checkpoint_every = 1
     with study.opened(Fuse()) as conductor:
         worker = on(study, 0, handed(conductor))
-        worker.step(conductor)
-        worker.step(conductor)
+        epoch = {"val_rmse": 1.0, "train_rmse": 1.0, "n_updates": 1, "is_last": False}
+        for number, seconds in ((1, 1001.0), (2, 999.0), (3, 2000.0)):
+            worker._write("epoch", epoch=number, seconds=seconds, **epoch)
+        conductor.pump()
+        assert worker.order is not None
+        write_checkpoint(worker.order.folder / "last", {}, {"epoch": 2, "best": [1.0, 1]})
     with study.opened(Fuse()) as conductor:
         conductor.liveness.kill = lambda _: True
         on(study, 1, handed(conductor))
@@ -269,10 +279,21 @@ def test_a_trials_time_is_that_of_all_its_attempts(study: FakeStudy) -> None:
         assert conductor.liveness.doom_of(0) is None  # nobody has heard that it begins
         conductor.pump()
         conductor.liveness.check()
-        assert conductor.lose(0) is None
+        assert (conductor.liveness.doom_of(0) is not None) is is_over
+        assert (conductor.lose(0) is None) is is_over
     trial = trials_of(study.folder)[0]
-    assert (trial.state, trial.stop_reason) == (TrialState.FAIL, StopReason.TRIAL_TIMEOUT)
-    assert "search.trial_timeout" in told(study)[0]
+    assert trial.stop_reason is (StopReason.TRIAL_TIMEOUT if is_over else None)
+    assert ("search.trial_timeout" in told(study)[0]) is is_over
+
+
+def test_a_trial_that_ends_by_itself_is_complete_whatever_is_said_of_its_last_epoch(
+    study: FakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OptunaSearch, "report", lambda *_: False)
+    study.sweep = replace(study.sweep, training=replace(study.sweep.training, max_epochs=1))
+    with study.opened(Fuse()) as conductor:
+        on(study, 0, handed(conductor)).step(conductor)
+    assert trials_of(study.folder)[0].stop_reason is StopReason.MAX_EPOCHS
 
 
 def test_a_metric_that_cannot_be_computed_is_told_once(study: FakeStudy) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -406,7 +407,13 @@ def test_what_an_unfinished_trial_did_after_its_checkpoint_is_forgotten() -> Non
     assert len(runner.trials[0].epochs) > 3
     search = search_over(pruner="successive-halving")
     assert search.restore(tuple(runner.trials.values()), {0: 3}) == ()
-    assert list(optuna_trials(search)[0].intermediate_values) == [1, 2, 3]
+    before_it = optuna_trials(search)[0].intermediate_values
+    assert list(before_it) == [1, 2, 3]
+    # Its checkpoint turns out to be damaged, and it begins anew.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert search.report(0, 1, 99.0) and search.report(0, 3, before_it[3])
+    assert optuna_trials(search)[0].intermediate_values == before_it
 
 
 def test_a_trial_that_the_pruner_had_stopped_before_the_driver_died_is_named() -> None:
