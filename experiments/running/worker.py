@@ -183,11 +183,13 @@ class Workbench:
             return self._end(order, reason, text)
 
     def _guard(self, run: Run, ours: float) -> None:
-        """Keras's own metric must agree with our RMSE: the first validation of every worker."""
-        keras = None if self._is_guarded else run.keras_rmse()
-        if keras is None:
+        """Keras's own metric must agree with our RMSE: the first finite one of every worker."""
+        if self._is_guarded or not math.isfinite(ours):
             return
-        if math.isfinite(ours) and abs(ours - keras) > GUARD_TOLERANCE * max(1.0, ours):
+        keras = run.keras_rmse()
+        if keras is None or math.isinf(keras):  # float32 has no room for it
+            return
+        if not abs(ours - keras) <= GUARD_TOLERANCE * max(1.0, ours):
             raise RuntimeError(
                 f"metric guard: RMSE is {ours:.6f} from the predictions but {keras:.6f} by Keras's "
                 "metric on the same rows; the numbers of this model cannot be trusted"
