@@ -317,7 +317,7 @@ class Attempt:
 
     def save_last(self) -> None:
         """Write `last/`: all that the trial needs to go on from this epoch."""
-        if self.run.epoch == 0 or not self.run.can_be_saved:
+        if not self.run.can_be_saved:
             return
         self.run.save(self.last)
         self._journal.append(

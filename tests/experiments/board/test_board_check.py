@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiments.board import board_check
-from experiments.board.hparams import write_board
+from experiments.board.hparams import FOLDER, write_board
 from experiments.errors import StateError
 from experiments.files import write_json
-from experiments.records import read_study
+from experiments.records import ColumnRecord, StopReason, StudyRecord, TrialState, read_study
 from experiments.records.derived_records import BOARD_CHECK_NAME, BoardCheck, read_board_check
 from experiments.watcher import Silent
 from reports.sections.provenance import provenance
@@ -51,6 +53,49 @@ def test_a_difference_is_said_recorded_and_does_not_end_the_run(tmp_path: Path) 
     assert "recsweep board made-up --check" in watcher.heard[0]
     told = str(provenance(read_study(study.folder)).blocks[0])
     assert "1 difference to the ledger" in told and "trial 0000 is not on the board" in told
+
+
+def test_no_kind_of_difference_is_overlooked(tmp_path: Path) -> None:
+    study = read_study(make_study(tmp_path / "made-up", n_trials=3))
+    ranged = next(c for c in study.columns if c.low is not None)
+    chosen = next(c for c in study.columns if c.choices)
+    best = study.ranked[0]
+    *_, last = best.epochs
+
+    def column(old: ColumnRecord, *new: ColumnRecord) -> StudyRecord:
+        kept = [c for c in study.columns if c is not old]
+        return replace(study, columns=(*kept, *new))
+
+    def trial(**changed: Any) -> StudyRecord:
+        trials = [t if t is not best else replace(t, **changed) for t in study.trials]
+        return replace(study, trials=tuple(trials))
+
+    assert ranged.low is not None
+    altered = {
+        f"column {ranged.name} is missing": column(ranged),
+        "column more is not in the space": column(ranged, ranged, replace(ranged, name="more")),
+        f"column {ranged.name} ranges over": column(ranged, replace(ranged, low=ranged.low / 2)),
+        f"column {chosen.name} has the choices": column(
+            chosen, replace(chosen, choices=(*chosen.choices, "new"))
+        ),
+        "the metrics are": replace(study, sweep={**study.sweep, "metrics": {}}),
+        f"{best.name}: learning_rate is": trial(values={**best.values, "learning_rate": 0.5}),
+        f"{best.name}: parameters is": trial(n_parameters=1),
+        f"{best.name}: final/val_rmse is": trial(best_rmse=0.5),
+        f"{best.name}: state is": trial(state=TrialState.FAIL),
+        f"{best.name}: its status is": trial(state=TrialState.FAIL),
+        f"{best.name}: stop_reason is": trial(stop_reason=StopReason.ERROR),
+        f"{best.name}: train_rmse of epoch {last.epoch} is": trial(
+            epochs=(*best.epochs[:-1], replace(last, train_rmse=0.5))
+        ),
+        f"{best.name}: val_rmse has the epochs": trial(epochs=best.epochs[:-1]),
+    }
+    write_board(study)
+    assert list(board_check.check_board(study)) == []
+    for said, other in altered.items():
+        shutil.rmtree(study.folder / FOLDER)
+        write_board(other)
+        assert any(said in problem for problem in board_check.check_board(study)), said
 
 
 def test_a_board_that_cannot_be_read_is_a_difference(

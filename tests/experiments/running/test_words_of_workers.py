@@ -167,6 +167,20 @@ def test_a_trial_is_on_the_board_from_its_first_moment(study: FakeStudy) -> None
         assert list((study.folder / "tensorboard").glob(f"{order.name}/events*"))
 
 
+def test_what_a_sampler_noted_when_it_was_asked_stays_with_its_trial(
+    study: FakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optuna's genetic ones find the trial's generation there, also after a resume."""
+    noted = {"generation": 1}
+    monkeypatch.setattr(OptunaSearch, "pruner_state", lambda *_: dict(noted))
+    with study.opened(Fuse()) as conductor:
+        handed(conductor)
+    noted["rung"] = 2
+    with study.opened(Fuse()) as conductor:
+        assert handed(conductor).attempt == 2
+    assert trials_of(study.folder)[0].pruner_state == {"0": {"generation": 1}}
+
+
 def test_a_worker_that_ended_its_trial_and_died_has_ended_it(study: FakeStudy) -> None:
     """Nobody rang the bell for its last line."""
     with study.opened(Fuse()) as conductor:

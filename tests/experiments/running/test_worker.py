@@ -35,6 +35,7 @@ class Manner:
     keras: float | None = 1.0
     raises: Exception | None = None
     """In every step."""
+    can_be_saved: bool = True
     n_asked_by_keras: int = 0
     began: list[RankingConfig] = field(default_factory=list)
 
@@ -47,6 +48,10 @@ class MadeUp(Run):
     def __init__(self, config: RankingConfig, training: TrainingConfig, manner: Manner) -> None:
         super().__init__(config, training)
         self._manner = manner
+
+    @property
+    def can_be_saved(self) -> bool:
+        return self._manner.can_be_saved
 
     def step(self, keep_going: Callable[[], bool] | None = None) -> EpochResult:
         if self._manner.raises is not None:
@@ -151,6 +156,8 @@ def test_a_trial_is_trained_an_epoch_a_step_and_leaves_its_best_and_no_checkpoin
     assert (last["is_last"], end["stop_reason"], end["error"]) == (True, "max_epochs", None)
     assert not (order.folder / "last").exists()
     assert has_checkpoint(order.folder / "best") and has_checkpoint(order.predictions)
+    assert to_its_end(bench, an_order(tmp_path, 1, max_epochs=1)) == 1
+    assert kinds(tmp_path).endswith("end take start epoch end")
 
 
 @pytest.mark.parametrize("by", ["stop", "room"])
@@ -168,12 +175,45 @@ def test_a_trial_that_is_to_leave_goes_on_elsewhere_with_its_next_epoch(
     assert (end["stop_reason"], end["makes_room"]) == ("interrupted", by == "room")
     assert bench.step(order.again())["done"]  # while the file is there nothing is trained
     assert kinds(tmp_path).endswith("checkpoint end take end")
+    assert told(tmp_path)[-1]["stop_reason"] == "interrupted"
     file.unlink()
     assert to_its_end(Workbench(encoded, a_setting(tmp_path)), order.again().again()) == 2
     starts = [event["first_epoch"] for event in told(tmp_path) if event["kind"] == "start"]
     assert starts == [1, 2]
     epochs = [event["epoch"] for event in told(tmp_path) if event["kind"] == "epoch"]
     assert epochs == [1, 2, 3]
+
+
+def test_a_model_that_cannot_be_saved_leaves_and_begins_anew(
+    bench: Workbench, manner: Manner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "FIRST_CHECKPOINT_AFTER_S", 0.0)
+    manner.can_be_saved = False
+    order = an_order(tmp_path)
+    bench.step(order)
+    (tmp_path / "stop").touch()
+    assert bench.step(order)["done"]
+    assert kinds(tmp_path) == "take start epoch end"
+    assert not (order.folder / "last").exists()
+    (tmp_path / "stop").unlink()
+    assert to_its_end(bench, order.again()) == 3
+
+
+@pytest.mark.parametrize(("gpus", "seen"), [(0, ""), (1, "3")])
+def test_a_worker_without_a_gpu_of_its_own_sees_none(
+    manner: Manner,
+    encoded: EncodedDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gpus: int,
+    seen: str,
+) -> None:
+    """Ray leaves all of them visible to it."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    Workbench(encoded, replace(a_setting(tmp_path), gpus=gpus)).step(an_order(tmp_path))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == seen
+    (start,) = (event for event in told(tmp_path) if event["kind"] == "start")
+    assert start["devices"] == seen
 
 
 def test_a_stop_in_the_midst_of_an_epoch_forgets_that_epoch(
