@@ -6,7 +6,6 @@ Imports neither pandas nor TensorFlow, Ray or Optuna: a sweep is checked before 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from experiments.arms import arms_of
@@ -18,13 +17,12 @@ from experiments.request.data_checks import read_data, read_reference
 from experiments.request.metric_checks import read_metrics
 from experiments.request.space_checks import check_model, read_space
 from experiments.search.enqueue import check_points
-from experiments.search.grid import check_grid, n_grid_trials
+from experiments.search.grid import check_grid
 from experiments.search.pruners import check_pruner
 from experiments.search.samplers import check_sampler
 from experiments.sweep import (
     SearchConfig,
     SweepConfig,
-    defaults_with,
     name_problem,
 )
 from experiments.sweep_files.sweep_file import TOP_LEVEL_KEYS, SweepSource
@@ -65,8 +63,7 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
     space = read_space(table["space"], model, report, own) if "space" in table else None
     compare = _read_compare(table, space, report)
     metrics = read_metrics(table, source, report)
-    n_grid = partial(n_grid_trials, defaults=defaults_with(model, own.architectures))
-    search = _read_search(table, space, compare, n_grid, source, report)
+    search = _read_search(table, space, compare, source, report)
     length: SearchConfig | TrainingTable | None = search
     if "search" not in table:
         length = read_table(TrainingTable, table.get("training", {}), "training", report)
@@ -146,7 +143,6 @@ def _read_search(
     table: Mapping[str, Any],
     space: SearchSpace | None,
     compare: str | None,
-    n_grid: Callable[[SearchSpace, str | None], int],
     source: SweepSource,
     report: Report,
 ) -> SearchConfig | None:
@@ -172,7 +168,7 @@ def _read_search(
         "pruner", read.pruner, check_pruner, "max_epochs", source, report
     )
     is_told = "trials" in table["search"] and read.trials is None
-    n_trials = 0 if is_told else _count_trials(read.trials, sampler, space, compare, n_grid, report)
+    n_trials = 0 if is_told else _count_trials(read.trials, sampler, space, compare, report)
     if n_trials and space is not None:
         for problem in check_points(read.enqueue, space, compare, sampler, n_trials):
             report(problem.key, problem.message)
@@ -231,7 +227,6 @@ def _count_trials(
     sampler: str,
     space: SearchSpace | None,
     compare: str | None,
-    n_grid: Callable[[SearchSpace, str | None], int],
     report: Report,
 ) -> int:
     """How many trials: those asked for; of a grid all its points where nothing is said."""
@@ -243,7 +238,7 @@ def _count_trials(
             report(problem.key, problem.message)
         if problems:
             return 0
-        n_all = n_grid(space, compare)
+        n_all = space.count()  # the defaults, projected onto it, are points of it
         if asked is not None and asked > n_all:
             report(
                 "search.trials",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments.arms import Defaults, arms_of
 from recommender.config import shape_of
 from search_spaces import Problem, SearchSpace, SpaceError, Value
 
@@ -42,9 +41,3 @@ def grid_points(space: SearchSpace, default: Mapping[str, Value]) -> list[dict[s
         if point != first:
             by_shape.setdefault(shape_of(point), []).append(point)
     return [point for points in by_shape.values() for point in points]
-
-
-def n_grid_trials(space: SearchSpace, compare: str | None, defaults: Defaults) -> int:
-    """How many trials the whole grid takes, the default of each arm included."""
-    arms = [space] if compare is None else arms_of(space, compare).values()
-    return sum(len(grid_points(arm, defaults.on(arm))) for arm in arms)

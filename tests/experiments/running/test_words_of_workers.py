@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from experiments.board.hparams import BoardWriter
 from experiments.records import StopReason, TrialState
 from experiments.running.conductor import LOST_WORKER_RETRIES, Conductor
 from experiments.running.orders import TrialOrder
@@ -335,8 +336,13 @@ class Counting(StudyWatcher):
         self.heard.append(("end", trial.number, trial.state.value))
 
 
-def test_whoever_watches_hears_of_each_start_epoch_and_end_once(tmp_path: Path) -> None:
-    watcher = Counting()
+def test_whoever_watches_and_the_board_hear_of_each_start_epoch_and_end_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher, board = Counting(), Counting()
+    for told_to in ("start", "epoch", "end"):
+        hear = {"start": board.trial_started, "epoch": board.epoch, "end": board.trial_ended}
+        monkeypatch.setattr(BoardWriter, told_to, lambda _, *of, to=hear[told_to]: to(*of))
     study = FakeStudy(tmp_path / "study", a_sweep(8, sampler="random"), bumpy, watcher=watcher)
     study.run(Fuse())
     expected: list[tuple[str, int, object]] = []
@@ -344,4 +350,4 @@ def test_whoever_watches_hears_of_each_start_epoch_and_end_once(tmp_path: Path) 
         expected.append(("start", trial.number, "WAITING"))
         expected += [("epoch", trial.number, e.epoch) for e in trial.epochs]
         expected.append(("end", trial.number, trial.state.value))
-    assert watcher.heard == expected
+    assert watcher.heard == board.heard == expected

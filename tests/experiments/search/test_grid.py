@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.search.grid import MAX_GRID_POINTS, check_grid, grid_points, n_grid_trials
-from search_spaces import Choice, Float, Int, SearchSpace, SpaceError
+from experiments.arms import Defaults, arms_of
+from experiments.search.grid import MAX_GRID_POINTS, check_grid, grid_points
+from search_spaces import Choice, Float, Int, SearchSpace, SpaceError, Value
 from tests.made_up_spaces import CONDITIONAL, DEFAULTS, FINITE
 
 
@@ -39,7 +40,15 @@ def test_a_grid_that_is_too_large_is_refused_by_its_count() -> None:
     assert f"{100**9:,}" in problem.message and f"{MAX_GRID_POINTS:,}" in problem.message
 
 
-def test_a_grid_is_counted_over_the_conditional_tree_with_and_without_arms() -> None:
+@pytest.mark.parametrize("rate", [0.001, 0.02, 7, "fast"])
+def test_a_grid_has_the_points_of_its_space_with_and_without_arms_whatever_the_defaults(
+    rate: Value,
+) -> None:
+    """Their projection is a point, also of a stepped range between whose steps they lie."""
     assert check_grid(FINITE) == []
-    assert n_grid_trials(FINITE, None, DEFAULTS) == FINITE.count() == 9 + 18
-    assert n_grid_trials(FINITE, "architecture", DEFAULTS) == 27
+    defaults = Defaults({**DEFAULTS.values, "learning_rate": rate, "dropout": 0.33})
+    whole = grid_points(FINITE, defaults.on(FINITE))
+    arms = arms_of(FINITE, "architecture").values()
+    apart = [point for arm in arms for point in grid_points(arm, defaults.on(arm))]
+    assert len(whole) == len(apart) == FINITE.count() == 9 + 18
+    assert sorted(map(repr, whole)) == sorted(map(repr, apart))
