@@ -95,6 +95,8 @@ def test_the_root_declares_every_column_the_conditional_ones_too(
     read = board_check._read_board(folder)
     names = {column.name for column in COLUMNS} | {"layers", "state", "stop_reason"}
     assert set(read.columns) == names
+    ticked = {name for name, column in read.columns.items() if column.differs}
+    assert ticked == set(hparams.shown_columns(COLUMNS)) < names
     assert read.metrics == tuple(METRICS)
 
 
@@ -203,7 +205,8 @@ def test_an_epoch_trained_again_by_a_new_worker_replaces_the_old_ones(
     writer.start(trial)
     for epoch in epochs_of(1.25, 1.125, 1.0625):
         writer.epoch(trial, epoch)
-    writer.epoch(trial, replace(epochs_of(1.25, 1.1875)[1]))
+    for _ in range(2):
+        writer.epoch(trial, epochs_of(1.25, 1.1875)[1])
     assert row(folder).curves["val_rmse"] == ((1, 1.25), (2, 1.1875))
     assert row(folder).metrics["best/val_rmse"] == 1.1875
 

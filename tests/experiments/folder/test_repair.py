@@ -201,7 +201,7 @@ def test_another_versions_ledger_is_not_set_aside(study: Path) -> None:
 def test_repair_reads_the_rest_of_journals_that_ended_torn(study: Path) -> None:
     for path in journal_files(study / "journal"):
         with path.open("ab") as file:
-            file.write(b'{"sum":"0000')
+            file.write(b"\x00" * 30 + b'\n{"sum":"0000')
     (study / "study.db").unlink()
     assert repair_study(study).n_lines_lost == 0
     assert all(read_journal(path)[0] for path in journal_files(study / "journal"))

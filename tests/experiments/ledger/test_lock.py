@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import Mock
@@ -20,6 +20,7 @@ import pytest
 from experiments.errors import DiskError, StateError
 from experiments.ledger import heartbeat
 from experiments.ledger import lock as lock_module
+from experiments.ledger.journal import Journal
 from experiments.ledger.lock import BEAT_NAME, LOCK_NAME, StudyLock, holder_of
 from tests.descriptors import n_open
 
@@ -159,6 +160,16 @@ def test_a_lock_that_could_not_be_had_leaves_nothing_open(
     assert n_open(tmp_path / LOCK_NAME) == 0
 
 
+@pytest.mark.parametrize("opens", [lambda p: StudyLock(p), lambda p: Journal(p / "a.jsonl")])
+def test_a_disk_that_cannot_be_written_is_told_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opens: Callable[[Path], object]
+) -> None:
+    read_only = OSError(errno.EROFS, os.strerror(errno.EROFS))
+    monkeypatch.setattr(os, "open", Mock(side_effect=read_only))
+    with pytest.raises(DiskError, match="cannot be written: Read-only file system"):
+        opens(tmp_path)
+
+
 def test_on_a_network_disk_a_heartbeat_is_kept_beside_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +177,7 @@ def test_on_a_network_disk_a_heartbeat_is_kept_beside_the_lock(
     monkeypatch.setattr(lock_module, "is_on_network", lambda _: True)
     with StudyLock(tmp_path):
         assert (tmp_path / BEAT_NAME).is_file()
+        assert n_open(tmp_path / BEAT_NAME) == 0
     assert not (tmp_path / BEAT_NAME).exists()
     monkeypatch.setattr(lock_module, "Heartbeat", Mock(side_effect=DiskError("no room")))
     with pytest.raises(DiskError):
@@ -242,6 +254,26 @@ class TestOnADiskWithoutLocks:
             with StudyLock(tmp_path):
                 process.send_signal(signal.SIGCONT)
                 assert process.wait(10) == StateError.exit_code
+
+    @pytest.mark.parametrize(("age_s", "is_there"), [(0.0, True), (10.0, False)])
+    def test_whether_one_beats_elsewhere_is_told_at_once_by_its_clock(
+        self, tmp_path: Path, age_s: float, is_there: bool
+    ) -> None:
+        beat = {"pid": 1, "host": "elsewhere", "since": 1.0, "at": time.time() - age_s}
+        (tmp_path / LOCK_NAME).touch()
+        (tmp_path / BEAT_NAME).write_text(json.dumps(beat))
+        assert (holder_of(tmp_path) is not None) is is_there
+
+    def test_the_process_of_another_user_is_there(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        beat = {"pid": 1, "host": socket.gethostname(), "since": 1.0, "at": time.time()}
+        (tmp_path / LOCK_NAME).touch()
+        (tmp_path / BEAT_NAME).write_text(json.dumps(beat))
+        monkeypatch.setattr(os, "kill", Mock(side_effect=PermissionError))
+        assert holder_of(tmp_path) is not None
+        monkeypatch.setattr(os, "kill", Mock(side_effect=ProcessLookupError))
+        assert holder_of(tmp_path) is None
 
     def test_one_that_leaves_while_another_waits_for_a_sign_makes_way(self, tmp_path: Path) -> None:
         beat = tmp_path / BEAT_NAME

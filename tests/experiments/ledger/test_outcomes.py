@@ -133,18 +133,20 @@ def test_the_driver_may_end_a_trial_whose_attempt_it_had_given_up(ledger: Ledger
 
 @pytest.mark.parametrize("reason", ["max_epochs", "patience", "pruner", "diverged"])
 def test_a_finished_trial_is_never_reopened(ledger: Ledger, reason: str) -> None:
-    finished = [ask(), start(), epoch(0, 1), end(0, reason, at=3)]
+    epochs = [epoch(0, number) for number in (1, 2, 3)]
+    finished = [ask(), start(), *epochs, end(0, reason, at=3)]
     late = [
         start(0, 2, at=4, first_epoch=1),
         epoch(0, 1, 2, at=5, val_rmse=0.1),
-        epoch(0, 2, 2, at=6, val_rmse=0.1),
         end(0, "error", 2, at=7),
         ask(),
     ]
     trial = outcome(ledger, [*finished, *late])
     assert trial.stop_reason == reason
-    assert rmse_by_epoch(trial) == {1: 1.0}
+    assert rmse_by_epoch(trial) == {1: 1.0, 2: 1.0, 3: 1.0}
     assert trial.ended_at == 3.0
+    trial = outcome(ledger, [epoch(0, number, 2, at=6, val_rmse=0.1) for number in (2, 3, 4)])
+    assert rmse_by_epoch(trial) == {1: 1.0, 2: 1.0, 3: 1.0}
 
 
 def test_a_failed_trial_that_is_started_again_runs(ledger: Ledger) -> None:
