@@ -307,6 +307,23 @@ def test_a_mistake_of_shape_does_not_hide_the_others_of_its_table(file: Path) ->
     assert set(problems) == {"search.trails", "search.trials", "search.sampler", "search.timeout"}
 
 
+def test_a_mistake_of_the_split_does_not_hide_those_of_the_data_and_makes_none(file: Path) -> None:
+    wrong = ("split.method=random-ish", 'dataset.features=["user_id", "item_id", "genre"]')
+    assert set(_problems(file, *wrong)) == {"split.method", "dataset.features"}
+    (file.parent / "timeless.csv").write_text("u,i,r\n1,2,3\n")
+    columns = "{ user = 'u', item = 'i', rating = 'r' }"
+    table = f"dataset={{ path = '{file.parent / 'timeless.csv'}', columns = {columns} }}"
+    assert set(_problems(file, table, "split.train=high")) == {"split.train"}
+
+
+def test_of_data_that_nobody_knows_the_files_are_looked_at_too(file: Path) -> None:
+    assert set(_problems(file, "dataset.name=ml-10k")) == {"dataset.name"}
+    items = "dataset.items={path='nowhere.csv', key='sku', category=['brand']}"
+    told = _problems(file, "dataset.name=ml-10k", items)
+    assert set(told) == {"dataset.name", "dataset.items.path"}
+    assert told["dataset.items.path"].endswith("nowhere.csv is not there")
+
+
 def test_a_missing_table_is_told_with_what_to_write(tmp_path: Path) -> None:
     file = tmp_path / "empty.toml"
     file.write_text("[space]\nuse = 'ranking'\n")
