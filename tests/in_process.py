@@ -48,6 +48,8 @@ class InProcess:
     """Names of the trials that were trained to their end, in order."""
     handed: list[object] = field(default_factory=list)
     """All that a worker gets: the data, its settings, its orders."""
+    times_left_s: list[float | None] = field(default_factory=list)
+    """What each run of a driver had for its trials; None: no limit."""
     dies_after: int | None = None
     """So many trials; None: it lives."""
 
@@ -62,7 +64,10 @@ class InProcess:
             "recommender.runs.Trainer.device_data", lambda self: device_data(self.dataset)
         )
 
-    def __call__(self, driver: Driver, conductor: Conductor, *_limits: object) -> None:
+    def __call__(
+        self, driver: Driver, conductor: Conductor, time_left_s: float | None = None
+    ) -> None:
+        self.times_left_s.append(time_left_s)
         settings = WorkerSettings(1, 0, 1e9, driver.switch.path)
         encoded = driver.loaded.encoded
         self.handed += [encoded, settings]

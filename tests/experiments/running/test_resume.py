@@ -147,6 +147,7 @@ def test_a_sweep_whose_time_is_over_says_how_to_give_it_more(
     judging.release()
     workers.dies_after = None
     assert resume_study(folder, watcher=told, more_s=60.0).study.is_finished
+    assert workers.times_left_s == [0.001, 60.0]
 
 
 def test_who_comes_second_to_a_name_writes_nothing(ratings_csv: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from experiments.running.sessions import (
     record_changed_versions,
 )
 from experiments.running.supervision import StopCause, StopSwitch, supervise
-from experiments.study import Outcome, resume_study
+from experiments.study import Outcome, _time_left, resume_study
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent
 from tests.experiments.running.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
@@ -170,16 +170,55 @@ def test_a_slurm_job_is_left_two_minutes_before_its_end() -> None:
     assert job_end_s({"SLURM_JOB_END_TIME": "1001"}, 1000.0) == 1.0
 
 
-def test_a_deadline_asks_for_a_stop_that_requeues(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("cause", "exit_code"), [(StopCause.JOB_END, 143), (StopCause.TIMEOUT, 0)])
+def test_a_job_that_ends_asks_for_a_stop_that_requeues_and_spent_time_for_one_that_does_not(
+    tmp_path: Path, cause: StopCause, exit_code: int
+) -> None:
     switch, heard = StopSwitch(tmp_path), list[StopCause]()
 
     def work() -> None:
         while not switch.path.exists():
             time.sleep(0.02)
+        time.sleep(0.5)  # trials are checkpointed
 
-    supervise(work, switch, on_stop=heard.append, deadline=time.monotonic() + 0.1)
-    assert switch.cause is StopCause.JOB_END
-    assert switch.cause.exit_code == 143
+    near, far = 0.1, 3600.0
+    supervise(
+        work,
+        switch,
+        on_stop=heard.append,
+        time_left_s=near if cause is StopCause.TIMEOUT else far,
+        deadline=time.monotonic() + (near if cause is StopCause.JOB_END else far),
+    )
+    assert heard == [cause] == [switch.cause]
+    assert cause.exit_code == exit_code
+
+
+def test_what_ends_the_trials_ends_the_run_and_another_can_follow(tmp_path: Path) -> None:
+    def broken() -> None:
+        raise KeyError("rating")
+
+    heard = list[StopCause]()
+    for _ in range(2):
+        with pytest.raises(KeyError, match="rating"):
+            supervise(broken, StopSwitch(tmp_path), on_stop=heard.append)
+    supervise(lambda: None, StopSwitch(tmp_path), on_stop=heard.append)
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("limit_s", "spent_s", "more_s", "left_s"),
+    [
+        (None, 50.0, None, None),
+        (60.0, 50.0, None, 10.0),
+        (60.0, 70.0, None, 0.0),
+        (60.0, 70.0, 5.0, 5.0),
+        (None, 70.0, 5.0, 5.0),
+    ],
+)
+def test_the_time_of_a_search_is_that_of_all_its_runs_unless_more_is_given(
+    limit_s: float | None, spent_s: float, more_s: float | None, left_s: float | None
+) -> None:
+    assert _time_left(limit_s, spent_s, more_s) == left_s
 
 
 @dataclass
