@@ -207,7 +207,7 @@ def test_a_worker_that_is_recycled_is_not_lost_however_often(study: FakeStudy) -
         on(study, 0, order)
         again = conductor.lose(0, order.attempt)  # this one did not say that it goes
         assert again is not None and again.give_up is None
-        assert told(study) == ["#0 lost its worker; going on from its last checkpoint"]
+        assert told(study) == ["#0 lost its worker; beginning anew"]
 
 
 def test_what_a_lost_worker_still_writes_changes_nothing(study: FakeStudy) -> None:
