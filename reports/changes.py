@@ -19,7 +19,7 @@ _RECORDED: dict[str, Callable[[Mapping[str, Any]], object]] = {
     "commit": lambda p: (p.get("git") or {}).get("commit"),
     "Python": lambda p: p.get("python"),
     "data fingerprint": lambda p: (p.get("dataset") or {}).get("fingerprint"),
-    "items fingerprint": lambda p: (p.get("dataset") or {}).get("items_fingerprint"),
+    "features fingerprint": lambda p: (p.get("dataset") or {}).get("items_fingerprint"),
     "split fingerprint": lambda p: (p.get("dataset") or {}).get("split_fingerprint"),
     "ratings": lambda p: (p.get("dataset") or {}).get("n_ratings"),
     "host": lambda p: (p.get("machine") or {}).get("host"),

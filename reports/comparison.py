@@ -1,7 +1,7 @@
 """Several studies in one report: what changed between them, and who is ahead where that is fair.
 
 Trials of different studies are ranked together only where they were judged on the same rows, that
-is, where the fingerprints of ratings, items and split are equal. Elsewhere each study stands by
+is, where the fingerprints of ratings and split are equal. Elsewhere each study stands by
 the gap to the bias baseline of its own rows.
 """
 
@@ -31,7 +31,7 @@ N_NAMES = 10
 """In a page's head; all stand in its first table."""
 
 Rows = tuple[str | None, str | None]
-"""Fingerprints of ratings, items and split: equal for studies that are judged on the same rows."""
+"""Fingerprints of ratings and split: equal for studies that are judged on the same rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +285,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
         is_sortable=True,
     )
     said = (
-        f"{names} have the same ratings, items and split (their fingerprints are equal), so their "
+        f"{names} have the same ratings and split (their fingerprints are equal), so their "
         "trials share one ranking."
     )
     return Section(title, (Text(said), table))
