@@ -5,7 +5,7 @@ Search and verdict both end here. Ray is imported in the thread that runs them.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from experiments.running.orders import WorkerSettings
 from experiments.running.supervision import StopCause, StopSwitch, supervise
 from experiments.stages import stage_over
 from experiments.sweep import SweepConfig
+from experiments.waiting import waiting, waits_told
 from experiments.watcher import StudyWatcher
 from recommender.datasets.base import LoadedDataset
 from recommender.epochs import CHUNK_ROWS
@@ -80,8 +81,9 @@ def run_trials(
     def trials() -> None:
         from experiments.running.bridge import run_on_ray
 
-        with driver.cluster as head:
-            heads.append(head)
+        with ExitStack() as stack:
+            with waits_told(tell), waiting("starting Ray"):
+                heads.append(stack.enter_context(driver.cluster))
             stage_over("Ray imported and started")
             if resources.address is not None:
                 import ray
