@@ -29,7 +29,11 @@ NOISE_USERS = 229
 Z_95 = 1.96
 
 SEEDS = 0.0017
-"""The standard deviation of an RMSE over seeds, as seven finalists on MovieLens 100K have it."""
+"""The standard deviation of an RMSE over seeds, as seven finalists on MovieLens 100K have it; for
+studies without a verdict that says it."""
+
+LEAST_FREE = 6
+"""Degrees of freedom that a verdict's seeds must have to say it: three models under three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +133,39 @@ def noise(study: StudyRecord, baseline: str = "") -> Noise:
     if study.noise is None:
         return _simulated_noise(study)
     of_users = study.noise.of_baselines.get(baseline, study.noise.of_trials)
-    of_seeds = SEEDS * _scale(study)
+    of_seeds = measured_over_seeds(study)
+    where = "measured here, the latter over the seeds of the verdict"
+    if of_seeds is None:
+        of_seeds = SEEDS * _scale(study)
+        where = "measured here and on MovieLens 100K"
+        where += ", scaled to the spread of these ratings" if _scale(study) != 1 else ""
     usual = Z_95 * math.hypot(of_users, of_seeds * (1 if baseline else math.sqrt(2)))
-    here = ", scaled to the spread of these ratings" if _scale(study) != 1 else ""
     source = (
         f"two equal models of one seed each differ by less than {numbers.two_digits(usual)} in "
         "95 of 100 cases: "
         f"other users would move the difference of two of the best {study.noise.n_trials} trials "
         f"by {numbers.two_digits(of_users)}, another seed an RMSE by "
-        f"{numbers.two_digits(of_seeds)} (standard deviations, measured "
-        f"here and on MovieLens 100K{here})"
+        f"{numbers.two_digits(of_seeds)} (standard deviations, {where})"
     )
     return Noise(usual, source)
+
+
+def measured_over_seeds(study: StudyRecord) -> float | None:
+    """The standard deviation of an RMSE over a verdict's seeds, on the rows of the search, pooled
+    over its models; None where there are no such rows or too few seeds."""
+    results = study.verdict_results
+    if results is None or described(study).confirm is not None:
+        return None
+    runs = [
+        [rmse for rmse in finalist.rmse_by_seed if rmse is not None]
+        for finalist in results.finalists
+        if finalist.mean is not None and len(finalist.rmse_by_seed) > 1  # no baseline
+    ]
+    n_free = sum(len(run) - 1 for run in runs)
+    if n_free < LEAST_FREE:
+        return None
+    squares = sum((len(run) - 1) * statistics.variance(run) for run in runs)
+    return math.sqrt(squares / n_free)
 
 
 def noise_of_users(study: StudyRecord) -> float | None:

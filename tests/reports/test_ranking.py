@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,6 +102,23 @@ def test_noise_is_the_measured_one_where_there_is_one(study: StudyRecord) -> Non
         1.96 * math.hypot(0.002, 25 * ranking.SEEDS * 2**0.5)
     )
     assert "MovieLens 100K, scaled to the spread of these ratings" in ranking.noise(own).source
+
+
+def test_the_seeds_of_a_verdict_say_what_a_seed_moves(judged_study: StudyRecord) -> None:
+    verdict = judged_study.verdict
+    assert verdict is not None and verdict.results is not None
+    results = verdict.results
+    runs = [np.array(f.rmse_by_seed, float) for f in results.finalists if len(f.rmse_by_seed) > 1]
+    pooled = math.sqrt(np.mean([run.var(ddof=1) for run in runs]))  # all have as many seeds
+    assert ranking.measured_over_seeds(judged_study) == pytest.approx(pooled)
+    measured = replace(judged_study, noise=NoiseRecord(0.002, 10, {}))
+    said = ranking.noise(measured)
+    assert said.rmse == pytest.approx(1.96 * math.hypot(0.002, pooled * 2**0.5))
+    assert "the latter over the seeds of the verdict" in said.source
+    few = replace(verdict, results=replace(results, finalists=results.finalists[:1]))
+    assert len(runs[0]) - 1 < ranking.LEAST_FREE
+    assert ranking.measured_over_seeds(replace(measured, verdict=few)) is None
+    assert ranking.measured_over_seeds(replace(measured, verdict=None)) is None
 
 
 def test_fewer_users_that_judge_a_verdict_leave_more_undecided(study: StudyRecord) -> None:
