@@ -20,6 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+import psutil
+
 from experiments.errors import ClusterError, StateError
 from experiments.files import atomic_write
 from experiments.records import SWEEP_NAME
@@ -253,8 +255,8 @@ def _exit_code_of_loss(switch: StopSwitch) -> int:
 
 
 def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
-    """End this process on the spot. Nothing is lost: the journals are on disk, and Ray's
-    processes die with this one.
+    """End this process on the spot, and its own Ray's with it. Nothing is lost: the journals are on
+    disk.
 
     Raises:
         ClusterError: the process is not ours to end.
@@ -274,6 +276,11 @@ def _exit_at_once(told: str, exit_code: int) -> NoReturn:
     ending = _ENDING.get()
     more = f"{ending.last_words}\n" if ending and ending.last_words else ""
     _tell(f"{shown}\n{told}\n{more}".encode())
+    # Ray's would follow by themselves, but for one that hangs in a Ctrl-C of its own.
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
     os._exit(exit_code)
 
 
