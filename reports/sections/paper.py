@@ -21,7 +21,7 @@ def paper(study: StudyRecord) -> Section | None:
             "this paragraph (methods.tex), the leaderboard and what a verdict and an unseal found "
             "as LaTeX tables (table.tex, needs booktabs), all in a document that compiles "
             "(paper.tex), and BibTeX of the software, the methods and, where known, the data "
-            "(references.bib). The pictures are in figures/, as PDF, too."
+            "(references.bib). The pictures are in figures/; recsweep report adds PDF and PNG."
         ),
         Table(
             caption=f"Reproducibility checklist: {n_yes} of {len(items)} answered yes",
