@@ -15,6 +15,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& command -v $$p && break; done)
 
+# An environment that works is brought up to date with its own Python, whatever PATH holds today:
+# `venv` over another Python's leaves one that is half of each. A PYTHON that is named begins anew.
+KEEP := $(if $(filter file,$(origin PYTHON)),$(BIN)/python -c 'import pip; import ssl',false)
+
 BENCHES := bench-sweeps bench-step bench-compiled bench-memory bench-workers bench-driver \
 	bench-start
 
@@ -53,8 +57,9 @@ setup: $(READY)
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "recsweep needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
-	@echo "Setting up $(VENV) with $(PYTHON): about 3 GB, one to five minutes"
-	@$(PYTHON) -m venv $(VENV)
+	@$(KEEP) 2>/dev/null || { \
+		echo "Setting up $(VENV) with $(PYTHON): about 3 GB, one to five minutes"; \
+		$(PYTHON) -m venv --clear $(VENV); }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
