@@ -59,7 +59,7 @@ from experiments.verdict.segments import write_best_segments
 from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
 from recommender.baselines import fit_baselines
-from recommender.datasets.base import LoadedDataset
+from recommender.datasets.description import LoadedDataset
 
 
 @dataclass(frozen=True, slots=True)

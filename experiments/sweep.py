@@ -15,7 +15,7 @@ from recommender.config import (
     Value,
     ranking_config,
 )
-from recommender.datasets.base import DatasetConfig, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
 from recommender.own import OwnArchitecture
 from search_spaces import SearchSpace
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recommender.datasets.base import EncodedDataset, Rows
+from recommender.datasets.encoded import EncodedDataset, Rows
 from recommender.metrics import rmse
 
 Predictions = npt.NDArray[np.floating[Any]]

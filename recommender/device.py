@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recommender.datasets.base import EncodedDataset, Rows
+from recommender.datasets.encoded import EncodedDataset, Rows
 from recommender.runtime import tf
 from recommender.train_sample import train_sample
 

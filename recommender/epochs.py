@@ -16,7 +16,7 @@ from typing import Any, Literal
 from recommender.checkpoints import CheckpointError
 from recommender.config import HYPERPARAMETERS, RankingConfig, TrainingConfig, config_to_json
 from recommender.crossing import Crossing
-from recommender.datasets.base import Floats, Rows
+from recommender.datasets.encoded import Floats, Rows
 
 StopReason = Literal["max_epochs", "patience", "diverged"]
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from recommender.architectures.blocks import Structure
 from recommender.checkpoints import CheckpointError, numbered_arrays, read_checkpoint
 from recommender.config import RankingConfig
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 from recommender.epochs import check_checkpoint_is_of
 from recommender.graph import build_model
 from recommender.runtime import tf

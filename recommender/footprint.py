@@ -7,7 +7,7 @@ better refused. No TensorFlow.
 from __future__ import annotations
 
 from recommender.config import RankingConfig
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 from recommender.epochs import CHUNK_ROWS
 from recommender.sizes import feature_widths, n_parameters
 

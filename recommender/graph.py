@@ -23,7 +23,7 @@ from recommender.architectures.noise import CountedNoise, EpochNoise, Noise, Siz
 from recommender.architectures.own import OwnRanking
 from recommender.architectures.registry import ARCHITECTURES
 from recommender.config import NUMERIC, RankingConfig
-from recommender.datasets.base import EncodedDataset, Floats
+from recommender.datasets.encoded import EncodedDataset, Floats
 from recommender.device import DeviceData, PackedRows, Tensors
 from recommender.epochs import derive_seed
 from recommender.errors import OwnCodeError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from recommender.datasets.base import EncodedDataset, Floats, Ints, Rows, Strings
+from recommender.datasets.encoded import EncodedDataset, Floats, Ints, Rows, Strings
 
 Array = npt.NDArray[Any]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from recommender.datasets.base import Floats
+from recommender.datasets.encoded import Floats
 from recommender.exact_sums import exact_sums
 from recommender.runtime import tf
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from recommender.config import RankingConfig
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 
 CROSS_VALUES = ("cross_layers", "cross_rank", "cross_placement")
 """The hyperparameters that only a cross network has."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommender.datasets.base import Rows
+from recommender.datasets.encoded import Rows
 
 TRAIN_SAMPLE_ROWS = 16_384
 """At most so many; a fixed sample where there are more."""

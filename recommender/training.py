@@ -29,7 +29,7 @@ from recommender.checkpoints import (
 )
 from recommender.config import RankingConfig, TrainingConfig
 from recommender.crossing import Crossing, crossing_of
-from recommender.datasets.base import EncodedDataset, Floats, Rows
+from recommender.datasets.encoded import EncodedDataset, Floats, Rows
 from recommender.device import DeviceData
 from recommender.epochs import CHUNK_ROWS, Run, StopReason, check_checkpoint_is_of, derive_seed
 from recommender.epochs import EpochResult as EpochResult

@@ -27,7 +27,7 @@ import numpy as np
 
 from recommender.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from recommender.config import RankingConfig, TrainingConfig
-from recommender.datasets.base import EncodedDataset, Floats, Rows
+from recommender.datasets.encoded import EncodedDataset, Floats, Rows
 from recommender.epochs import (
     EpochResult,
     Run,

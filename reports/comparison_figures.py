@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports import numbers
-from reports.figures import (
+from reports.drawing import (
     COLOURS,
     DASHES,
     WIDE,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.records import ImportanceRecord
-from reports.figures import COLOURS, MARKERS, WIDE, new_axes, new_figure, row_labels
+from reports.drawing import COLOURS, MARKERS, WIDE, new_axes, new_figure, row_labels
 from reports.fitting import fitted
 
 

@@ -12,7 +12,7 @@ from reports.blocks import Block, Problem, Section
 from reports.comparison_figures import StudyGaps, best_so_far, gap_plot
 from reports.decision import leading_finalist
 from reports.described import described
-from reports.figures import SERIES, picture
+from reports.drawing import SERIES, picture
 from reports.judged_rows import judged_baseline
 
 N_DOTS = 400

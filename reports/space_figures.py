@@ -12,15 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.records import ColumnRecord, Value
 from reports import numbers
-from reports.figures import (
-    COLOURS,
-    DASHES,
-    WIDE,
-    legend_above,
-    legend_height,
-    new_axes,
-    new_figure,
-)
+from reports.drawing import COLOURS, DASHES, WIDE, legend_above, legend_height, new_axes, new_figure
 from reports.fitting import fitted
 
 N_TICKS = 8

@@ -12,7 +12,7 @@ from experiments.running.conductor import Conductor
 from experiments.running.driver import Driver
 from experiments.running.orders import WorkerSettings
 from experiments.running.worker import Workbench
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 
 if TYPE_CHECKING:
     from recommender.device import DeviceData

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recommender.datasets.base import EncodedDataset, Rows, SideTable
+from recommender.datasets.encoded import EncodedDataset, Rows, SideTable
 
 GENRES = ("Action", "Comedy", "Drama")
 

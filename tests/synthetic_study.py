@@ -29,7 +29,7 @@ from experiments.records import (
     StopReason,
     Value,
 )
-from recommender.datasets.base import DatasetDescription, LongTail, PartDescription
+from recommender.datasets.description import DatasetDescription, LongTail, PartDescription
 
 STARTED_AT = 1_760_000_000.0
 ARMS = ("plain", "dcn")

@@ -20,7 +20,7 @@ from experiments.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from recommender.datasets.base import Of
+    from recommender.datasets.config import Of
 
 
 def add_init_to(app: typer.Typer) -> None:

@@ -17,7 +17,7 @@ from experiments.errors import RequestError
 from experiments.files import atomic_write
 from experiments.records.values import plural
 from experiments.waiting import waiting
-from recommender.datasets.base import Duplicates
+from recommender.datasets.config import Duplicates
 from recommender.datasets.mending import Mended, as_table, mended
 from recommender.errors import unknown
 

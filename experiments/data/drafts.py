@@ -18,13 +18,8 @@ from experiments.data.study_data import data_problems
 from experiments.errors import RequestError
 from experiments.sweep_files.toml_text import toml_value
 from experiments.waiting import waiting
-from recommender.datasets.base import (
-    DatasetConfig,
-    DatasetDescription,
-    Duplicates,
-    Of,
-    SplitConfig,
-)
+from recommender.datasets.config import DatasetConfig, Duplicates, Of, SplitConfig
+from recommender.datasets.description import DatasetDescription
 from recommender.datasets.loading import load_dataset
 from recommender.datasets.other_files import WIDE, of_blocks, of_wide_table, without_names
 from recommender.datasets.table import COLUMNS, column_names

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.data.column_names import best_match, plain_name
 from experiments.errors import RequestError
-from recommender.datasets.base import ItemsConfig, Of, UsersConfig
+from recommender.datasets.config import ItemsConfig, Of, UsersConfig
 from recommender.datasets.leaks import sounds_of_ratings
 from recommender.datasets.table import column_names, frequent_words, read_table
 

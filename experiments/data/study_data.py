@@ -17,7 +17,8 @@ from experiments.stages import stage_over
 from experiments.sweep import SweepConfig
 from experiments.typed import from_here
 from experiments.waiting import waiting
-from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
+from recommender.datasets.description import LoadedDataset
 from recommender.datasets.findings import MEND
 from recommender.datasets.loading import load_dataset
 from recommender.datasets.table import COLUMNS

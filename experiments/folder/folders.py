@@ -48,7 +48,7 @@ from experiments.request.frozen import difference, frozen_sweep
 from experiments.sweep import SweepConfig
 from experiments.typed import typed
 from recommender.baselines import Baseline
-from recommender.datasets.base import DatasetDescription
+from recommender.datasets.description import DatasetDescription
 from recommender.repeating import repeats_on_gpus
 from search_spaces import SearchSpace
 

@@ -14,7 +14,7 @@ from experiments.machine.machine import Machine
 from experiments.machine.versions import PACKAGES, installed_packages, package_version
 from experiments.own.kept_code import code_record
 from experiments.sweep import SweepConfig
-from recommender.datasets.base import DatasetDescription
+from recommender.datasets.description import DatasetDescription
 
 
 def provenance(

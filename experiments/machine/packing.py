@@ -15,7 +15,7 @@ from experiments.machine.resources import Resources, share_of
 from experiments.request.plan import draw_values
 from experiments.sweep import SweepConfig
 from recommender.config import RankingConfig, ranking_config
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 from recommender.footprint import least_bytes
 
 SAFETY = 1.2

@@ -8,7 +8,7 @@ from dataclasses import replace
 from experiments.machine.machine import Machine
 from experiments.machine.resources import Resources
 from experiments.records.values import plural
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 from recommender.footprint import worker_bytes
 
 SHARE_OF_MEMORY = 0.8

@@ -14,7 +14,7 @@ from experiments.sweep import SweepConfig
 from experiments.sweep_files.sweep_file import SweepSource, read_sweep_file
 from experiments.sweep_files.toml_text import toml_key, toml_section
 from recommender.config import Value
-from recommender.datasets.base import SPLIT_KEYS
+from recommender.datasets.config import SPLIT_KEYS
 from recommender.own import OwnArchitecture
 from search_spaces import SearchSpace
 from search_spaces.values import as_python

@@ -15,7 +15,7 @@ from experiments.sweep_files.sweep_tables import (
     is_whole,
     read_table,
 )
-from recommender.datasets.base import (
+from recommender.datasets.config import (
     SPLIT_KEYS,
     DatasetConfig,
     ItemsConfig,

@@ -13,7 +13,7 @@ from experiments.durations import format_duration
 from experiments.records.values import plural
 from experiments.sweep import SweepConfig, defaults_of, ranking_values
 from recommender.config import RankingConfig, Value, ranking_config
-from recommender.datasets.base import DatasetDescription, PartDescription
+from recommender.datasets.description import DatasetDescription, PartDescription
 from search_spaces import Choice, Float, SearchSpace, Slot
 
 _START_S = 8.0

@@ -32,7 +32,7 @@ from experiments.running.conductor import LOST_WORKER_RETRIES, Conductor
 from experiments.running.memory_kills import memory_kills_as_losses
 from experiments.running.orders import WorkerSettings
 from experiments.running.worker import Worker
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 
 METRIC = "number"
 """Ray wants a metric named; it is never read."""

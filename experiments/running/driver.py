@@ -23,7 +23,7 @@ from experiments.stages import stage_over
 from experiments.sweep import SweepConfig
 from experiments.waiting import waiting, waits_told
 from experiments.watcher import StudyWatcher
-from recommender.datasets.base import LoadedDataset
+from recommender.datasets.description import LoadedDataset
 from recommender.epochs import CHUNK_ROWS
 
 

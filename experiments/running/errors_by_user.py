@@ -20,7 +20,7 @@ from experiments.files import write_json
 from experiments.records import StudyRecord, TrialRecord
 from experiments.records.derived_records import NOISE_NAME, NoiseRecord
 from recommender.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 
 if TYPE_CHECKING:
     from recommender.baselines import Baseline

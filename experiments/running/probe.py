@@ -34,7 +34,7 @@ from experiments.running.orders import WorkerSettings
 from experiments.running.sessions import record_packing
 from experiments.running.worker import configure
 from recommender.config import RankingConfig, TrainingConfig
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 from recommender.errors import OwnCodeError
 from recommender.own_loading import is_out_of_memory
 from recommender.runs import Trainer

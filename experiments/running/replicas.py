@@ -18,7 +18,7 @@ from experiments.machine.machine import read_machine
 from experiments.records import PROVENANCE_NAME, TrialRecord
 from experiments.sweep import SweepConfig, model_of
 from recommender.config import TrainingConfig
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 from recommender.runs import Trainer
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ from recommender.own_loading import is_out_of_memory
 from recommender.runs import Trainer
 
 if TYPE_CHECKING:
-    from recommender.datasets.base import EncodedDataset
+    from recommender.datasets.encoded import EncodedDataset
     from recommender.epochs import Run
 
 FIRST_CHECKPOINT_AFTER_S = 1.0

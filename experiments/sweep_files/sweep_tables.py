@@ -9,7 +9,7 @@ from annotated_types import Ge, Len, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from experiments.sweep_files.overrides import format_key
-from recommender.datasets.base import Duplicates, SplitMethod
+from recommender.datasets.config import Duplicates, SplitMethod
 from recommender.errors import unknown
 
 Report = Callable[[str, str], None]

@@ -18,7 +18,7 @@ from experiments.running.replicas import Replicas
 from experiments.sweep import SweepConfig
 from experiments.trials.choosing import trial_of
 from recommender.checkpoints import CheckpointError, has_checkpoint, read_checkpoint
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 from recommender.datasets.validation import load_with_validation
 
 if TYPE_CHECKING:

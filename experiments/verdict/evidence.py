@@ -19,7 +19,7 @@ from experiments.running.replicas import Replicas
 from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
 from recommender.checkpoints import CheckpointError, read_checkpoint
-from recommender.datasets.base import LoadedDataset
+from recommender.datasets.description import LoadedDataset
 from recommender.metrics import rmse
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from experiments.running.orders import predictions_folder
 from experiments.watcher import StudyWatcher
 from recommender.baselines import Baseline
 from recommender.checkpoints import CheckpointError, read_checkpoint
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 
 Floats = npt.NDArray[np.floating[Any]]
 Mask = npt.NDArray[np.bool_]

@@ -13,7 +13,7 @@ from experiments.records import StudyRecord, TrialRecord, Value
 from experiments.records.finalists import controlled_trial
 from experiments.records.verdict_records import Finalist, VerdictRecord
 from experiments.sweep import SweepConfig, model_of
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 from recommender.sizes import CROSS_VALUES, plain_as_large
 
 PLAIN = "plain"

@@ -34,7 +34,7 @@ from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
 from recommender.checkpoints import write_checkpoint
-from recommender.datasets.base import DatasetDescription
+from recommender.datasets.description import DatasetDescription
 from recommender.datasets.unsealing import RefitData, open_test
 from recommender.metrics import rmse
 

@@ -57,8 +57,8 @@ from experiments.verdict.segments import segments_of, write_segments
 from experiments.verdict.size_control import trained_as, with_sized_control
 from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
-from recommender.datasets.base import LoadedDataset
 from recommender.datasets.confirming import load_with_confirm
+from recommender.datasets.description import LoadedDataset
 
 
 @dataclass(frozen=True, slots=True)

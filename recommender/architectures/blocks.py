@@ -17,7 +17,7 @@ import numpy as np
 
 from recommender.architectures.noise import CountedNoise, Noise
 from recommender.config import PENALTIES, RATES, RankingConfig
-from recommender.datasets.base import EncodedDataset, Floats, Ints, SideTable
+from recommender.datasets.encoded import EncodedDataset, Floats, Ints, SideTable
 from recommender.own import OwnArchitecture, Value
 from recommender.runtime import tf, tfrs
 

@@ -15,7 +15,7 @@ from recommender.architectures.blocks import (
     Tensor,
     applied,
 )
-from recommender.datasets.base import EncodedDataset, Floats
+from recommender.datasets.encoded import EncodedDataset, Floats
 from recommender.runtime import tf, tfrs
 
 

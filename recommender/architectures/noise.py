@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from recommender.datasets.base import Floats
+from recommender.datasets.encoded import Floats
 from recommender.runtime import tf
 
 Tensor = Any

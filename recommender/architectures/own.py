@@ -14,7 +14,7 @@ from recommender.architectures.blocks import (
     Structure,
     Tensor,
 )
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 from recommender.errors import OwnCodeError
 from recommender.own_loading import blamed_on, load
 from recommender.runtime import tf

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recommender.architectures.blocks import DenseStack, RankingModel, StepNoise, Structure, Tensor
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 
 
 class PlainRanking(RankingModel):

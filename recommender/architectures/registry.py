@@ -7,7 +7,7 @@ from collections.abc import Callable
 from recommender.architectures.blocks import RankingModel, Structure
 from recommender.architectures.dcn import DcnRanking
 from recommender.architectures.plain import PlainRanking
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 
 ARCHITECTURES: dict[str, Callable[[Structure, EncodedDataset], RankingModel]] = {
     "plain": PlainRanking,

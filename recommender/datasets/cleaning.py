@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recommender.datasets.base import PARTS, Duplicates, Ints, Strings
+from recommender.datasets.config import PARTS, Duplicates
+from recommender.datasets.encoded import Ints, Strings
 from recommender.datasets.findings import MEND, Findings, Mask, example
 from recommender.datasets.identifiers import identifiers
 from recommender.datasets.sources import N_PLACES_SHOWN, RawTable, counted

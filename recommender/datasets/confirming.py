@@ -7,14 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recommender.datasets.base import (
-    DatasetConfig,
-    EncodedDataset,
-    Ints,
-    LoadedDataset,
-    Rows,
-    SplitConfig,
-)
+from recommender.datasets.config import DatasetConfig, SplitConfig
+from recommender.datasets.description import LoadedDataset
+from recommender.datasets.encoded import EncodedDataset, Ints, Rows
 from recommender.datasets.encoding import encode_confirm
 from recommender.datasets.loading import read_and_split
 from recommender.datasets.splits import CONFIRM

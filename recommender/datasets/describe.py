@@ -12,16 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recommender.datasets.base import (
-    SPLIT_KEYS,
-    DatasetDescription,
-    Ints,
-    LongTail,
-    PartDescription,
-    SplitConfig,
-    Strings,
-)
 from recommender.datasets.cleaning import Ratings
+from recommender.datasets.config import SPLIT_KEYS, SplitConfig
+from recommender.datasets.description import DatasetDescription, LongTail, PartDescription
+from recommender.datasets.encoded import Ints, Strings
 from recommender.datasets.features import Side
 from recommender.datasets.splits import (
     CONFIRM,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from recommender.datasets.base import EncodedDataset, Ints, Rows, SideTable, Strings
 from recommender.datasets.cleaning import Ratings
+from recommender.datasets.encoded import EncodedDataset, Ints, Rows, SideTable, Strings
 from recommender.datasets.features import Side, context, context_columns, side_tables
 from recommender.datasets.splits import CONFIRM, TEST, TRAIN, VALIDATION, Parts
 

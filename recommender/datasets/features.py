@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recommender.datasets.base import FeatureKind, Floats, Ints, Of, SideTable, Strings
 from recommender.datasets.cleaning import numbers
+from recommender.datasets.config import FeatureKind, Of
+from recommender.datasets.encoded import Floats, Ints, SideTable, Strings
 from recommender.datasets.findings import Findings, example
 from recommender.datasets.identifiers import identifiers
 from recommender.datasets.sources import TIME_FEATURES, RawSide

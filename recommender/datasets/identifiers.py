@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recommender.datasets.base import Ints
+from recommender.datasets.encoded import Ints
 from recommender.datasets.findings import Findings, Mask, example
 from recommender.datasets.sources import counted
 

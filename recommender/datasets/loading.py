@@ -9,14 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from recommender.datasets.base import (
-    DatasetConfig,
-    EncodedDataset,
-    LoadedDataset,
-    SplitConfig,
-)
 from recommender.datasets.cleaning import Ratings, clean
+from recommender.datasets.config import DatasetConfig, SplitConfig
 from recommender.datasets.describe import describe
+from recommender.datasets.description import LoadedDataset
+from recommender.datasets.encoded import EncodedDataset
 from recommender.datasets.encoding import encode
 from recommender.datasets.features import Side, side_features
 from recommender.datasets.leaks import leaks, notes_on_names

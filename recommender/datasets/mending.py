@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recommender.datasets.base import DatasetConfig, Duplicates, Ints
 from recommender.datasets.cleaning import Ratings, clean, findings_of
+from recommender.datasets.config import DatasetConfig, Duplicates
+from recommender.datasets.encoded import Ints
 from recommender.datasets.findings import MOST_LEFT_OUT, Mask
 from recommender.datasets.sources import RawTable, counted
 from recommender.datasets.table import COLUMNS, TABLE

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from recommender.datasets.base import DatasetConfig, FeatureKind
+from recommender.datasets.config import DatasetConfig, FeatureKind
 from recommender.datasets.sources import Problem, RawSide, RawTable, Source
 from recommender.errors import DataError
 

@@ -11,7 +11,7 @@ import functools
 from dataclasses import replace
 from pathlib import Path
 
-from recommender.datasets.base import DatasetConfig
+from recommender.datasets.config import DatasetConfig
 from recommender.datasets.movielens import (
     FEATURES,
     ITEM_KINDS,

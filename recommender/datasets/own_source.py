@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recommender.datasets.base import DatasetConfig, FeatureKind, Of
+from recommender.datasets.config import DatasetConfig, FeatureKind, Of
 from recommender.datasets.sources import TIME_FEATURES, Problem, RawSide, RawTable, Source
 from recommender.errors import DataError, OwnCodeError
 from recommender.own import OwnArchitecture

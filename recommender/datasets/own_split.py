@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recommender.datasets.base import PARTS
 from recommender.datasets.cleaning import Ratings
+from recommender.datasets.config import PARTS
 from recommender.errors import DataError, OwnCodeError
 from recommender.own import OwnArchitecture
 from recommender.own_loading import blamed_on, load

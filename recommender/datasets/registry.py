@@ -8,7 +8,7 @@ from pathlib import Path
 from types import NoneType
 from typing import get_args
 
-from recommender.datasets.base import (
+from recommender.datasets.config import (
     SPLIT_METHODS,
     DatasetConfig,
     Duplicates,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from recommender.datasets.base import DatasetConfig, FeatureKind, Of
+from recommender.datasets.config import DatasetConfig, FeatureKind, Of
 
 if TYPE_CHECKING:  # pandas takes seconds to import, and checking a sweep file needs none of it
     import pandas as pd

@@ -7,8 +7,9 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from recommender.datasets.base import PARTS, Ints, SplitConfig
 from recommender.datasets.cleaning import Ratings
+from recommender.datasets.config import PARTS, SplitConfig
+from recommender.datasets.encoded import Ints
 from recommender.datasets.own_split import labelled
 from recommender.datasets.sources import NAME_TIME
 from recommender.errors import DataError

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recommender.datasets.base import DatasetConfig, FeatureKind, Of, SideConfig
+from recommender.datasets.config import DatasetConfig, FeatureKind, Of, SideConfig
 from recommender.datasets.other_files import of_other_kind
 from recommender.datasets.sources import (
     TIME_FEATURES,

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from recommender.datasets.base import (
-    DatasetConfig,
-    DatasetDescription,
-    EncodedDataset,
-    Ints,
-    Rows,
-    SplitConfig,
-)
+from recommender.datasets.config import DatasetConfig, SplitConfig
+from recommender.datasets.description import DatasetDescription
+from recommender.datasets.encoded import EncodedDataset, Ints, Rows
 from recommender.datasets.encoding import encode_test
 from recommender.datasets.loading import read_and_split
 from recommender.datasets.splits import TEST

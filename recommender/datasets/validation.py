@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
+from recommender.datasets.description import LoadedDataset
 from recommender.datasets.loading import SplitData, read_and_split
 from recommender.datasets.splits import TRAIN, VALIDATION
 

@@ -9,7 +9,8 @@ from reports import numbers, ranking
 from reports.arm_colours import arm_colours
 from reports.blocks import Picture
 from reports.decision import arm_of, is_model, label
-from reports.figures import COLOURS, Dot, dot_plot, dot_scale, picture
+from reports.drawing import COLOURS, picture
+from reports.figures import Dot, dot_plot, dot_scale
 from reports.judged_rows import judged_baseline, judged_on
 
 N_DOTS = 10

@@ -9,8 +9,8 @@ from reports import numbers, ranking
 from reports.arm_colours import arm_colours
 from reports.blocks import Column, Note, Row, Section, Table, Text
 from reports.budget_figures import ROUND_COUNTS, BudgetCurve, budget_curves
+from reports.drawing import picture
 from reports.expected_best import BAND, budgets, expected_best
-from reports.figures import picture
 
 _BAND = f"{100 * BAND:.0f} %"
 

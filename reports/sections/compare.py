@@ -6,7 +6,8 @@ from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.arm_colours import arm_colours
 from reports.blocks import Block, Column, Row, Section, Table, Text
-from reports.figures import picture, strip_plot
+from reports.drawing import picture
+from reports.figures import strip_plot
 
 N_DOTS = 400
 

@@ -12,7 +12,7 @@ from reports.arm_colours import arm_colours
 from reports.blocks import Block, Column, Note, Picture, Row, Section, Table, Text
 from reports.crossing_figure import Panel, crossing_map, norm_text
 from reports.decision import arm_of, label
-from reports.figures import picture
+from reports.drawing import picture
 from reports.statistics import Array
 
 N_PICTURES = 3

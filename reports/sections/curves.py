@@ -7,7 +7,8 @@ import math
 from experiments.records import StudyRecord, TrialRecord, TrialState
 from reports import numbers, ranking
 from reports.blocks import Problem, Section
-from reports.figures import SERIES, Curve, learning_curves, picture
+from reports.drawing import SERIES, picture
+from reports.figures import Curve, learning_curves
 
 N_GREY = 200
 

@@ -8,7 +8,7 @@ from experiments.records import ImportanceRecord, StudyRecord
 from reports import numbers, ranking
 from reports.arm_colours import arm_colours
 from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
-from reports.figures import SERIES, picture
+from reports.drawing import SERIES, picture
 from reports.importance_figure import ShareSeries, importance_plot
 
 MIN_TRIALS = 12

@@ -13,7 +13,7 @@ from reports import numbers
 from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
 from reports.decision import is_model, label
 from reports.described import described
-from reports.figures import COLOURS, SERIES, WIDE, new_axes, new_figure, picture
+from reports.drawing import COLOURS, SERIES, WIDE, new_axes, new_figure, picture
 from reports.judged_rows import judged_on
 
 COLLAPSED = 0.1

@@ -8,7 +8,7 @@ from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
 from reports.arm_colours import arm_colours
 from reports.blocks import Block, Section, Text
-from reports.figures import MARKERS, SERIES, picture
+from reports.drawing import MARKERS, SERIES, picture
 from reports.space_figures import Axis, Dots, Line, parallel_coordinates, slices
 
 N_BEST = len(SERIES)

@@ -11,7 +11,7 @@ import dataclasses
 import time
 
 from recommender.config import OPTIMIZERS, RankingConfig, TrainingConfig
-from recommender.datasets.base import DatasetConfig, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
 from recommender.datasets.loading import load_dataset
 from recommender.device import DeviceData
 from recommender.runtime import configure_devices

@@ -21,7 +21,7 @@ import psutil
 from experiments.running.orders import TrialOrder, WorkerSettings
 from experiments.running.worker import Workbench
 from recommender.config import TrainingConfig
-from recommender.datasets.base import DatasetConfig, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
 from recommender.datasets.loading import load_dataset
 
 WARM_UP = 50

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 from recommender.config import RankingConfig, TrainingConfig
-from recommender.datasets.base import DatasetConfig, EncodedDataset, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
+from recommender.datasets.encoded import EncodedDataset
 from recommender.datasets.loading import load_dataset
 from recommender.device import DeviceData
 from recommender.runtime import configure_devices, tf, tfrs

@@ -23,7 +23,7 @@ from experiments.sweep_files.sweep_tables import (
     TrainingTable,
 )
 from recommender.config import HYPERPARAMETERS, RankingConfig
-from recommender.datasets.base import SPLIT_METHODS
+from recommender.datasets.config import SPLIT_METHODS
 from recommender.datasets.registry import DATASETS
 from search_spaces.tables import KEYS
 

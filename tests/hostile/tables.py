@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
+from recommender.datasets.description import LoadedDataset
 from recommender.datasets.loading import load_dataset
 
 HEADER = "user,item,rating,time"

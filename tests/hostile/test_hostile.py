@@ -21,7 +21,7 @@ from experiments.cli.options import study_folder
 from experiments.errors import RecsweepError, RequestError, SweepFileError
 from experiments.request.config import load_sweep
 from experiments.sweep import name_problem
-from recommender.datasets.base import DatasetConfig, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
 from recommender.datasets.loading import load_dataset
 from recommender.errors import DataError
 from tests.hostile import sweeps, tables

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recommender.config import RankingConfig, TrainingConfig
-from recommender.datasets.base import DatasetConfig, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
 from recommender.datasets.loading import load_dataset
 from recommender.device import DeviceData
 from recommender.training import train_ranking

@@ -18,7 +18,8 @@ from recommender.baselines import (
     fit_baselines,
     n_sweeps,
 )
-from recommender.datasets.base import DatasetConfig, EncodedDataset, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
+from recommender.datasets.encoded import EncodedDataset
 from recommender.datasets.loading import load_dataset
 from recommender.metrics import rmse
 from tests.synthetic import synthetic_encoded

@@ -19,7 +19,7 @@ from recommender.architectures.blocks import (
 )
 from recommender.architectures.noise import CountedNoise, EpochNoise, Noise, Sizes, noise_numbers
 from recommender.config import NUMERIC, RankingConfig
-from recommender.datasets.base import EncodedDataset, Rows
+from recommender.datasets.encoded import EncodedDataset, Rows
 from recommender.graph import build_model
 from recommender.runtime import tf
 from tests.synthetic import synthetic_encoded

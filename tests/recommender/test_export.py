@@ -14,7 +14,7 @@ import pytest
 
 from recommender.checkpoints import CheckpointError
 from recommender.config import RankingConfig, TrainingConfig
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 from recommender.datasets.features import context
 from recommender.export import export_model
 from recommender.runtime import tf

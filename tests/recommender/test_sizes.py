@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from recommender.config import RankingConfig, TrainingConfig
-from recommender.datasets.base import EncodedDataset
+from recommender.datasets.encoded import EncodedDataset
 from recommender.device import DeviceData
 from recommender.sizes import feature_widths, n_parameters, plain_as_large
 from recommender.training import TrainingRun

@@ -14,7 +14,7 @@ import pytest
 from recommender import training
 from recommender.checkpoints import CheckpointError, read_checkpoint
 from recommender.config import RATES, RankingConfig, TrainingConfig, config_to_json
-from recommender.datasets.base import EncodedDataset, Rows
+from recommender.datasets.encoded import EncodedDataset, Rows
 from recommender.device import DeviceData
 from recommender.epochs import check_checkpoint_is_of
 from recommender.errors import Interrupted, ModelError

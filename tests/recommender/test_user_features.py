@@ -11,14 +11,9 @@ import pandas as pd
 import pytest
 
 from recommender.config import RankingConfig, TrainingConfig
-from recommender.datasets.base import (
-    DatasetConfig,
-    EncodedDataset,
-    ItemsConfig,
-    SplitConfig,
-    UsersConfig,
-)
+from recommender.datasets.config import DatasetConfig, ItemsConfig, SplitConfig, UsersConfig
 from recommender.datasets.confirming import load_with_confirm
+from recommender.datasets.encoded import EncodedDataset
 from recommender.datasets.unsealing import open_test
 from recommender.errors import DataError
 from recommender.export import export_model

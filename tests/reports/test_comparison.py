@@ -20,7 +20,7 @@ from reports.blocks import Headline, Picture, Table, Text
 from reports.changes import changes
 from reports.comparison import comparison_sections, studies_by_rows, write_comparison
 from reports.comparison_figures import StudyGaps, best_so_far
-from reports.figures import SERIES, WIDE
+from reports.drawing import SERIES, WIDE
 from reports.side_by_side import study_gaps
 from tests.reports.conftest import without_complete
 from tests.reports.verdicts import judged

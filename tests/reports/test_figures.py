@@ -5,8 +5,9 @@ from matplotlib.figure import Figure
 
 from reports.budget_figures import BudgetCurve, budget_curves
 from reports.comparison_figures import StudyGaps, best_so_far
+from reports.drawing import NARROW, SERIES, WIDE
 from reports.expected_best import expected_best
-from reports.figures import NARROW, SERIES, WIDE, Curve, learning_curves
+from reports.figures import Curve, learning_curves
 from reports.sections.metrics import MetricCurve, metric_curves
 
 EPOCHS, FALLING = (1, 2, 3), (1.2, 1.1, 1.05)

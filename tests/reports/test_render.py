@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from experiments.records import StopReason, StudyRecord, TrialState
-from reports import figures
+from reports import drawing
 from reports.blocks import Picture
 from reports.render import ReportPaths, build_sections, write_report
 from reports.sections import registry
@@ -78,22 +78,22 @@ def test_every_picture_is_there_for_print_too(
     monkeypatch: pytest.MonkeyPatch,
     paint_prints: Callable[..., dict[str, bytes]],
 ) -> None:
-    monkeypatch.setattr(figures, "paint_prints", paint_prints)
+    monkeypatch.setattr(drawing, "paint_prints", paint_prints)
     paths = write_report(study, tmp_path)
     captions = paths.html.parent.joinpath("figures", "captions.txt").read_text("utf-8")
     drawings = [path for path in paths.figures if path.suffix == ".svg"]
     assert drawings
-    for drawing in drawings:
-        with Image.open(drawing.with_suffix(".png")) as png:
+    for path in drawings:
+        with Image.open(path.with_suffix(".png")) as png:
             assert png.width == 7 * 300
             assert png.info["dpi"] == pytest.approx((300, 300), abs=0.1)
             corner = png.getpixel((0, 0))
             caption = png.text["Description"]  # type: ignore[attr-defined]  # of PNG files
         assert corner[:3] == (255, 255, 255)  # type: ignore[index]  # not a palette
-        stem = drawing.stem
+        stem = path.stem
         assert f"{stem}.svg, {stem}.png, {stem}.pdf, {stem}-column.pdf\n{caption}\n" in captions
         for file in (f"{stem}.pdf", f"{stem}-column.pdf"):
-            pdf = drawing.with_name(file).read_bytes()
+            pdf = path.with_name(file).read_bytes()
             assert b"/FontFile2" in pdf and b"/Type3" not in pdf  # TrueType, embedded
 
 
@@ -122,7 +122,7 @@ def test_files_for_print_have_the_same_bytes_twice(
     monkeypatch: pytest.MonkeyPatch,
     paint_prints: Callable[..., dict[str, bytes]],
 ) -> None:
-    monkeypatch.setattr(figures, "paint_prints", paint_prints)
+    monkeypatch.setattr(drawing, "paint_prints", paint_prints)
     one, other = (
         [block.prints() for block in curves(study).blocks if isinstance(block, Picture)]
         for _ in range(2)

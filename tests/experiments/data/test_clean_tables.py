@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.errors import DataProblem, RequestError
-from recommender.datasets.base import DatasetConfig, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
 from recommender.datasets.loading import load_dataset
 from tests.synthetic import synthetic_ratings
 

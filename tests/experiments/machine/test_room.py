@@ -9,7 +9,7 @@ import pytest
 from experiments.machine.machine import Machine
 from experiments.machine.resources import Resources
 from experiments.machine.room import within_memory
-from recommender.datasets.base import EncodedDataset, Rows
+from recommender.datasets.encoded import EncodedDataset, Rows
 from recommender.footprint import worker_bytes
 from tests.synthetic import synthetic_encoded
 

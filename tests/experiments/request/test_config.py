@@ -19,7 +19,7 @@ from experiments.request.sweep_checks import build_sweep
 from experiments.sweep import SearchConfig, SweepConfig, defaults_of, ranking_values
 from experiments.sweep_files.sweep_file import SWEEPS, SweepSource
 from recommender.config import RankingConfig, ranking_config
-from recommender.datasets.base import UsersConfig
+from recommender.datasets.config import UsersConfig
 from search_spaces import Choice, Float, Int, SearchSpace, space
 
 SMALL = """\

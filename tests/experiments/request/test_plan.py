@@ -11,7 +11,7 @@ from experiments.request.config import Sweep, load_sweep
 from experiments.request.plan import Plan, plan_sweep, with_data
 from experiments.sweep import SweepConfig
 from recommender.config import Value
-from recommender.datasets.base import DatasetDescription, LongTail, PartDescription
+from recommender.datasets.description import DatasetDescription, LongTail, PartDescription
 from recsweep import Choice, Float, space
 from tests.synthetic import synthetic_encoded
 

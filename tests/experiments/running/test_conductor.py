@@ -13,7 +13,7 @@ from experiments.running.conductor import LOST_WORKER_RETRIES, STILLBORN_TRIALS
 from experiments.sweep import SearchConfig, SweepConfig
 from experiments.watcher import Silent
 from recommender.config import TrainingConfig
-from recommender.datasets.base import DatasetConfig, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
 from tests.fake_workers import FakeStudy, Fuse, Killed
 from tests.made_up_spaces import CONDITIONAL
 

@@ -25,7 +25,7 @@ from experiments.sweep import SweepConfig
 from experiments.verdict.frozen_finalists import frozen_or_chosen
 from experiments.watcher import Silent
 from recommender.checkpoints import write_checkpoint
-from recommender.datasets.base import LoadedDataset
+from recommender.datasets.description import LoadedDataset
 from reports.sections.summary import next_command
 from tests.experiments.facts import ask, end, epoch, start
 from tests.in_process import Died, InProcess

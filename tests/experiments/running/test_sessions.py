@@ -33,7 +33,7 @@ from experiments.sharing.bundle_checks import check_sweep
 from experiments.study import Outcome, _time_left, resume_study
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent
-from recommender.datasets.base import DatasetConfig, UsersConfig
+from recommender.datasets.config import DatasetConfig, UsersConfig
 from tests.experiments.running.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
 from tests.fake_workers import FakeStudy, Fuse
 from tests.synthetic_study import make_study

@@ -19,7 +19,7 @@ from experiments.running.orders import TrialOrder, WorkerSettings
 from experiments.running.worker import GUARD_TOLERANCE, Workbench
 from recommender.checkpoints import has_checkpoint, read_checkpoint, write_checkpoint
 from recommender.config import RankingConfig, TrainingConfig
-from recommender.datasets.base import EncodedDataset, Floats, Rows
+from recommender.datasets.encoded import EncodedDataset, Floats, Rows
 from recommender.epochs import EpochResult, Run
 from recommender.errors import Interrupted
 from recommender.runs import Trainer

@@ -18,8 +18,9 @@ from experiments.verdict.unseal import score_on_test
 from experiments.watcher import Silent
 from recommender.baselines import BASELINES, Model
 from recommender.checkpoints import read_checkpoint
-from recommender.datasets.base import EncodedDataset, SplitConfig
+from recommender.datasets.config import SplitConfig
 from recommender.datasets.confirming import ConfirmRows, load_with_confirm
+from recommender.datasets.encoded import EncodedDataset
 from recommender.metrics import rmse
 from tests.experiments.verdict.test_verdict import arrays_in
 from tests.in_process import InProcess

@@ -25,8 +25,8 @@ from experiments.verdict.evidence import Evidence, read_evidence
 from experiments.watcher import Silent
 from recommender.baselines import BASELINES
 from recommender.checkpoints import write_checkpoint
-from recommender.datasets.base import LoadedDataset
 from recommender.datasets.confirming import ConfirmRows
+from recommender.datasets.description import LoadedDataset
 from recommender.metrics import rmse
 from tests.synthetic import synthetic_encoded
 

@@ -15,7 +15,7 @@ from experiments.records.derived_records import (
     read_segments,
 )
 from experiments.verdict.segments import MIN_ROWS, segments_of, write_segments
-from recommender.datasets.base import SideTable
+from recommender.datasets.encoded import SideTable
 from tests.synthetic import synthetic_encoded
 
 DATA = synthetic_encoded(30, 60, 1700)

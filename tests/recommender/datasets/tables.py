@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
+from recommender.datasets.description import LoadedDataset
 from recommender.datasets.loading import load_dataset
 
 NAMES = {"user": "user", "item": "item", "rating": "rating", "time": "time"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from recommender.datasets.base import SplitConfig
+from recommender.datasets.config import SplitConfig
 from recommender.errors import DataError
 from tests.recommender.datasets.tables import load_table, load_text
 from tests.synthetic import synthetic_ratings

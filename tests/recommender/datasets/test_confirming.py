@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
 from recommender.datasets.cleaning import Ratings
+from recommender.datasets.config import DatasetConfig, SplitConfig
 from recommender.datasets.confirming import ConfirmRows, load_with_confirm
 from recommender.datasets.describe import description_lines
+from recommender.datasets.description import LoadedDataset
 from recommender.datasets.loading import read_and_split
 from recommender.datasets.splits import CONFIRM, TEST, TRAIN, VALIDATION, split_ratings
 from recommender.datasets.unsealing import open_test

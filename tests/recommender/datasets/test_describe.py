@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from recommender.datasets.base import LongTail, PartDescription, SplitConfig
+from recommender.datasets.config import SplitConfig
 from recommender.datasets.describe import description_lines
+from recommender.datasets.description import LongTail, PartDescription
 from tests.recommender.datasets.tables import NAMES, load_table, load_text
 from tests.synthetic import synthetic_ratings
 
@@ -113,3 +115,8 @@ def test_another_rating_is_another_fingerprint(tmp_path) -> None:
     other.loc[0, "rating"] = 6 - other.loc[0, "rating"] + (other.loc[0, "rating"] == 3)
     one, two = (load_table(tmp_path, r).description for r in (RATINGS, other))
     assert one.fingerprint != two.fingerprint
+
+
+def test_a_description_survives_json(tmp_path) -> None:
+    plain = load_table(tmp_path, RATINGS).description.to_json()
+    assert json.loads(json.dumps(plain)) == plain

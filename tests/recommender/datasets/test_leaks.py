@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.datasets.base import ItemsConfig, LoadedDataset
+from recommender.datasets.config import ItemsConfig
+from recommender.datasets.description import LoadedDataset
 from recommender.errors import DataError
 from tests.recommender.datasets.tables import load_table
 from tests.synthetic import synthetic_ratings

@@ -8,13 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.datasets.base import (
-    DatasetConfig,
-    EncodedDataset,
-    ItemsConfig,
-    Rows,
-    SplitConfig,
-)
+from recommender.datasets.config import DatasetConfig, ItemsConfig, SplitConfig
+from recommender.datasets.encoded import EncodedDataset, Rows
 from recommender.datasets.loading import load_dataset
 from recommender.errors import DataError
 from tests.recommender.datasets.tables import NAMES, load_table
@@ -183,7 +178,7 @@ def test_problems_of_the_configuration_come_with_their_keys() -> None:
 def test_loading_leaves_tensorflow_alone_and_checking_leaves_pandas_alone() -> None:
     program = """
 import sys
-from recommender.datasets.base import DatasetConfig, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
 from recommender.datasets.registry import problems_with
 problems_with(DatasetConfig("movielens-small"), SplitConfig())
 assert "pandas" not in sys.modules, "checking imported pandas"

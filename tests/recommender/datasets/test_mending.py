@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recommender.datasets.base import SplitConfig
+from recommender.datasets.config import SplitConfig
 from recommender.datasets.mending import as_table, mended
 from recommender.errors import DataError
 from tests.recommender.datasets.tables import NAMES, load_text

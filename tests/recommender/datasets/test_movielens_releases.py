@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.datasets.base import DatasetConfig, LoadedDataset, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
+from recommender.datasets.description import LoadedDataset
 from recommender.datasets.loading import load_dataset
 from recommender.datasets.movielens_releases import N_RATINGS
 from recommender.errors import DataError

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recommender.datasets.base import DatasetConfig, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
 from recommender.datasets.loading import load_dataset
 from recommender.datasets.odd_ratings import note_on_spread, note_on_stand_in, note_on_tail
 from tests.recommender.datasets.tables import NAMES

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recommender.datasets.base import DatasetConfig, ItemsConfig, SplitConfig
+from recommender.datasets.config import DatasetConfig, ItemsConfig, SplitConfig
 from recommender.datasets.registry import DATASETS, known_features, problems_with
 from tests.recommender.datasets.tables import NAMES
 from tests.synthetic import synthetic_items, synthetic_ratings

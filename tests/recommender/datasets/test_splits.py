@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.datasets.base import Ints, SplitConfig
 from recommender.datasets.cleaning import Ratings
+from recommender.datasets.config import SplitConfig
+from recommender.datasets.encoded import Ints
 from recommender.datasets.splits import TEST, TRAIN, VALIDATION, notes_on, split_ratings
 from recommender.errors import DataError
 from tests.recommender.datasets.tables import NAMES, load_table, load_text

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.datasets.base import DatasetConfig, ItemsConfig, SplitConfig
+from recommender.datasets.config import DatasetConfig, ItemsConfig, SplitConfig
 from recommender.datasets.loading import load_dataset
 from recommender.datasets.table import MOST_WORDS, frequent_words
 from recommender.errors import DataError

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from recommender.datasets import unsealing
-from recommender.datasets.base import DatasetConfig, EncodedDataset, Rows, SplitConfig
+from recommender.datasets.config import DatasetConfig, SplitConfig
+from recommender.datasets.encoded import EncodedDataset, Rows
 from recommender.datasets.unsealing import open_test
 from tests.recommender.datasets.tables import NAMES, load_table
 from tests.synthetic import synthetic_ratings
