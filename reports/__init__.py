@@ -1,1 +1,13 @@
-"""What was learned: reports read from study folders, without Ray, Optuna or TensorFlow."""
+"""What was learned: reports read from study folders, without Ray, Optuna or TensorFlow.
+
+Begin with `render`: a study in, a folder of files out. From the top down:
+
+    recheck, model_card             a report held against its study; an exported model's card
+    render, comparing               one study; several
+    sections                        what a report has
+    paper, pages                    what a paper needs; sections as HTML and Markdown
+    drawing                         pictures
+    judging                         what may be said of models from their errors
+    exports, ranking                the trials as a table, and who stands where
+    blocks, numbers, described      what sections are made of; how values are written
+"""

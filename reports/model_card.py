@@ -7,10 +7,10 @@ from typing import Any
 
 from experiments.records import FinalistResult, StudyRecord, TrialRecord
 from reports import numbers, ranking
-from reports.decision import headline_of_verdict, label
 from reports.described import described
 from reports.exports import reproduce_commands
-from reports.judged_rows import judged_on
+from reports.judging.decision import headline_of_verdict, label
+from reports.judging.judged_rows import judged_on
 from reports.pages import as_markdown
 
 

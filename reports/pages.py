@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports.blocks import Beside, Picture, Section, Table
-from reports.drawing import COLOURS
+from reports.drawing.canvas import COLOURS
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

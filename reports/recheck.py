@@ -18,10 +18,10 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.records import StudyRecord
+from reports.drawing.fonts import is_in_font
 from reports.exports import trials_frame
-from reports.fonts import is_in_font
+from reports.judging.statistics import Difference, answer, holm, over_seeds
 from reports.render import write_report
-from reports.statistics import Difference, answer, holm, over_seeds
 
 CLOSE = 1e-9
 N_LINES = 6

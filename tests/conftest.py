@@ -20,7 +20,7 @@ from experiments.machine.cluster import ray_cluster
 from experiments.machine.gpu_memory import ask_nvidia_smi, parse_gpus
 from experiments.machine.machine import Gpu, Machine
 from experiments.machine.resources import Resources
-from reports import drawing
+from reports.drawing import canvas
 from tests.synthetic import synthetic_ratings
 
 # Ray reads these when it is imported, which some tests do before the cluster starts.
@@ -45,9 +45,9 @@ def paint_prints() -> Iterator[Callable[..., dict[str, bytes]]]:
     """What paints a report's PNG and PDF files, over half of its work; reports of the tests do
     without unless a test puts it back."""
     with pytest.MonkeyPatch.context() as patch:
-        real = drawing.paint_prints
+        real = canvas.paint_prints
         patch.setattr(
-            drawing,
+            canvas,
             "paint_prints",
             lambda _, name, __: {f"{name}.png": b"not painted in the tests"},
         )
@@ -59,9 +59,9 @@ def undrawn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., tuple[tuple[Figure, Figure], str, str]]:
     """Reports without what matplotlib draws, most of their work; gives what draws it."""
-    real = drawing.draw
+    real = canvas.draw
     blank = '<svg viewBox="0 0 1 1"></svg>'
-    monkeypatch.setattr(drawing, "draw", lambda paint: ((Figure(), Figure()), blank, blank))
+    monkeypatch.setattr(canvas, "draw", lambda paint: ((Figure(), Figure()), blank, blank))
     return real
 
 

@@ -13,8 +13,8 @@ from experiments.durations import format_duration
 from experiments.records import EpochRecord, StudyRecord, TrialRecord, VerdictRecord, VerdictResults
 from experiments.watcher import Silent
 from reports import numbers, ranking
-from reports.decision import headline_of_verdict, label
-from reports.judged_rows import optimism_in_short
+from reports.judging.decision import headline_of_verdict, label
+from reports.judging.judged_rows import optimism_in_short
 from reports.sections.unsealed import beaten_on_test
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Progress(Silent):
 def write_judged(folder: Path, ended: Verdict, evidence: Evidence) -> VerdictResults:
     """Judge the finalists by what they predicted, and write that down."""
     from experiments.verdict.verdict import write_verdict
-    from reports.judging import judge
+    from reports.judging.judgement import judge
 
     results = judge(
         ended.study,

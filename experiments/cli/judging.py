@@ -110,7 +110,7 @@ def unseal(
     from experiments.records import read_study
     from experiments.verdict.unseal import refuse_unjudged, score_on_test, write_test
     from experiments.waiting import waiting
-    from reports.judging import judge
+    from reports.judging.judgement import judge
     from reports.render import write_report
 
     folder = study_folder(study, root)

@@ -216,7 +216,7 @@ def report(
 ) -> None:
     """Write a study's report anew; of several studies, write how they compare."""
     from experiments.records import read_study
-    from reports.comparison import write_comparison
+    from reports.comparing.comparison import write_comparison
     from reports.render import write_report
 
     folders = dict.fromkeys(study_folder(name, root).resolve() for name in studies)

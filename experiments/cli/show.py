@@ -69,7 +69,7 @@ def _verdict_lines(study: StudyRecord, verdict: VerdictRecord) -> list[str]:
         n_all = n_trials * len(verdict.seeds)
         n_done = sum(t.purpose is Purpose.VERDICT and t.state.is_finished for t in study.trials)
         return [f"verdict  {judged}: {n_done}/{n_all} trained"]
-    from reports.decision import headline_of_verdict
+    from reports.judging.decision import headline_of_verdict
 
     headline = headline_of_verdict(study)
     assert headline is not None

@@ -1,8 +1,9 @@
 """How far each trial of the search was off for each validation user: the evidence of its luck.
 
 The best of many trials is too good on the users who chose it; how much shows when other users of
-them choose (`reports.optimism`). How far two trials are apart is luck with these users, too. Four
-bytes a user, kept for every trial that was trained to its end, long after its predictions are gone.
+them choose (`reports.judging.optimism`). How far two trials are apart is luck with these users,
+too. Four bytes a user, kept for every trial that was trained to its end, long after its predictions
+are gone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Finalists, frozen, trained again under fresh shared seeds.
 
-What the evidence says is worked out in `reports.judging`; this module only gathers it. A verdict
-that was stopped or killed goes on like a sweep, and one that is done is read, not trained again.
+What the evidence says is worked out in `reports.judging.judgement`; this module only gathers it. A
+verdict that was stopped or killed goes on like a sweep, and one that is done is read, not trained
+again.
 """
 
 from __future__ import annotations

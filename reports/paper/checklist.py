@@ -9,8 +9,8 @@ from typing import Any, Literal
 from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.described import described
+from reports.judging.openings import n_early_openings, openings_text
 from reports.paper.methods import argued, left_open
-from reports.sections.unsealed import n_early_openings, openings_text
 
 Answer = Literal["yes", "no", "not recorded"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from experiments.records import (
     Answer,
@@ -13,11 +14,19 @@ from experiments.records import (
     VerdictResults,
 )
 from reports import numbers, ranking
-from reports.decision import label
+from reports.blocks import Table
 from reports.described import described
-from reports.judged_rows import judged_baseline, judged_on
+from reports.judging.decision import label
+from reports.judging.judged_rows import judged_baseline, judged_on
 
 N_TRIALS, N_VALUES = 10, 4
+
+PREAMBLE = (
+    "% Needs in the preamble: \\usepackage[T1]{fontenc} \\usepackage{booktabs}\n"
+    "% T1 fonts may come as bitmaps, which publishers refuse; \\usepackage{lmodern} has none.\n"
+    "% In two columns it spans both; for one of them write table in place of table*.\n"
+)
+"""A comment for the head of a file of tables."""
 _ESCAPED = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
@@ -63,9 +72,7 @@ def leaderboard_table(study: StudyRecord) -> str:
             _wrapped(values),
         ))  # fmt: skip
     head = (
-        "% Needs in the preamble: \\usepackage[T1]{fontenc} \\usepackage{booktabs}\n"
-        "% T1 fonts may come as bitmaps, which publishers refuse; \\usepackage{lmodern} has none.\n"
-        "% In two columns it spans both; for one of them write table in place of table*.\n"
+        f"{PREAMBLE}"
         f"% Study {_comment(study.name)}; the same numbers in full precision are in trials.csv.\n"
     )
     return head + _table(
@@ -133,6 +140,43 @@ def unsealed_table(study: StudyRecord) -> str:
         "Model & Test RMSE & To bias & To leader & $p$ & P(best)", [cells for _, cells in rows],
     )  # fmt: skip
 
+
+def table_of_page(table: Table, name: str, *, leave_out: Collection[str] = ()) -> str:
+    """A table as the page has it, with what its columns hold in the caption.
+
+    Args:
+        leave_out: titles of columns.
+    """
+    kept = [i for i, column in enumerate(table.columns) if column.title not in leave_out]
+    rows = [replace(row, cells=tuple(row.cells[i] for i in kept)) for row in table.rows]
+    table = replace(table, columns=tuple(table.columns[i] for i in kept), rows=tuple(rows))
+    is_number = [column.is_number for column in table.columns]
+    told = "; ".join(f"{titles}: {held.removesuffix('.')}" for titles, held in table.definitions)
+    line = next((f" Line: {row.rule}." for row in rows if row.rule), "")
+    widths = [
+        "r" if column.is_number
+        else r"p{0.3\linewidth}" if column.is_wide
+        else "l" if max((len(row.cells[i]) for row in rows), default=0) <= _SHORT
+        else r"p{0.16\linewidth}"
+        for i, column in enumerate(table.columns)
+    ]  # fmt: skip
+    heads = [column.title.rpartition(" ") for column in table.columns]
+    cells = [
+        [escape(cell) if number else _wrapped(cell)
+         for cell, number in zip(row.cells, is_number, strict=True)]
+        for row in rows
+    ]  # fmt: skip
+    after = next((i for i, row in enumerate(rows, start=1) if row.rule), None)
+    return _table(
+        f"{table.caption}. {told}.{line} {table.note}".strip(), name, "".join(widths),
+        " & ".join(escape(first) for first, _, _ in heads) + " \\tabularnewline\n    "
+        + " & ".join(escape(last) for _, _, last in heads),
+        cells, line_after=after,
+    )  # fmt: skip
+
+
+_SHORT = 14
+"""Letters of a cell that need no column that breaks them."""
 
 _OF_SEEDS = "± half the 95 % interval over seeds on these rows; to bias: minus the bias baseline's"
 _OF_PAIRS = (
@@ -211,8 +255,18 @@ _FIGURE = r"""
 """
 
 
-def _table(caption: str, name: str, columns: str, heads: str, rows: Sequence[Sequence[str]]) -> str:
-    body = "\n".join(f"    {' & '.join(cells)} \\tabularnewline" for cells in rows)
+def _table(
+    caption: str,
+    name: str,
+    columns: str,
+    heads: str,
+    rows: Sequence[Sequence[str]],
+    line_after: int | None = None,
+) -> str:
+    lines = [f"    {' & '.join(cells)} \\tabularnewline" for cells in rows]
+    if line_after is not None and line_after < len(lines):
+        lines.insert(line_after, "    \\midrule")
+    body = "\n".join(lines)
     return (
         "\\begin{table*}\n  \\centering\n  \\footnotesize\n  \\setlength{\\tabcolsep}{3pt}\n"
         f"  \\caption{{{escape(caption)}}}\n"

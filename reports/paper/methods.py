@@ -7,11 +7,10 @@ from typing import Any
 
 from experiments.records import StudyRecord, Value, VerdictResults
 from reports import numbers, ranking
-from reports.decision import label
 from reports.described import described
-from reports.judged_rows import LEAST_OPTIMISM, judged_on, kept_users_text
-from reports.sections.unsealed import n_early_openings
-from reports.sections.verdict import chosen_text
+from reports.judging.decision import chosen_text, label
+from reports.judging.judged_rows import LEAST_OPTIMISM, judged_on, kept_users_text
+from reports.judging.openings import n_early_openings
 
 
 def methods_paragraph(study: StudyRecord) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.blocks import Column, Problem, Row, Section, Table, Text
-from reports.judged_rows import kept_users_text
+from reports.judging.judged_rows import kept_users_text
 
 DEFINITIONS = {
     "train_mean": "the mean rating of the train rows, for everyone",

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from experiments.records import StudyRecord, VerdictResults
 from reports import numbers, ranking
-from reports.arm_colours import arm_colours
 from reports.blocks import Picture
-from reports.decision import arm_of, is_model, label
-from reports.drawing import COLOURS, picture
-from reports.figures import Dot, dot_plot, dot_scale
-from reports.judged_rows import judged_baseline, judged_on
+from reports.drawing.arm_colours import arm_colours
+from reports.drawing.canvas import COLOURS, picture
+from reports.drawing.trials import Dot, dot_plot, dot_scale
+from reports.judging.decision import arm_of, is_model, label
+from reports.judging.judged_rows import judged_baseline, judged_on
 
 N_DOTS = 10
 

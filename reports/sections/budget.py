@@ -6,11 +6,11 @@ from itertools import accumulate
 
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
-from reports.arm_colours import arm_colours
 from reports.blocks import Column, Note, Row, Section, Table, Text
-from reports.budget_figures import ROUND_COUNTS, BudgetCurve, budget_curves
-from reports.drawing import picture
-from reports.expected_best import BAND, budgets, expected_best
+from reports.drawing.arm_colours import arm_colours
+from reports.drawing.budget import ROUND_COUNTS, BudgetCurve, budget_curves
+from reports.drawing.canvas import picture
+from reports.judging.expected_best import BAND, budgets, expected_best
 
 _BAND = f"{100 * BAND:.0f} %"
 

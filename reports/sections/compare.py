@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from experiments.records import StudyRecord
 from reports import numbers, ranking
-from reports.arm_colours import arm_colours
 from reports.blocks import Block, Column, Row, Section, Table, Text
-from reports.drawing import picture
-from reports.figures import strip_plot
+from reports.drawing.arm_colours import arm_colours
+from reports.drawing.canvas import picture
+from reports.drawing.trials import strip_plot
 
 N_DOTS = 400
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from experiments.records import CrossingRecord, StudyRecord
 from reports import numbers
-from reports.arm_colours import arm_colours
 from reports.blocks import Block, Column, Note, Picture, Row, Section, Table, Text
-from reports.crossing_figure import Panel, crossing_map, norm_text
-from reports.decision import arm_of, label
-from reports.drawing import picture
-from reports.statistics import Array
+from reports.drawing.arm_colours import arm_colours
+from reports.drawing.canvas import picture
+from reports.drawing.crossing import Panel, crossing_map, norm_text
+from reports.judging.decision import arm_of, label
+from reports.judging.statistics import Array
 
 N_PICTURES = 3
 DEEPEST = 4

@@ -7,8 +7,8 @@ import math
 from experiments.records import StudyRecord, TrialRecord, TrialState
 from reports import numbers, ranking
 from reports.blocks import Problem, Section
-from reports.drawing import SERIES, picture
-from reports.figures import Curve, learning_curves
+from reports.drawing.canvas import SERIES, picture
+from reports.drawing.trials import Curve, learning_curves
 
 N_GREY = 200
 

@@ -6,8 +6,8 @@ from experiments.records import StudyRecord
 from reports import numbers
 from reports.blocks import Block, Column, Facts, Note, Problem, Row, Section, Table, Text
 from reports.described import Part, described
-from reports.judged_rows import kept_users_text
-from reports.sections.unsealed import openings_text
+from reports.judging.judged_rows import kept_users_text
+from reports.judging.openings import openings_text
 
 
 def data(study: StudyRecord) -> Section:

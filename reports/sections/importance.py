@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from experiments.records import ImportanceRecord, StudyRecord
 from reports import numbers, ranking
-from reports.arm_colours import arm_colours
 from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
-from reports.drawing import SERIES, picture
-from reports.importance_figure import ShareSeries, importance_plot
+from reports.drawing.arm_colours import arm_colours
+from reports.drawing.canvas import SERIES, picture
+from reports.drawing.importance import ShareSeries, importance_plot
 
 MIN_TRIALS = 12
 """Complete trials of an arm below which `experiments` computes none: it would be noise."""

@@ -14,7 +14,15 @@ from matplotlib.figure import Figure
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
-from reports.drawing import DASHES, SERIES, WIDE, best_ring, epoch_axes, legend_above, picture
+from reports.drawing.canvas import (
+    DASHES,
+    SERIES,
+    WIDE,
+    best_ring,
+    epoch_axes,
+    legend_above,
+    picture,
+)
 
 N_ROWS = 10
 MIN_TRIALS = 5

@@ -11,10 +11,10 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from experiments.records import Segment, SegmentsRecord, StudyRecord
 from reports import numbers
 from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
-from reports.decision import is_model, label
 from reports.described import described
-from reports.drawing import COLOURS, SERIES, WIDE, new_axes, new_figure, picture
-from reports.judged_rows import judged_on
+from reports.drawing.canvas import COLOURS, SERIES, WIDE, new_axes, new_figure, picture
+from reports.judging.decision import is_model, label
+from reports.judging.judged_rows import judged_on
 
 COLLAPSED = 0.1
 """A model whose predictions spread by less than this share of the labels' spread is collapsed."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from experiments.records import Answer, FinalistResult, PairResult, StudyRecord, VerdictResults
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
-from reports.decision import against, arm_of, control_of, label, size_of, trial_of
 from reports.exports import reproduce_commands
+from reports.judging.decision import against, arm_of, control_of, label, size_of, trial_of
 
 
 def size(study: StudyRecord) -> Section | None:

@@ -6,10 +6,10 @@ from itertools import cycle
 
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
-from reports.arm_colours import arm_colours
 from reports.blocks import Block, Section, Text
-from reports.drawing import MARKERS, SERIES, picture
-from reports.space_figures import Axis, Dots, Line, parallel_coordinates, slices
+from reports.drawing.arm_colours import arm_colours
+from reports.drawing.canvas import MARKERS, SERIES, picture
+from reports.drawing.space import Axis, Dots, Line, parallel_coordinates, slices
 
 N_BEST = len(SERIES)
 N_LINES = 300

@@ -18,14 +18,14 @@ from reports.blocks import (
     Section,
     Table,
 )  # fmt: skip
-from reports.decision import (
+from reports.judging.decision import (
     against,
     headline_of_verdict,
     label,
     leading_finalist,
     smallest_tied,
 )
-from reports.judged_rows import (
+from reports.judging.judged_rows import (
     judged_baseline,
     judged_on,
     kept_users_text,

@@ -8,8 +8,9 @@ import shlex
 from experiments.records import FinalistResult, StudyRecord, UnsealedRecord
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
-from reports.decision import deciding_pair, is_model, label
-from reports.judged_rows import judged_baseline
+from reports.judging.decision import deciding_pair, is_model, label
+from reports.judging.judged_rows import judged_baseline
+from reports.judging.openings import openings_text
 
 
 def unsealed(study: StudyRecord) -> Section | None:
@@ -31,19 +32,6 @@ def unsealed(study: StudyRecord) -> Section | None:
         name = shlex.quote(study.name)
         blocks.append(Command("Show it again; nothing is opened", (f"recsweep unseal {name}",)))
     return Section("Test split", tuple(blocks))
-
-
-def openings_text(study: StudyRecord) -> str:
-    """`sealed, never opened`, `opened 2 times`."""
-    if not study.openings:
-        return "sealed, never opened"
-    return f"opened {numbers.plural(len(study.openings), 'time')}"
-
-
-def n_early_openings(study: StudyRecord) -> int:
-    """Openings from before the last trial of the search was asked for, which could know of them."""
-    last = max((trial.asked_at for trial in study.search_trials), default=0.0)
-    return sum(opening.at < last for opening in study.openings)
 
 
 def beaten_on_test(study: StudyRecord, test: UnsealedRecord) -> str | None:

@@ -8,13 +8,12 @@ from experiments.records import (
     FinalistResult,
     PairResult,
     StudyRecord,
-    VerdictRecord,
     VerdictResults,
 )
-from reports import numbers, ranking
+from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
-from reports.decision import ANSWERS, is_model, label, size_of
-from reports.judged_rows import baselines_text, judged_baseline, judged_on, optimism_text
+from reports.judging.decision import ANSWERS, chosen_text, is_model, label, reason_text, size_of
+from reports.judging.judged_rows import baselines_text, judged_baseline, judged_on, optimism_text
 
 N_ROWS = 120
 
@@ -56,30 +55,6 @@ def verdict(study: StudyRecord) -> Section | None:
     if late := late_text(study):
         blocks.insert(1, Problem(late))
     return Section("Verdict", tuple(blocks))
-
-
-def chosen_text(study: StudyRecord, record: VerdictRecord) -> str:
-    """Who is on the frozen list: `the best 2, the best dcn, the default, the best baseline`."""
-    reasons = [reason for finalist in record.finalists for reason in finalist.reasons]
-    n_placed = sum(reason.startswith("place ") for reason in reasons)
-    chosen = [f"the best {n_placed}" if n_placed > 1 else "the best"] * (n_placed > 0)
-    best = [reason.removeprefix("best ") for reason in reasons if reason.startswith("best ")]
-    arms = [arm for arm in best if arm != "baseline"]
-    for reason, said in (
-        *((f"best {arm}", f"the {_reason(study, f'best {arm}')}") for arm in arms),
-        ("default", "the default"),
-        ("size control", "plain as large as the best dcn"),
-        ("best baseline", "the best baseline"),
-    ):
-        chosen += [said] * (reason in reasons)
-    return ", ".join(chosen)
-
-
-def _reason(study: StudyRecord, reason: str) -> str:
-    """`best embedding_size 16` of the best of an arm; others as they are on record."""
-    arm = reason.removeprefix("best ")
-    is_of_arm = reason.startswith("best ") and arm in {a.arm for a in ranking.arms(study)}
-    return f"best {ranking.arm_text(study, arm)}" if is_of_arm else reason
 
 
 def late_text(study: StudyRecord) -> str:
@@ -151,7 +126,7 @@ def _cells(study: StudyRecord, found: FinalistResult, bias: float | None) -> tup
         interval = f"{numbers.rmse(found.low)} to {numbers.rmse(found.high)}"
     return (
         label(study, found.name),
-        ", ".join(_reason(study, reason) for reason in finalist.reasons) if finalist else "",
+        ", ".join(reason_text(study, reason) for reason in finalist.reasons) if finalist else "",
         numbers.rmse(found.mean),
         interval,
         numbers.gap(found.mean - bias if found.mean is not None and bias is not None else None),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reports.statistics import Array, over_splits
+from reports.judging.statistics import Array, over_splits
 
 N_USERS, N_ITEMS, N_RATINGS = 300, 400, 20_000
 

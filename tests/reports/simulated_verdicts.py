@@ -15,9 +15,9 @@ import numpy as np
 from scipy import stats
 
 from experiments.running.errors_by_user import moved_by_users
-from reports.optimism import optimism_of_best
+from reports.judging.optimism import optimism_of_best
+from reports.judging.statistics import Array, Counts, difference, holm, rmse_by_seed
 from reports.ranking import SEEDS, Z_95
-from reports.statistics import Array, Counts, difference, holm, rmse_by_seed
 
 TRUE_RMSE = 1.03
 
@@ -146,7 +146,7 @@ class Luck:
     error_on_others: float
     """Standard error of the mean over studies."""
     estimated: float
-    """By `reports.optimism`, turned round: what a verdict says is too good."""
+    """By `reports.judging.optimism`, turned round: what a verdict says is too good."""
 
 
 def simulate_choice(

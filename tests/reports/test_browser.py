@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from experiments.records import StudyRecord
-from reports.comparison import write_comparison
+from reports.comparing.comparison import write_comparison
 from reports.render import ReportPaths, write_report
 from tests.reports.conftest import without_complete
 

@@ -9,7 +9,7 @@ import pytest
 
 from experiments.records import StudyRecord
 from reports.blocks import Picture, Section, Table, Text
-from reports.expected_best import budgets, expected_best
+from reports.judging.expected_best import budgets, expected_best
 from reports.sections.budget import budget
 from tests.reports.conftest import MakeStudy, with_one_complete, without_complete
 

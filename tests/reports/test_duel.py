@@ -8,8 +8,8 @@ import pytest
 
 from experiments.records import StudyRecord
 from reports.blocks import Command, Note, Picture, Problem, Section, Table, Text
-from reports.crossing_figure import norm_text
-from reports.decision import deciding_pair, label, leading_finalist
+from reports.drawing.crossing import norm_text
+from reports.judging.decision import deciding_pair, label, leading_finalist
 from reports.sections.crossing import N_PICTURES, crossing
 from reports.sections.segments import collapsed_models
 from reports.sections.size import size

@@ -31,28 +31,12 @@ from reports.paper.latex import (
 from reports.paper.methods import methods_paragraph
 from reports.render import ReportPaths, write_report
 from tests.reports.conftest import MakeStudy, without_complete
+from tests.reports.latex import PDFLATEX, cells, compile_latex
 from tests.reports.verdicts import judged, opened
 
 pytestmark = pytest.mark.slow
 
-PDFLATEX = shutil.which("pdflatex")
 HOSTILE = '\\input{/etc/passwd} $x_1$ & 50 % #1 {a} ~^ <b> | "q" é 中 −\nnext'
-
-
-def compile_latex(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    (folder / "paper.tex").write_text(text, "utf-8")
-    return subprocess.run(
-        [str(PDFLATEX), "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error",
-         "-draftmode", "paper.tex"],
-        cwd=folder, capture_output=True, text=True, errors="replace", timeout=60, check=False,
-    )  # fmt: skip
-
-
-def cells(table: str) -> list[list[str]]:
-    """Of the rows below the heads, without bold and what breaks names."""
-    rows = [line for line in table.splitlines() if line.endswith(r"\tabularnewline")][1:]
-    plain = [re.sub(r"\\textbf\{(.*?)\}|\\raggedright |\\allowbreak\{\}", r"\1", r) for r in rows]
-    return [re.split(r" *(?<!\\)& *", r.removesuffix(r" \tabularnewline").strip()) for r in plain]
 
 
 def plus_minus(half: float) -> str:

@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 from experiments.records import StopReason, StudyRecord, TrialState
-from reports import drawing
 from reports.blocks import Picture
+from reports.drawing import canvas
 from reports.render import ReportPaths, build_sections, write_report
 from reports.sections import registry
 from reports.sections.best_picture import best_picture
@@ -78,7 +78,7 @@ def test_every_picture_is_there_for_print_too(
     monkeypatch: pytest.MonkeyPatch,
     paint_prints: Callable[..., dict[str, bytes]],
 ) -> None:
-    monkeypatch.setattr(drawing, "paint_prints", paint_prints)
+    monkeypatch.setattr(canvas, "paint_prints", paint_prints)
     paths = write_report(study, tmp_path)
     captions = paths.html.parent.joinpath("figures", "captions.txt").read_text("utf-8")
     drawings = [path for path in paths.figures if path.suffix == ".svg"]
@@ -122,7 +122,7 @@ def test_files_for_print_have_the_same_bytes_twice(
     monkeypatch: pytest.MonkeyPatch,
     paint_prints: Callable[..., dict[str, bytes]],
 ) -> None:
-    monkeypatch.setattr(drawing, "paint_prints", paint_prints)
+    monkeypatch.setattr(canvas, "paint_prints", paint_prints)
     one, other = (
         [block.prints() for block in curves(study).blocks if isinstance(block, Picture)]
         for _ in range(2)

@@ -11,8 +11,8 @@ import pytest
 from experiments.records import StudyRecord, TrialState
 from reports import numbers
 from reports.blocks import Section, Table
-from reports.decision import ANSWERS, label
 from reports.exports import trials_frame, verdict_frame
+from reports.judging.decision import ANSWERS, label
 from reports.sections.baselines import baselines
 from reports.sections.compare import compare
 from reports.sections.leaderboard import leaderboard

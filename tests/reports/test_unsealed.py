@@ -9,7 +9,7 @@ import pytest
 from experiments.cli.judged import test_lines as lines_of_test
 from experiments.records import StudyRecord
 from reports.blocks import Table
-from reports.decision import label
+from reports.judging.decision import label
 from reports.model_card import model_card
 from reports.sections.summary import summary
 from reports.sections.unsealed import beaten_on_test, unsealed

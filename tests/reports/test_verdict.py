@@ -6,8 +6,8 @@ import pytest
 
 from experiments.records import BaselineRecord, Finalist, StudyRecord, TrialState
 from reports.blocks import Beside, Picture, Problem, Table
-from reports.decision import smallest_tied
 from reports.exports import verdict_frame
+from reports.judging.decision import chosen_text, smallest_tied
 from reports.model_card import model_card
 from reports.paper.methods import methods_paragraph
 from reports.render import write_report
@@ -19,7 +19,7 @@ from reports.sections.importance import importance
 from reports.sections.leaderboard import leaderboard
 from reports.sections.summary import headline, next_command, summary
 from reports.sections.unsealed import unsealed
-from reports.sections.verdict import chosen_text, verdict
+from reports.sections.verdict import verdict
 from reports.sections.watch_outs import watch_outs
 from tests.reports.conftest import MakeStudy
 from tests.reports.verdicts import N_SEEDS, judged, opened

@@ -23,7 +23,7 @@ from experiments.records import (
     VerdictRecord,
 )
 from experiments.verdict.size_control import size_control
-from reports.judging import judge
+from reports.judging.judgement import judge
 
 N_USERS, N_ROWS_EACH, N_SEEDS = 120, 40, 5
 HARDER_ON_TEST = 0.05

@@ -99,7 +99,7 @@ def test_a_whole_report_is_the_same_again(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: Callable[..., object]
 ) -> None:
     monkeypatch.setattr("reports.render.build_sections", build_sections)
-    monkeypatch.setattr("reports.drawing.draw", undrawn)
+    monkeypatch.setattr("reports.drawing.canvas.draw", undrawn)
     recsweep("bundle", study, "-o", tmp_path / "whole.zip")
     assert "made-up/report/figures/best.svg" in zipfile.ZipFile(tmp_path / "whole.zip").namelist()
     code, said = recsweep("verify", tmp_path / "whole.zip")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports import numbers
-from reports.drawing import (
+from reports.drawing.canvas import (
     COLOURS,
     DASHES,
     WIDE,
@@ -24,7 +24,7 @@ from reports.drawing import (
     new_figure,
     row_labels,
 )
-from reports.fitting import room_for
+from reports.drawing.fitting import room_for
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from experiments.records import Answer, StudyRecord
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Note, Row, Section, Table, Text
-from reports.decision import arm_of, deciding_pair, headline_of_verdict
+from reports.judging.decision import arm_of, deciding_pair, headline_of_verdict
 
 NONE_YET = "none yet"
 

@@ -27,11 +27,11 @@ from reports.blocks import (
     Table,
     Text,
 )
-from reports.changes import settings
-from reports.decision import ANSWERS, best_of_arms
+from reports.comparing.changes import settings
 from reports.described import described
-from reports.judged_rows import judged_baseline
-from reports.statistics import Difference, answer, holm, over_splits
+from reports.judging.decision import ANSWERS, best_of_arms
+from reports.judging.judged_rows import judged_baseline
+from reports.judging.statistics import Difference, answer, holm, over_splits
 
 MIN_SPLITS = 3
 """With two an interval is wider than anything one would ask."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from experiments.records import StudyRecord
-from reports import drawing, fonts
-from reports.fitting import fitted, room_for
+from reports.drawing import canvas, fonts
+from reports.drawing.fitting import fitted, room_for
 from reports.sections.best_picture import best_picture
 from tests.reports.conftest import renamed_arm
 
@@ -77,8 +77,8 @@ def test_letters_that_no_font_has_are_told_once_and_drawn_as_text_in_the_svg(
     study: StudyRecord, recwarn: pytest.WarningsRecorder, caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch, paint_prints: Callable[..., dict[str, bytes]],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(drawing, "paint_prints", paint_prints)
-    monkeypatch.setattr(drawing, "families", lambda: (fonts.FONT,))
+    monkeypatch.setattr(canvas, "paint_prints", paint_prints)
+    monkeypatch.setattr(canvas, "families", lambda: (fonts.FONT,))
     fonts._tell.cache_clear()
     drawn = best_picture(renamed_arm(study, "dcn", "交叉网络"))
     assert drawn is not None and "交叉网络" in drawn.svg

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports import numbers
-from reports.drawing import (
+from reports.drawing.canvas import (
     COLOURS,
     DASHES,
     WIDE,

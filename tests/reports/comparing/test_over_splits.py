@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -9,9 +11,11 @@ from scipy import stats
 
 from experiments.records import Answer, StudyRecord, read_study
 from reports.blocks import Block, Command, Headline, Problem, Section, Table, Text
-from reports.comparison import comparison_sections
-from reports.over_splits import groups_of_splits, stand
-from reports.statistics import over_splits
+from reports.comparing.comparison import comparison_sections, write_comparison
+from reports.comparing.over_splits import groups_of_splits, stand
+from reports.judging.statistics import over_splits
+from reports.paper.latex import document, escape
+from tests.reports.latex import PDFLATEX, cells, compile_latex
 from tests.reports.simulated_splits import simulate
 from tests.reports.verdicts import HARDER_ON_TEST, judged, opened
 from tests.synthetic_study import make_study
@@ -197,3 +201,29 @@ def test_sweeps_that_differ_in_more_than_the_split_are_no_group(
     assert not groups_of_splits(studies[:3])
     assert isinstance(section(studies).blocks[0], Text)
     assert "Over" not in headline(studies).text
+
+
+def test_the_tables_for_latex_hold_what_the_page_does(made: StudyRecord, tmp_path: Path) -> None:
+    studies = folds(made)
+    text = write_comparison(studies, tmp_path).tables.read_text("utf-8")
+    table = only(Table, section(studies).blocks)
+    wanted = [[escape(cell) for cell in row.cells] for row in table.rows]
+    assert [row for row in cells(text) if row in wanted] == wanted
+    assert text.count(r"\begin{tabular}") == 3
+    assert len(set(re.findall(r"\\label\{(.*?)\}", text))) == 3
+    for column in table.columns:
+        assert escape(column.definition.removesuffix(".")) in text
+
+
+@pytest.mark.skipif(PDFLATEX is None, reason="no pdflatex; Debian: texlive-latex-recommended")
+def test_the_tables_for_latex_fit_a_page(
+    made: StudyRecord, judged_study: StudyRecord, tmp_path: Path
+) -> None:
+    for i, studies in enumerate((folds(made), [made, judged_study])):
+        folder = tmp_path / str(i)
+        tables = write_comparison(studies, folder).tables.read_text("utf-8")
+        done = compile_latex(
+            document(tables, "").replace(r"\usepackage[margin=2cm]{geometry}", ""), folder
+        )
+        assert done.returncode == 0, done.stdout[-2000:]
+        assert "Overfull" not in done.stdout

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.records import ImportanceRecord
-from reports.drawing import COLOURS, MARKERS, WIDE, new_axes, new_figure, row_labels
-from reports.fitting import fitted
+from reports.drawing.canvas import COLOURS, MARKERS, WIDE, new_axes, new_figure, row_labels
+from reports.drawing.fitting import fitted
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from functools import cache
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from reports.fonts import FONT, is_in_font
+from reports.drawing.fonts import FONT, is_in_font
 
 
 def fitted(names: Sequence[str], room_px: float, size_px: float = 12.5) -> list[str]:

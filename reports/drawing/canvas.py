@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.blocks import Picture
-from reports.fitting import fitted
-from reports.fonts import families, told_once
+from reports.drawing.fitting import fitted
+from reports.drawing.fonts import families, told_once
 
 WIDE, NARROW = 720, 350
 """Widths in CSS pixels; a unit of the drawing is a pixel where it is shown in full."""

@@ -12,8 +12,16 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.records import ColumnRecord, Value
 from reports import numbers
-from reports.drawing import COLOURS, DASHES, WIDE, legend_above, legend_height, new_axes, new_figure
-from reports.fitting import fitted
+from reports.drawing.canvas import (
+    COLOURS,
+    DASHES,
+    WIDE,
+    legend_above,
+    legend_height,
+    new_axes,
+    new_figure,
+)
+from reports.drawing.fitting import fitted
 
 N_TICKS = 8
 """Of more choices the axis names the first and the last."""

@@ -11,9 +11,9 @@ import pytest
 from experiments.records import Answer, Finalist, StudyRecord, VerdictRecord, VerdictResults
 from recommender.metrics import rmse
 from reports import ranking
-from reports.judging import judge
-from reports.optimism import optimism_of_best
-from reports.statistics import answer, difference, holm, over_seeds
+from reports.judging.judgement import judge
+from reports.judging.optimism import optimism_of_best
+from reports.judging.statistics import answer, difference, holm, over_seeds
 
 N_SEEDS, N_USERS = 3, 25
 DICE = np.random.default_rng(7)

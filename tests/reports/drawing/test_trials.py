@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from matplotlib.figure import Figure
 
-from reports.budget_figures import BudgetCurve, budget_curves
-from reports.comparison_figures import StudyGaps, best_so_far
-from reports.drawing import NARROW, SERIES, WIDE
-from reports.expected_best import expected_best
-from reports.figures import Curve, learning_curves
+from reports.drawing.budget import BudgetCurve, budget_curves
+from reports.drawing.canvas import NARROW, SERIES, WIDE
+from reports.drawing.comparison import StudyGaps, best_so_far
+from reports.drawing.trials import Curve, learning_curves
+from reports.judging.expected_best import expected_best
 from reports.sections.metrics import MetricCurve, metric_curves
 
 EPOCHS, FALLING = (1, 2, 3), (1.2, 1.1, 1.05)

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from experiments.records import Answer
-from reports import statistics
-from reports.optimism import optimism_of_best
-from reports.statistics import (
+from reports.judging import statistics
+from reports.judging.optimism import optimism_of_best
+from reports.judging.statistics import (
     Difference,
     answer,
     bootstrap_interval,

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reports.drawing import COLOURS, WIDE, new_figure
+from reports.drawing.canvas import COLOURS, WIDE, new_figure
 
 _CELL, _SMALL_CELL, _GAP, _TOP, _FOOT = 50, 36, 22, 70, 34
 _OVERHANG = 44

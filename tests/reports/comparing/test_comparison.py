@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.records import BaselineRecord, StudyRecord, TrialState, read_study
-from reports import side_by_side
 from reports.blocks import Headline, Picture, Table, Text
-from reports.changes import changes
-from reports.comparison import comparison_sections, studies_by_rows, write_comparison
-from reports.comparison_figures import StudyGaps, best_so_far
-from reports.drawing import SERIES, WIDE
-from reports.side_by_side import study_gaps
+from reports.comparing import side_by_side
+from reports.comparing.changes import changes
+from reports.comparing.comparison import comparison_sections, studies_by_rows, write_comparison
+from reports.comparing.side_by_side import study_gaps
+from reports.drawing.canvas import SERIES, WIDE
+from reports.drawing.comparison import StudyGaps, best_so_far
 from tests.reports.conftest import without_complete
 from tests.reports.verdicts import judged
 from tests.synthetic_study import make_study

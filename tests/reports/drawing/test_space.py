@@ -6,8 +6,8 @@ import pytest
 
 from experiments.records import ColumnRecord, StudyRecord, Value
 from reports.blocks import Picture
+from reports.drawing.space import Axis, Line, parallel_coordinates
 from reports.sections.space import space
-from reports.space_figures import Axis, Line, parallel_coordinates
 from tests.reports.conftest import MakeStudy, with_one_complete, without_complete
 
 LOG = ColumnRecord("learning_rate", "float", 1e-4, 1e-2, True, ())

@@ -9,11 +9,11 @@ from itertools import cycle
 from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.blocks import Block, Problem, Section
-from reports.comparison_figures import StudyGaps, best_so_far, gap_plot
-from reports.decision import leading_finalist
 from reports.described import described
-from reports.drawing import SERIES, picture
-from reports.judged_rows import judged_baseline
+from reports.drawing.canvas import SERIES, picture
+from reports.drawing.comparison import StudyGaps, best_so_far, gap_plot
+from reports.judging.decision import leading_finalist
+from reports.judging.judged_rows import judged_baseline
 
 N_DOTS = 400
 """Of more trials an even selection is drawn, the best and the worst among them."""

@@ -18,8 +18,8 @@ from experiments.records import (
     VerdictResults,
 )
 from reports import ranking
-from reports.optimism import optimism_of_best
-from reports.statistics import (
+from reports.judging.optimism import optimism_of_best
+from reports.judging.statistics import (
     Array,
     Counts,
     answer,

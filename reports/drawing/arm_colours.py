@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from experiments.records import StudyRecord
 from reports import ranking
-from reports.drawing import SERIES
+from reports.drawing.canvas import SERIES
 
 
 def arm_colours(study: StudyRecord) -> dict[str | None, str]:

@@ -10,8 +10,8 @@ from experiments.cli.judged import cost_lines, verdict_lines
 from experiments.cli.wording import data_lines
 from experiments.records import StudyRecord
 from reports.blocks import Note, Numbers
-from reports.decision import headline_of_verdict
-from reports.optimism import optimism_of_best
+from reports.judging.decision import headline_of_verdict
+from reports.judging.optimism import optimism_of_best
 from reports.paper.latex import verdict_table
 from reports.paper.methods import methods_paragraph
 from reports.sections.baselines import baselines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reports.statistics import Array, Counts, rmse_by_seed, users_drawn
+from reports.judging.statistics import Array, Counts, rmse_by_seed, users_drawn
 
 N_DRAWS = 400
 MIN_USERS = 10

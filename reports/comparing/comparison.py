@@ -7,7 +7,7 @@ the gap to the bias baseline of its own rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_uppercase
@@ -17,18 +17,25 @@ import pandas as pd
 from experiments.files import replacing
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
-from reports.arms_across import arms_across
 from reports.blocks import Block, Column, Headline, Note, Row, Section, Table, Text
-from reports.changes import changes, recorded_changes
+from reports.comparing.arms_across import arms_across
+from reports.comparing.changes import changes, recorded_changes
+from reports.comparing.over_splits import (
+    groups_of_splits,
+    headline_over_splits,
+    section_over_splits,
+)
+from reports.comparing.side_by_side import side_by_side, unit_of
 from reports.described import described
 from reports.exports import trials_frame, write_csv
-from reports.over_splits import groups_of_splits, headline_over_splits, section_over_splits
 from reports.pages import Page, figure_files, html, markdown
-from reports.side_by_side import side_by_side, unit_of
+from reports.paper.latex import PREAMBLE, table_of_page
 
 N_ROWS = 20
 N_NAMES = 10
 """In a page's head; all stand in its first table."""
+_NOT_IN_PRINT = ("time", "validation rows", "seed")
+"""Columns for which a printed page has no room."""
 
 Rows = tuple[str | None, str | None]
 """Fingerprints of ratings and split: equal for studies that are judged on the same rows."""
@@ -41,6 +48,8 @@ class ComparisonPaths:
     html: Path
     markdown: Path
     csv: Path
+    tables: Path
+    """For LaTeX."""
     figures: tuple[Path, ...]
     """Each as SVG, then each as PNG, then their captions."""
 
@@ -55,7 +64,7 @@ def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> Comparison
         title=" · ".join(names),
         sections=comparison_sections(studies),
         files="The same numbers: comparison.md · every trial of every study in full precision: "
-        "trials.csv · for papers: figures/",
+        "trials.csv · for papers: tables.tex, figures/",
         subject=f"{len(studies)} studies compared",
         status="; ".join(f"{s.name} is {s.state}" for s in studies if not s.is_finished),
     )
@@ -64,6 +73,7 @@ def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> Comparison
         html=folder / "comparison.html",
         markdown=folder / "comparison.md",
         csv=folder / "trials.csv",
+        tables=folder / "tables.tex",
         figures=tuple(folder / "figures" / name for name in figures),
     )
     for path in paths.figures:
@@ -76,6 +86,8 @@ def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> Comparison
         frames.append(frame)
     with replacing(paths.csv) as temporary:
         write_csv(pd.concat(frames, ignore_index=True), temporary)
+    with replacing(paths.tables) as temporary:
+        temporary.write_text(_tables(page.sections), "utf-8")
     with replacing(paths.markdown) as temporary:
         temporary.write_text(markdown(page), "utf-8")
     with replacing(paths.html) as temporary:
@@ -100,6 +112,17 @@ def comparison_sections(studies: Sequence[StudyRecord]) -> dict[str, Section]:
         sections[f"ranked-{i}"] = _ranked(title, group)
     sections["changes"] = _changes(studies)
     return sections
+
+
+def _tables(sections: Mapping[str, Section]) -> str:
+    """All tables but those of what changed, for LaTeX."""
+    told = []
+    for anchor, section in sections.items():
+        tables = [block for block in section.blocks if isinstance(block, Table)]
+        for i, table in enumerate(tables * (anchor != "changes"), start=1):
+            name = f"compared-{anchor}" + f"-{i}" * (len(tables) > 1)
+            told.append(table_of_page(table, name, leave_out=_NOT_IN_PRINT))
+    return PREAMBLE + "\n".join(told)
 
 
 def rows_of(study: StudyRecord) -> Rows:

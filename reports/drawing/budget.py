@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from reports import numbers
-from reports.drawing import COLOURS, DASHES, WIDE, legend_above, legend_height, new_figure
-from reports.expected_best import ExpectedBest
+from reports.drawing.canvas import COLOURS, DASHES, WIDE, legend_above, legend_height, new_figure
+from reports.judging.expected_best import ExpectedBest
 
 ROUND_COUNTS = tuple(d * 10**e for e in range(6) for d in (1, 2, 5))
 _ROUND_SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 18_000,

@@ -11,11 +11,12 @@ from experiments.records import (
     PairResult,
     StudyRecord,
     TrialRecord,
+    VerdictRecord,
     VerdictResults,
 )
 from reports import numbers, ranking
 from reports.blocks import Headline
-from reports.judged_rows import judged_baseline, judged_on
+from reports.judging.judged_rows import judged_baseline, judged_on
 
 ANSWERS: Mapping[str, str] = {
     Answer.BETTER: "better",
@@ -231,3 +232,27 @@ def label(study: StudyRecord, name: str) -> str:
 
 def _sized(study: StudyRecord, trial: TrialRecord) -> str:
     return f"{ranking.label(study, trial)}, {numbers.count(trial.n_parameters)} parameters"
+
+
+def chosen_text(study: StudyRecord, record: VerdictRecord) -> str:
+    """Who is on the frozen list: `the best 2, the best dcn, the default, the best baseline`."""
+    reasons = [reason for finalist in record.finalists for reason in finalist.reasons]
+    n_placed = sum(reason.startswith("place ") for reason in reasons)
+    chosen = [f"the best {n_placed}" if n_placed > 1 else "the best"] * (n_placed > 0)
+    best = [reason.removeprefix("best ") for reason in reasons if reason.startswith("best ")]
+    arms = [arm for arm in best if arm != "baseline"]
+    for reason, said in (
+        *((f"best {arm}", f"the {reason_text(study, f'best {arm}')}") for arm in arms),
+        ("default", "the default"),
+        ("size control", "plain as large as the best dcn"),
+        ("best baseline", "the best baseline"),
+    ):
+        chosen += [said] * (reason in reasons)
+    return ", ".join(chosen)
+
+
+def reason_text(study: StudyRecord, reason: str) -> str:
+    """`best embedding_size 16` of the best of an arm; others as they are on record."""
+    arm = reason.removeprefix("best ")
+    is_of_arm = reason.startswith("best ") and arm in {a.arm for a in ranking.arms(study)}
+    return f"best {ranking.arm_text(study, arm)}" if is_of_arm else reason
