@@ -27,7 +27,7 @@ KERAS_OPTIMIZERS = {
 """Those of them that Keras has, and its names for them: what a Keras model is trained with."""
 RATES = ("dropout", "input_dropout", "user_oov_rate", "item_oov_rate")
 PENALTIES = ("embedding_l2", "dense_l2")
-NUMERIC = ("learning_rate", "weight_decay", *RATES, *PENALTIES)
+NUMERIC = ("learning_rate", "learning_rate_decay", "weight_decay", *RATES, *PENALTIES)
 """The hyperparameters that a traced graph reads from a variable: others ask for another graph, and
 so do rates and penalties of 0, which are left out of it."""
 INITIALIZERS = ("activation", "glorot_uniform", "he_uniform", "lecun_normal")
@@ -89,6 +89,9 @@ class RankingConfig:
     """`sgd` has momentum .9. `lazy_adam` is Adam that leaves alone the users and items that are not
     in the batch: another algorithm, and far faster where there are 100,000s of them."""
     learning_rate: float = _limits(1e-3, above=0.0, high=1e3)
+    """In the first epoch."""
+    learning_rate_decay: float = _limits(1.0, above=0.0, high=1.0)
+    """What it is multiplied by from one epoch to the next; 1: it stays."""
     weight_decay: float = _limits(0.004, low=0.0, high=1.0)
     """Decoupled weight decay; only under `adamw`."""
     batch_size: int = _limits(1024, low=1, high=1 << 20)

@@ -56,7 +56,7 @@ class RankingGraph:
         self._batch_size = min(structure.batch_size, len(data.dataset.train))
         self._noise_sizes = {rate: [n * self._batch_size for n in ns] for rate, ns in sizes.items()}
         self._hyperparameters = dict.fromkeys(NUMERIC, 0.0)
-        names = list(self._numbers(1, 0, 0))
+        names = list(self._numbers(1, 0, 0, 0))
         int32 = tf.TensorSpec([], tf.int32)
         self._train = tf.function(
             functools.partial(
@@ -103,10 +103,14 @@ class RankingGraph:
             weight.assign(reseeded(weight.shape, dtype=weight.dtype))
         self._optimizer.reset()
 
-    def train(self, order: Array, seed: int, first_step: int) -> float:
-        """One step a batch over the train rows in this order; the sum of the batches' losses."""
+    def train(self, order: Array, seed: int, first_step: int, epoch: int) -> float:
+        """One step a batch over the train rows in this order; the sum of the batches' losses.
+
+        Args:
+            epoch: from 0.
+        """
         n_steps = -(-len(order) // self._batch_size)
-        numbers = self._numbers(n_steps, seed, first_step)
+        numbers = self._numbers(n_steps, seed, first_step, epoch)
         # The last batch is filled up with rows that do not count in its loss.
         shape = (n_steps, self._batch_size)
         counts = (np.arange(math.prod(shape)) < len(order)).reshape(shape)
@@ -120,9 +124,10 @@ class RankingGraph:
             )
         return float(loss)
 
-    def _numbers(self, n_steps: int, seed: int, first_step: int) -> dict[str, Floats]:
+    def _numbers(self, n_steps: int, seed: int, first_step: int, epoch: int) -> dict[str, Floats]:
         """All that steps need to know beside rows and weights, a number for each."""
-        values = self._hyperparameters
+        values = dict(self._hyperparameters)
+        values["learning_rate"] *= values.pop("learning_rate_decay") ** epoch
         rates = {name: values[name] for name in self._noise_sizes}
         return {
             **{name: np.full(n_steps, value, np.float32) for name, value in values.items()},

@@ -85,7 +85,13 @@ class OwnArchitecture:
     def applied(self) -> tuple[str, ...]:
         """Those that recsweep itself puts into effect for a whole model."""
         if self.kind == "keras" and not self.compiles:
-            return ("optimizer", "learning_rate", "weight_decay", "batch_size")
+            return (
+                "optimizer",
+                "learning_rate",
+                "learning_rate_decay",
+                "weight_decay",
+                "batch_size",
+            )
         return ("batch_size",) if self.kind in ("keras", "hypermodel") else ()
 
     @property

@@ -213,7 +213,7 @@ class TrainingRun(Run):
             if start and keep_going is not None and not keep_going():
                 raise Interrupted
             chunk = order[start : start + chunk_rows]
-            loss = self._graph.train(chunk, seed, self.n_updates)
+            loss = self._graph.train(chunk, seed, self.n_updates, self.epoch)
             self.n_updates += -(-len(chunk) // batch_size)
             if not math.isfinite(loss):
                 return False

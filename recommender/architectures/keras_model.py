@@ -52,7 +52,8 @@ class KerasModel:
         self._model: Any = model
         self._is_tfrs = isinstance(model, tfrs.Model)
         with blamed_on(self._own):
-            if getattr(model, "optimizer", None) is None:
+            self._is_compiled_here = getattr(model, "optimizer", None) is None
+            if self._is_compiled_here:
                 loss = {} if self._is_tfrs else {"loss": "mse"}
                 model.compile(optimizer=self._optimizer(), **loss)
         if getattr(model, "jit_compile", None) is True:
@@ -84,6 +85,9 @@ class KerasModel:
         looking = self._keras().callbacks.LambdaCallback(
             on_train_batch_end=functools.partial(_look, keep_going)
         )
+        if self._is_compiled_here:
+            decay = self._config.learning_rate_decay**epoch
+            self._model.optimizer.learning_rate = self._config.learning_rate * decay
         try:
             with blamed_on(self._own), quiet_keras(), self._known_columns():
                 self._fit(batches, epochs=1, verbose=0, callbacks=[looking])

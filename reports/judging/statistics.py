@@ -226,7 +226,9 @@ def users_drawn(n_users: int, n_draws: int, dice: np.random.Generator) -> Iterat
     at_once = max(1, N_DRAWN_AT_ONCE // n_users)
     for first in range(0, n_draws, at_once):
         size = min(at_once, n_draws - first)
-        yield dice.multinomial(n_users, np.full(n_users, 1 / n_users), size=size)
+        drawn = dice.integers(n_users, size=(size, n_users))
+        drawn += n_users * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
 
 
 def bootstrap_interval(

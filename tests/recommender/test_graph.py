@@ -127,7 +127,7 @@ def test_lazy_adam_leaves_what_only_fills_up_the_last_batch() -> None:
     tables = []
     for rows in (order[:-n_last], order):
         lent.reset(config, 5)
-        lent.train(rows, 5, 0)
+        lent.train(rows, 5, 0, 0)
         tables.append([table.numpy() for table in lent.model.tables])
     last = data.dataset.train.user[-n_last:], data.dataset.train.item[-n_last:]
     for before, after, ids in zip(*tables, last * 2, strict=True):

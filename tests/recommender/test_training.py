@@ -58,6 +58,17 @@ def test_the_output_starts_at_the_train_mean(data: DeviceData) -> None:
     assert run._graph.model.output_layer.bias.numpy() == pytest.approx(data.dataset.train_mean)
 
 
+def test_the_learning_rate_falls_by_its_decay_from_epoch_to_epoch(data: DeviceData) -> None:
+    still = dataclasses.replace(SMALL, optimizer="adagrad", learning_rate=0.1)
+    falling = dataclasses.replace(still, learning_rate_decay=1e-6)
+    runs = [TrainingRun(config, TrainingConfig(), data) for config in (still, falling)]
+    first = [run.step() for run in runs]
+    assert first[0].val_rmse == first[1].val_rmse
+    moved, stayed = (run.step().val_rmse for run in runs)
+    assert moved != first[0].val_rmse
+    assert stayed == pytest.approx(first[1].val_rmse, abs=1e-4)
+
+
 def test_updates_count_the_last_and_smaller_batch(data: DeviceData) -> None:
     n_rows = len(data.dataset.train)
     run = TrainingRun(dataclasses.replace(SMALL, batch_size=n_rows - 1), TrainingConfig(), data)

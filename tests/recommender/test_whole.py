@@ -195,6 +195,11 @@ def test_values_reach_the_constructor_and_what_recsweep_trains_it_by(models: Pat
     assert (config.learning_rate, config.n_layers) == (0.5, 2)
     slow, fast = (_run(_config(models, KINDS["tutorial"], learning_rate=r)) for r in (1e-5, 0.01))
     assert slow.best_rmse > fast.best_rmse  # type: ignore[operator]
+    rates = {"optimizer": "adagrad", "learning_rate": 0.1, "learning_rate_decay": 1e-6}
+    falling = _run(_config(models, KINDS["tutorial"], **rates), n_epochs=1)
+    before = falling.predict_validation()
+    falling.step()
+    np.testing.assert_allclose(falling.last_predictions, before, atol=1e-4)  # type: ignore[arg-type]  # an epoch was trained
     few, many = (_config(models, KINDS["hyper"]), _config(models, KINDS["hyper"]))
     assert few == many
     assert _own(models, KINDS["mf"]).uses == {"n_factors", "rate", "l2"}
