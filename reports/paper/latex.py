@@ -150,31 +150,37 @@ def table_of_page(table: Table, name: str, *, leave_out: Collection[str] = ()) -
     kept = [i for i, column in enumerate(table.columns) if column.title not in leave_out]
     rows = [replace(row, cells=tuple(row.cells[i] for i in kept)) for row in table.rows]
     table = replace(table, columns=tuple(table.columns[i] for i in kept), rows=tuple(rows))
-    is_number = [column.is_number for column in table.columns]
-    told = "; ".join(f"{titles}: {held.removesuffix('.')}" for titles, held in table.definitions)
+    told = "; ".join(f"{titles}: {_inside(held)}" for titles, held in table.definitions)
     line = next((f" Line: {row.rule}." for row in rows if row.rule), "")
-    widths = [
+    kinds = [
         "r" if column.is_number
-        else r"p{0.3\linewidth}" if column.is_wide
+        else _WIDE if column.is_wide
         else "l" if max((len(row.cells[i]) for row in rows), default=0) <= _SHORT
-        else r"p{0.16\linewidth}"
+        else _BROKEN
         for i, column in enumerate(table.columns)
     ]  # fmt: skip
     heads = [column.title.rpartition(" ") for column in table.columns]
     cells = [
-        [escape(cell) if number else _wrapped(cell)
-         for cell, number in zip(row.cells, is_number, strict=True)]
+        [_wrapped(cell) if kind in (_WIDE, _BROKEN) else escape(cell)
+         for cell, kind in zip(row.cells, kinds, strict=True)]
         for row in rows
     ]  # fmt: skip
     after = next((i for i, row in enumerate(rows, start=1) if row.rule), None)
     return _table(
-        f"{table.caption}. {told}.{line} {table.note}".strip(), name, "".join(widths),
+        f"{table.caption}. {told}.{line} {table.note}".strip(), name, "".join(kinds),
         " & ".join(escape(first) for first, _, _ in heads) + " \\tabularnewline\n    "
         + " & ".join(escape(last) for _, _, last in heads),
         cells, line_after=after,
     )  # fmt: skip
 
 
+def _inside(sentence: str) -> str:
+    """A sentence within another one."""
+    is_word = not sentence[:2].isupper()
+    return (sentence[:1].lower() + sentence[1:] if is_word else sentence).removesuffix(".")
+
+
+_WIDE, _BROKEN = r"p{0.3\linewidth}", r"p{0.16\linewidth}"
 _SHORT = 14
 """Letters of a cell that need no column that breaks them."""
 
