@@ -34,9 +34,10 @@ def load(own: OwnArchitecture) -> Callable[..., Any]:
 @functools.cache
 def _imported(own: OwnArchitecture, root: str) -> Callable[..., Any]:
     """The root is given beside it: equal ones may lie in two places, and errors tell the place."""
-    for name in {module_of(file) for file in own.files} & sys.modules.keys():
-        # Another study's copy of the same modules, earlier in this process.
-        if not str(getattr(sys.modules[name], "__file__", root)).startswith(root):
+    for file in own.files:
+        # Another study's copy of the same module, or another folder's of this name.
+        there = getattr(sys.modules.get(name := module_of(file)), "__file__", None)
+        if there is not None and Path(there) != Path(root, file):
             del sys.modules[name]
             _DISPLACED.add(name)
     for package in OURS:

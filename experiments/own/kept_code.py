@@ -62,6 +62,17 @@ def own_code(sweep: SweepConfig) -> dict[str, OwnArchitecture]:
     return {name: own for name, own in found.items() if own is not None}
 
 
+def two_in_one(sweep: SweepConfig) -> str | None:
+    """What keeps the researcher's files from lying in one folder; None where they can."""
+    places: dict[str, Path] = {}
+    for own in own_code(sweep).values():
+        for file in own.files:
+            first, here = places.setdefault(file, own.root / file), own.root / file
+            if first != here and first.read_bytes() != here.read_bytes():
+                return f"{here} and {first} would be one file in the study's code/; rename one"
+    return None
+
+
 def keep_code(folder: Path, sweep: SweepConfig) -> None:
     """Copies the files that the researcher's own code needs to the study's `code/`."""
     for own in own_code(sweep).values():

@@ -214,14 +214,6 @@ def _add(found: dict[str, OwnArchitecture], name: str, own: OwnArchitecture) -> 
             f"{own.reference} and {other.reference} have one name; tell them apart under "
             f'[architectures], as in {name}_2 = "..."'
         )
-    for first in found.values():
-        same = set(first.files) & set(own.files)
-        for file in same:
-            if (first.root / file).read_bytes() != (own.root / file).read_bytes():
-                raise ModelError(
-                    f"{own.root / file} and {first.root / file} would be one file in the study's "
-                    "code/; rename one"
-                )
 
 
 def _named(raw: object, report: Report) -> Iterator[tuple[str, str]]:

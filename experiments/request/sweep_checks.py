@@ -11,6 +11,7 @@ from typing import Any
 from experiments.arms import arms_of
 from experiments.durations import parse_duration
 from experiments.errors import RequestError, SweepFileError, SweepProblem
+from experiments.own.kept_code import two_in_one
 from experiments.own.own_code import resolve_own
 from experiments.records.values import plural
 from experiments.request.data_checks import read_data, read_reference
@@ -71,7 +72,7 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
         # Those of no line (overrides, missing tables) first, then down the file.
         raise SweepFileError([*sorted(problems, key=lambda p: p.line or 0), *also])
     assert head and head.name and data and length, "a mistake was not reported"
-    return SweepConfig(
+    sweep = SweepConfig(
         name=head.name,
         seed=head.seed,
         note=head.note,
@@ -86,6 +87,9 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
         training=TrainingConfig(length.max_epochs, length.patience, head.seed),
         source=source.path,
     )
+    if (told := two_in_one(sweep)) is not None:
+        raise SweepFileError([source.problem("", told)])
+    return sweep
 
 
 def _check_top_level(table: Mapping[str, Any], report: Report) -> None:

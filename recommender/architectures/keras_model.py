@@ -52,10 +52,11 @@ class KerasModel:
         self._model: Any = model
         self._is_tfrs = isinstance(model, tfrs.Model)
         with blamed_on(self._own):
-            self._is_compiled_here = getattr(model, "optimizer", None) is None
-            if self._is_compiled_here:
+            self._given: Any = None
+            if getattr(model, "optimizer", None) is None:
                 loss = {} if self._is_tfrs else {"loss": "mse"}
-                model.compile(optimizer=self._optimizer(), **loss)
+                self._given = self._optimizer()
+                model.compile(optimizer=self._given, **loss)
         if getattr(model, "jit_compile", None) is True:
             self._columns.leave_out_text()
         self._names = self._wanted_columns()
@@ -85,9 +86,9 @@ class KerasModel:
         looking = self._keras().callbacks.LambdaCallback(
             on_train_batch_end=functools.partial(_look, keep_going)
         )
-        if self._is_compiled_here:
-            decay = self._config.learning_rate_decay**epoch
-            self._model.optimizer.learning_rate = self._config.learning_rate * decay
+        decay = self._config.learning_rate_decay
+        if decay != 1 and self._given is not None and self._model.optimizer is self._given:
+            self._given.learning_rate = self._config.learning_rate * decay**epoch
         try:
             with blamed_on(self._own), quiet_keras(), self._known_columns():
                 self._fit(batches, epochs=1, verbose=0, callbacks=[looking])

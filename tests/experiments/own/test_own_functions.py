@@ -15,6 +15,7 @@ from experiments.errors import DataProblem, RequestError, StateError, SweepFileE
 from experiments.request.config import load_sweep, sweep_to_toml
 from experiments.study import resume_study, run_study
 from experiments.watcher import Silent
+from recommender.own_functions import read_function
 from tests.in_process import InProcess
 from tests.own_helpers import write_helpers
 
@@ -197,3 +198,38 @@ def test_a_model_whose_files_lie_beside_its_code_is_told_that_they_stay_there(
         load_sweep(file), root=file.parent / "studies", watcher=Silent()
     ).study.trials
     assert re.match(r"bad\.py:\d+: FileNotFoundError: .*by its whole path$", trial.error or "")
+
+
+@pytest.fixture
+def namesakes(tmp_path: Path) -> dict[str, str]:
+    """A data set and a split, each beside a `common.py` of its own."""
+    for folder, text in (("data", "N = 40"), (".", "N = 30")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "common.py").write_text(f"{text}\n")
+    (tmp_path / "data" / "load.py").write_text(
+        "from common import N\nimport pandas as pd\n\n\ndef load():\n"
+        "    rows = [(u, i, 1.0 + (u * i) % 5) for u in range(9) for i in range(N)]\n"
+        "    return pd.DataFrame(rows, columns=['user', 'item', 'rating'])\n"
+    )
+    (tmp_path / "cut.py").write_text(
+        "from common import N\nimport numpy as np\n\n\ndef cut(ratings):\n"
+        "    parts = np.array(['train', 'validation', 'test'])\n"
+        "    return parts[(ratings['item'].astype(int) >= N).to_numpy() * 1 + "
+        "(ratings['item'].astype(int) >= N + 5)]\n"
+    )
+    return {"name": f"{tmp_path}/data/load.py:load", "method": f"{tmp_path}/cut.py:cut"}
+
+
+def test_each_folders_code_has_its_own_modules_of_a_name(namesakes: dict[str, str]) -> None:
+    load = read_function(namesakes["name"], Path("/"), ())
+    cut = read_function(namesakes["method"], Path("/"), ("frame",))
+    dataset, split = rs.DatasetConfig(load.where, own=load), rs.SplitConfig("own", own=cut)
+    data = rs.load_dataset(dataset, split)
+    assert len(data.encoded.train) == 9 * 30
+
+
+def test_files_that_would_overwrite_each_other_in_a_study_are_refused(
+    namesakes: dict[str, str],
+) -> None:
+    with pytest.raises(SweepFileError, match=r"would be one file in the study's code/; rename one"):
+        rs.Sweep("two", dataset={"name": namesakes["name"]}, split={"method": namesakes["method"]})
