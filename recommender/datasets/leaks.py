@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from recommender.datasets.cleaning import Ratings, numbers
 from recommender.datasets.features import Side
-from recommender.datasets.splits import TRAIN, VALIDATION, Parts
+from recommender.datasets.splits import TEST, TRAIN, VALIDATION, Parts
 
 OF_RATINGS = frozenset(
     ("rating", "ratings", "rated", "star", "stars", "score", "scores", "scored", "vote", "votes",
@@ -60,6 +60,7 @@ def leaks(side: Side, ratings: Ratings, parts: Parts) -> list[str]:
     problems = []
     for is_in, told in (
         (is_train | (parts == VALIDATION), "validation rows"),
+        (parts != TEST, "validation rows"),  # with those kept for a verdict
         (np.ones(len(parts), bool), "test rows"),
     ):
         made = made_of(is_in)
@@ -70,7 +71,7 @@ def leaks(side: Side, ratings: Ratings, parts: Parts) -> list[str]:
             for what, of_all in made.items()
             if _is_made_of(numbers(by_id[name]), of_all, train[what], is_count=what == "count")
         ]
-    return problems
+    return list(dict.fromkeys(problems))
 
 
 def _is_made_of(values: Numbers, of_all: Numbers, of_train: Numbers, *, is_count: bool) -> bool:

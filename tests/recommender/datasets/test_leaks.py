@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.datasets.config import ItemsConfig
+from recommender.datasets.config import ItemsConfig, SplitConfig
 from recommender.datasets.description import LoadedDataset
 from recommender.errors import DataError
 from tests.recommender.datasets.tables import load_table
@@ -25,11 +25,14 @@ def made_of(rows: pd.DataFrame) -> pd.DataFrame:
     return every.rename(columns={"mean": "liked", "count": "popularity"}).reset_index()
 
 
-def load(folder: Path, items: pd.DataFrame, *names: str) -> LoadedDataset:
+def load(
+    folder: Path, items: pd.DataFrame, *names: str, split: SplitConfig | None = None
+) -> LoadedDataset:
     path = folder / "items.csv"
     items.to_csv(path, index=False)
     config = ItemsConfig(path, "item", number=names)
-    return load_table(folder, RATINGS, items=config, features=("user_id", "item_id", *names))
+    features = ("user_id", "item_id", *names)
+    return load_table(folder, RATINGS, split or SplitConfig(), items=config, features=features)
 
 
 def until(share: float) -> pd.DataFrame:
@@ -47,6 +50,13 @@ def test_mean_and_count_of_rows_outside_train_are_refused(
     mean, count = refused.value.problems
     assert mean.startswith("items.csv: liked is the mean of each item's ratings") and told in mean
     assert count.startswith("items.csv: popularity is the count") and told in count
+
+
+def test_rows_kept_for_a_verdict_are_validation_rows(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as refused:
+        load(tmp_path, made_of(until(0.8)), "liked", split=SplitConfig(confirm=0.5))
+    (told,) = refused.value.problems
+    assert "validation rows among them" in told
 
 
 def test_a_rounded_mean_is_a_mean(tmp_path: Path) -> None:
