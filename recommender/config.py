@@ -30,6 +30,13 @@ PENALTIES = ("embedding_l2", "dense_l2")
 NUMERIC = ("learning_rate", "learning_rate_decay", "weight_decay", *RATES, *PENALTIES)
 """The hyperparameters that a traced graph reads from a variable: others ask for another graph, and
 so do rates and penalties of 0, which are left out of it."""
+CROSS_VALUES = ("cross_layers", "cross_rank", "cross_placement")
+"""The hyperparameters that only a cross network has."""
+OF_LAYERS = {
+    *("n_layers", "layer_size", "activation", "kernel_initializer", "dropout", "dense_l2"),
+    *CROSS_VALUES,
+}
+"""What lies between embeddings and rating in our models, in whose place an own function is."""
 INITIALIZERS = ("activation", "glorot_uniform", "he_uniform", "lecun_normal")
 ACTIVATIONS = ("relu", "gelu", "elu", "selu", "swish", "tanh")
 
@@ -229,6 +236,10 @@ def ranking_config(
             f"known: {', '.join(sorted(HYPERPARAMETERS))}"
         )
     own = architectures.get(str(values.get("architecture")))
+    if own is not None:
+        applied = own.applied if own.is_whole else HYPERPARAMETERS.keys() - OF_LAYERS
+        said = {n: value for n, value in own.defaults().items() if n in applied}
+        values = {**said, **values}
     if own is not None and own.is_whole:
         return RankingConfig(
             architecture=str(values["architecture"]),

@@ -12,9 +12,6 @@ from itertools import pairwise
 from recommender.config import RankingConfig
 from recommender.datasets.encoded import EncodedDataset
 
-CROSS_VALUES = ("cross_layers", "cross_rank", "cross_placement")
-"""The hyperparameters that only a cross network has."""
-
 _MAX_WIDTH = 1 << 16
 _NEAR = 2
 """Widths of the widest layer that are tried on either side, each with the last that fits best."""

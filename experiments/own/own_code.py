@@ -27,18 +27,19 @@ from experiments.records.values import is_layer_size
 from experiments.sweep_files.sweep_file import SweepSource
 from experiments.sweep_files.sweep_tables import Report, cases_of
 from experiments.translate.hypermodel_reader import with_hyperparameters
-from recommender.config import ARCHITECTURES, HYPERPARAMETERS, KERAS_OPTIMIZERS, problem_with
+from recommender.config import (
+    ARCHITECTURES,
+    CROSS_VALUES,
+    HYPERPARAMETERS,
+    KERAS_OPTIMIZERS,
+    OF_LAYERS,
+    problem_with,
+)
 from recommender.errors import ModelError, unknown
 from recommender.own import OwnArchitecture, read_own
-from recommender.sizes import CROSS_VALUES
 from search_spaces import SHIPPED, Dimension, shipped_space
 from search_spaces.tables import write_dimension
 
-_OF_OUR_LAYERS = (
-    *("n_layers", "layer_size", "activation", "kernel_initializer", "dropout", "dense_l2"),
-    *CROSS_VALUES,
-)
-"""What lies between embeddings and rating in our models; a function is in the place of that."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,40}")
 
 
@@ -68,7 +69,7 @@ class OwnCode:
             return _is_ours(name) and not (choice == "plain" and name in CROSS_VALUES)
         if own.is_whole:
             return name in (own.uses or ())
-        is_of_layers = name in _OF_OUR_LAYERS or is_layer_size(name)
+        is_of_layers = name in OF_LAYERS or is_layer_size(name)
         is_theirs = name in {p.name for p in own.parameters}
         return is_theirs or (_is_ours(name) and not is_of_layers)
 

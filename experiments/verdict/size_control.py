@@ -13,8 +13,9 @@ from experiments.records import StudyRecord, TrialRecord, Value
 from experiments.records.finalists import controlled_trial
 from experiments.records.verdict_records import Finalist, VerdictRecord
 from experiments.sweep import SweepConfig, model_of
+from recommender.config import CROSS_VALUES
 from recommender.datasets.encoded import EncodedDataset
-from recommender.sizes import CROSS_VALUES, plain_as_large
+from recommender.sizes import plain_as_large
 
 PLAIN = "plain"
 

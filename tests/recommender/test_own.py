@@ -92,6 +92,22 @@ def test_a_trials_values_become_arguments_of_the_types_of_the_defaults(tmp_path:
         ranking_config({"architecture": "mine", "n": 1.5}, architectures)
 
 
+def test_defaults_of_theirs_for_what_recsweep_applies_are_what_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import tensorflow as tf\n\n\n"
+        "def mine(x, *, embedding_size=8, batch_size=64, n_layers=7, activation='mish'): ...\n\n\n"
+        "class Net(tf.keras.Model):\n"
+        "    def __init__(self, data, *, learning_rate=0.05, units=4): super().__init__()\n"
+        "    def call(self, inputs): ...\n"
+    )
+    own = {name: read_own(f"mine.py:{name}", tmp_path) for name in ("mine", "Net")}
+    mine = ranking_config({"architecture": "mine"}, own)
+    assert (mine.embedding_size, mine.batch_size, mine.n_layers) == (8, 64, 2)
+    assert ranking_config({"architecture": "mine", "batch_size": 32}, own).batch_size == 32
+    assert ranking_config({"architecture": "Net"}, own).learning_rate == 0.05
+    assert ranking_config({"architecture": "plain"}, own).learning_rate == 1e-3
+
+
 def test_a_checkpoint_knows_the_source_and_not_its_place(tmp_path: Path) -> None:
     first = read_own("gated.py:gated", write_models(tmp_path))
     (tmp_path / "moved").mkdir()
