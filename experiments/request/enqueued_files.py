@@ -8,9 +8,11 @@ from pathlib import Path
 
 from experiments.arms import arm_name, arms_of
 from experiments.errors import SweepFileError, SweepProblem
-from experiments.records.values import value_text
+from experiments.own.idle_dimensions import DECAYING
+from experiments.own.own_code import OwnCode
+from experiments.records.values import is_layer_size, value_text
 from experiments.request.config import load_sweep
-from experiments.search.enqueue import Point, check_points, enqueued_points
+from experiments.search.enqueue import Point, check_points, enqueued_points, not_of
 from experiments.sweep import SweepConfig, defaults_of
 from recommender.config import Value
 
@@ -40,6 +42,12 @@ def with_enqueued(config: SweepConfig, files: Sequence[Path]) -> tuple[SweepConf
         its = defaults_of(model).values.get(config.compare or "")
         if config.compare is not None and its is not None:
             point.setdefault(config.compare, its)  # which it left to the default
+        # Choices that this sweep does not have become those that are tried, and noted below.
+        tried = defaults_of(config).on(config.space, point)
+        for column in config.space.columns:
+            if column.name in point.keys() & tried.keys() - {config.compare}:
+                is_its = not_of(column, point[column.name]) is None
+                point[column.name] = point[column.name] if is_its else tried[column.name]
         assert config.search is not None
         points = (*config.search.enqueue, point)
         config = replace(config, search=replace(config.search, enqueue=points))
@@ -69,12 +77,24 @@ def _changes(config: SweepConfig, model: SweepConfig) -> list[str]:
     here = {**defaults.values, **projected}
     notes = [
         f"{name} is {value_text(here[name])} here, not {value_text(value)}"
-        for name, value in model.model.items()
+        for name, value in {**model.model, **_left_open(model)}.items()
         if name in here and here[name] != value
     ]
     if len(tried(config.search.enqueue)) == len(tried(earlier)):
         notes.append("is the default or another that is enqueued: it is tried once")
     return notes
+
+
+def _left_open(model: SweepConfig) -> dict[str, Value]:
+    """The defaults of what a single model does not say and that means something to it."""
+    values = defaults_of(model).values
+    code = OwnCode(model.architectures, (str(values["architecture"]),))
+    layers = {f"layer_size_{i}" for i in range(int(values["n_layers"]))}
+    means_something = {name for name in values if code.takers(name) and not is_layer_size(name)}
+    if values["optimizer"] != DECAYING:
+        means_something.discard("weight_decay")
+    left = (means_something | layers) - {*model.model, "architecture", "layer_size"}
+    return {name: value for name, value in values.items() if name in left}
 
 
 def _refusal(file: Path, *messages: str) -> SweepFileError:

@@ -8,8 +8,8 @@ from typing import Any
 from experiments.arms import Defaults, arm_name, arms_of
 from recommender.config import Value
 from recommender.errors import unknown
-from search_spaces import Problem, SearchSpace
-from search_spaces.values import kind_of
+from search_spaces import Column, Problem, SearchSpace
+from search_spaces.values import is_among, is_number, kind_of, spell_all
 
 Point = Mapping[str, Value]
 
@@ -61,7 +61,8 @@ def check_points(
                 f"{n_trials}; ask for more trials or enqueue less",
             )
         )
-    names = {column.name for column in space.columns} | {d.name for d in space.dimensions}
+    columns = {column.name: column for column in space.columns}
+    names = columns.keys() | {d.name for d in space.dimensions}
     for i, point in enumerate(points):
         for name, value in point.items():
             key = f"search.enqueue[{i}].{name}"
@@ -71,4 +72,14 @@ def check_points(
                 problems.append(Problem(key, f"must be one value, got {value!r}"))
             elif name == compare and arm_name(value) not in arms:
                 problems.append(Problem(key, unknown("arm", arm_name(value), arms)))
+            elif name in columns and (told := not_of(columns[name], value)):
+                problems.append(Problem(key, told))
     return problems
+
+
+def not_of(column: Column, value: Value) -> str | None:
+    """Why a column cannot have a value; one beyond the ends of a range is moved to the end."""
+    if column.choices:
+        known = spell_all(column.choices)
+        return None if is_among(value, column.choices) else f"must be one of {known}, got {value!r}"
+    return None if is_number(value) else f"must be a number, got {value!r}"

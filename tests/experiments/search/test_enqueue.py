@@ -97,6 +97,8 @@ def test_a_resolved_sweep_keeps_its_points(tmp_path: Path) -> None:
         ({"enqueue": [{"dropout": [0.5]}]}, r"enqueue\[0\]\.dropout.*must be one value"),
         ({"enqueue": [{"architecture": ["dcn"]}]}, r"architecture.*must be one value"),
         ({"enqueue": [{"architecture": "dlrm"}]}, "unknown arm 'dlrm'"),
+        ({"enqueue": [{"dropout": "high"}]}, "dropout.*must be a number, got 'high'"),
+        ({"enqueue": [{"layer_size_0": 9}]}, "layer_size_0.*must be one of 8, 16, got 9"),
         ({"enqueue": [{"dropout": 0.1 * i} for i in range(1, 5)]}, "need 10 trials.*there are 8"),
         ({"enqueue": {"dropout": 0.5}}, "must be a list"),
     ],
@@ -141,10 +143,21 @@ def test_the_winner_of_one_sweep_is_tried_first_in_another(tmp_path: Path) -> No
     assert [note.removeprefix(f"{file}: ") for note in notes] == [
         "learning_rate is 0.1 here, not 0.5",
         "batch_size is 512 here, not 256",
+        "layer_size_0 is 8 here, not 64",
+        "layer_size_1 is 8 here, not 32",
     ]
     again, notes = with_enqueued(config, [file])
     assert notes[-1].endswith("it is tried once")
     assert len(asked(again, 8)) == 8
+
+
+def test_a_choice_that_the_sweep_does_not_have_is_told_and_another_tried(tmp_path: Path) -> None:
+    file = a_model(tmp_path, "n_layers = 1", "layer_size_0 = 24")
+    config, notes = with_enqueued(a_sweep(), [file])
+    assert f"{file}: layer_size_0 is 8 here, not 24" in notes
+    frozen = tmp_path / "frozen.toml"
+    frozen.write_text(sweep_to_toml(config))
+    assert load_sweep(frozen).search == config.search
 
 
 def test_best_writes_what_run_enqueues(tmp_path: Path) -> None:
