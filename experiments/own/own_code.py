@@ -271,6 +271,9 @@ def _add_dimensions(
         return
     use = space.get("use")
     shipped = shipped_space(use).to_table() if isinstance(use, str) and use in SHIPPED else {}
+    left_out = texts_of(listed) if isinstance(listed := space.get("without"), list) else ()
+    left_out = tuple(shipped.keys() & {*left_out})
+    shipped = {n: cases for n, cases in shipped.items() if n not in left_out}
     for dimension in dimensions:
         if dimension.name in model:
             continue
@@ -282,10 +285,41 @@ def _add_dimensions(
         if any(_is_for(case, name) for case in cases):
             continue
         added = write_dimension(dimension)
-        its = added if isinstance(added, list) else [added]
+        its = [
+            {key: value for key, value in case.items() if key != "when"}
+            | ({"when": when} if when else {})
+            for case in (added if isinstance(added, list) else [added])
+            if (when := _possible(case.get("when", {}), model, space)) is not None
+        ]
+        if not its:
+            continue
+        if dimension.name in left_out:
+            space["without"] = [other for other in space["without"] if other != dimension.name]
         if len(own.choices) > 1:
             its = [_only(case, name) for case in its]
         space[dimension.name] = [*cases, *its] if len(cases) + len(its) > 1 else its[0]
+
+
+def _possible(
+    when: Mapping[str, Any], model: Mapping[str, Any], space: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """A condition of a HyperModel's where the sweep fixes or narrows what it looks at; None: it
+    never holds."""
+    left = {}
+    for name, value in when.items():
+        wanted = value if isinstance(value, list) else [value]
+        if name in model:
+            if model[name] not in wanted:
+                return None
+            continue
+        given = space.get(name)
+        choices = given.get("choices") if isinstance(given, dict) else None
+        if isinstance(choices, list):
+            wanted = [choice for choice in wanted if choice in choices]
+        if not wanted:
+            return None
+        left[name] = wanted
+    return left
 
 
 def _only(case: Mapping[str, Any], architecture: str | list[str]) -> dict[str, Any]:

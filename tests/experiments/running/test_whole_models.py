@@ -256,6 +256,36 @@ def test_a_hypermodel_brings_its_own_space(folder: Path, monkeypatch: pytest.Mon
     used = ['space.use="ranking"', 'space.without=["embedding_size"]']
     assert "dropout" in [c.name for c in load_sweep("tuned.toml", used).space.columns]  # type: ignore[union-attr]
 
+    fixed = load_sweep(
+        "tuned.toml", ['model.head="dense"', "space.rate={low=0.01,high=0.02}"]
+    ).space
+    assert fixed is not None
+    named = {d.name: d.cases[0] for d in fixed.dimensions}
+    assert "head" not in named and "scale" not in named
+    assert named["units"] == Int(4, 16, log=True).when(architecture="Towers")
+    narrow = ['space.head={choices=["dot"],when={architecture="Towers"}}']
+    narrowed = load_sweep("tuned.toml", narrow).space
+    assert narrowed is not None
+    assert {"units", "scale"} & {d.name for d in narrowed.dimensions} == {"scale"}
+    used[1] = 'space.without=["embedding_size","rate"]'
+    with pytest.raises(SweepFileError, match=r"space\.without"):  # the shipped space has no rate
+        load_sweep("tuned.toml", used)
+    monkeypatch.setattr("experiments.translate.hypermodel_reader._read_in_child", explored)
+    (folder / "dropping.py").write_text(
+        "import keras_tuner\n"
+        "class Net(keras_tuner.HyperModel):\n"
+        "    def build(self, hp):\n"
+        "        hp.Float('dropout', 0.0, 0.2)\n"
+    )
+    used[1:] = [
+        'space.without=["dropout"]',
+        'space.architecture.choices=["plain","dropping.py:Net"]',
+    ]
+    own = load_sweep("tuned.toml", [*used, "model={batch_size=256}"]).space
+    assert own is not None
+    dropout = next(d for d in own.dimensions if d.name == "dropout")
+    assert dropout.cases == (Float(0.0, 0.2).when(architecture="Net"),)
+
 
 def test_what_a_hypermodel_declares_in_a_loop_or_under_ifs_is_read_too(folder: Path) -> None:
     """Also where some numbers do not go together."""
