@@ -110,7 +110,7 @@ def _sides(own: OwnArchitecture, frame: pd.DataFrame) -> list[RawSide]:
     told = frame[["item", "user", *columns]].copy()
     for of in ("item", "user"):
         # `5` and ` 5` are one item, here as in the ratings.
-        told[of] = told[of].map(as_text, na_action="ignore")
+        told[of] = told[of].astype(object).map(as_text, na_action="ignore")
     kinds: dict[str, FeatureKind] = {}
     for name in columns:
         kinds[name] = _kind(told[name])
@@ -164,6 +164,8 @@ def _kind(column: pd.Series[Any]) -> FeatureKind:
 
 def _as_tuple(value: Any, own: OwnArchitecture, name: str) -> Any:
     """A list of words, which can be compared; a set in order."""
+    import pandas as pd
+
     from recommender.datasets.features import LISTS, WORDS_WANTED, is_word
 
     if not isinstance(value, LISTS):
@@ -171,4 +173,5 @@ def _as_tuple(value: Any, own: OwnArchitecture, name: str) -> Any:
     if odd := [part for part in value if not is_word(part)]:
         told = f"{name} holds lists of {type(odd[0]).__name__}"
         raise DataError([f"{own.where}: {told}; {WORDS_WANTED}"])
-    return tuple(sorted(value, key=str) if isinstance(value, set) else value)
+    words = [word for word in value if not pd.isna(word)]  # a missing one is not equal to itself
+    return tuple(sorted(words, key=str) if isinstance(value, set) else words)

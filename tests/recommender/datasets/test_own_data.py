@@ -53,6 +53,15 @@ def test_a_column_that_is_the_same_for_a_user_is_the_users(folder: Path) -> None
     assert list(encoded.side_tables)[-1] == "age"
 
 
+def test_items_may_be_categories_and_lists_lack_words(folder: Path) -> None:
+    (folder / "holes.py").write_text(
+        "import mine\n\n\ndef load():\n    frame = mine.load()\n"
+        "    frame['tags'] = [[*tags, float('nan')] for tags in frame['tags']]\n"
+        "    return frame.astype({'item': 'category'})\n"
+    )
+    assert loaded(folder, "holes.py:load").encoded.side_tables["tags"].columns == ("a", "b", "c")
+
+
 def test_a_path_is_handed_on_as_it_is(folder: Path) -> None:
     (folder / "ratings.csv").write_text(
         "user,item,rating,time\n"
