@@ -51,7 +51,14 @@ def recorded_changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:
         facts = {name: _text(read(study.provenance)) for name, read in _RECORDED.items()}
         versions: Mapping[str, Any] = study.provenance.get("versions") or {}
         flat.append(facts | {name: _text(version) for name, version in versions.items()})
+        flat[-1] |= {f"own code: {name}": hashed for name, hashed in own_code(study).items()}
     return _differing(flat)
+
+
+def own_code(study: StudyRecord) -> dict[str, str]:
+    """The SHA-256 of each piece of the researcher's own code, whose name says nothing of it."""
+    code: Mapping[str, Any] = study.provenance.get("code") or {}
+    return {name: str(of_it["sha256"]) for name, of_it in code.items()}
 
 
 def _differing(flat: Sequence[Mapping[str, str]]) -> tuple[Change, ...]:
