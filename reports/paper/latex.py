@@ -17,7 +17,7 @@ from reports import numbers, ranking
 from reports.blocks import Table
 from reports.described import described
 from reports.judging.decision import label
-from reports.judging.judged_rows import judged_baseline, judged_on
+from reports.judging.judged_rows import judged_baseline, judged_on, late_in_short
 
 N_TRIALS, N_VALUES = 10, 4
 
@@ -90,8 +90,9 @@ def verdict_table(study: StudyRecord) -> str:
     caption = (
         f"The frozen finalists: mean RMSE over {len(verdict.seeds)} fresh seeds, of a baseline its "
         f"one RMSE, on {judged_on(results)}, {_OF_SEEDS}; to first: minus that of "
-        f"{label(study, results.finalists[0].name)}, {_OF_PAIRS}; {_P_BEST} {_BOLD}"
-    )
+        f"{label(study, results.finalists[0].name)}, {_OF_PAIRS}; {_P_BEST} {_BOLD} "
+        f"{late_in_short(study)}"
+    ).rstrip()
     bias = judged_baseline(study, results, "bias")
     rows = [
         (*_judged(study, results, found, results.finalists[0].name, bias), _p_best(found))

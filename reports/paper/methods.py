@@ -9,7 +9,12 @@ from experiments.records import StudyRecord, Value, VerdictResults
 from reports import numbers, ranking
 from reports.described import described
 from reports.judging.decision import chosen_text, label
-from reports.judging.judged_rows import LEAST_OPTIMISM, judged_on, kept_users_text
+from reports.judging.judged_rows import (
+    LEAST_OPTIMISM,
+    judged_on,
+    kept_users_text,
+    late_in_short,
+)
 from reports.judging.openings import n_early_openings
 
 
@@ -252,7 +257,7 @@ def _tests(study: StudyRecord) -> str:
         f"({chosen_text(study, study.verdict)}) were frozen, the models among them trained again "
         f"under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
         f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "
-        f"{judged_on(results)}. {_lost(results)}Differences have 95 "
+        f"{judged_on(results)}. {_lost(results)}{_late(study)}Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "
         f"freedom); p values are Holm's over {numbers.plural(len(results.pairs), 'pair')}; "
         f"two tie where the whole interval lies within {numbers.two_digits(results.margin)} "
@@ -261,6 +266,11 @@ def _tests(study: StudyRecord) -> str:
         + _chosen(results)
         + "The variance of the search itself is not covered."
     )
+
+
+def _late(study: StudyRecord) -> str:
+    late = late_in_short(study)
+    return f"{late} " if late else ""
 
 
 def _lost(results: VerdictResults) -> str:

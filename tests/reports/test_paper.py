@@ -349,6 +349,18 @@ def test_finalists_that_all_failed_have_no_error_bars_and_no_tests(study: StudyR
     assert said in methods_paragraph(lost)
 
 
+def test_trials_that_came_after_the_list_was_frozen_are_said_not_to_be_judged(
+    study: StudyRecord,
+) -> None:
+    best, other = study.ranked[:2]
+    decided = judged(study, {best.number: 0.0, other.number: 0.02})
+    assert "not judged" not in methods_paragraph(decided) + verdict_table(decided)
+    trials = [replace(t, ended_at=9e9) if t in study.ranked[-2:] else t for t in decided.trials]
+    late = replace(decided, trials=tuple(trials))
+    said = "2 trials of the search had not ended when the list was frozen and were not judged."
+    assert said in methods_paragraph(late) and said in verdict_table(late)
+
+
 def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:
     assert "sealed and never opened" in methods_paragraph(study)
     best, other = study.ranked[:2]
