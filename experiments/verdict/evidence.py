@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from experiments.records.verdict_records import VerdictRecord
 from experiments.running.errors_by_user import read_errors
 from experiments.running.orders import predictions_folder
 from experiments.running.replicas import Replicas
+from experiments.verdict.scores import finite_ratings
 from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
 from recommender.checkpoints import CheckpointError, read_checkpoint
@@ -85,10 +86,11 @@ def read_evidence(
         rmse_by_seed[finalist.name] = tuple(searched.get(trial.name) for trial in trials)
         if confirm is None and len(complete) < len(trials):
             continue
-        kept = {
-            trial.name: _predictions(study.folder, trial, what, replicas, watcher)
-            for trial in complete
-        }
+        kept: dict[str, Floats] = {}
+        for trial in complete:
+            predict = partial(_predictions, study.folder, trial, what, replicas, watcher)
+            if (row := finite_ratings(predict, trial.name, watcher)) is not None:
+                kept[trial.name] = row
         if confirm is not None:
             scores = {name: rmse(row, rows.rating) for name, row in kept.items()}
             on_confirm[finalist.name] = tuple(scores.get(trial.name) for trial in trials)
