@@ -16,6 +16,7 @@ from reports.judging.judged_rows import (
     late_in_short,
 )
 from reports.judging.openings import n_early_openings
+from reports.versions import package_versions, recsweep_version
 
 
 def methods_paragraph(study: StudyRecord) -> str:
@@ -228,14 +229,14 @@ def _effort(study: StudyRecord) -> list[str]:
         cores = f" on {machine.get('cpu_count')} cores{cpu}"
         sentences[0] += f"{cores}, {'with ' + ', '.join(gpus) if gpus else 'without a GPU'}"
     sentences[0] += "."
-    version, git = study.provenance.get("recsweep"), study.provenance.get("git") or {}
+    version, git = recsweep_version(study), study.provenance.get("git") or {}
     if version:
         commit = f" (commit {git['commit'][:12]})" if git.get("commit") else ""
-        versions: Mapping[str, Any] = study.provenance.get("versions") or {}
+        versions = package_versions(study)
         with_ = ", ".join(
             f"{label} {versions[name]}"
             for name, label in (("tensorflow", "TensorFlow"), ("optuna", "Optuna"), ("ray", "Ray"))
-            if versions.get(name)
+            if name in versions
         )
         sentences.append(
             f"We used recsweep {version}{commit}" + (f" with {with_}." if with_ else ".")
