@@ -150,6 +150,21 @@ def test_the_numbers_on_the_test_split_are_a_table(
     assert unsealed_table(replace(judged_study, test=None)) == ""
 
 
+def test_a_baseline_above_the_finalists_on_test_is_told_in_the_caption(
+    judged_study: StudyRecord,
+) -> None:
+    table = unsealed_table(judged_study)
+    assert "Bold: the first, and" in table and "lowest test RMSE" not in table
+    assert judged_study.test is not None
+    lowest = {**judged_study.test.baselines, "item_mean": 0.9}
+    beaten = unsealed_table(
+        replace(judged_study, test=replace(judged_study.test, baselines=lowest))
+    )
+    assert r"\textbf" not in " ".join(cells(beaten)[0])
+    assert "Bold: of the finalists, the first and those that it does not beat." in beaten
+    assert "The lowest test RMSE is a baseline's: item mean 0.9000." in beaten
+
+
 def test_the_caption_names_the_default_where_the_table_has_it(study: StudyRecord) -> None:
     assert ", the default and the baselines on ml-100k" in leaderboard_table(study)
     lost = tuple(
