@@ -36,7 +36,7 @@ def model_card(study: StudyRecord, trial: TrialRecord) -> str:
 
 
 def _about(study: StudyRecord, trial: TrialRecord) -> list[str]:
-    kind = as_markdown(str(trial.values.get("architecture", trial.arm or "ranking")))
+    kind = as_markdown(ranking.architecture_of(study, trial))
     size = f", {numbers.count(trial.n_parameters)} parameters" if trial.n_parameters else ""
     return [
         f"# Model card: {as_markdown(study.name)}, trial {trial.number}",

@@ -294,6 +294,28 @@ def test_only_what_the_study_used_is_cited(study: StudyRecord, make: MakeStudy) 
     assert set(DATASETS) == MOVIELENS
 
 
+def test_an_architecture_that_the_sweep_fixes_is_known_to_references_and_card(
+    study: StudyRecord,
+) -> None:
+    def with_fixed(architecture: str | None) -> StudyRecord:
+        model = {} if architecture is None else {"architecture": architecture}
+        trials = tuple(
+            replace(
+                trial,
+                arm="16",
+                values={n: v for n, v in trial.values.items() if n != "architecture"},
+            )
+            for trial in study.trials
+        )
+        sweep = dict(study.sweep) | {"model": model, "compare": {"dimension": "embedding_size"}}
+        return replace(study, sweep=sweep, trials=trials)
+
+    for architecture, told in (("dcn", "dcn"), (None, "plain"), ("mine.py:gated", "gated")):
+        fixed = with_fixed(architecture)
+        assert ("dcnv2" in bibtex(fixed)) is (architecture == "dcn")
+        assert f"A rating model ({told}, " in model_card(fixed, fixed.ranked[0])
+
+
 def test_a_study_without_a_complete_trial_has_its_files_too(
     study: StudyRecord, tmp_path: Path
 ) -> None:
