@@ -179,6 +179,13 @@ def test_every_row_of_the_table_has_seven_cells(study: StudyRecord) -> None:
     assert {len(row) for row in rows} == {7}
 
 
+def test_the_seed_of_a_split_is_told_also_where_it_is_0(study: StudyRecord) -> None:
+    split = {"method": "random", "train": 0.6, "validation": 0.2, "seed": 0}
+    data = dict(study.provenance["dataset"]) | {"split": split}
+    text = methods_paragraph(replace(study, provenance=dict(study.provenance) | {"dataset": data}))
+    assert "The random (train 0.6, validation 0.2, seed 0) split gave" in text
+
+
 def test_the_methods_paragraph_tells_what_is_on_record(study: StudyRecord) -> None:
     text = methods_paragraph(study)
     for said in (
