@@ -299,6 +299,8 @@ def _test_split(study: StudyRecord) -> str:
         (len(study.openings) - n_own, "by other studies of the same split"),
     )
     told = " and ".join(f"{numbers.plural(n, 'time')} {by}" for n, by in who if n)
+    if study.test is not None and not n_own:  # renamed since: which of them is its own is not known
+        told = numbers.plural(len(study.openings), "time")
     n_early = n_early_openings(study)
     early = f" ({n_early:,} before the search had ended)" if n_early else ""
     scored = ""

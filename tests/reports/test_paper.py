@@ -418,6 +418,8 @@ def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:
         assert f"{found.mean:.4f}" in text
     assert "at the epoch of their lowest validation RMSE, means" in text
     assert "Trained again on train and validation together, for as many epochs, " in text
+    renamed = methods_paragraph(replace(unsealed, name="another"))
+    assert "was opened 3 times; on its" in renamed and "other studies" not in renamed
     elsewhere = methods_paragraph(replace(study, openings=unsealed.openings[1:]))
     assert f"was opened {others}." in elsewhere
 
