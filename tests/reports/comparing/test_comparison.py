@@ -332,6 +332,16 @@ def test_what_the_verdicts_decided_is_counted_by_arm(two: tuple[StudyRecord, ...
     assert table.rows[0].cells[3].startswith("dcn beats plain by")
 
 
+def test_a_verdict_whose_finalists_of_an_arm_failed_decided_nothing(
+    two: tuple[StudyRecord, ...],
+) -> None:
+    best = {arm: next(t.number for t in two[0].ranked if t.arm == arm) for arm in ("plain", "dcn")}
+    lost = judged(two[0], {best["plain"]: 0.3, best["dcn"]: 0.0}, failed=(best["plain"],))
+    text, table = _arms_text_and_table((lost, two[1]))
+    assert "After a verdict: not decided in 1, none yet in 1." in text
+    assert table.rows[0].cells[3].startswith("Not decided: no plain finalist completed")
+
+
 def test_studies_that_share_fewer_than_two_arms_ask_no_question_together(
     two: tuple[StudyRecord, StudyRecord],
 ) -> None:
