@@ -310,6 +310,20 @@ def test_a_trial_that_is_tried_again_from_its_start_went_on_from_no_checkpoint(
     assert "; 0 went on from a checkpoint." in repr(failures(again))
 
 
+@pytest.mark.parametrize("val_rmse", [float("nan"), 0.5])
+def test_the_epoch_that_diverged_is_the_last_also_where_train_alone_is_not_finite(
+    study: StudyRecord, val_rmse: float
+) -> None:
+    (trial,) = (t for t in study.trials if t.is_diverged)
+    first, second, third = trial.epochs
+    epochs = (first, second, replace(third, val_rmse=val_rmse))
+    shown = replace(study, trials=(replace(trial, epochs=epochs, best_rmse=0.5),))
+    _, table = failures(shown).blocks
+    assert isinstance(table, Table)
+    best = min(first.val_rmse, second.val_rmse)
+    assert table.rows[0].cells[1:3] == ("3", f"{best:.4f}")
+
+
 def test_provenance_tells_how_many_trials_shared_a_gpu_and_why(study: StudyRecord) -> None:
     def told(packing: list[dict[str, object]]) -> str | None:
         probed = replace(study, provenance={**study.provenance, "packing": packing})
