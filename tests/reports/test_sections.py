@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.records import BaselineRecord, StudyRecord, TrialState
+from experiments.records import BaselineRecord, ColumnRecord, StudyRecord, TrialState
 from reports.blocks import Beside, Facts, Picture, Table, Text, WatchOuts
 from reports.sections import space as space_section
 from reports.sections.baselines import baselines
@@ -174,6 +174,15 @@ def test_a_layer_that_does_not_exist_is_not_shown(study: StudyRecord) -> None:
     titles = [column.title for column in table.columns]
     assert "layers" in titles
     assert not [title for title in titles if title.startswith("layer_size_")]
+
+
+def test_a_parameter_of_ones_own_that_is_named_like_a_layer_has_its_column(
+    study: StudyRecord,
+) -> None:
+    own = ColumnRecord("layer_size_decay", "float", 0.1, 1.0, False, ())
+    shown = leaderboard(replace(study, columns=(*study.columns, own)))
+    table = next(b for b in shown.blocks if isinstance(b, Table))
+    assert "layer_size_decay" in [column.title for column in table.columns]
 
 
 def test_a_value_at_the_end_of_its_own_case_is_an_edge(study: StudyRecord) -> None:
