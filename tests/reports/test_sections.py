@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from experiments.records import BaselineRecord, ColumnRecord, StudyRecord, TrialState
+from recommender.config import RankingConfig
 from reports.blocks import Beside, Facts, Picture, Table, Text, WatchOuts
 from reports.sections import space as space_section
 from reports.sections.baselines import baselines
 from reports.sections.compare import compare
-from reports.sections.edges import edges_of_best
+from reports.sections.edges import LIMITS, edges_of_best
 from reports.sections.failures import failures
 from reports.sections.importance import importance
 from reports.sections.leaderboard import leaderboard
@@ -209,6 +210,32 @@ def test_an_end_at_zero_is_no_edge(study: StudyRecord) -> None:
     at_zero = replace(best, values=dict(best.values) | {"dropout": 0.0})
     edges = edges_of_best(replace(study, trials=(at_zero,)))
     assert "dropout" not in [edge.dimension for edge in edges]
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "value", "side"),
+    [
+        ("shift", -2.0, -1.0, -1.99, "lower end"), ("shift", -2.0, -1.0, -1.01, "upper end"),
+        ("shift", -2.0, 2.0, -2.0, "lower end"), ("shift", -2.0, 0.0, 0.0, None),
+        ("learning_rate_decay", 0.8, 1.0, 0.999, None),
+        ("learning_rate_decay", 0.8, 1.0, 0.801, "lower end"),
+        ("learning_rate_decay", 0.8, 0.95, 0.949, "upper end"),
+        ("cross_layers", 1.0, 6.0, 1, None), ("cross_layers", 1.0, 6.0, 6, "upper end"),
+    ],
+)  # fmt: skip
+def test_an_end_is_an_edge_unless_nothing_can_lie_beyond(
+    study: StudyRecord, name: str, low: float, high: float, value: float, side: str | None
+) -> None:
+    best = study.ranked[0]
+    at_end = replace(best, values={name: value})
+    column = ColumnRecord(name, "float", low, high, False, ())
+    shown = replace(study, trials=(at_end,), columns=(column,), sweep={})
+    assert [edge.side for edge in edges_of_best(shown)] == [side] * (side is not None)
+
+
+def test_ends_that_no_sweep_can_move_are_limits_of_recsweep_s_models() -> None:
+    limits = {f.name: {*f.metadata.values()} for f in fields(RankingConfig)}
+    assert all(end in limits[name] for name, end in LIMITS.items())
 
 
 def test_an_edge_counts_the_near_trials_that_share_it(study: StudyRecord) -> None:
