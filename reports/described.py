@@ -75,8 +75,9 @@ class Described:
 
     @property
     def split_arguments(self) -> str:
-        """What the method was given: `train 0.6, validation 0.2`; empty without any."""
-        return ", ".join(f"{k} {v}" for k, v in self.split.items() if k != "method" and v)
+        """What the method was given: `train 0.6, validation 0.2, seed 0`; empty without any."""
+        given = {k: v for k, v in self.split.items() if k != "method" and v is not None}
+        return ", ".join(f"{k} {v}" for k, v in given.items())
 
     @property
     def unit(self) -> str:

@@ -12,6 +12,7 @@ from reports.exports import reproduce_commands
 from reports.judging.decision import headline_of_verdict, label
 from reports.judging.judged_rows import judged_on
 from reports.pages import as_markdown
+from reports.versions import package_versions, recsweep_version
 
 
 def model_card(study: StudyRecord, trial: TrialRecord) -> str:
@@ -35,7 +36,7 @@ def model_card(study: StudyRecord, trial: TrialRecord) -> str:
 
 
 def _about(study: StudyRecord, trial: TrialRecord) -> list[str]:
-    kind = as_markdown(str(trial.values.get("architecture", trial.arm or "ranking")))
+    kind = as_markdown(ranking.architecture_of(study, trial))
     size = f", {numbers.count(trial.n_parameters)} parameters" if trial.n_parameters else ""
     return [
         f"# Model card: {as_markdown(study.name)}, trial {trial.number}",
@@ -160,8 +161,8 @@ def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
 def _software(study: StudyRecord) -> list[str]:
     about = study.provenance
     git: Mapping[str, Any] = about.get("git") or {}
-    versions: Mapping[str, Any] = about.get("versions") or {}
-    lines = [f"- recsweep {about['recsweep']}"] if about.get("recsweep") else []
+    version = recsweep_version(study)
+    lines = [f"- recsweep {version}"] if version else []
     if git.get("commit"):
         lines.append(f"- commit {git['commit']}" + (", with changes" if git.get("dirty") else ""))
-    return lines + [f"- {name} {version}" for name, version in versions.items() if version]
+    return lines + [f"- {name} {version}" for name, version in package_versions(study).items()]

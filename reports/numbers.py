@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from experiments.records import Value
+from experiments.records import Value, is_layer_size
 
 NOTHING = "–"
 """Stands where a value does not exist: an inactive dimension, a trial without epochs."""
@@ -112,11 +112,7 @@ def summary(
     values: Mapping[str, Value], *, leave_out: str | None = None, at_most: int | None = None
 ) -> str:
     """A trial's values in a line: `adam 0.0011, 64-32, embedding_size 16, dropout 0.2`."""
-    rest = {
-        name: v
-        for name, v in values.items()
-        if name != leave_out and not name.startswith("layer_size_")
-    }
+    rest = {name: v for name, v in values.items() if name != leave_out and not is_layer_size(name)}
     parts = []
     if "optimizer" in rest and "learning_rate" in rest:
         parts.append(f"{rest.pop('optimizer')} {value(rest.pop('learning_rate'))}")

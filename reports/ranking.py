@@ -294,6 +294,12 @@ def arm_text(study: StudyRecord, arm: str) -> str:
     return arm if is_word else f"{study.compared_dimension} {arm}"
 
 
+def architecture_of(study: StudyRecord, trial: TrialRecord) -> str:
+    """`dcn`, also where the sweep fixes it, so that no trial has it among its values."""
+    fixed = (study.sweep.get("model") or {}).get("architecture", "plain")
+    return str(trial.values.get("architecture", fixed)).rpartition(":")[2]
+
+
 def label(study: StudyRecord, trial: TrialRecord) -> str:
     """How a trial is named in tables and pictures: `#19 dcn`, `#0 embedding_size 16, default`."""
     arm = f" {arm_text(study, trial.arm)}" if trial.arm is not None else ""

@@ -13,9 +13,9 @@ from experiments.durations import format_duration
 from experiments.records import EpochRecord, StudyRecord, TrialRecord, VerdictRecord, VerdictResults
 from experiments.watcher import Silent
 from reports import numbers, ranking
+from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import headline_of_verdict, label
 from reports.judging.judged_rows import optimism_in_short
-from reports.sections.unsealed import beaten_on_test
 
 if TYPE_CHECKING:
     from experiments.verdict.evidence import Evidence

@@ -42,6 +42,7 @@ from experiments.records.study_records import (
     refuse_no_study,
     study_folders,
 )
+from experiments.records.values import is_layer_size
 from experiments.records.verdict_records import (
     Answer,
     Finalist,
@@ -92,6 +93,7 @@ __all__ = [
     "VerdictRecord",
     "VerdictResults",
     "find_studies",
+    "is_layer_size",
     "read_study",
     "refuse_no_study",
     "study_folders",

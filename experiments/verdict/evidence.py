@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from experiments.records.verdict_records import VerdictRecord
 from experiments.running.errors_by_user import read_errors
 from experiments.running.orders import predictions_folder
 from experiments.running.replicas import Replicas
+from experiments.verdict.scores import finite_ratings
 from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
 from recommender.checkpoints import CheckpointError, read_checkpoint
@@ -71,21 +72,30 @@ def read_evidence(
 
     predicted: dict[str, Floats] = {}
     rmse_by_seed: dict[str, tuple[float | None, ...]] = {}
+    on_confirm: dict[str, tuple[float | None, ...]] = {}
     for finalist in frozen.finalists:
         if finalist.is_baseline:
             predicted[finalist.name] = by_baseline(finalist.name)[None, :]
+            on_confirm[finalist.name] = (rmse(predicted[finalist.name][0], rows.rating),)
             baseline = study.baseline(finalist.name)
             rmse_by_seed[finalist.name] = (baseline.val_rmse if baseline else None,)
             continue
         trials = study.replicates(finalist)
-        is_complete = [trial.state is TrialState.COMPLETE for trial in trials]
-        rmse_by_seed[finalist.name] = tuple(
-            trial.best_rmse if ok else None for trial, ok in zip(trials, is_complete, strict=True)
-        )
-        if all(is_complete):
-            predicted[finalist.name] = np.stack(
-                [_predictions(study.folder, trial, what, replicas, watcher) for trial in trials]
-            )
+        complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+        searched = {trial.name: trial.best_rmse for trial in complete}
+        rmse_by_seed[finalist.name] = tuple(searched.get(trial.name) for trial in trials)
+        if confirm is None and len(complete) < len(trials):
+            continue
+        kept: dict[str, Floats] = {}
+        for trial in complete:
+            predict = partial(_predictions, study.folder, trial, what, replicas, watcher)
+            if (row := finite_ratings(predict, trial.name, watcher)) is not None:
+                kept[trial.name] = row
+        if confirm is not None:
+            scores = {name: rmse(row, rows.rating) for name, row in kept.items()}
+            on_confirm[finalist.name] = tuple(scores.get(trial.name) for trial in trials)
+        if len(kept) == len(trials):
+            predicted[finalist.name] = np.stack([*kept.values()])
     if confirm is None:
         return Evidence(
             predicted=predicted,
@@ -97,12 +107,7 @@ def read_evidence(
     actual = rows.rating
     return Evidence(
         predicted=predicted,
-        rmse_by_seed={
-            name: tuple(rmse(row, actual) for row in predicted[name])
-            if name in predicted
-            else tuple(None for _ in by_seed)
-            for name, by_seed in rmse_by_seed.items()
-        },
+        rmse_by_seed=on_confirm,
         actual=actual,
         users=confirm.users,
         on_searched=rmse_by_seed,

@@ -16,7 +16,7 @@ from experiments.errors import StateError
 from experiments.files import write_json
 from experiments.folder.folders import refuse_changed_data
 from experiments.ledger.lock import StudyLock
-from experiments.records import StudyRecord, read_study
+from experiments.records import StudyRecord, TrialRecord, read_study
 from experiments.records.openings import record_opening
 from experiments.records.values import plural
 from experiments.records.verdict_records import (
@@ -30,11 +30,13 @@ from experiments.request.frozen import frozen_sweep
 from experiments.running.replicas import Replicas
 from experiments.sweep import SweepConfig
 from experiments.typed import typed
+from experiments.verdict.scores import finite_ratings
 from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
 from recommender.baselines import BASELINES
 from recommender.checkpoints import write_checkpoint
 from recommender.datasets.description import DatasetDescription
+from recommender.datasets.encoded import Rows
 from recommender.datasets.unsealing import RefitData, open_test
 from recommender.metrics import rmse
 
@@ -46,7 +48,8 @@ class UnsealedEvidence:
     """What finalists and baselines make of the test rows."""
 
     predicted: Mapping[str, Floats]
-    """By finalist, (n_seeds, n_rows); one row for a baseline."""
+    """By finalist, (n_seeds, n_rows); one row for a baseline. Those that did not complete, or gave
+    what is no rating, under some seed are left out."""
     rmse_by_seed: Mapping[str, tuple[float | None, ...]]
     actual: Floats
     users: npt.NDArray[np.integer[Any]]
@@ -116,12 +119,19 @@ def score_on_test(
                 watcher.message(f"scoring {finalist.name} under {len(verdict.seeds)} seeds")
                 trials = study.replicates(finalist)
                 with waiting(f"scoring {finalist.name}"):
-                    rows = np.stack([replicas.run_of(t).predict(opened.rows) for t in trials])
-                predicted[finalist.name] = rows
-                rmse_by_seed[finalist.name] = tuple(rmse(row, actual) for row in rows)
-                for trial, row in zip(trials, rows, strict=True):
-                    place = folder / "predictions" / "test" / trial.name
-                    write_checkpoint(place, {"predicted": row}, {"test_rmse": rmse(row, actual)})
+                    rows = [
+                        finite_ratings(partial(_ratings, replicas, t, opened.rows), t.name, watcher)
+                        for t in trials
+                    ]
+                scores = [None if row is None else rmse(row, actual) for row in rows]
+                rmse_by_seed[finalist.name] = tuple(scores)
+                finite = [row for row in rows if row is not None]
+                if len(finite) == len(rows):
+                    predicted[finalist.name] = np.stack(finite)
+                for trial, row, score in zip(trials, rows, scores, strict=True):
+                    if row is not None:
+                        place = folder / "predictions" / "test" / trial.name
+                        write_checkpoint(place, {"predicted": row}, {"test_rmse": score})
             else:
                 rmse_by_seed[finalist.name] = tuple(None for _ in verdict.seeds)
         leader = verdict.finalist(study.leader.name) if study.leader else None
@@ -144,22 +154,38 @@ def write_test(folder: Path, evidence: UnsealedEvidence, results: VerdictResults
     write_json(folder / TEST_NAME, asdict(record))
 
 
+def _ratings(replicas: Replicas, trial: TrialRecord, rows: Rows) -> Floats:
+    return replicas.run_of(trial).predict(rows)
+
+
+def _refitted(replicas: Replicas, trial: TrialRecord, n_epochs: int, rows: Rows) -> Floats:
+    run = replicas.new_run(trial, n_epochs)
+    while run.stop_reason is None:
+        with waiting(f"training epoch {run.epoch + 1}"):
+            run.step()
+    return run.predict(rows)
+
+
 def _refit(
     study: StudyRecord,
     sweep: SweepConfig,
     leader: Finalist,
     data: RefitData,
     watcher: StudyWatcher,
-) -> RefitResult:
-    """The leader on train and validation; there is nothing left to stop it by but its epochs."""
+) -> RefitResult | None:
+    """The leader on train and validation; there is nothing left to stop it by but its epochs.
+
+    None, and said, where it diverges or fails.
+    """
     replicas = Replicas(study.folder, sweep, data.encoded)
     scores = []
     for trial in study.replicates(leader):
         assert trial.best_epoch is not None
         watcher.message(f"refitting {trial.name} for {plural(trial.best_epoch, 'epoch')}")
-        run = replicas.new_run(trial, trial.best_epoch)
-        while run.stop_reason is None:
-            with waiting(f"training epoch {run.epoch + 1}"):
-                run.step()
-        scores.append(rmse(run.predict(data.rows), data.rows.rating))
+        trained = partial(_refitted, replicas, trial, trial.best_epoch, data.rows)
+        ratings = finite_ratings(trained, f"{trial.name} refitted", watcher)
+        if ratings is None:
+            watcher.message("without the refit, which needs all seeds")
+            return None
+        scores.append(rmse(ratings, data.rows.rating))
     return RefitResult(leader.name, tuple(scores))

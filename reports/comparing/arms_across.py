@@ -63,9 +63,11 @@ def _said(studies: Sequence[StudyRecord], bests: dict[object, dict[str, float]])
 
 def _answer(study: StudyRecord) -> str:
     results = study.verdict_results
-    pair = deciding_pair(study, results) if results else None
-    if pair is None:
+    if results is None:
         return NONE_YET
+    pair = deciding_pair(study, results)
+    if pair is None:  # the finalists that could answer did not complete
+        return "not decided"
     if pair.answer == Answer.BETTER:
         arm = arm_of(study, pair.first)
         return f"decided for {ranking.arm_text(study, arm)}" if arm else "decided"

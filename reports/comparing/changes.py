@@ -8,6 +8,7 @@ from typing import Any
 
 from experiments.records import StudyRecord
 from reports import numbers
+from reports.versions import package_versions, python_version, recsweep_version
 
 Change = tuple[str, tuple[str, ...]]
 """A key, and its value in every study."""
@@ -15,9 +16,7 @@ Change = tuple[str, tuple[str, ...]]
 _TOLD = ("name", "note")
 """Of a sweep, what says nothing about the outcome."""
 _RECORDED: dict[str, Callable[[Mapping[str, Any]], object]] = {
-    "recsweep": lambda p: p.get("recsweep"),
     "commit": lambda p: (p.get("git") or {}).get("commit"),
-    "Python": lambda p: p.get("python"),
     "data fingerprint": lambda p: (p.get("dataset") or {}).get("fingerprint"),
     "features fingerprint": lambda p: (p.get("dataset") or {}).get("items_fingerprint"),
     "split fingerprint": lambda p: (p.get("dataset") or {}).get("split_fingerprint"),
@@ -49,9 +48,17 @@ def recorded_changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:
     flat = []
     for study in studies:
         facts = {name: _text(read(study.provenance)) for name, read in _RECORDED.items()}
-        versions: Mapping[str, Any] = study.provenance.get("versions") or {}
-        flat.append(facts | {name: _text(version) for name, version in versions.items()})
+        code = {f"own code: {name}": sha256 for name, sha256 in own_code(study).items()}
+        versions = {"recsweep": recsweep_version(study), "Python": python_version(study)}
+        told = {name: version for name, version in versions.items() if version}
+        flat.append(told | facts | package_versions(study) | code)
     return _differing(flat)
+
+
+def own_code(study: StudyRecord) -> dict[str, str]:
+    """The SHA-256 of each piece of the researcher's own code, whose name says nothing of it."""
+    code: Mapping[str, Any] = study.provenance.get("code") or {}
+    return {name: str(of_it["sha256"]) for name, of_it in code.items()}
 
 
 def _differing(flat: Sequence[Mapping[str, str]]) -> tuple[Change, ...]:

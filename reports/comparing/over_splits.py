@@ -27,7 +27,7 @@ from reports.blocks import (
     Table,
     Text,
 )
-from reports.comparing.changes import settings
+from reports.comparing.changes import own_code, settings
 from reports.described import described
 from reports.judging.decision import ANSWERS, best_of_arms
 from reports.judging.judged_rows import judged_baseline
@@ -68,8 +68,8 @@ class Standing:
 
 
 def groups_of_splits(studies: Sequence[StudyRecord]) -> list[list[StudyRecord]]:
-    """Studies whose sweeps differ in the split of the same ratings and perhaps in the seed alone,
-    three and more together."""
+    """Studies whose sweeps, own code included, differ in the split of the same ratings and perhaps
+    in the seed alone, three and more together."""
     groups: dict[object, list[StudyRecord]] = {}
     for study in studies:
         data = described(study)
@@ -78,7 +78,8 @@ def groups_of_splits(studies: Sequence[StudyRecord]) -> list[list[StudyRecord]]:
             continue
         same = {name: v for name, v in settings(study).items() if name not in ("seed", key)}
         ratings = data.fingerprint, data.items_fingerprint
-        groups.setdefault((ratings, frozenset(same.items())), []).append(study)
+        asked = frozenset(same.items()), frozenset(own_code(study).items())
+        groups.setdefault((ratings, asked), []).append(study)
     return [group for group in groups.values() if len(group) >= MIN_SPLITS]
 
 

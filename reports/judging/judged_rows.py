@@ -60,6 +60,18 @@ def optimism_in_short(study: StudyRecord, results: VerdictResults) -> str:
     return f"Judged on the users who chose it, {who}looks up to {results.optimism:.4f} too good."
 
 
+def late_in_short(study: StudyRecord) -> str:
+    """One sentence for a paper; empty where every trial could be judged."""
+    n = len(study.late_trials)
+    if not n:
+        return ""
+    were = "was" if n == 1 else "were"
+    return (
+        f"{numbers.plural(n, 'trial')} of the search had not ended when the list was frozen and "
+        f"{were} not judged."
+    )
+
+
 def baselines_text(study: StudyRecord, results: VerdictResults) -> str:
     """All baselines on the rows that judge, where these are not the search's; else empty."""
     listed = ", ".join(

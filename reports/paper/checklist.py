@@ -11,6 +11,7 @@ from reports import numbers, ranking
 from reports.described import described
 from reports.judging.openings import n_early_openings, openings_text
 from reports.paper.methods import argued, left_open
+from reports.versions import package_versions, recsweep_version
 
 Answer = Literal["yes", "no", "not recorded"]
 
@@ -133,9 +134,9 @@ def _code_items(study: StudyRecord) -> tuple[Item, ...]:
     about = study.provenance
     git: Mapping[str, Any] = about.get("git") or {}
     machine: Mapping[str, Any] = about.get("machine") or {}
-    versions: Mapping[str, Any] = about.get("versions") or {}
-    listed = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-    code = f"recsweep {about['recsweep']}" if about.get("recsweep") else ""
+    listed = ", ".join(f"{name} {version}" for name, version in package_versions(study).items())
+    version = recsweep_version(study)
+    code = f"recsweep {version}" if version else ""
     code += f", commit {_commit(git)}" if git else ""
     if project := about.get("project") or {}:
         code += f"; the project around it: commit {_commit(project)}"

@@ -16,8 +16,9 @@ from experiments.records import (
 from reports import numbers, ranking
 from reports.blocks import Table
 from reports.described import described
+from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import label
-from reports.judging.judged_rows import judged_baseline, judged_on
+from reports.judging.judged_rows import judged_baseline, judged_on, late_in_short
 
 N_TRIALS, N_VALUES = 10, 4
 
@@ -90,8 +91,9 @@ def verdict_table(study: StudyRecord) -> str:
     caption = (
         f"The frozen finalists: mean RMSE over {len(verdict.seeds)} fresh seeds, of a baseline its "
         f"one RMSE, on {judged_on(results)}, {_OF_SEEDS}; to first: minus that of "
-        f"{label(study, results.finalists[0].name)}, {_OF_PAIRS}; {_P_BEST} {_BOLD}"
-    )
+        f"{label(study, results.finalists[0].name)}, {_OF_PAIRS}; {_P_BEST} {_BOLD} "
+        f"{late_in_short(study)}"
+    ).rstrip()
     bias = judged_baseline(study, results, "bias")
     rows = [
         (*_judged(study, results, found, results.finalists[0].name, bias), _p_best(found))
@@ -121,6 +123,9 @@ def unsealed_table(study: StudyRecord) -> str:
         if name not in found
     ]  # fmt: skip
     rows.sort(key=lambda row: (row[0] is None, row[0] or 0.0))
+    is_finalist_first = rows[0][0] == results.finalists[0].mean
+    said = beaten_on_test(study, test)
+    beaten = f" {said}" if said else ""
     refit = ""
     if test.refit is not None:
         scores = test.refit.rmse_by_seed
@@ -133,7 +138,7 @@ def unsealed_table(study: StudyRecord) -> str:
         f"over {len(verdict.seeds)} seeds, of a baseline its one RMSE, on {results.n_rows:,} rows "
         f"of {results.n_users:,} users that chose nothing, {_OF_SEEDS}; to leader: minus that of "
         f"{label(study, leader)}, which leads on validation, {_OF_PAIRS}; {_P_BEST} "
-        f"{_BOLD}{refit}"
+        f"{_BOLD if is_finalist_first else _BOLD_BELOW_A_BASELINE}{beaten}{refit}"
     )
     return _table(
         caption, f"{study.name}-test", r"p{0.18\linewidth}rrrrr",
@@ -191,6 +196,7 @@ _OF_PAIRS = (
 )
 _P_BEST = "P(best): share of redrawn users and seeds in which its RMSE is the lowest."
 _BOLD = "Bold: the first, and the finalists that it does not beat."
+_BOLD_BELOW_A_BASELINE = "Bold: of the finalists, the first and those that it does not beat."
 
 
 def _judged(

@@ -9,8 +9,14 @@ from experiments.records import StudyRecord, Value, VerdictResults
 from reports import numbers, ranking
 from reports.described import described
 from reports.judging.decision import chosen_text, label
-from reports.judging.judged_rows import LEAST_OPTIMISM, judged_on, kept_users_text
+from reports.judging.judged_rows import (
+    LEAST_OPTIMISM,
+    judged_on,
+    kept_users_text,
+    late_in_short,
+)
 from reports.judging.openings import n_early_openings
+from reports.versions import package_versions, recsweep_version
 
 
 def methods_paragraph(study: StudyRecord) -> str:
@@ -223,14 +229,14 @@ def _effort(study: StudyRecord) -> list[str]:
         cores = f" on {machine.get('cpu_count')} cores{cpu}"
         sentences[0] += f"{cores}, {'with ' + ', '.join(gpus) if gpus else 'without a GPU'}"
     sentences[0] += "."
-    version, git = study.provenance.get("recsweep"), study.provenance.get("git") or {}
+    version, git = recsweep_version(study), study.provenance.get("git") or {}
     if version:
         commit = f" (commit {git['commit'][:12]})" if git.get("commit") else ""
-        versions: Mapping[str, Any] = study.provenance.get("versions") or {}
+        versions = package_versions(study)
         with_ = ", ".join(
             f"{label} {versions[name]}"
             for name, label in (("tensorflow", "TensorFlow"), ("optuna", "Optuna"), ("ray", "Ray"))
-            if versions.get(name)
+            if name in versions
         )
         sentences.append(
             f"We used recsweep {version}{commit}" + (f" with {with_}." if with_ else ".")
@@ -252,7 +258,7 @@ def _tests(study: StudyRecord) -> str:
         f"({chosen_text(study, study.verdict)}) were frozen, the models among them trained again "
         f"under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
         f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "
-        f"{judged_on(results)}. {_lost(results)}Differences have 95 "
+        f"{judged_on(results)}. {_lost(results)}{_late(study)}Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "
         f"freedom); p values are Holm's over {numbers.plural(len(results.pairs), 'pair')}; "
         f"two tie where the whole interval lies within {numbers.two_digits(results.margin)} "
@@ -261,6 +267,11 @@ def _tests(study: StudyRecord) -> str:
         + _chosen(results)
         + "The variance of the search itself is not covered."
     )
+
+
+def _late(study: StudyRecord) -> str:
+    late = late_in_short(study)
+    return f"{late} " if late else ""
 
 
 def _lost(results: VerdictResults) -> str:
@@ -288,6 +299,8 @@ def _test_split(study: StudyRecord) -> str:
         (len(study.openings) - n_own, "by other studies of the same split"),
     )
     told = " and ".join(f"{numbers.plural(n, 'time')} {by}" for n, by in who if n)
+    if study.test is not None and not n_own:  # renamed since: which of them is its own is not known
+        told = numbers.plural(len(study.openings), "time")
     n_early = n_early_openings(study)
     early = f" ({n_early:,} before the search had ended)" if n_early else ""
     scored = ""

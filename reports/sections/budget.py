@@ -25,7 +25,7 @@ def budget(study: StudyRecord) -> Section | None:
     return Section(
         "Best RMSE against budget",
         (
-            Text(_sentence(curves)),
+            Text(_sentence(study, curves)),
             picture(
                 "budget",
                 "Lines: the expected lowest validation RMSE of the first n complete trials of "
@@ -78,14 +78,15 @@ def _curves(study: StudyRecord) -> list[BudgetCurve]:
     return curves
 
 
-def _sentence(curves: list[BudgetCurve]) -> str:
+def _sentence(study: StudyRecord, curves: list[BudgetCurve]) -> str:
     """What to expect of equal training time, or of half the trials where there is one arm."""
     if len(curves) == 1:
         (curve,) = curves
         last = curve.points[-1]
+        of_arm = f" of {curve.label}" if ranking.arms(study) else ""
         half = next(point for point in curve.points if 2 * point.n >= last.n)
         return (
-            f"About half the search, {numbers.plural(half.n, 'complete trial')} in "
+            f"About half the search{of_arm}, {numbers.plural(half.n, 'complete trial')} in "
             f"{numbers.seconds(half.n * curve.seconds_a_trial)} of training, was to be expected to "
             f"find {numbers.rmse(half.mean)}; all {last.n:,} found {numbers.rmse(last.mean)}, "
             f"{half.mean - last.mean:.4f} less."

@@ -15,6 +15,9 @@ EDGE = 0.05
 """A value in the outer 5 % of a range (of its logarithm where the scale is) is on the edge."""
 MIN_NUMBERS = 4
 """Of fewer whole numbers or choices most are ends."""
+LIMITS = {"learning_rate_decay": 1.0, "cross_layers": 1.0}
+"""By dimension of recsweep's models an end that no sweep can move; of all dimensions 0 counts as
+one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ def edges(study: StudyRecord) -> Section | None:
     how = (
         "A value is on the edge in the outer 5 % of its range (on the scale it is drawn from), or "
         "when it is the first or last of the numbers to choose from. Not counted: an end at 0, "
-        f"where nothing lies beyond, and fewer than {MIN_NUMBERS} numbers, where most are ends."
+        "at a learning_rate_decay of 1 or at one cross layer, where nothing lies beyond, and fewer "
+        f"than {MIN_NUMBERS} numbers, where most are ends."
     )
     if not found:
         return Section(
@@ -123,9 +127,10 @@ def _side(study: StudyRecord, column: ColumnRecord, trial: TrialRecord) -> str |
         if span.is_log and low > 0 and x > 0:
             low, high, x = math.log(low), math.log(high), math.log(x)
         at = (x - low) / (high - low)
-    if at <= EDGE and span.low > 0:
+    limits = (0.0, LIMITS.get(column.name))
+    if at <= EDGE and span.low not in limits:
         return "lower end"
-    return "upper end" if at >= 1 - EDGE else None
+    return "upper end" if at >= 1 - EDGE and span.high not in limits else None
 
 
 def _span(study: StudyRecord, column: ColumnRecord, trial: TrialRecord) -> _Span | None:

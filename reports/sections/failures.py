@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -75,10 +74,11 @@ def _diverged(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
     )
     cells = []
     for trial in trials:
-        beyond = len(trial.epochs) + 1
-        epoch = next((e.epoch for e in trial.epochs if not math.isfinite(e.val_rmse)), beyond)
+        # The last: its validation RMSE may be finite where what the model makes of train is not.
+        epoch = trial.epochs[-1].epoch if trial.epochs else None
+        best = min((e.val_rmse for e in trial.epochs[:-1]), default=None)
         told = trial.error or numbers.NOTHING
-        cells.append((str(epoch), numbers.rmse(trial.best_rmse), _values(study, trial), told))
+        cells.append((numbers.count(epoch), numbers.rmse(best), _values(study, trial), told))
     return _table(study, "Diverged", trials, columns, cells)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from experiments.records import ColumnRecord, StudyRecord, TrialRecord
+from experiments.records import ColumnRecord, StudyRecord, TrialRecord, is_layer_size
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Problem, Row, Section, Table, Text
 
@@ -91,7 +91,7 @@ def value_columns(study: StudyRecord) -> list[tuple[Column, Callable[[TrialRecor
         if column.name == "layer_size_0":
             widths = Column("layers", "Widths of the dense layers, from the first.", is_number=True)
             columns.append((widths, lambda trial: numbers.layers(trial.values) or numbers.NOTHING))
-        elif not column.name.startswith("layer_size_"):
+        elif not is_layer_size(column.name):
             columns.append((_value_column(column), _reader(column.name)))
     return columns
 

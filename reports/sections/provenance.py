@@ -12,6 +12,7 @@ from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Facts, Note, Row, Section, Table
 from reports.described import described
 from reports.exports import column_definitions, reproduce_commands
+from reports.versions import package_versions, python_version, recsweep_version
 
 N_ROWS = 200
 _SUMS: Mapping[bool | None, str] = {
@@ -102,7 +103,6 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
     search: Mapping[str, Any] = study.sweep.get("search") or {}
     data = described(study)
     spent = sum(trial.seconds for trial in study.trials)
-    versions: Mapping[str, Any] = about.get("versions") or {}
     facts = {
         "study": f"{study.name} ({'finished' if study.is_finished else study.state})",
         "note": study.note,
@@ -125,11 +125,11 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "sums on a GPU": _SUMS.get(about.get("gpu_repeats"), ""),
         "memory": f"{machine['memory_gb']:.3g} GB" if machine.get("memory_gb") else "",
         "platform": _text(machine.get("platform")),
-        "recsweep": _text(about.get("recsweep")),
+        "recsweep": recsweep_version(study),
         "commit": _commit(about.get("git")),
         "project": _commit(about.get("project")),
-        "Python": _text(about.get("python")),
-        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "Python": python_version(study),
+        "versions": ", ".join(f"{name} {text}" for name, text in package_versions(study).items()),
         "own code": "; ".join(
             f"{name}: {code['source']}:{code['function']}, SHA-256 {code['sha256'][:16]}"
             for name, code in (about.get("code") or {}).items()

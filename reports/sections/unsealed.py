@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 
 from experiments.records import FinalistResult, StudyRecord, UnsealedRecord
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
+from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import deciding_pair, is_model, label
 from reports.judging.judged_rows import judged_baseline
 from reports.judging.openings import openings_text
@@ -32,32 +32,6 @@ def unsealed(study: StudyRecord) -> Section | None:
         name = shlex.quote(study.name)
         blocks.append(Command("Show it again; nothing is opened", (f"recsweep unseal {name}",)))
     return Section("Test split", tuple(blocks))
-
-
-def beaten_on_test(study: StudyRecord, test: UnsealedRecord) -> str | None:
-    """Which finalists a user and an item bias alone predict as well as, on the test rows, and
-    which baseline does better than all of them."""
-    models = {
-        f.name: f.mean
-        for f in test.results.finalists
-        if f.mean is not None and is_model(study, f.name)
-    }
-    if not models:
-        return None
-    said = []
-    bias = test.baselines.get("bias", math.inf)
-    if lost := {name: rmse for name, rmse in models.items() if rmse >= bias}:
-        named = ", ".join(
-            f"{label(study, name)} {numbers.rmse(rmse)}" for name, rmse in lost.items()
-        )
-        who = "No finalist beats" if len(lost) == len(models) else "Not all finalists beat"
-        said.append(f"{who} the bias baseline ({numbers.rmse(bias)}) on the test split: {named}.")
-    best = min(test.baselines, key=lambda name: test.baselines[name], default="bias")
-    if best != "bias" and (lowest := test.baselines[best]) <= min(models.values()):
-        said.append(
-            f"The lowest test RMSE is a baseline's: {label(study, best)} {numbers.rmse(lowest)}."
-        )
-    return " ".join(said) or None
 
 
 def _decided(study: StudyRecord, test: UnsealedRecord) -> str:

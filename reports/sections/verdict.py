@@ -13,7 +13,13 @@ from experiments.records import (
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.judging.decision import ANSWERS, chosen_text, is_model, label, reason_text, size_of
-from reports.judging.judged_rows import baselines_text, judged_baseline, judged_on, optimism_text
+from reports.judging.judged_rows import (
+    LEAST_OPTIMISM,
+    baselines_text,
+    judged_baseline,
+    judged_on,
+    optimism_text,
+)
 
 N_ROWS = 120
 
@@ -142,7 +148,9 @@ def _shrinkage(results: VerdictResults) -> str:
     if not shrunk:
         return "No finalist completed under every seed."
     mean = sum(shrunk) / len(shrunk)
-    if mean <= 0:
+    if abs(mean) < LEAST_OPTIMISM:
+        return "The search's own numbers came back, on average over these finalists."
+    if mean < 0:
         return f"The search's own numbers were {-mean:.4f} too bad on average over these finalists."
     return (
         f"The search's own numbers were {mean:.4f} too good on average over these finalists: "

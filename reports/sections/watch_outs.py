@@ -8,12 +8,12 @@ from experiments.records import StudyRecord, TrialState, VerdictResults
 from reports import numbers, ranking
 from reports.blocks import WatchOut, WatchOuts
 from reports.described import described
+from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import against, is_model, label, leading_finalist, trial_of
 from reports.judging.openings import openings_text
 from reports.sections.edges import edges_of_best
 from reports.sections.segments import collapsed_models
 from reports.sections.size import size_explains
-from reports.sections.unsealed import beaten_on_test
 from reports.sections.verdict import late_text
 
 

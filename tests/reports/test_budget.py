@@ -82,6 +82,19 @@ def test_a_study_without_arms_has_one_curve(make: MakeStudy) -> None:
     assert ">all trials<" in picture.wide and "Pruned" in picture.caption
 
 
+def test_half_the_search_of_the_only_arm_with_a_curve_is_named_as_its_own(
+    study: StudyRecord, make: MakeStudy
+) -> None:
+    best = next(trial for trial in study.ranked if trial.arm == "plain")
+    left = tuple(t for t in study.trials if t.arm == "dcn" or t.number == best.number)
+    section = budget(replace(study, trials=left))
+    assert section is not None and isinstance(section.blocks[0], Text)
+    assert section.blocks[0].text.startswith("About half the search of dcn, ")
+    whole = budget(make(n_trials=12, compare=False))
+    assert whole is not None and isinstance(whole.blocks[0], Text)
+    assert whole.blocks[0].text.startswith("About half the search, ")
+
+
 def test_one_complete_trial_draws_no_curve(study: StudyRecord) -> None:
     assert budget(with_one_complete(study)) is None
     assert budget(without_complete(study)) is None

@@ -63,6 +63,8 @@ def test_a_trial_is_summed_up_by_optimizer_layers_and_the_rest() -> None:
               "layer_size_0": 64, "layer_size_1": 32, "cross_layers": 1}  # fmt: skip
     said = numbers.summary(values, leave_out="architecture")
     assert said == "adam 0.0011, 64-32, cross_layers 1"
+    own = numbers.summary({**values, "layer_size_decay": 0.5}, leave_out="architecture")
+    assert own == f"{said}, layer_size_decay 0.5"
 
 
 def test_a_trial_without_values_still_has_a_text() -> None:

@@ -150,6 +150,21 @@ def test_the_numbers_on_the_test_split_are_a_table(
     assert unsealed_table(replace(judged_study, test=None)) == ""
 
 
+def test_a_baseline_above_the_finalists_on_test_is_told_in_the_caption(
+    judged_study: StudyRecord,
+) -> None:
+    table = unsealed_table(judged_study)
+    assert "Bold: the first, and" in table and "lowest test RMSE" not in table
+    assert judged_study.test is not None
+    lowest = {**judged_study.test.baselines, "item_mean": 0.9}
+    beaten = unsealed_table(
+        replace(judged_study, test=replace(judged_study.test, baselines=lowest))
+    )
+    assert r"\textbf" not in " ".join(cells(beaten)[0])
+    assert "Bold: of the finalists, the first and those that it does not beat." in beaten
+    assert "The lowest test RMSE is a baseline's: item mean 0.9000." in beaten
+
+
 def test_the_caption_names_the_default_where_the_table_has_it(study: StudyRecord) -> None:
     assert ", the default and the baselines on ml-100k" in leaderboard_table(study)
     lost = tuple(
@@ -162,6 +177,13 @@ def test_every_row_of_the_table_has_seven_cells(study: StudyRecord) -> None:
     rows = cells(leaderboard_table(study))
     assert len(rows) > 10
     assert {len(row) for row in rows} == {7}
+
+
+def test_the_seed_of_a_split_is_told_also_where_it_is_0(study: StudyRecord) -> None:
+    split = {"method": "random", "train": 0.6, "validation": 0.2, "seed": 0}
+    data = dict(study.provenance["dataset"]) | {"split": split}
+    text = methods_paragraph(replace(study, provenance=dict(study.provenance) | {"dataset": data}))
+    assert "The random (train 0.6, validation 0.2, seed 0) split gave" in text
 
 
 def test_the_methods_paragraph_tells_what_is_on_record(study: StudyRecord) -> None:
@@ -279,6 +301,28 @@ def test_only_what_the_study_used_is_cited(study: StudyRecord, make: MakeStudy) 
     assert set(DATASETS) == MOVIELENS
 
 
+def test_an_architecture_that_the_sweep_fixes_is_known_to_references_and_card(
+    study: StudyRecord,
+) -> None:
+    def with_fixed(architecture: str | None) -> StudyRecord:
+        model = {} if architecture is None else {"architecture": architecture}
+        trials = tuple(
+            replace(
+                trial,
+                arm="16",
+                values={n: v for n, v in trial.values.items() if n != "architecture"},
+            )
+            for trial in study.trials
+        )
+        sweep = dict(study.sweep) | {"model": model, "compare": {"dimension": "embedding_size"}}
+        return replace(study, sweep=sweep, trials=trials)
+
+    for architecture, told in (("dcn", "dcn"), (None, "plain"), ("mine.py:gated", "gated")):
+        fixed = with_fixed(architecture)
+        assert ("dcnv2" in bibtex(fixed)) is (architecture == "dcn")
+        assert f"A rating model ({told}, " in model_card(fixed, fixed.ranked[0])
+
+
 def test_a_study_without_a_complete_trial_has_its_files_too(
     study: StudyRecord, tmp_path: Path
 ) -> None:
@@ -349,6 +393,18 @@ def test_finalists_that_all_failed_have_no_error_bars_and_no_tests(study: StudyR
     assert said in methods_paragraph(lost)
 
 
+def test_trials_that_came_after_the_list_was_frozen_are_said_not_to_be_judged(
+    study: StudyRecord,
+) -> None:
+    best, other = study.ranked[:2]
+    decided = judged(study, {best.number: 0.0, other.number: 0.02})
+    assert "not judged" not in methods_paragraph(decided) + verdict_table(decided)
+    trials = [replace(t, ended_at=9e9) if t in study.ranked[-2:] else t for t in decided.trials]
+    late = replace(decided, trials=tuple(trials))
+    said = "2 trials of the search had not ended when the list was frozen and were not judged."
+    assert said in methods_paragraph(late) and said in verdict_table(late)
+
+
 def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:
     assert "sealed and never opened" in methods_paragraph(study)
     best, other = study.ranked[:2]
@@ -362,6 +418,8 @@ def test_who_opened_the_test_part_is_told(study: StudyRecord) -> None:
         assert f"{found.mean:.4f}" in text
     assert "at the epoch of their lowest validation RMSE, means" in text
     assert "Trained again on train and validation together, for as many epochs, " in text
+    renamed = methods_paragraph(replace(unsealed, name="another"))
+    assert "was opened 3 times; on its" in renamed and "other studies" not in renamed
     elsewhere = methods_paragraph(replace(study, openings=unsealed.openings[1:]))
     assert f"was opened {others}." in elsewhere
 

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
-from experiments.records import BaselineRecord, StudyRecord, TrialState
+from experiments.records import BaselineRecord, ColumnRecord, StudyRecord, TrialState
+from recommender.config import RankingConfig
 from reports.blocks import Beside, Facts, Picture, Table, Text, WatchOuts
 from reports.sections import space as space_section
 from reports.sections.baselines import baselines
 from reports.sections.compare import compare
-from reports.sections.edges import edges_of_best
+from reports.sections.edges import LIMITS, edges_of_best
 from reports.sections.failures import failures
 from reports.sections.importance import importance
 from reports.sections.leaderboard import leaderboard
@@ -176,6 +177,15 @@ def test_a_layer_that_does_not_exist_is_not_shown(study: StudyRecord) -> None:
     assert not [title for title in titles if title.startswith("layer_size_")]
 
 
+def test_a_parameter_of_ones_own_that_is_named_like_a_layer_has_its_column(
+    study: StudyRecord,
+) -> None:
+    own = ColumnRecord("layer_size_decay", "float", 0.1, 1.0, False, ())
+    shown = leaderboard(replace(study, columns=(*study.columns, own)))
+    table = next(b for b in shown.blocks if isinstance(b, Table))
+    assert "layer_size_decay" in [column.title for column in table.columns]
+
+
 def test_a_value_at_the_end_of_its_own_case_is_an_edge(study: StudyRecord) -> None:
     best = study.ranked[0]
     at_end = replace(
@@ -200,6 +210,32 @@ def test_an_end_at_zero_is_no_edge(study: StudyRecord) -> None:
     at_zero = replace(best, values=dict(best.values) | {"dropout": 0.0})
     edges = edges_of_best(replace(study, trials=(at_zero,)))
     assert "dropout" not in [edge.dimension for edge in edges]
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "value", "side"),
+    [
+        ("shift", -2.0, -1.0, -1.99, "lower end"), ("shift", -2.0, -1.0, -1.01, "upper end"),
+        ("shift", -2.0, 2.0, -2.0, "lower end"), ("shift", -2.0, 0.0, 0.0, None),
+        ("learning_rate_decay", 0.8, 1.0, 0.999, None),
+        ("learning_rate_decay", 0.8, 1.0, 0.801, "lower end"),
+        ("learning_rate_decay", 0.8, 0.95, 0.949, "upper end"),
+        ("cross_layers", 1.0, 6.0, 1, None), ("cross_layers", 1.0, 6.0, 6, "upper end"),
+    ],
+)  # fmt: skip
+def test_an_end_is_an_edge_unless_nothing_can_lie_beyond(
+    study: StudyRecord, name: str, low: float, high: float, value: float, side: str | None
+) -> None:
+    best = study.ranked[0]
+    at_end = replace(best, values={name: value})
+    column = ColumnRecord(name, "float", low, high, False, ())
+    shown = replace(study, trials=(at_end,), columns=(column,), sweep={})
+    assert [edge.side for edge in edges_of_best(shown)] == [side] * (side is not None)
+
+
+def test_ends_that_no_sweep_can_move_are_limits_of_recsweep_s_models() -> None:
+    limits = {f.name: {*f.metadata.values()} for f in fields(RankingConfig)}
+    assert all(end in limits[name] for name, end in LIMITS.items())
 
 
 def test_an_edge_counts_the_near_trials_that_share_it(study: StudyRecord) -> None:
@@ -308,6 +344,20 @@ def test_a_trial_that_is_tried_again_from_its_start_went_on_from_no_checkpoint(
     anew = tuple(replace(attempt, first_epoch=1) for attempt in trial.attempts)
     again = replace(study, trials=(replace(trial, attempts=anew),))
     assert "; 0 went on from a checkpoint." in repr(failures(again))
+
+
+@pytest.mark.parametrize("val_rmse", [float("nan"), 0.5])
+def test_the_epoch_that_diverged_is_the_last_also_where_train_alone_is_not_finite(
+    study: StudyRecord, val_rmse: float
+) -> None:
+    (trial,) = (t for t in study.trials if t.is_diverged)
+    first, second, third = trial.epochs
+    epochs = (first, second, replace(third, val_rmse=val_rmse))
+    shown = replace(study, trials=(replace(trial, epochs=epochs, best_rmse=0.5),))
+    _, table = failures(shown).blocks
+    assert isinstance(table, Table)
+    best = min(first.val_rmse, second.val_rmse)
+    assert table.rows[0].cells[1:3] == ("3", f"{best:.4f}")
 
 
 def test_provenance_tells_how_many_trials_shared_a_gpu_and_why(study: StudyRecord) -> None:

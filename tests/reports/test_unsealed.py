@@ -9,10 +9,11 @@ import pytest
 from experiments.cli.judged import test_lines as lines_of_test
 from experiments.records import StudyRecord
 from reports.blocks import Table
+from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import label
 from reports.model_card import model_card
 from reports.sections.summary import summary
-from reports.sections.unsealed import beaten_on_test, unsealed
+from reports.sections.unsealed import unsealed
 from tests.reports.verdicts import HARDER_ON_TEST, judged, opened
 
 

@@ -215,6 +215,26 @@ def test_an_arm_without_a_judged_finalist_leaves_the_question_open(study: StudyR
     assert headline(both).text == "Not decided: no plain or dcn finalist completed under every seed"
 
 
+@pytest.mark.parametrize(
+    ("shrinkage", "said"),
+    [
+        (0.0, "own numbers came back, on average"), (1e-16, "own numbers came back, on average"),
+        (0.0006, "own numbers were 0.0006 too good"), (-0.0006, "own numbers were 0.0006 too bad"),
+    ],
+)  # fmt: skip
+def test_how_far_the_search_s_own_numbers_came_back_is_told(
+    study: StudyRecord, shrinkage: float, said: str
+) -> None:
+    shown = judged(study, {study.ranked[0].number: 0.0})
+    assert shown.verdict is not None and shown.verdict.results is not None
+    results = shown.verdict.results
+    finalists = tuple(
+        replace(f, shrinkage=None if f.shrinkage is None else shrinkage) for f in results.finalists
+    )
+    again = replace(shown.verdict, results=replace(results, finalists=finalists))
+    assert said in repr(verdict(replace(shown, verdict=again)))
+
+
 def test_a_model_card_gives_a_mean_only_where_there_is_one(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     shown = judged(study, {plain: 0.0, dcn: 0.0}, failed=(dcn,))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from experiments.board.board_check import check_board
+from experiments.cli.main import app
 from experiments.cli.models import train
 from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.records import Purpose, StopReason, TrialState, read_study
@@ -220,6 +222,57 @@ def test_a_verdict_and_the_test_split_judge_whole_models_as_any(
     }
     assert len(kept) == 6
     assert all(0.5 < metadata["test_rmse"] < 2 for _, metadata in kept.values())
+
+
+SOUR = """
+
+class Sour(Saved):
+    'Gives what is no rating as soon as it is asked for so many rows as the file says.'
+
+    def predict(self, rows):
+        found = super().predict(rows)
+        if len(rows) == int(open("sour").read()):
+            self.turn(found)
+        return found
+
+    def turn(self, found):
+        found[3] = np.nan
+
+
+class Raises(Sour):
+    def turn(self, found):
+        raise KeyError("an item that it never saw")
+"""
+
+
+def test_models_that_cannot_rate_the_test_rows_leave_the_test_to_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    InProcess().use(monkeypatch)
+    (folder / "sour.py").write_text((folder / "saved.py").read_text() + SOUR)
+    (folder / "sour").write_text("0")
+    sweep = _sweep("sour.py:Sour", "sour.py:Raises", trials=3)
+    study = run_study(sweep, root=folder, watcher=Silent()).study
+    decide(study.folder, top=3, n_seeds=2)
+    n_rows = study.provenance["dataset"]["test"]["n_rows"]
+    assert n_rows != study.provenance["dataset"]["validation"]["n_rows"]
+    (folder / "sour").write_text(str(n_rows))
+    options = ["--studies", str(folder), "--yes", "--refit"]
+    result = CliRunner().invoke(app, ["unseal", study.name, *options], catch_exceptions=False)
+    assert result.exit_code == 0
+    scored = read_study(study.folder)
+    assert scored.test is not None and scored.leader is not None
+    found = {f.name: f for f in scored.test.results.finalists}
+    for trial in scored.ranked:
+        is_own = trial.arm != "plain"
+        assert (found[trial.name].mean is None) is is_own
+        assert (found[trial.name].rmse_by_seed == (None, None)) is is_own
+    said = result.output
+    assert f"counts as not completed: it predicts NaN or infinity for 1 of {n_rows:,} rows" in said
+    assert "counts as not completed: sour.py" in said and "an item that it never saw" in said
+    assert scored.leader.arm != "plain" and scored.test.refit is None
+    assert "refitted counts as not completed" in said
+    assert len(scored.openings) == 1
 
 
 def test_a_hypermodel_brings_its_own_space(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,9 +128,22 @@ def test_where_users_are_kept_they_alone_judge(
     assert found.baselines == expected
     assert found.rmse_by_seed == {
         "0001": tuple(rmse(row, OTHERS.rating) for row in rows),
-        "0000": (None, None),
+        "0000": (rmse(kept["0000-v1"]["confirm"], OTHERS.rating), None),
         "item_mean": (expected["item_mean"],),
     }
+    assert set(found.predicted) == {"0001", "item_mean"}
     assert found.on_searched == {"0001": (1.1, 1.3), "0000": (1.2, None), "item_mean": (1.07,)}
     assert found.actual is OTHERS.rating and found.users is CONFIRM.users
     assert found.searched is None
+
+
+def test_a_rating_of_theirs_that_is_none_costs_its_seed_and_not_the_verdict(
+    tmp_path: Path, kept: dict[str, dict[str, np.ndarray]]
+) -> None:
+    rows = kept["0001-v2"]
+    rows["confirm"][3] = np.inf
+    write_checkpoint(tmp_path / "predictions" / "validation" / "0001-v2", rows, {})
+    found = evidence(tmp_path, CONFIRM)
+    assert set(found.predicted) == {"item_mean"}
+    assert found.rmse_by_seed["0001"] == (rmse(kept["0001-v1"]["confirm"], OTHERS.rating), None)
+    assert found.on_searched is not None and found.on_searched["0001"] == (1.1, 1.3)

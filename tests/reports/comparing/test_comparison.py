@@ -17,7 +17,7 @@ from experiments.cli.main import app
 from experiments.records import BaselineRecord, StudyRecord, TrialState, read_study
 from reports.blocks import Headline, Picture, Table, Text
 from reports.comparing import side_by_side
-from reports.comparing.changes import changes
+from reports.comparing.changes import changes, recorded_changes
 from reports.comparing.comparison import comparison_sections, studies_by_rows, write_comparison
 from reports.comparing.side_by_side import study_gaps
 from reports.drawing.canvas import SERIES, WIDE
@@ -164,6 +164,15 @@ def test_only_what_differs_between_the_sweeps_is_listed(two: tuple[StudyRecord, 
     assert changes((two[0], two[0])) == ()
     extended = replace(two[0], n_trials_asked_for=14)
     assert dict(changes((extended, two[0]))) == {"search.trials": ("14", "12")}
+
+
+def test_own_code_that_was_edited_in_between_is_listed(two: tuple[StudyRecord, ...]) -> None:
+    before, after = (
+        replace(two[0], provenance=dict(two[0].provenance) | {"code": {"gated": {"sha256": sha}}})
+        for sha in ("a" * 64, "b" * 64)
+    )
+    assert recorded_changes((before, after)) == (("own code: gated", ("a" * 64, "b" * 64)),)
+    assert recorded_changes((before, before)) == ()
 
 
 def test_a_study_without_a_complete_trial_is_shown_without_a_rank(
@@ -321,6 +330,16 @@ def test_what_the_verdicts_decided_is_counted_by_arm(two: tuple[StudyRecord, ...
     text, table = _arms_text_and_table((decided, two[1]))
     assert "After a verdict: decided for dcn in 1, none yet in 1." in text
     assert table.rows[0].cells[3].startswith("dcn beats plain by")
+
+
+def test_a_verdict_whose_finalists_of_an_arm_failed_decided_nothing(
+    two: tuple[StudyRecord, ...],
+) -> None:
+    best = {arm: next(t.number for t in two[0].ranked if t.arm == arm) for arm in ("plain", "dcn")}
+    lost = judged(two[0], {best["plain"]: 0.3, best["dcn"]: 0.0}, failed=(best["plain"],))
+    text, table = _arms_text_and_table((lost, two[1]))
+    assert "After a verdict: not decided in 1, none yet in 1." in text
+    assert table.rows[0].cells[3].startswith("Not decided: no plain finalist completed")
 
 
 def test_studies_that_share_fewer_than_two_arms_ask_no_question_together(

@@ -203,6 +203,18 @@ def test_sweeps_that_differ_in_more_than_the_split_are_no_group(
     assert "Over" not in headline(studies).text
 
 
+def test_own_code_that_changed_in_between_is_another_sweep(made: StudyRecord) -> None:
+    def with_code(study: StudyRecord, sha256: str) -> StudyRecord:
+        code = {"gated": {"sha256": sha256, "files": ["gated.py"]}}
+        return replace(study, provenance=dict(study.provenance) | {"code": code})
+
+    studies = folds(made)
+    same = [with_code(study, "a" * 64) for study in studies]
+    assert groups_of_splits(same) == [same]
+    edited = [with_code(study, f"{fold}" * 64) for fold, study in enumerate(studies)]
+    assert groups_of_splits(edited) == []
+
+
 def test_the_tables_for_latex_hold_what_the_page_does(made: StudyRecord, tmp_path: Path) -> None:
     studies = folds(made)
     text = write_comparison(studies, tmp_path).tables.read_text("utf-8")

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from experiments.records import StudyRecord
+from reports.blocks import Facts
+from reports.comparing.changes import recorded_changes
+from reports.model_card import model_card
+from reports.paper.checklist import checklist
+from reports.paper.methods import methods_paragraph
+from reports.sections.provenance import provenance
+from reports.versions import package_versions, python_version, recsweep_version
+
+UPGRADES = [
+    {"at": 1_772_323_200.0, "versions": {"tensorflow": ["2.21.0", "2.21.1"]}},
+    {
+        "at": 1_772_409_600.0,
+        "versions": {"tensorflow": ["2.21.1", None], "python": ["3.11.7", "3.12.0"]},
+    },
+]
+
+
+@pytest.fixture
+def upgraded(study: StudyRecord) -> StudyRecord:
+    return replace(study, provenance=dict(study.provenance) | {"changes": UPGRADES})
+
+
+def test_every_version_that_trained_is_told_with_the_day_from_which_on(
+    study: StudyRecord, upgraded: StudyRecord
+) -> None:
+    assert package_versions(study)["tensorflow"] == "2.21.0"
+    later = "2.21.0 (2.21.1 from 2026-03-01 on, none from 2026-03-02 on)"
+    assert package_versions(upgraded)["tensorflow"] == later
+    assert package_versions(upgraded)["optuna"] == "5.0.0"
+    assert python_version(upgraded) == "3.11.7 (3.12.0 from 2026-03-02 on)"
+    assert recsweep_version(upgraded) == "0.1.0"
+    bare = replace(study, provenance={})
+    assert (package_versions(bare), recsweep_version(bare)) == ({}, "")
+
+
+def test_report_paper_card_and_comparison_tell_of_an_upgrade(
+    study: StudyRecord, upgraded: StudyRecord
+) -> None:
+    later = package_versions(upgraded)["tensorflow"]
+    assert f"with TensorFlow {later}, Optuna 5.0.0" in methods_paragraph(upgraded)
+    items = {item.question: item.evidence for item in checklist(upgraded)}
+    assert f"tensorflow {later}, " in items["Versions of the libraries are stated"]
+    assert f"- tensorflow {later}\n" in model_card(upgraded, upgraded.ranked[0])
+    (facts,) = (block for block in provenance(upgraded).blocks if isinstance(block, Facts))
+    assert f"tensorflow {later}, " in dict(facts.items)["versions"]
+    assert dict(recorded_changes((study, upgraded))) == {
+        "Python": ("3.11.7", python_version(upgraded)),
+        "tensorflow": ("2.21.0", later),
+    }
