@@ -58,3 +58,15 @@ def test_the_cost_comes_first_and_the_verdict_last(study: Path, workers: InProce
     assert [line for line in again if line.startswith("verdict")] == [
         line for line in lines if line.startswith("verdict")
     ]
+
+
+def test_a_verdict_stops_in_time_and_the_next_one_goes_on(study: Path, workers: InProcess) -> None:
+    options = [study.name, "--studies", str(study.parent)]
+    command = ["verdict", *options, "--top", "1", "--seeds", "2", "--stop-at"]
+    stopped = CliRunner().invoke(app, [*command, "0.001"])
+    assert stopped.exit_code == 143, stopped.output
+    assert f"recsweep verdict {study.name}" in stopped.output.replace(f"{study.parent}/", "")
+    assert workers.trained == []
+    done = CliRunner().invoke(app, [*command, "1h"])
+    assert done.exit_code == 0, done.output
+    assert len(workers.trained) > 1
