@@ -130,7 +130,13 @@ def unseal(
         if not yes:
             if not sys.stdin.isatty():
                 raise RequestError("opening the test split is put on record: add --yes to do it")
-            typer.confirm("Open the test split now?", abort=True)
+            try:
+                is_wanted = typer.confirm("Open the test split now?")
+            except typer.Abort:  # Ctrl-C or Ctrl-D; by itself it ends with 1, a bug of ours
+                raise typer.Exit(130) from None
+            if not is_wanted:
+                say("the test split stays sealed")
+                return
         evidence = score_on_test(folder, why, Progress(0), is_refit=refit)
         assert record.verdict is not None
         with waiting("judging the finalists"):

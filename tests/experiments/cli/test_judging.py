@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -70,3 +71,16 @@ def test_a_verdict_stops_in_time_and_the_next_one_goes_on(study: Path, workers: 
     done = CliRunner().invoke(app, [*command, "1h"])
     assert done.exit_code == 0, done.output
     assert len(workers.trained) > 1
+
+
+@pytest.mark.parametrize(("typed", "exit_code"), [("n\n", 0), ("", 130)])
+def test_a_test_split_that_is_not_to_be_opened_stays_sealed(
+    study: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch, typed: str, exit_code: int
+) -> None:
+    recsweep("verdict", study, "--top", "1", "--seeds", "2")
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("experiments.cli.judging.sys", terminal)
+    result = CliRunner().invoke(app, ["unseal", str(study)], input=typed)
+    assert result.exit_code == exit_code, result.output
+    assert "Open the test split now?" in result.output
+    assert read_study(study).test is None and not read_study(study).openings
