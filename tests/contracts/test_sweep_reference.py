@@ -13,6 +13,7 @@ import pytest
 from experiments.request.config import load_sweep
 from experiments.search.pruners import PRUNERS
 from experiments.search.samplers import SAMPLERS
+from experiments.sweep_files.sweep_file import TOP_LEVEL_KEYS
 from experiments.sweep_files.sweep_tables import (
     CompareTable,
     DatasetTable,
@@ -132,6 +133,12 @@ def test_every_table_is_one_of_the_reference() -> None:
     assert {table.__name__ for table in Table.__subclasses__()} - {"ColumnsTable"} == {
         table.__name__ for table in covered
     }
+
+
+def test_every_key_of_the_top_level_is_told() -> None:
+    above = defaults(section("Above the first table")).keys()
+    for key in TOP_LEVEL_KEYS:
+        assert key in above or f"\n## `[{key}]`\n" in TEXT, key
 
 
 def test_the_cross_validation_of_the_statistics_page_takes_the_sweep_of_the_readme(
