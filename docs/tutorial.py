@@ -55,9 +55,10 @@ sweep = rs.Sweep(
 # %% [markdown]
 # ## Run it
 #
-# The sweep becomes a folder, `studies/tutorial`, that holds everything that comes of it. Interrupt
-# it whenever you like, with the stop button or Ctrl-C: what runs is checkpointed, the kernel lives,
-# and `rs.resume("studies/tutorial")` goes on; no finished trial runs again.
+# The sweep becomes a folder, `studies/tutorial`, that holds everything that comes of it; run again
+# it becomes `studies/tutorial-2`. Interrupt it whenever you like, with the stop button or Ctrl-C:
+# what runs is checkpointed, the kernel lives, and `rs.resume("studies/tutorial")` goes on; no
+# finished trial runs again.
 
 # %%
 study = rs.run(sweep)
@@ -116,5 +117,5 @@ report = study.report()
 
 # %%
 other = replace(sweep, name="tutorial-other-seed", seed=7)
-loaded = rs.load("studies/tutorial")
+loaded = rs.load(study.folder)
 assert loaded.trials().equals(trials)

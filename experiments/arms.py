@@ -36,6 +36,19 @@ def shares_text(
     return f"{dimension}: {', '.join(names)}"
 
 
+def unequal_problem(n_trials: int, n_arms: int, more_than: int = 0) -> str | None:
+    """What keeps arms from having the same number of trials each; None where nothing does.
+
+    Args:
+        more_than: as many trials are there already.
+    """
+    if n_arms == 0 or n_trials % n_arms == 0:
+        return None
+    below = n_trials - n_trials % n_arms
+    fits = " or ".join(str(n) for n in (below, below + n_arms) if n > more_than)
+    return f"{n_arms} arms get the same number of trials each, got {n_trials}; ask for {fits}"
+
+
 @dataclass(frozen=True, slots=True)
 class Defaults:
     """The default configuration of a sweep."""

@@ -167,7 +167,7 @@ def resume_study(
         n_retried = 0
         with Journal(folder / DRIVER_JOURNAL) as journal:
             if n_trials is not None:
-                folders.extend(study, n_trials, journal)
+                folders.extend(study, sweep, n_trials, journal)
             if retry_failed:
                 n_retried = reopen_failed(study.search_trials, journal)
         if study.is_finished and n_trials is None and not n_retried:

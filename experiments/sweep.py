@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from experiments.arms import Defaults, arms_of
@@ -61,7 +61,8 @@ class SweepConfig:
     dataset: DatasetConfig
     split: SplitConfig
     training: TrainingConfig
-    """Of every trial; in a sweep its epochs and patience are those of `search`."""
+    """Of every trial; its seed is the sweep's, and its epochs and patience are those of `search`,
+    where there is one: a copy with another seed or search trains accordingly."""
     seed: int = 42
     note: str = ""
     compare: str | None = None
@@ -86,6 +87,11 @@ class SweepConfig:
             if self.space is None:
                 raise ValueError(f"compare = {self.compare!r} needs a space")
             arms_of(self.space, self.compare)
+        length = self.search or self.training
+        said = replace(
+            self.training, max_epochs=length.max_epochs, patience=length.patience, seed=self.seed
+        )
+        object.__setattr__(self, "training", said)  # the one way in a frozen class
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.machine_options import on_the_machine
-from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
+from experiments.cli.options import DEFAULT_ROOT, Root, StopAt, StudyName, deadline_of, study_folder
 from experiments.errors import RequestError
 from experiments.machine.resources import Resources, probe_line
 from experiments.machine.taking import take_machine
@@ -40,6 +40,7 @@ def verdict(
         bool, typer.Option("--plan", help="Say who would be judged and what it costs; no more.")
     ] = False,
     root: Root = DEFAULT_ROOT,
+    stop_at: StopAt = None,
     *,
     resources: Resources,
 ) -> None:
@@ -52,6 +53,7 @@ def verdict(
     from experiments.verdict.frozen_finalists import frozen_or_chosen
     from experiments.verdict.verdict import gather_evidence
 
+    deadline = deadline_of(stop_at)
     folder = study_folder(study, root)
     _, settled = take_machine(resources)
     record = read_study(folder)
@@ -66,7 +68,12 @@ def verdict(
         return
     with orderly_signals() as ending:
         ended = gather_evidence(
-            folder, top=top, n_seeds=seeds, watcher=Progress(len(left)), resources=resources
+            folder,
+            top=top,
+            n_seeds=seeds,
+            watcher=Progress(len(left)),
+            resources=resources,
+            deadline=deadline,
         )
         if ended.evidence is None:
             say(f"go on    recsweep verdict {typed(record.folder)}")
@@ -123,7 +130,13 @@ def unseal(
         if not yes:
             if not sys.stdin.isatty():
                 raise RequestError("opening the test split is put on record: add --yes to do it")
-            typer.confirm("Open the test split now?", abort=True)
+            try:
+                is_wanted = typer.confirm("Open the test split now?")
+            except typer.Abort:  # Ctrl-C or Ctrl-D; by itself it ends with 1, a bug of ours
+                raise typer.Exit(130) from None
+            if not is_wanted:
+                say("the test split stays sealed")
+                return
         evidence = score_on_test(folder, why, Progress(0), is_refit=refit)
         assert record.verdict is not None
         with waiting("judging the finalists"):

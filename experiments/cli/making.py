@@ -19,23 +19,16 @@ from experiments.cli.options import (
     DEFAULT_ROOT,
     Root,
     Set,
+    StopAt,
     Strict,
     StudyName,
     Verbose,
+    deadline_of,
     study_folder,
 )
 from experiments.errors import NoResultError, RequestError
 from experiments.machine.resources import Resources
 from experiments.typed import from_here, typed
-
-StopAt = Annotated[
-    str | None,
-    typer.Option(
-        "--stop-at",
-        help="Checkpoint and exit with 143 after so long, such as 11h30m. Default: two minutes "
-        "before the end of a Slurm job.",
-    ),
-]
 
 if TYPE_CHECKING:
     from experiments.running.supervision import Ending
@@ -89,7 +82,7 @@ def run(
     from experiments.folder.folders import begun_study
     from experiments.study import plan_study, resume_study, run_study
 
-    deadline = _deadline(stop_at)
+    deadline = deadline_of(stop_at)
     for config in configs if go_on else ():
         begun_study(root, config)  # refuses a changed sweep
     if plan or len(configs) > 1:
@@ -247,7 +240,7 @@ def resume(
             n_trials=trials,
             more_s=parse_duration(timeout) if timeout else None,
             retry_failed=retry_failed,
-            deadline=_deadline(stop_at),
+            deadline=deadline_of(stop_at),
         )
         _close(outcome, strict, ending)
 
@@ -283,15 +276,6 @@ def scale(
         typer.echo(
             "the youngest finish their epoch, are checkpointed, and go on when there is room"
         )
-
-
-def _deadline(stop_at: str | None) -> float | None:
-    """The monotonic time at which to stop: as asked for, else before the Slurm job ends."""
-    from experiments.durations import parse_duration
-    from experiments.running.sessions import job_end_s
-
-    left_s = parse_duration(stop_at) if stop_at else job_end_s(os.environ, time.time())
-    return None if left_s is None else time.monotonic() + left_s
 
 
 def _close(outcome: Outcome, strict: bool, ending: Ending) -> None:

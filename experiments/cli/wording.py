@@ -19,7 +19,6 @@ from experiments.records import (
     StudyRecord,
     TrialRecord,
     TrialState,
-    Value,
     verdict_cost,
 )
 from experiments.records.values import plural as plural
@@ -125,12 +124,7 @@ def arms_text(
 
 def arms_of(study: StudyRecord) -> tuple[str, ...]:
     """The names of the arms, in the order of the space; empty where nothing is compared."""
-    return tuple(arm_name(choice) for choice in _compared(study))
-
-
-def _compared(study: StudyRecord) -> Sequence[Value]:
-    columns = (c.choices for c in study.columns if c.name == study.compared_dimension)
-    return next(columns, ())
+    return tuple(arm_name(choice) for choice in study.compared_choices)
 
 
 def header_lines(study: StudyRecord, estimate_s: float | None = None) -> list[str]:
@@ -234,7 +228,7 @@ def search_text(study: StudyRecord) -> str:
     search = study.sweep.get("search") or {}
     parts = [plural(study.n_trials_asked_for, "trial")]
     methods = [_method_name(search.get(key)) for key in ("sampler", "pruner")]
-    if (compared := study.compared_dimension) and (choices := _compared(study)):
+    if (compared := study.compared_dimension) and (choices := study.compared_choices):
         parts.append(shares_text(compared, choices, study.n_trials_asked_for, methods[0]))
     if named := [name for name in methods if name and name != "none"]:
         parts.append(", ".join(named))

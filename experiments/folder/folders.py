@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from experiments.arms import unequal_problem
 from experiments.errors import DiskError, RequestError, StateError
 from experiments.files import (
     NO_LOCKS,
@@ -232,17 +233,21 @@ def write_importance(folder: Path, records: Sequence[ImportanceRecord]) -> None:
     write_json(folder / IMPORTANCE_NAME, [asdict(record) for record in records])
 
 
-def extend(study: StudyRecord, n_trials: int, journal: Journal) -> None:
+def extend(study: StudyRecord, sweep: SweepConfig, n_trials: int, journal: Journal) -> None:
     """Ask for more search trials in all.
 
     Raises:
-        RequestError: the study has as many already.
+        RequestError: the study has as many already, or its arms would not get equally many.
     """
     if n_trials <= study.n_trials_asked_for:
         raise RequestError(
             f"{study.name} has {study.n_trials_asked_for} trials to run in all; --trials must ask "
             f"for more, got {n_trials}"
         )
+    assert sweep.search is not None
+    n_arms = 0 if sweep.search.sampler == "grid" else len(sweep.arms)
+    if problem := unequal_problem(n_trials, n_arms, study.n_trials_asked_for):
+        raise RequestError(f"{study.name}: --trials: {problem}")
     journal.append("extend", sync=True, trials=n_trials)
 
 

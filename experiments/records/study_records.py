@@ -184,6 +184,12 @@ class StudyRecord:
         return compare.get("dimension")
 
     @property
+    def compared_choices(self) -> tuple[Value, ...]:
+        """Of the compared dimension, an arm each; none where nothing is compared."""
+        columns = (c.choices for c in self.columns if c.name == self.compared_dimension)
+        return next(columns, ())
+
+    @property
     def n_done(self) -> int:
         """How many trials of the search have ended, in whatever way."""
         return sum(trial.state.is_finished for trial in self.search_trials)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from experiments.arms import arms_of
+from experiments.arms import arms_of, unequal_problem
 from experiments.durations import parse_duration
 from experiments.errors import RequestError, SweepFileError, SweepProblem
 from experiments.own.kept_code import two_in_one
@@ -253,14 +253,9 @@ def _count_trials(
     if asked is None:
         report("search.trials", f"is missing; sampler {sampler!r} needs a number of trials")
         return 0
-    n_arms = len(arms_of(space, compare)) if space is not None and compare is not None else 1
-    if asked % n_arms:
-        fits = [n for n in (asked // n_arms * n_arms, (asked // n_arms + 1) * n_arms) if n]
-        report(
-            "search.trials",
-            f"{n_arms} arms get the same number of trials each, got {asked}; "
-            f"ask for {' or '.join(map(str, fits))}",
-        )
+    n_arms = len(arms_of(space, compare)) if space is not None and compare is not None else 0
+    if unequal := unequal_problem(asked, n_arms):
+        report("search.trials", unequal)
     return asked
 
 

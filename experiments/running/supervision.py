@@ -59,7 +59,8 @@ class StopCause(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """128 + the signal's number; 0 where somebody meant the study to stop here."""
+        """130 after Ctrl-C, 143 after another signal and before the end of a job; 0 where somebody
+        meant the study to stop here."""
         if self is StopCause.SIGINT:
             return 130
         return 143 if self.is_signal or self is StopCause.JOB_END else 0
@@ -307,12 +308,13 @@ def _signals(switch: StopSwitch) -> Iterator[Callable[[], object]]:
 
     def handle(number: int, _frame: FrameType | None) -> None:
         _call_off_abort()
+        cause = StopCause(signal.Signals(number).name)
         if switch.path.exists():
             if is_guest:
                 _tell(b"stopping: the running trials are being checkpointed\n")
                 return
-            _leave(switch, "stopped at once", 128 + number)
-        switch.ask(StopCause(signal.Signals(number).name))
+            _leave(switch, "stopped at once", cause.exit_code)
+        switch.ask(cause)
 
     def hold() -> dict[int, Any]:
         return {number: signal.signal(number, handle) for number in _SIGNALS}

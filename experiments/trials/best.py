@@ -25,7 +25,6 @@ def single_model(sweep: SweepConfig, study: StudyRecord, trial: TrialRecord) -> 
         search=None,
         model={name: value for name, value in values.items() if is_known(name)},
         architectures=own,
-        training=replace(sweep.training, seed=trial.seed),
     )
 
 

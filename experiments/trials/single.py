@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from experiments.data.study_data import load_data, load_same_data
-from experiments.errors import RequestError, StateError
+from experiments.errors import NoResultError, RequestError, StateError
 from experiments.records import StudyRecord, TrialRecord
 from experiments.records.values import plural
 from experiments.request.frozen import frozen_sweep
@@ -25,7 +25,11 @@ from recommender.runs import Trainer
 
 
 def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
-    """Train the model of a file without `[space]`; lines to print, an epoch at a time."""
+    """Train the model of a file without `[space]`; lines to print, an epoch at a time.
+
+    Raises:
+        NoResultError: it diverged, in whatever epoch; nothing is saved, as of such a trial.
+    """
     model = model_of(config, {})
     if save is not None:
         refuse_export(model)
@@ -52,9 +56,9 @@ def train_single(config: SweepConfig, save: Path | None) -> Iterator[str]:
             f"epoch {epoch.epoch:>3}   validation {epoch.val_rmse:.4f}   train "
             f"{epoch.train_rmse:.4f}   {time.monotonic() - began:.1f} s"
         )
-    if run.best_rmse is None:
-        yield f"diverged: {run.divergence}"
-        return
+    if run.stop_reason == "diverged":
+        raise NoResultError(f"{config.name} diverged: {run.divergence}")
+    assert run.best_rmse is not None
     gap = bias - run.best_rmse
     side = "under" if gap > 0 else "over"
     loses = "" if gap > 0 else ", which it does not beat"

@@ -59,10 +59,11 @@ def frozen_or_chosen(
     if n_seeds < 2:
         raise RequestError(f"--seeds must be at least 2, got {n_seeds}: one seed decides nothing")
     if not study.baselines:
+        n_arms, n_trials = max(1, len(study.compared_choices)), study.n_trials_asked_for
         raise StateError(
             f"{study.folder / BASELINES_NAME} is missing or damaged, and a verdict judges the best "
             f"baseline, too; `recsweep resume {typed(study.folder)} --trials "
-            f"{study.n_trials_asked_for + 1}` fits them anew"
+            f"{n_trials - n_trials % n_arms + n_arms}` fits them anew"
         )
     if not study.ranked:
         raise RequestError(

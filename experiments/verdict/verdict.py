@@ -81,8 +81,13 @@ def gather_evidence(
     n_seeds: int | None = None,
     watcher: StudyWatcher,
     resources: Resources | None = None,
+    deadline: float | None = None,
 ) -> Verdict:
     """Freeze the finalists (once), train what is missing of their replicates, read predictions.
+
+    Args:
+        deadline: monotonic time before which the job that this runs in must be left; running
+            trials are checkpointed then, and the next verdict goes on with them.
 
     Raises:
         As `frozen_or_chosen`.
@@ -119,7 +124,15 @@ def gather_evidence(
                 import_ray(resources)
                 cluster = ray_cluster(resources, machine)
                 driver = Driver(
-                    folder, sweep, loaded, resources, machine, cluster, watcher, command="verdict"
+                    folder,
+                    sweep,
+                    loaded,
+                    resources,
+                    machine,
+                    cluster,
+                    watcher,
+                    deadline,
+                    command="verdict",
                 )
                 _train(driver, left, ledger, journal)
         cause = switch.cause
@@ -129,7 +142,8 @@ def gather_evidence(
             write_board(study)
             record_board_check(study, watcher)
         if any(not trial.state.is_finished for trial in judged(study.trials)):
-            return Verdict(study, frozen, None, cause or StopCause.COMMAND)
+            over = StopCause.COMMAND if deadline is None else StopCause.JOB_END
+            return Verdict(study, frozen, None, cause or over)
         replicas = Replicas(folder, sweep, loaded.encoded)
         with waiting("looking where the finalists err"):
             evidence = read_evidence(study, frozen, loaded, confirm, replicas, watcher)
@@ -199,6 +213,7 @@ def _train(driver: Driver, left: Sequence[TrialRecord], ledger: Ledger, journal:
             )
             for trial in left
         ],
+        deadline=driver.deadline,
     )
     # The words of sessions are about the search: its end and its time.
     try:

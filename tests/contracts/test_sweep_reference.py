@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from experiments.request.config import load_sweep
 from experiments.search.pruners import PRUNERS
 from experiments.search.samplers import SAMPLERS
+from experiments.sweep_files.sweep_file import TOP_LEVEL_KEYS
 from experiments.sweep_files.sweep_tables import (
     CompareTable,
     DatasetTable,
@@ -27,7 +30,8 @@ from recommender.datasets.config import SPLIT_METHODS
 from recommender.datasets.registry import DATASETS
 from search_spaces.tables import KEYS
 
-TEXT = (Path(__file__).parents[2] / "docs" / "sweep-file.md").read_text(encoding="utf-8")
+HOME = Path(__file__).parents[2]
+TEXT = (HOME / "docs" / "sweep-file.md").read_text(encoding="utf-8")
 SECTIONS = {
     "Above the first table": HeadTable,
     "`[dataset]`": DatasetTable,
@@ -129,3 +133,25 @@ def test_every_table_is_one_of_the_reference() -> None:
     assert {table.__name__ for table in Table.__subclasses__()} - {"ColumnsTable"} == {
         table.__name__ for table in covered
     }
+
+
+def test_every_key_of_the_top_level_is_told() -> None:
+    above = defaults(section("Above the first table")).keys()
+    for key in TOP_LEVEL_KEYS:
+        assert key in above or f"\n## `[{key}]`\n" in TEXT, key
+
+
+def test_the_cross_validation_of_the_statistics_page_takes_the_sweep_of_the_readme(
+    tmp_path: Path,
+) -> None:
+    readme = (HOME / "README.md").read_text(encoding="utf-8")
+    sweep = next(
+        text for text in re.findall(r"```toml\n(.*?)```", readme, re.S) if "[search]" in text
+    )
+    file = tmp_path / "dcn.toml"
+    file.write_text(sweep, encoding="utf-8")
+    page = (HOME / "docs" / "statistics.md").read_text(encoding="utf-8")
+    line = next(line for line in page.splitlines() if "recsweep run dcn.toml" in line)
+    words = shlex.split(line.replace("$fold", "3"))
+    read = load_sweep(file, [words[i + 1] for i, word in enumerate(words) if word == "--set"])
+    assert (read.name, read.split.method, read.split.fold) == ("folds-3", "folds", 3)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.arms import arm_name, arms_of, shares_text
+from experiments.arms import arm_name, arms_of, shares_text, unequal_problem
 from search_spaces import Choice, Int, SearchSpace
 from tests.made_up_spaces import CONDITIONAL, FINITE
 
@@ -33,6 +33,13 @@ def test_arms_that_are_numbers_are_told_from_counts_of_trials() -> None:
 def test_arms_of_a_grid_are_named_without_the_number_of_their_trials() -> None:
     # Only the grid itself knows it: here a third of the points are plain.
     assert shares_text("architecture", ["plain", "dcn"], 27, "grid") == "architecture: plain, dcn"
+
+
+def test_arms_that_would_get_more_trials_than_others_are_told_with_what_would_do() -> None:
+    assert unequal_problem(61, 0) is unequal_problem(60, 3) is None
+    assert str(unequal_problem(61, 2)).endswith("got 61; ask for 60 or 62")
+    assert str(unequal_problem(61, 2, more_than=60)).endswith("got 61; ask for 62")
+    assert str(unequal_problem(1, 2)).endswith("got 1; ask for 2")
 
 
 @pytest.mark.parametrize("name", ["n_layers", "cross_layers", "depth"])

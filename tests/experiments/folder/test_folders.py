@@ -1,13 +1,17 @@
-"""Where a study can be begun."""
+"""Where a study can be begun, and what it can be extended to."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from experiments.errors import RequestError
-from experiments.folder.folders import free_name
+from experiments.folder.folders import extend, free_name
+from experiments.ledger.journal import Journal
+from experiments.records import DRIVER_JOURNAL, read_study
+from experiments.request.frozen import frozen_sweep
 
 
 def test_a_disk_without_locks_is_refused_before_anything_is_written(
@@ -16,3 +20,16 @@ def test_a_disk_without_locks_is_refused_before_anything_is_written(
     with pytest.raises(RequestError, match=r"no file locks, which .* --studies"):
         free_name(tmp_path / "studies", "mine")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_extended_study_has_arms_of_equally_many_trials(study: Path) -> None:
+    record, sweep = read_study(study), frozen_sweep(study)
+    assert sweep.search is not None and record.n_trials_asked_for == 4
+    with Journal(study / DRIVER_JOURNAL) as journal:
+        written = journal.path.read_bytes()
+        with pytest.raises(RequestError, match=r"2 arms get the same number .* ask for 6"):
+            extend(record, sweep, 5, journal)
+        assert journal.path.read_bytes() == written
+        extend(record, sweep, 6, journal)
+        # Those of a grid have as many as each has points.
+        extend(record, replace(sweep, search=replace(sweep.search, sampler="grid")), 7, journal)

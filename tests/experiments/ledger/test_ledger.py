@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import shutil
 import sqlite3
 import time
@@ -14,7 +15,7 @@ from experiments.errors import DiskError
 from experiments.ledger import ledger as ledger_module
 from experiments.ledger.journal import Event, Journal, JournalError
 from experiments.ledger.ledger import Ledger, LedgerError
-from experiments.records import FIRST_NUMBER_BESIDE, TrialRecord, TrialState
+from experiments.records import FIRST_NUMBER_BESIDE, TrialRecord, TrialState, read_study
 from tests.experiments.facts import ask, end, epoch, start
 from tests.synthetic_study import make_study
 
@@ -377,3 +378,29 @@ def test_a_copy_of_a_study_is_a_study(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "study")
     shutil.copytree(folder, tmp_path / "copy")
     assert repr(committed(tmp_path / "copy" / "study.db")) == repr(committed(folder / "study.db"))
+
+
+def test_the_query_of_the_page_about_the_folder_ranks_as_the_report_does(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "study", n_trials=12)
+    again, beside = 12, FIRST_NUMBER_BESIDE
+    with Journal(folder / "journal" / "later.jsonl") as journal:
+        write(
+            journal,
+            *(ask(again, at=900.0), start(again, at=901.0)),
+            *(epoch(again, 1, val_rmse=0.3, at=902.0), epoch(again, 2, val_rmse=0.1, at=903.0)),
+            # Its worker was lost; the second epoch is another one's now.
+            start(again, attempt=2, first_epoch=2, at=904.0),
+            epoch(again, 2, attempt=2, val_rmse=0.2, at=905.0),
+            end(again, attempt=2, at=906.0),
+            *(ask(beside, at=907.0, purpose="verdict"), start(beside, at=908.0)),
+            *(epoch(beside, val_rmse=0.1, at=909.0), end(beside, at=910.0)),
+        )
+    with Ledger(folder / "study.db") as ledger:
+        ledger.catch_up(folder / "journal")
+    page = Path(__file__).parents[3] / "docs" / "study-folder.md"
+    (query,) = re.findall(r"```sql\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    with contextlib.closing(sqlite3.connect(folder / "study.db")) as database:
+        rows = database.execute(query).fetchall()
+    best = read_study(folder).ranked[:5]
+    assert best[0].number == again
+    assert rows == [(trial.number, trial.best_rmse) for trial in best]

@@ -235,7 +235,7 @@ def test_a_folder_that_is_no_study_is_told_from_one_that_is_not_there(tmp_path: 
 def test_a_verdict_does_not_go_without_a_baseline(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "mine")
     (folder / "baselines.json").write_text("{")
-    with pytest.raises(StateError, match=r"baselines\.json is missing .* resume mine --trials 25"):
+    with pytest.raises(StateError, match=r"baselines\.json is missing .* resume mine --trials 26"):
         frozen_or_chosen(read_study(folder))
 
 

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -526,6 +527,16 @@ def test_a_resolved_sweep_read_again_is_equal(tmp_path: Path, arguments: dict[st
     again = load_sweep(resolved)
     assert again == sweep
     assert sweep_to_toml(again) == sweep_to_toml(sweep)
+
+
+def test_a_changed_copy_trains_as_its_file_says(tmp_path: Path) -> None:
+    sweep = Sweep("n", space=space(dropout=Float(0.1, 0.5)), trials=2)
+    assert sweep.search is not None
+    other = replace(sweep, seed=7, search=replace(sweep.search, max_epochs=9, patience=2))
+    assert (other.training.max_epochs, other.training.patience, other.training.seed) == (9, 2, 7)
+    resolved = tmp_path / "resolved.toml"
+    resolved.write_text(sweep_to_toml(other), encoding="utf-8")
+    assert load_sweep(resolved) == other
 
 
 def test_no_wish_of_a_search_is_lost(tmp_path: Path) -> None:

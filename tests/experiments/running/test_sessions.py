@@ -137,7 +137,7 @@ def test_run_resume_of_more_trials_says_how_and_takes_what_was_extended(tmp_path
         with pytest.raises(StateError, match="recsweep resume made-up;"):
             begun_study(tmp_path, fewer)
         with Journal(folder / DRIVER_JOURNAL) as journal:
-            extend(read_study(folder), 6, journal)
+            extend(read_study(folder), sweep, 6, journal)
         ledger.catch_up(folder / "journal")
     assert begun_study(tmp_path, more) == folder
 
@@ -185,7 +185,7 @@ def test_what_must_outlive_the_machine_is_synced_before_anybody_acts_on_it(
         assert conductor.next_order() is not None
         conductor._end_trial(conductor._live[0], StopReason.STALLED)
     with Journal(folder / DRIVER_JOURNAL) as journal:
-        extend(read_study(folder), 9, journal)
+        extend(read_study(folder), a_sweep(), 10, journal)
         assert reopen_failed(trials_of(folder), journal) == 1
         end_session(journal, is_finished=False)
     record_opening(folder, "split", "why")

@@ -87,18 +87,21 @@ def test_an_alarm_that_ray_set_before_a_stop_does_not_end_it(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["resume", "verdict"])
+@pytest.mark.parametrize(
+    ("command", "second", "exit_code"),
+    [("resume", signal.SIGINT, 130), ("verdict", signal.SIGUSR1, 143)],
+)
 def test_a_second_signal_leaves_at_once_with_the_command_to_go_on(
-    tmp_path: Path, command: str
+    tmp_path: Path, command: str, second: signal.Signals, exit_code: int
 ) -> None:
     script = DRIVER.replace("StopSwitch(folder)", f"StopSwitch(folder, {command!r})")
     driver = drive(tmp_path / "mine", "does not obey", script=script)
     driver.send_signal(signal.SIGTERM)
     assert driver.stdout is not None
     driver.stdout.readline()
-    driver.send_signal(signal.SIGINT)
+    driver.send_signal(second)
     _, err = driver.communicate(timeout=30)
-    assert driver.returncode == 130
+    assert driver.returncode == exit_code
     assert f"stopped at once; go on with: recsweep {command} mine" in err
     assert not StopSwitch(tmp_path / "mine").path.exists()
 

@@ -148,13 +148,7 @@ def test_a_search_that_runs_out_of_points_is_finished(study: FakeStudy) -> None:
     search = SearchConfig(trials=5, sampler="grid", pruner="none", max_epochs=1)
     space = SearchSpace.of(dropout=Choice([0.1, 0.2, 0.3]))
     study.objective = lambda values, epoch: 1.0
-    study.sweep = replace(
-        study.sweep,
-        space=space,
-        compare=None,
-        search=search,
-        training=replace(study.sweep.training, max_epochs=1),
-    )
+    study.sweep = replace(study.sweep, space=space, compare=None, search=search)
     with study.opened(Fuse()) as conductor:
         while (order := conductor.next_order()) is not None:
             on(study, 0, order).step(conductor)
@@ -305,7 +299,8 @@ def test_a_trial_that_ends_by_itself_is_complete_whatever_is_said_of_its_last_ep
     study: FakeStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OptunaSearch, "report", lambda *_: False)
-    study.sweep = replace(study.sweep, training=replace(study.sweep.training, max_epochs=1))
+    assert study.sweep.search is not None
+    study.sweep = replace(study.sweep, search=replace(study.sweep.search, max_epochs=1))
     with study.opened(Fuse()) as conductor:
         on(study, 0, handed(conductor)).step(conductor)
     assert trials_of(study.folder)[0].stop_reason is StopReason.MAX_EPOCHS

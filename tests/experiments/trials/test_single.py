@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.data.study_data import load_data
-from experiments.errors import RequestError, StateError
+from experiments.errors import NoResultError, RequestError, StateError
 from experiments.files import read_json, write_json
 from experiments.records import read_study
 from experiments.request.frozen import frozen_sweep
@@ -79,6 +79,32 @@ def test_a_model_that_loses_to_the_bias_baseline_is_said_to(
     model = {**sweep.model, "biases": False, "learning_rate": 1e-6}
     said = list(train_single(Sweep("weak", dataset=dataset, model=model, max_epochs=1), None))
     assert any("over the bias baseline, which it does not beat" in line for line in said)
+
+
+LOST = """\
+import numpy as np
+
+class Lost:
+    def __init__(self, data, *, n_good=0):
+        self.n_left = n_good
+    def fit_epoch(self):
+        self.n_left -= 1
+    def predict(self, rows):
+        return rows.item * (0.01 if self.n_left >= 0 else np.nan)
+"""
+
+
+@pytest.mark.parametrize("n_good", [0, 2])
+def test_a_model_that_diverges_has_no_result(
+    ratings_csv: Path, tmp_path: Path, n_good: int
+) -> None:
+    (tmp_path / "lost.py").write_text(LOST)
+    model = {"architecture": f"{tmp_path}/lost.py:Lost", "n_good": n_good}
+    config = Sweep("one", dataset=ratings_table(ratings_csv), model=model)
+    said = train_single(config, None)
+    with pytest.raises(NoResultError, match=f"one diverged: not finite at epoch {n_good + 1}"):
+        for line in said:
+            assert not line.startswith("best")
 
 
 def test_a_model_is_not_trained_for_a_place_that_cannot_take_it(
