@@ -71,7 +71,8 @@ class Outcome:
     """None: every trial that was asked for is done."""
 
     def problem(self, is_strict: bool = False) -> str | None:
-        """What makes a finished study a failed one: no finite result, or too many failures."""
+        """What makes a study that is done, or out of time, a failed one: no finite result, or too
+        many failures."""
         trials = self.study.search_trials
         failed = [trial for trial in trials if trial.state is TrialState.FAIL]
         told = failed or [trial for trial in trials if trial.error]  # what diverged says where
@@ -79,6 +80,8 @@ class Outcome:
         if trials and not self.study.ranked:
             if n := sum(trial.stop_reason is StopReason.PRUNER for trial in trials):
                 return f"no trial is complete: the pruner stopped {n} of {len(trials)}{first}"
+            if n := sum(not trial.state.is_finished for trial in trials):
+                return f"no trial is complete: the time was over for {n} of {len(trials)}{first}"
             return f"no finite RMSE in {plural(len(trials), 'trial')}: no trial is complete{first}"
         if len(failed) * 3 > len(trials) or (failed and is_strict):
             return f"{len(failed)} of {len(trials)} trials failed{first}"

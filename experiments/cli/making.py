@@ -297,6 +297,7 @@ def _deadline(stop_at: str | None) -> float | None:
 def _close(outcome: Outcome, strict: bool, ending: Ending) -> None:
     """Write the report, say where it is, and end with the code that fits."""
     from experiments.cli.terminal import say
+    from experiments.running.supervision import StopCause
     from experiments.waiting import waiting
     from reports.render import write_report
 
@@ -304,7 +305,9 @@ def _close(outcome: Outcome, strict: bool, ending: Ending) -> None:
     with waiting("writing the report"):
         paths = write_report(study, with_prints=False)
     say(f"report   {from_here(paths.html)}")
-    if (stopped_by := outcome.stopped_by or ending.asked_by) is not None:
+    # A sweep whose time is over is done: nobody asked for a stop.
+    asked_by = None if outcome.stopped_by is StopCause.TIMEOUT else outcome.stopped_by
+    if (stopped_by := asked_by or ending.asked_by) is not None:
         raise typer.Exit(stopped_by.exit_code)
     problem = outcome.problem(strict)
     if problem is not None:
