@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from experiments.cli import making
 from experiments.cli.main import app
-from experiments.errors import NoResultError
+from experiments.errors import DiskError, NoResultError, StateError
 from experiments.records import StopReason, StudyRecord, TrialState, read_study
 from experiments.running.supervision import StopCause
 from experiments.study import Outcome
@@ -163,6 +163,24 @@ def test_a_sweep_whose_time_was_over_before_any_result_is_a_problem(
     done = CliRunner().invoke(app, ["run", "a.toml"])
     assert isinstance(done.exception, NoResultError)
     assert done.exception.message == "no trial is complete: the time was over for 4 of 4"
+
+
+def test_an_unfinished_study_of_any_of_them_begins_none(runs: Runs, tmp_path: Path) -> None:
+    make_study(tmp_path / "b", n_trials=4, is_finished=False)
+    done = CliRunner().invoke(app, ["run", "a.toml", "b.toml", "--studies", str(tmp_path)])
+    assert isinstance(done.exception, StateError)
+    assert "the study b is unfinished" in done.exception.message
+    assert runs.events == []
+
+
+def test_an_error_tells_what_was_wrong_before_it_and_what_has_not_begun(runs: Runs) -> None:
+    runs.ends["a"] = NoResultError("no finite RMSE in 2 trials")
+    runs.ends["b"] = DiskError("the disk is full")
+    (Path() / "c.toml").write_text(SWEEP.format(name="c", high="0.3"))
+    done = CliRunner().invoke(app, ["run", "a.toml", "b.toml", "c.toml"])
+    assert done.exception is runs.ends["b"]
+    told = done.output.splitlines()
+    assert told[-2:] == ["a: no finite RMSE in 2 trials", "not begun  recsweep run c.toml"]
 
 
 def test_an_enqueued_model_goes_with_one_sweep(runs: Runs) -> None:
