@@ -65,12 +65,14 @@ SELECT state FROM (
 LAST_SIGN = """
 SELECT max(at) FROM (
     SELECT at, number FROM asks UNION ALL SELECT at, number FROM starts
-    UNION ALL SELECT at, number FROM epochs UNION ALL SELECT at, number FROM ends
+    UNION ALL SELECT at, number FROM epochs
+    UNION ALL SELECT at, number FROM ends WHERE ends_trial
     UNION ALL SELECT at, -1 FROM session_ends
 ) WHERE at >= ? AND at < ? AND number < ?
 """
 """When a driver that began at the first moment, before another at the second, was last heard of,
-where only trials below a number count."""
+where only trials below a number count. The end of an attempt alone may be the wish to try a failed
+trial again, which comes before the driver that does so."""
 
 _TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "ask": ("asks", Ask._fields),
