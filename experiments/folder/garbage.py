@@ -16,7 +16,7 @@ from pathlib import Path
 from experiments.errors import DiskError, StateError
 from experiments.ledger.lock import StudyLock
 from experiments.records import Purpose, StudyRecord, TrialState, read_study
-from experiments.running.keeping import trials_kept
+from experiments.running.keeping import finalists_of, trials_kept
 from experiments.running.resume import bring_up_to_date
 
 
@@ -103,10 +103,8 @@ def _candidates(study: StudyRecord) -> Iterator[tuple[Path, str]]:
 
 def _names_kept(study: StudyRecord) -> set[str]:
     """The search's trials whose weights stay."""
-    kept = {trial.name for trial in trials_kept(study.ranked)}
-    if study.verdict is not None:
-        kept |= {finalist.name for finalist in study.verdict.finalists}
-    return kept
+    finalists = finalists_of(study.verdict)  # among them may be a trial that is not ranked
+    return {trial.name for trial in trials_kept(study.ranked, finalists)} | finalists
 
 
 def _there(path: Path, why: str) -> Iterator[tuple[Path, str]]:
