@@ -98,7 +98,9 @@ def _candidates(study: StudyRecord) -> Iterator[tuple[Path, str]]:
             yield from _there(best, "weights of a verdict's trainings, scored on the test split")
     for folder in (trials, study.folder / "predictions"):
         for path in folder.rglob(".*"):
-            yield path, "files that a killed process left half written"
+            # What a whole model saved is the researcher's, whatever it is called.
+            if not any(part.startswith("model-") for part in path.relative_to(folder).parts):
+                yield path, "files that a killed process left half written"
 
 
 def _names_kept(study: StudyRecord) -> set[str]:

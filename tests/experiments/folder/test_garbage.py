@@ -102,6 +102,13 @@ def test_nothing_is_deleted_unless_it_is_said(
     assert repr(again.trials) == repr(study.trials)
 
 
+def test_hidden_files_that_a_whole_model_saved_stay(study: StudyRecord) -> None:
+    saved = study.folder / "trials" / study.ranked[0].name / "best" / "model-best-000003-1-2"
+    (saved / ".keras").mkdir(parents=True)
+    (saved / ".config.json").write_text("{}")
+    assert not {path for path in places(study) if "model-best" in path}
+
+
 def test_a_running_study_is_left_alone(study: StudyRecord) -> None:
     with StudyLock(study.folder):
         assert invoke(study).stdout == "nothing to free\n"
