@@ -15,6 +15,7 @@ from experiments.board.board_check import record_board_check
 from experiments.board.hparams import FOLDER as BOARD_FOLDER
 from experiments.board.hparams import BoardWriter, write_board
 from experiments.data.study_data import load_repeatable_data, load_same_data
+from experiments.errors import RequestError
 from experiments.folder import folders
 from experiments.ledger.journal import Journal
 from experiments.ledger.ledger import Ledger
@@ -151,6 +152,7 @@ def resume_study(
         deadline: as of `run_study`.
 
     Raises:
+        RequestError: more trials are asked for than there is time for, or no more than before.
         StateError: another driver runs it, or its data, its sweep or the researcher's own code have
             changed since it began.
     """
@@ -161,6 +163,12 @@ def resume_study(
         sweep = frozen_sweep(folder)
         study = read_study(folder)
         refuse_gaps(study.name, study.search_trials)
+        if n_trials is not None and more_s is None and study.is_out_of_time:
+            raise RequestError(
+                f"the time of {study.name} is over (search.timeout), and more trials would not "
+                f"begin; give them time, too: recsweep resume {typed(folder)} --trials {n_trials} "
+                "--timeout 1h"
+            )
         asks_for_more = n_trials is not None or retry_failed
         if asks_for_more or not study.is_finished:
             refuse_changed_code(folder, origins(study.provenance))

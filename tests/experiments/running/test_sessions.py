@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments.errors import StateError, SweepFileError
+from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.files import write_json
 from experiments.folder.folders import begun_study, extend, refuse_changed_data
 from experiments.ledger.journal import Journal
@@ -291,6 +291,19 @@ def test_more_trials_that_nobody_can_train_are_not_asked_for(tmp_path: Path) -> 
     before = (folder / DRIVER_JOURNAL).read_bytes()
     with pytest.raises(SweepFileError, match="--workers: must be at least 1"):
         resume_study(folder, watcher=Silent(), n_trials=99, resources=Resources(workers=0))
+    assert (folder / DRIVER_JOURNAL).read_bytes() == before
+
+
+def test_more_trials_that_have_no_time_are_not_asked_for(tmp_path: Path) -> None:
+    sweep = a_sweep()
+    assert sweep.search is not None
+    folder = begun(tmp_path / "mine", replace(sweep, search=replace(sweep.search, timeout_s=0.001)))
+    with Journal(folder / DRIVER_JOURNAL) as journal:
+        time.sleep(0.01)
+        end_session(journal, is_finished=True)
+    before = (folder / DRIVER_JOURNAL).read_bytes()
+    with pytest.raises(RequestError, match="recsweep resume mine --trials 99 --timeout 1h"):
+        resume_study(folder, watcher=Silent(), n_trials=99)
     assert (folder / DRIVER_JOURNAL).read_bytes() == before
 
 
