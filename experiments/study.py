@@ -180,7 +180,7 @@ def resume_study(
             if n_trials is not None:
                 folders.extend(study, n_trials, journal)
             if retry_failed:
-                n_retried = reopen_failed(study.search_trials, journal)
+                n_retried = reopen_failed(folder, study.search_trials, journal)
         if study.is_finished and n_trials is None and not n_retried:
             verdict = study.verdict
             watcher.message(

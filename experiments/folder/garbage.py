@@ -15,7 +15,7 @@ from pathlib import Path
 
 from experiments.errors import DiskError, StateError
 from experiments.ledger.lock import StudyLock
-from experiments.records import Purpose, StudyRecord, TrialState, read_study
+from experiments.records import Purpose, StudyRecord, read_study
 from experiments.running.keeping import finalists_of, trials_kept
 from experiments.running.resume import bring_up_to_date
 
@@ -84,8 +84,8 @@ def _candidates(study: StudyRecord) -> Iterator[tuple[Path, str]]:
     for trial in study.trials:
         if not trial.state.is_finished:
             continue
-        if trial.state is not TrialState.FAIL:  # which may be tried again
-            yield from _there(trials / trial.name / "last", "checkpoints of trials that have ended")
+        # One that failed may be tried again, but from its start.
+        yield from _there(trials / trial.name / "last", "checkpoints of trials that have ended")
         if trial.name in kept:
             continue
         best = trials / trial.name / "best"

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from experiments.errors import RequestError, StateError, SweepFileError
@@ -21,7 +22,7 @@ from experiments.records.openings import record_opening
 from experiments.request.config import sweep_to_toml
 from experiments.request.frozen import frozen_sweep, refuse_changed_sweep
 from experiments.running import sessions
-from experiments.running.resume import reopen_failed
+from experiments.running.resume import checkpoint_epoch, reopen_failed
 from experiments.running.sessions import (
     begin_session,
     end_session,
@@ -33,6 +34,7 @@ from experiments.sharing.bundle_checks import check_sweep
 from experiments.study import Outcome, _time_left, resume_study
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent
+from recommender.checkpoints import write_checkpoint
 from recommender.datasets.config import DatasetConfig, UsersConfig
 from tests.experiments.running.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
 from tests.fake_workers import FakeStudy, Fuse
@@ -156,8 +158,11 @@ def test_failed_trials_are_tried_again_and_the_others_are_not(tmp_path: Path) ->
     study.run(Fuse())
     before = trials_of(folder)
     assert before[0].state is TrialState.FAIL
+    last = folder / "trials" / before[0].name / "last"  # as a worker leaves it after an error
+    write_checkpoint(last, {"weight": np.zeros(2)}, {"epoch": 2})
     with Journal(folder / DRIVER_JOURNAL) as journal:
-        assert reopen_failed(before, journal) == 1
+        assert reopen_failed(folder, before, journal) == 1
+    assert checkpoint_epoch(folder, before[0]) == 0
     study.run(Fuse())
     after = trials_of(folder)
     assert after[0].state is not TrialState.FAIL
@@ -186,7 +191,7 @@ def test_what_must_outlive_the_machine_is_synced_before_anybody_acts_on_it(
         conductor._end_trial(conductor._live[0], StopReason.STALLED)
     with Journal(folder / DRIVER_JOURNAL) as journal:
         extend(read_study(folder), 9, journal)
-        assert reopen_failed(trials_of(folder), journal) == 1
+        assert reopen_failed(folder, trials_of(folder), journal) == 1
         end_session(journal, is_finished=False)
     record_opening(folder, "split", "why")
     must = ("session", "end", "extend", "attempt_end", "session_end", "opening")
