@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from experiments.board.board_check import record_board_check
@@ -253,7 +253,7 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
     with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
         ledger.catch_up(journal.path.parent)
         spent_s = ledger.elapsed_s()
-        begin_session(folder, journal)
+        begin_session(folder, journal, driver.machine, driver.resources)
         search = build_search(
             sweep.space,
             sweep.search,
@@ -264,7 +264,7 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
         orders = pick_up(folder, search, ledger, journal, sweep)
         time_left_s = _time_left(sweep.search.timeout_s, spent_s, more_s)
         study = read_study(folder)
-        driver.watcher.started(study, _estimate_s(study, driver))
+        driver.watcher.started(_as_run_now(study, driver), _estimate_s(study, driver))
         write_board(study)
         board = BoardWriter(folder / BOARD_FOLDER, study.columns, study.metrics)
         conductor = Conductor(
@@ -313,6 +313,16 @@ def _outcome(folder: Path, cause: StopCause | None, watcher: StudyWatcher) -> Ou
     study = read_study(folder)
     watcher.finished(study)
     return Outcome(study, cause)
+
+
+def _as_run_now(study: StudyRecord, driver: Driver) -> StudyRecord:
+    """With the machine and the resources of this run: its provenance tells those of the first."""
+    now = {
+        "machine": driver.machine.to_json(),
+        "n_workers": driver.resources.workers,
+        "resources": asdict(driver.resources),
+    }
+    return replace(study, provenance={**study.provenance, **now})
 
 
 def _estimate_s(study: StudyRecord, driver: Driver) -> float:

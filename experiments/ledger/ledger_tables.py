@@ -128,7 +128,7 @@ def row_of(event: Event) -> tuple[str, tuple[Any, ...]]:
 def beyond(connection: sqlite3.Connection, other: Path) -> Iterator[Event]:
     """The facts of a ledger that another has not, as the events that told them.
 
-    Of a session the sweep and the versions are in no ledger.
+    Of a session the sweep, the versions, the machine and the resources are in no ledger.
     """
     connection.execute("ATTACH ? AS other", (str(other),))
     for kind, (table, columns) in _TABLES.items():

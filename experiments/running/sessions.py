@@ -1,7 +1,8 @@
 """The runs of the driver on one study: what each began with, and what changed since the last.
 
-Every `session` line of the driver's journal carries the sweep and the versions of that run, so
-that the frozen sweep can be held to the first one, and changed versions are on the record.
+Every `session` line of the driver's journal carries the sweep, the versions, the machine and the
+resources of that run, so that the frozen sweep can be held to the first one, and what changed is on
+the record.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from experiments.records import (
 )
 
 if TYPE_CHECKING:
+    from experiments.machine.machine import Machine
     from experiments.machine.packing import Packing
     from experiments.machine.resources import Resources
 
 
-def begin_session(folder: Path, journal: Journal) -> None:
+def begin_session(folder: Path, journal: Journal, machine: Machine, resources: Resources) -> None:
     """Journal that a driver begins, with what it begins with."""
     journal.append(
         "session",
@@ -37,6 +39,8 @@ def begin_session(folder: Path, journal: Journal) -> None:
         host=socket.gethostname(),
         sweep=(folder / SWEEP_NAME).read_text(encoding="utf-8"),
         versions=current_versions(),
+        machine=machine.to_json(),
+        resources=asdict(resources),
     )
 
 

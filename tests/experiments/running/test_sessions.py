@@ -16,6 +16,7 @@ from experiments.files import write_json
 from experiments.folder.folders import begun_study, extend, refuse_changed_data
 from experiments.ledger.journal import Journal
 from experiments.ledger.ledger import Ledger
+from experiments.machine.machine import read_machine
 from experiments.machine.resources import Resources
 from experiments.records import DRIVER_JOURNAL, StopReason, TrialState, read_study
 from experiments.records.openings import record_opening
@@ -47,7 +48,7 @@ def begun(folder: Path, sweep: SweepConfig) -> Path:
     (folder / "sweep.toml").write_text(sweep_to_toml(sweep))
     (folder / "provenance.json").write_text("{}")
     with Journal(folder / DRIVER_JOURNAL) as journal:
-        begin_session(folder, journal)
+        begin_session(folder, journal, read_machine(), Resources(1))
     return folder
 
 
@@ -103,7 +104,7 @@ def test_changed_versions_are_said_once_and_recorded(
     (change,) = json.loads((folder / "provenance.json").read_text())["changes"]
     assert change["versions"] == {"optuna": [before["optuna"], "5.9"]}
     with Journal(folder / DRIVER_JOURNAL) as journal:
-        begin_session(folder, journal)
+        begin_session(folder, journal, read_machine(), Resources(1))
     assert record_changed_versions(folder) == []
 
 
