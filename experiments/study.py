@@ -49,7 +49,12 @@ from experiments.running.resume import (
     refuse_gaps,
     reopen_failed,
 )
-from experiments.running.sessions import begin_session, end_session, record_changed_versions
+from experiments.running.sessions import (
+    begin_session,
+    changed_resources,
+    end_session,
+    record_changed_versions,
+)
 from experiments.running.supervision import StopCause, StopSwitch, left_at_once
 from experiments.search.importance import N_RESAMPLES, importance
 from experiments.search.search import build_search
@@ -205,6 +210,8 @@ def resume_study(
         resources = within_memory(resources, settled, machine, loaded.encoded, watcher.message)
         for change in record_changed_versions(folder):
             watcher.message(f"changed since the last run: {change}")
+        for change in changed_resources(study.provenance, resources):
+            watcher.message(f"not as the study began: {change}")
         with ray_beside(resources, machine) as cluster, left_at_once(folder, lock.release):
             cause = _conduct(
                 Driver(folder, sweep, loaded, resources, machine, cluster, watcher, deadline),

@@ -75,6 +75,26 @@ def record_changed_versions(folder: Path) -> list[str]:
     return [f"{name} {then or 'none'} -> {new or 'none'}" for name, (then, new) in changed.items()]
 
 
+def changed_resources(provenance: Mapping[str, Any], now: Resources) -> list[str]:
+    """What trials take of the machine now and did not when the study began, as options:
+    `--gpu-share 0 -> 1`."""
+    before, after = provenance.get("resources") or {}, asdict(now)
+    options = {"workers": "--workers", "cpus": "--cpus-per-trial", "address": "--ray-address"}
+    if now.pack_up_to is None:  # else a probe chooses the two
+        options["gpus"] = "--gpu-share"
+    else:
+        del options["workers"]
+    return [
+        f"{option} {_resource_text(before[name])} -> {_resource_text(after[name])}"
+        for name, option in options.items()
+        if name in before and before[name] != after[name]
+    ]
+
+
+def _resource_text(value: float | str | None) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, int | float) else value
+
+
 def record_packing(folder: Path, packing: Packing, resources: Resources) -> None:
     """Add to provenance.json, under `packing`, how many trials share a GPU in this session.
 

@@ -26,6 +26,7 @@ from experiments.running import sessions
 from experiments.running.resume import checkpoint_epoch, reopen_failed
 from experiments.running.sessions import (
     begin_session,
+    changed_resources,
     end_session,
     job_end_s,
     record_changed_versions,
@@ -106,6 +107,25 @@ def test_changed_versions_are_said_once_and_recorded(
     with Journal(folder / DRIVER_JOURNAL) as journal:
         begin_session(folder, journal, read_machine(), Resources(1))
     assert record_changed_versions(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (Resources(8, gpus=0.0), []),
+        (Resources(2, gpus=1.0), ["--workers 8 -> 2", "--gpu-share 0 -> 1"]),
+        (Resources(8, cpus=0.5, gpus=0.0), ["--cpus-per-trial 1 -> 0.5"]),
+        (Resources(8, gpus=0.0, address="a:1"), ["--ray-address none -> a:1"]),
+        # A probe is still to choose how many trials share a GPU.
+        (Resources(1, gpus=1.0, pack_up_to=8), []),
+    ],
+)
+def test_a_resume_says_what_trials_have_otherwise_than_when_the_study_began(
+    now: Resources, said: list[str]
+) -> None:
+    begun_with = json.loads(json.dumps({"resources": asdict(Resources(8, gpus=0.0))}))
+    assert changed_resources(begun_with, now) == said
+    assert changed_resources({}, now) == []
 
 
 def test_run_resume_finds_the_latest_study_of_the_same_sweep(tmp_path: Path) -> None:
