@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from experiments.board.board_check import record_board_check
 from experiments.board.hparams import FOLDER as BOARD_FOLDER
 from experiments.board.hparams import BoardWriter, write_board
 from experiments.data.study_data import load_repeatable_data, load_same_data
+from experiments.errors import RequestError
 from experiments.folder import folders
 from experiments.ledger.journal import Journal
 from experiments.ledger.ledger import Ledger
@@ -48,7 +49,12 @@ from experiments.running.resume import (
     refuse_gaps,
     reopen_failed,
 )
-from experiments.running.sessions import begin_session, end_session, record_changed_versions
+from experiments.running.sessions import (
+    begin_session,
+    changed_resources,
+    end_session,
+    record_changed_versions,
+)
 from experiments.running.supervision import StopCause, StopSwitch, left_at_once
 from experiments.search.importance import N_RESAMPLES, importance
 from experiments.search.search import build_search
@@ -71,7 +77,8 @@ class Outcome:
     """None: every trial that was asked for is done."""
 
     def problem(self, is_strict: bool = False) -> str | None:
-        """What makes a finished study a failed one: no finite result, or too many failures."""
+        """What makes a study that is done, or out of time, a failed one: no finite result, or too
+        many failures."""
         trials = self.study.search_trials
         failed = [trial for trial in trials if trial.state is TrialState.FAIL]
         told = failed or [trial for trial in trials if trial.error]  # what diverged says where
@@ -79,6 +86,8 @@ class Outcome:
         if trials and not self.study.ranked:
             if n := sum(trial.stop_reason is StopReason.PRUNER for trial in trials):
                 return f"no trial is complete: the pruner stopped {n} of {len(trials)}{first}"
+            if n := sum(not trial.state.is_finished for trial in trials):
+                return f"no trial is complete: the time was over for {n} of {len(trials)}{first}"
             return f"no finite RMSE in {plural(len(trials), 'trial')}: no trial is complete{first}"
         if len(failed) * 3 > len(trials) or (failed and is_strict):
             return f"{len(failed)} of {len(trials)} trials failed{first}"
@@ -148,6 +157,7 @@ def resume_study(
         deadline: as of `run_study`.
 
     Raises:
+        RequestError: more trials are asked for than there is time for, or no more than before.
         StateError: another driver runs it, or its data, its sweep or the researcher's own code have
             changed since it began.
     """
@@ -158,6 +168,12 @@ def resume_study(
         sweep = frozen_sweep(folder)
         study = read_study(folder)
         refuse_gaps(study.name, study.search_trials)
+        if n_trials is not None and more_s is None and study.is_out_of_time:
+            raise RequestError(
+                f"the time of {study.name} is over (search.timeout), and more trials would not "
+                f"begin; give them time, too: recsweep resume {typed(folder)} --trials {n_trials} "
+                "--timeout 1h"
+            )
         asks_for_more = n_trials is not None or retry_failed
         if asks_for_more or not study.is_finished:
             refuse_changed_code(folder, origins(study.provenance))
@@ -169,7 +185,7 @@ def resume_study(
             if n_trials is not None:
                 folders.extend(study, sweep, n_trials, journal)
             if retry_failed:
-                n_retried = reopen_failed(study.search_trials, journal)
+                n_retried = reopen_failed(folder, study.search_trials, journal)
         if study.is_finished and n_trials is None and not n_retried:
             verdict = study.verdict
             watcher.message(
@@ -194,6 +210,8 @@ def resume_study(
         resources = within_memory(resources, settled, machine, loaded.encoded, watcher.message)
         for change in record_changed_versions(folder):
             watcher.message(f"changed since the last run: {change}")
+        for change in changed_resources(study.provenance, resources):
+            watcher.message(f"not as the study began: {change}")
         with ray_beside(resources, machine) as cluster, left_at_once(folder, lock.release):
             cause = _conduct(
                 Driver(folder, sweep, loaded, resources, machine, cluster, watcher, deadline),
@@ -242,7 +260,7 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
     with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
         ledger.catch_up(journal.path.parent)
         spent_s = ledger.elapsed_s()
-        begin_session(folder, journal)
+        begin_session(folder, journal, driver.machine, driver.resources)
         search = build_search(
             sweep.space,
             sweep.search,
@@ -253,7 +271,7 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
         orders = pick_up(folder, search, ledger, journal, sweep)
         time_left_s = _time_left(sweep.search.timeout_s, spent_s, more_s)
         study = read_study(folder)
-        driver.watcher.started(study, _estimate_s(study, driver))
+        driver.watcher.started(_as_run_now(study, driver), _estimate_s(study, driver))
         write_board(study)
         board = BoardWriter(folder / BOARD_FOLDER, study.columns, study.metrics)
         conductor = Conductor(
@@ -279,7 +297,8 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
             shares = importance(sweep.space, ledger.trials(), n_resamples)
             if journal.is_in_place:
                 folders.write_importance(folder, shares)
-    over = StopCause.TIMEOUT if driver.deadline is None else StopCause.JOB_END
+    is_job_over = driver.deadline is not None and conductor.n_left > 0
+    over = StopCause.JOB_END if is_job_over else StopCause.TIMEOUT
     cause = driver.switch.cause
     if is_finished:
         cause = cause if cause is not None and cause.is_signal else None
@@ -301,6 +320,16 @@ def _outcome(folder: Path, cause: StopCause | None, watcher: StudyWatcher) -> Ou
     study = read_study(folder)
     watcher.finished(study)
     return Outcome(study, cause)
+
+
+def _as_run_now(study: StudyRecord, driver: Driver) -> StudyRecord:
+    """With the machine and the resources of this run: its provenance tells those of the first."""
+    now = {
+        "machine": driver.machine.to_json(),
+        "n_workers": driver.resources.workers,
+        "resources": asdict(driver.resources),
+    }
+    return replace(study, provenance={**study.provenance, **now})
 
 
 def _estimate_s(study: StudyRecord, driver: Driver) -> float:

@@ -26,7 +26,7 @@ from experiments.cli.options import (
     deadline_of,
     study_folder,
 )
-from experiments.errors import NoResultError, RequestError
+from experiments.errors import NoResultError, RecsweepError, RequestError
 from experiments.machine.resources import Resources
 from experiments.typed import from_here, typed
 
@@ -79,12 +79,14 @@ def run(
     if verbose:
         _tell_stages()
     configs = _checked(sweeps, overrides or [], enqueue or [], resources)
-    from experiments.folder.folders import begun_study
+    from experiments.folder.folders import begun_study, free_name
     from experiments.study import plan_study, resume_study, run_study
 
     deadline = deadline_of(stop_at)
-    for config in configs if go_on else ():
-        begun_study(root, config)  # refuses a changed sweep
+    for config in configs:
+        begun = begun_study(root, config) if go_on else None  # refuses a changed sweep
+        if begun is None and not plan:
+            free_name(root, config.name)  # refuses one whose study is unfinished
     if plan or len(configs) > 1:
         # Of several, none begins before the data of all were looked at.
         for config in configs:
@@ -96,7 +98,7 @@ def run(
     from experiments.cli.terminal import Terminal, say
     from experiments.running.supervision import orderly_signals
 
-    problems = []
+    problems: list[str] = []
     one_ray = _one_cluster(resources) if len(configs) > 1 else contextlib.nullcontext()
     with orderly_signals() as ending, one_ray:
         for i, config in enumerate(configs):
@@ -105,27 +107,28 @@ def run(
             ending.last_words = (
                 f"not begun  recsweep {_command_for(left, sweeps[: i + 1])}" if left else ""
             )
-            begun = begun_study(root, config) if go_on else None
-            if begun is not None:
-                outcome = resume_study(
-                    begun, watcher=Terminal(), resources=resources, deadline=deadline
-                )
-            else:
-                outcome = run_study(
-                    config,
-                    root=root,
-                    watcher=Terminal(),
-                    resources=resources,
-                    command=sys.argv[1:],
-                    deadline=deadline,
-                )
             try:
-                _close(outcome, strict, ending)
-            except NoResultError as error:
-                problems.append(f"{outcome.study.name}: {error.message}")
-            except typer.Exit:
-                if left:
-                    say(ending.last_words)
+                begun = begun_study(root, config) if go_on else None
+                if begun is not None:
+                    outcome = resume_study(
+                        begun, watcher=Terminal(), resources=resources, deadline=deadline
+                    )
+                else:
+                    outcome = run_study(
+                        config,
+                        root=root,
+                        watcher=Terminal(),
+                        resources=resources,
+                        command=sys.argv[1:],
+                        deadline=deadline,
+                    )
+                try:
+                    _close(outcome, strict, ending)
+                except NoResultError as error:
+                    problems.append(f"{outcome.study.name}: {error.message}")
+            except (RecsweepError, typer.Exit):
+                for line in [*problems, *([ending.last_words] if left else [])]:
+                    say(line)
                 raise
     if problems:
         is_one = len(configs) == 1
@@ -281,6 +284,7 @@ def scale(
 def _close(outcome: Outcome, strict: bool, ending: Ending) -> None:
     """Write the report, say where it is, and end with the code that fits."""
     from experiments.cli.terminal import say
+    from experiments.running.supervision import StopCause
     from experiments.waiting import waiting
     from reports.render import write_report
 
@@ -288,7 +292,9 @@ def _close(outcome: Outcome, strict: bool, ending: Ending) -> None:
     with waiting("writing the report"):
         paths = write_report(study, with_prints=False)
     say(f"report   {from_here(paths.html)}")
-    if (stopped_by := outcome.stopped_by or ending.asked_by) is not None:
+    # A sweep whose time is over is done: nobody asked for a stop.
+    asked_by = None if outcome.stopped_by is StopCause.TIMEOUT else outcome.stopped_by
+    if (stopped_by := asked_by or ending.asked_by) is not None:
         raise typer.Exit(stopped_by.exit_code)
     problem = outcome.problem(strict)
     if problem is not None:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from experiments.errors import DiskError, StateError
 from experiments.ledger.lock import StudyLock
-from experiments.records import Purpose, StudyRecord, TrialState, read_study
-from experiments.running.keeping import trials_kept
+from experiments.records import Purpose, StudyRecord, read_study
+from experiments.running.keeping import finalists_of, trials_kept
 from experiments.running.resume import bring_up_to_date
 
 
@@ -84,8 +84,8 @@ def _candidates(study: StudyRecord) -> Iterator[tuple[Path, str]]:
     for trial in study.trials:
         if not trial.state.is_finished:
             continue
-        if trial.state is not TrialState.FAIL:  # which may be tried again
-            yield from _there(trials / trial.name / "last", "checkpoints of trials that have ended")
+        # One that failed may be tried again, but from its start.
+        yield from _there(trials / trial.name / "last", "checkpoints of trials that have ended")
         if trial.name in kept:
             continue
         best = trials / trial.name / "best"
@@ -98,15 +98,15 @@ def _candidates(study: StudyRecord) -> Iterator[tuple[Path, str]]:
             yield from _there(best, "weights of a verdict's trainings, scored on the test split")
     for folder in (trials, study.folder / "predictions"):
         for path in folder.rglob(".*"):
-            yield path, "files that a killed process left half written"
+            # What a whole model saved is the researcher's, whatever it is called.
+            if not any(part.startswith("model-") for part in path.relative_to(folder).parts):
+                yield path, "files that a killed process left half written"
 
 
 def _names_kept(study: StudyRecord) -> set[str]:
     """The search's trials whose weights stay."""
-    kept = {trial.name for trial in trials_kept(study.ranked)}
-    if study.verdict is not None:
-        kept |= {finalist.name for finalist in study.verdict.finalists}
-    return kept
+    finalists = finalists_of(study.verdict)  # among them may be a trial that is not ranked
+    return {trial.name for trial in trials_kept(study.ranked, finalists)} | finalists
 
 
 def _there(path: Path, why: str) -> Iterator[tuple[Path, str]]:

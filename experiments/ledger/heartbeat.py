@@ -102,13 +102,15 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._is_over.wait(BEAT_S):
-            now = _read(self._path)
-            if now is not None and _holder(now) != self._me:
-                # We were taken for dead, having slept too long. Two drivers must not go on.
-                who = _holder(now) or "another process"
-                os.write(2, f"\nthis study is now being run by {who}; leaving it\n".encode())
-                os._exit(StateError.exit_code)
-            with contextlib.suppress(RecsweepError, OSError):  # a full disk: try again
+            with contextlib.suppress(RecsweepError, OSError):  # a bad or a full disk: try again
+                now = _read(self._path)
+                if now is not None and _holder(now) != self._me:
+                    # We were taken for dead, having slept too long. Two drivers must not go on.
+                    who = _holder(now) or "another process"
+                    told = f"\nthis study is now being run by {who}; leaving it\n"
+                    with contextlib.suppress(OSError):  # its terminal has gone
+                        os.write(2, told.encode())
+                    os._exit(StateError.exit_code)
                 self._n_beats += 1
                 atomic_write(self._path, self._content())
 

@@ -65,12 +65,14 @@ SELECT state FROM (
 LAST_SIGN = """
 SELECT max(at) FROM (
     SELECT at, number FROM asks UNION ALL SELECT at, number FROM starts
-    UNION ALL SELECT at, number FROM epochs UNION ALL SELECT at, number FROM ends
+    UNION ALL SELECT at, number FROM epochs
+    UNION ALL SELECT at, number FROM ends WHERE ends_trial
     UNION ALL SELECT at, -1 FROM session_ends
 ) WHERE at >= ? AND at < ? AND number < ?
 """
 """When a driver that began at the first moment, before another at the second, was last heard of,
-where only trials below a number count."""
+where only trials below a number count. The end of an attempt alone may be the wish to try a failed
+trial again, which comes before the driver that does so."""
 
 _TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "ask": ("asks", Ask._fields),
@@ -126,7 +128,7 @@ def row_of(event: Event) -> tuple[str, tuple[Any, ...]]:
 def beyond(connection: sqlite3.Connection, other: Path) -> Iterator[Event]:
     """The facts of a ledger that another has not, as the events that told them.
 
-    Of a session the sweep and the versions are in no ledger.
+    Of a session the sweep, the versions, the machine and the resources are in no ledger.
     """
     connection.execute("ATTACH ? AS other", (str(other),))
     for kind, (table, columns) in _TABLES.items():

@@ -24,8 +24,8 @@ def with_enqueued(config: SweepConfig, files: Sequence[Path]) -> tuple[SweepConf
         SweepFileError: a file is no single model, or its values cannot be tried in this sweep.
     """
     assert config.space is not None and config.search is not None
-    names = {column.name for column in config.space.columns}
-    notes = []
+    space, notes = config.space, []
+    names = {column.name for column in space.columns}
     for file in files:
         model = load_sweep(str(file))
         if model.space is not None:
@@ -43,17 +43,19 @@ def with_enqueued(config: SweepConfig, files: Sequence[Path]) -> tuple[SweepConf
         if config.compare is not None and its is not None:
             point.setdefault(config.compare, its)  # which it left to the default
         # Choices that this sweep does not have become those that are tried, and noted below.
-        tried = defaults_of(config).on(config.space, point)
-        for column in config.space.columns:
-            if column.name in point.keys() & tried.keys() - {config.compare}:
-                is_its = not_of(column, point[column.name]) is None
-                point[column.name] = point[column.name] if is_its else tried[column.name]
+        tried = defaults_of(config).on(space, point)
+        for column in space.columns:
+            name = column.name
+            if name in point.keys() & tried.keys() - {config.compare} and not_of(
+                column, point[name]
+            ):
+                point[name] = tried[name]
         assert config.search is not None
         points = (*config.search.enqueue, point)
         config = replace(config, search=replace(config.search, enqueue=points))
-        assert config.space is not None and config.search is not None
+        assert config.search is not None
         search = config.search
-        problems = check_points(points, config.space, config.compare, search.sampler, search.trials)
+        problems = check_points(points, space, config.compare, search.sampler, search.trials)
         if problems:
             raise _refusal(file, *(problem.message for problem in problems))
         notes += [f"{file}: {note}" for note in _changes(config, model)]

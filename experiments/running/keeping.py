@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from bisect import insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from experiments.records import TrialRecord
+from experiments.records import TrialRecord, VerdictRecord
+from experiments.records.verdict_records import read_verdict
 from experiments.running.orders import predictions_folder
 
 KEPT_BEST = 10
@@ -15,10 +16,21 @@ KEPT_BEST = 10
 verdict may find to lead."""
 
 
-def trials_kept(ranked: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Those of the complete trials that keep theirs; the best comes first, here and in `ranked`."""
+def trials_kept(
+    ranked: Sequence[TrialRecord], finalists: Collection[str] = ()
+) -> list[TrialRecord]:
+    """Those of the complete trials that keep theirs; the best comes first, here and in `ranked`.
+
+    Args:
+        finalists: names that a verdict has frozen.
+    """
     first = leaders(ranked, KEPT_BEST)
-    return [trial for trial in ranked if trial.is_default or trial in first]
+    return [t for t in ranked if t.is_default or t in first or t.name in finalists]
+
+
+def finalists_of(verdict: VerdictRecord | None) -> frozenset[str]:
+    """The names that a verdict has frozen, which keep theirs whatever better trials come."""
+    return frozenset(f.name for f in verdict.finalists) if verdict is not None else frozenset()
 
 
 def leaders(ranked: Sequence[TrialRecord], n_best: int) -> list[TrialRecord]:
@@ -44,13 +56,14 @@ class Keeper:
         self._folder = folder
         ranked = (t for t in past if t.is_ranked and t.best_rmse is not None)
         self._kept = sorted(ranked, key=_place)
+        self._finalists = finalists_of(read_verdict(folder))
 
     def ended(self, trial: TrialRecord) -> None:
         """One more trial has ended, in whatever way."""
         if not trial.is_ranked:
             return
         insort(self._kept, trial, key=_place)
-        kept = trials_kept(self._kept)
+        kept = trials_kept(self._kept, self._finalists)
         for other in self._kept:
             if other not in kept:
                 shutil.rmtree(self._folder / "trials" / other.name / "best", ignore_errors=True)

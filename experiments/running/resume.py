@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from experiments.errors import StateError
@@ -45,14 +46,16 @@ def pick_up(
     ]
 
 
-def reopen_failed(trials: tuple[TrialRecord, ...], journal: Journal) -> int:
-    """Journal that the failed trials are to be tried again; how many there are.
+def reopen_failed(folder: Path, trials: tuple[TrialRecord, ...], journal: Journal) -> int:
+    """Journal that the failed trials are to be tried again, from their start; how many there are.
 
     An attempt that ended before it began stands for the wish: the trial is unfinished from then
     on, whatever becomes of this driver.
     """
     failed = [trial for trial in trials if trial.state is TrialState.FAIL]
     for trial in failed:
+        # A worker leaves it where it met an error, and what led there may be in it.
+        shutil.rmtree(folder / "trials" / trial.name / "last", ignore_errors=True)
         end = ended(trial.number, next_attempt(trial), StopReason.INTERRUPTED.value)
         journal.append("attempt_end", sync=True, **end)
     return len(failed)

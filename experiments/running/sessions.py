@@ -1,7 +1,8 @@
 """The runs of the driver on one study: what each began with, and what changed since the last.
 
-Every `session` line of the driver's journal carries the sweep and the versions of that run, so
-that the frozen sweep can be held to the first one, and changed versions are on the record.
+Every `session` line of the driver's journal carries the sweep, the versions, the machine and the
+resources of that run, so that the frozen sweep can be held to the first one, and what changed is on
+the record.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from experiments.records import (
 )
 
 if TYPE_CHECKING:
+    from experiments.machine.machine import Machine
     from experiments.machine.packing import Packing
     from experiments.machine.resources import Resources
 
 
-def begin_session(folder: Path, journal: Journal) -> None:
+def begin_session(folder: Path, journal: Journal, machine: Machine, resources: Resources) -> None:
     """Journal that a driver begins, with what it begins with."""
     journal.append(
         "session",
@@ -37,6 +39,8 @@ def begin_session(folder: Path, journal: Journal) -> None:
         host=socket.gethostname(),
         sweep=(folder / SWEEP_NAME).read_text(encoding="utf-8"),
         versions=current_versions(),
+        machine=machine.to_json(),
+        resources=asdict(resources),
     )
 
 
@@ -69,6 +73,26 @@ def record_changed_versions(folder: Path) -> list[str]:
         changes = [*provenance.get("changes", []), {"at": time.time(), "versions": changed}]
         write_json(folder / PROVENANCE_NAME, provenance | {"changes": changes})
     return [f"{name} {then or 'none'} -> {new or 'none'}" for name, (then, new) in changed.items()]
+
+
+def changed_resources(provenance: Mapping[str, Any], now: Resources) -> list[str]:
+    """What trials take of the machine now and did not when the study began, as options:
+    `--gpu-share 0 -> 1`."""
+    before, after = provenance.get("resources") or {}, asdict(now)
+    options = {"workers": "--workers", "cpus": "--cpus-per-trial", "address": "--ray-address"}
+    if now.pack_up_to is None:  # else a probe chooses the two
+        options["gpus"] = "--gpu-share"
+    else:
+        del options["workers"]
+    return [
+        f"{option} {_resource_text(before[name])} -> {_resource_text(after[name])}"
+        for name, option in options.items()
+        if name in before and before[name] != after[name]
+    ]
+
+
+def _resource_text(value: float | str | None) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, int | float) else value
 
 
 def record_packing(folder: Path, packing: Packing, resources: Resources) -> None:

@@ -122,9 +122,10 @@ class OptunaSearch:
             self._planned = asked + rest
         for trial in _in_order(trials):
             is_finished = trial.state.is_finished
-            keep_going = self._put_back(
-                trial, math.inf if is_finished else checkpoints.get(trial.number, 0)
-            )
+            last_epoch = checkpoints.get(trial.number, 0)
+            if is_finished:  # an earlier attempt may have gone further, before it was lost
+                last_epoch = max((record.epoch for record in trial.epochs), default=0)
+            keep_going = self._put_back(trial, last_epoch)
             if is_finished:
                 assert trial.stop_reason is not None
                 self.tell(trial.number, trial.stop_reason, trial.best_rmse)
@@ -132,7 +133,7 @@ class OptunaSearch:
                 stopped.append(trial.number)
         return tuple(stopped)
 
-    def _put_back(self, trial: TrialRecord, last_epoch: float) -> bool:
+    def _put_back(self, trial: TrialRecord, last_epoch: int) -> bool:
         """Put in a trial as it stood after an epoch, and the pruner's verdict on that.
 
         Its pruner state is that of the last recorded verdict; epochs that came later, but were

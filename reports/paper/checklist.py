@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from experiments.records import StudyRecord
 from reports import numbers, ranking
-from reports.described import described
+from reports.described import described, gpus_used
 from reports.judging.openings import n_early_openings, openings_text
 from reports.paper.methods import argued, left_open
 from reports.versions import package_versions, recsweep_version
@@ -140,7 +140,7 @@ def _code_items(study: StudyRecord) -> tuple[Item, ...]:
     code += f", commit {_commit(git)}" if git else ""
     if project := about.get("project") or {}:
         code += f"; the project around it: commit {_commit(project)}"
-    gpus = ", ".join(str(gpu.get("name")) for gpu in machine.get("gpus") or ()) or "no GPU"
+    gpus = ", ".join(gpus_used(study)) or "no GPU"
     hardware = f"{machine.get('cpu')}, {machine.get('cpu_count')} cores, {gpus}" if machine else ""
     spent = sum(trial.seconds for trial in study.trials)
     return (

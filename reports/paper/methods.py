@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.records import StudyRecord, Value, VerdictResults
 from reports import numbers, ranking
-from reports.described import described
+from reports.described import described, gpus_used
 from reports.judging.decision import chosen_text, label
 from reports.judging.judged_rows import (
     LEAST_OPTIMISM,
@@ -224,7 +224,7 @@ def _effort(study: StudyRecord) -> list[str]:
     spent = numbers.seconds(sum(trial.seconds for trial in study.trials))
     sentences = [f"Training took {spent}, summed over trials"]
     if machine:
-        gpus = [str(gpu.get("name")) for gpu in machine.get("gpus") or ()]
+        gpus = gpus_used(study)
         cpu = f", {machine['cpu']}" if machine.get("cpu") else ""
         cores = f" on {machine.get('cpu_count')} cores{cpu}"
         sentences[0] += f"{cores}, {'with ' + ', '.join(gpus) if gpus else 'without a GPU'}"

@@ -200,6 +200,20 @@ def test_the_methods_paragraph_tells_what_is_on_record(study: StudyRecord) -> No
         assert said in text
 
 
+@pytest.mark.parametrize(
+    ("share", "said"), [(1.0, "with NVIDIA X"), (0.5, "with NVIDIA X"), (0.0, "without a GPU")]
+)
+def test_gpus_that_no_trial_had_are_not_told(study: StudyRecord, share: float, said: str) -> None:
+    about = {
+        "machine": {"cpu": "a CPU", "cpu_count": 8, "gpus": [{"name": "NVIDIA X"}]},
+        "resources": {"gpus": share},
+    }
+    had = replace(study, provenance=study.provenance | about)
+    assert f"on 8 cores, a CPU, {said}." in methods_paragraph(had)
+    told = "no GPU" if share == 0 else "NVIDIA X"
+    assert f"a CPU, 8 cores, {told}" in [item.evidence for item in checklist(had)]
+
+
 def test_the_methods_tell_pairs_rated_again_and_what_models_count_ratings_in(
     study: StudyRecord,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,11 @@ from typer.testing import CliRunner
 
 from experiments.cli import making
 from experiments.cli.main import app
-from experiments.errors import NoResultError
+from experiments.errors import DiskError, NoResultError, StateError
+from experiments.records import StopReason, StudyRecord, TrialState, read_study
+from experiments.running.supervision import StopCause
+from experiments.study import Outcome
+from tests.synthetic_study import make_study
 
 SWEEP = """\
 name = "{name}"
@@ -27,6 +32,9 @@ high = {high}
 [search]
 trials = 2
 """
+
+
+_CLOSE = making._close
 
 
 class Runs:
@@ -118,6 +126,61 @@ def test_a_study_without_a_result_does_not_keep_the_next_from_running(runs: Runs
     assert "close b" in runs.events
     assert isinstance(done.exception, NoResultError)
     assert done.exception.message == "a: no finite RMSE in 2 trials"
+
+
+@pytest.fixture
+def out_of_time(runs: Runs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StudyRecord:
+    """Runs are closed as ever, and each ends like this one study: by its time."""
+    study = read_study(make_study(tmp_path / "made-up", n_trials=4))
+    html = SimpleNamespace(html=tmp_path / "report.html")
+    monkeypatch.setattr(making, "_close", _CLOSE)
+    monkeypatch.setattr("reports.render.write_report", lambda *_, **__: html)
+
+    def run(sweep: Any, **_: Any) -> Outcome:
+        runs.events.append(f"run {sweep.name}")
+        return Outcome(replace(study, name=sweep.name), StopCause.TIMEOUT)
+
+    monkeypatch.setattr("experiments.study.run_study", run)
+    return study
+
+
+def test_a_sweep_whose_time_is_over_does_not_keep_the_next_from_running(
+    runs: Runs, out_of_time: StudyRecord
+) -> None:
+    done = CliRunner().invoke(app, ["run", "a.toml", "b.toml"])
+    assert done.exit_code == 0, done.output
+    assert [event for event in runs.events if event.startswith("run")] == ["run a", "run b"]
+    assert "not begun" not in done.output
+
+
+def test_a_sweep_whose_time_was_over_before_any_result_is_a_problem(
+    runs: Runs, out_of_time: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished = {"state": TrialState.RUNNING, "stop_reason": StopReason.INTERRUPTED}
+    trials = tuple(replace(t, error=None, **unfinished) for t in out_of_time.trials)
+    outcome = Outcome(replace(out_of_time, trials=trials), StopCause.TIMEOUT)
+    monkeypatch.setattr("experiments.study.run_study", lambda *_, **__: outcome)
+    done = CliRunner().invoke(app, ["run", "a.toml"])
+    assert isinstance(done.exception, NoResultError)
+    assert done.exception.message == "no trial is complete: the time was over for 4 of 4"
+
+
+def test_an_unfinished_study_of_any_of_them_begins_none(runs: Runs, tmp_path: Path) -> None:
+    make_study(tmp_path / "b", n_trials=4, is_finished=False)
+    done = CliRunner().invoke(app, ["run", "a.toml", "b.toml", "--studies", str(tmp_path)])
+    assert isinstance(done.exception, StateError)
+    assert "the study b is unfinished" in done.exception.message
+    assert runs.events == []
+
+
+def test_an_error_tells_what_was_wrong_before_it_and_what_has_not_begun(runs: Runs) -> None:
+    runs.ends["a"] = NoResultError("no finite RMSE in 2 trials")
+    runs.ends["b"] = DiskError("the disk is full")
+    (Path() / "c.toml").write_text(SWEEP.format(name="c", high="0.3"))
+    done = CliRunner().invoke(app, ["run", "a.toml", "b.toml", "c.toml"])
+    assert done.exception is runs.ends["b"]
+    told = done.output.splitlines()
+    assert told[-2:] == ["a: no finite RMSE in 2 trials", "not begun  recsweep run c.toml"]
 
 
 def test_an_enqueued_model_goes_with_one_sweep(runs: Runs) -> None:

@@ -52,7 +52,7 @@ def test_what_a_trial_goes_on_from_and_the_best_weights_stay(study: StudyRecord)
     failed = next(t for t in study.search_trials if t.state is TrialState.FAIL)
     found = places(replace(study, trials=(*others, running)))
     assert not {path for path in found if running.name in path}
-    assert f"trials/{failed.name}/last" not in found
+    assert f"trials/{failed.name}/last" in found  # it may be tried again, but from its start
     best = study.ranked[:KEPT_BEST]
     assert all(f"trials/{t.name}/last" in found for t in best)
     assert not {f"trials/{t.name}/best" for t in best} & found
@@ -100,6 +100,13 @@ def test_nothing_is_deleted_unless_it_is_said(
     assert invoke(study).stdout == "nothing to free\n"
     again = read_study(study.folder)
     assert repr(again.trials) == repr(study.trials)
+
+
+def test_hidden_files_that_a_whole_model_saved_stay(study: StudyRecord) -> None:
+    saved = study.folder / "trials" / study.ranked[0].name / "best" / "model-best-000003-1-2"
+    (saved / ".keras").mkdir(parents=True)
+    (saved / ".config.json").write_text("{}")
+    assert not {path for path in places(study) if "model-best" in path}
 
 
 def test_a_running_study_is_left_alone(study: StudyRecord) -> None:

@@ -360,6 +360,7 @@ def test_elapsed_time_is_summed_over_the_drivers_searches(ledger: Ledger) -> Non
         epoch(0, at=230.0),  # its driver was killed after this
         ask(FIRST_NUMBER_BESIDE, at=300.0),  # of a verdict
         epoch(FIRST_NUMBER_BESIDE, at=400.0),
+        end(0, "interrupted", attempt=2, at=990.0, kind="attempt_end"),  # to be tried again
         session(1000.0),
     ]
     for event in events:

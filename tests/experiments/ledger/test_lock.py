@@ -255,6 +255,26 @@ class TestOnADiskWithoutLocks:
                 process.send_signal(signal.SIGCONT)
                 assert process.wait(10) == StateError.exit_code
 
+    def test_a_disk_that_fails_for_a_moment_does_not_end_the_heartbeat(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read, n_failed = heartbeat._read, 0
+
+        def failing_once(path: Path) -> bytes | None:
+            nonlocal n_failed
+            if n_failed == 0 and threading.current_thread().name == "recsweep-heartbeat":
+                n_failed += 1
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+            return read(path)
+
+        monkeypatch.setattr(heartbeat, "_read", failing_once)
+        with StudyLock(tmp_path):
+            deadline = time.monotonic() + 5
+            while (n_beats := json.loads((tmp_path / BEAT_NAME).read_bytes())["beats"]) == 0:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        assert (n_failed, n_beats > 0) == (1, True)
+
     @pytest.mark.parametrize(("age_s", "is_there"), [(0.0, True), (10.0, False)])
     def test_whether_one_beats_elsewhere_is_told_at_once_by_its_clock(
         self, tmp_path: Path, age_s: float, is_there: bool

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.records import StudyRecord, TrialRecord, read_study
+from experiments.records import Finalist, StudyRecord, TrialRecord, VerdictRecord, read_study
 from experiments.records.finalists import TOP, chosen_trials
 from experiments.running.keeping import KEPT_BEST, Keeper, trials_kept
 from experiments.running.orders import predictions_folder
+from experiments.verdict.verdict import write_verdict
 from tests.synthetic_study import make_study
 
 
@@ -44,6 +45,23 @@ def test_as_trials_end_in_any_order_exactly_those_that_may_be_judged_keep_theirs
         stays = trial.name in kept | unranked
         assert (study.folder / "trials" / trial.name / "best").exists() is stays
         assert _predicted(study, trial).exists() is stays
+
+
+def test_a_finalist_keeps_its_weights_whatever_better_trials_come_after_the_verdict(
+    tmp_path: Path,
+) -> None:
+    study = read_study(make_study(tmp_path / "made-up", n_trials=40))
+    frozen, other, *better = [t for t in reversed(study.ranked) if not t.is_default]
+    assert len(better) > KEPT_BEST
+    for trial in (frozen, other):
+        (study.folder / "trials" / trial.name / "best").mkdir(parents=True)
+    finalists = (Finalist(frozen.name, frozen.number, ("place 1",)),)
+    write_verdict(study.folder, VerdictRecord(1.0, 1, (1, 2), finalists))
+    keeper = Keeper(study.folder, [frozen, other])
+    for trial in better:
+        keeper.ended(trial)
+    assert (study.folder / "trials" / frozen.name / "best").exists()
+    assert not (study.folder / "trials" / other.name / "best").exists()
 
 
 def _predicted(study: StudyRecord, trial: TrialRecord) -> Path:

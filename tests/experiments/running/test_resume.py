@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,15 +10,19 @@ from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.cli.terminal import closing_lines
+from experiments.cli.wording import header_lines
 from experiments.data.study_data import load_data
 from experiments.errors import StateError
 from experiments.folder.folders import create, free_name, made
+from experiments.ledger.journal import sound_events
 from experiments.ledger.ledger import Ledger, LedgerError
 from experiments.ledger.lock import StudyLock
 from experiments.machine.crew import Crew, read_crew
 from experiments.machine.machine import read_machine
 from experiments.machine.resources import Resources
-from experiments.records import TrialRecord, TrialState, read_study
+from experiments.records import StudyRecord, TrialRecord, TrialState, read_study
+from experiments.running.conductor import Conductor
+from experiments.running.driver import Driver
 from experiments.running.resume import bring_up_to_date, checkpoint_epoch, next_attempt
 from experiments.running.supervision import StopCause, StopSwitch
 from experiments.study import resume_study, run_study
@@ -148,6 +153,63 @@ def test_a_sweep_whose_time_is_over_says_how_to_give_it_more(
     workers.dies_after = None
     assert resume_study(folder, watcher=told, more_s=60.0).study.is_finished
     assert workers.times_left_s == [0.001, 60.0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("left_s", "cause"), [(3600.0, StopCause.TIMEOUT), (0.0, StopCause.JOB_END)]
+)
+def test_time_that_is_over_within_a_job_is_not_the_end_of_the_job(
+    workers: InProcess,
+    ratings_csv: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    left_s: float,
+    cause: StopCause,
+) -> None:
+    def ask_and_die(driver: Driver, conductor: Conductor, *_: object) -> None:
+        assert conductor.next_order() is not None
+        raise Died
+
+    sweep = a_sweep(ratings_csv)
+    assert sweep.search is not None
+    sweep = replace(sweep, search=replace(sweep.search, timeout_s=0.001))
+    monkeypatch.setattr("experiments.study.run_trials", ask_and_die)
+    with pytest.raises(Died):
+        run_study(sweep, root=tmp_path, watcher=Silent())
+    monkeypatch.setattr("experiments.study.run_trials", workers)
+    deadline = time.monotonic() + left_s
+    outcome = resume_study(tmp_path / sweep.name, watcher=Silent(), deadline=deadline)
+    assert outcome.stopped_by is cause
+    assert len(workers.trained) == (1 if cause is StopCause.TIMEOUT else 0)
+
+
+@pytest.mark.slow
+def test_a_resume_tells_and_records_the_machine_and_the_workers_that_it_has(
+    workers: InProcess, ratings_csv: Path, tmp_path: Path
+) -> None:
+    class Header(Silent):
+        def started(self, study: StudyRecord, estimate_s: float | None = None) -> None:
+            (self.machine,) = [li for li in header_lines(study) if li.startswith("machine")]
+
+        def message(self, text: str) -> None:
+            self.said = text
+
+    workers.dies_after = 1
+    header = Header()
+    with pytest.raises(Died):
+        run_study(a_sweep(ratings_csv), root=tmp_path, watcher=header, resources=Resources(2))
+    assert header.machine.endswith("2 workers")
+    folder = tmp_path / "small"
+    workers.dies_after = None
+    resume_study(folder, watcher=header, resources=Resources(1))
+    assert header.machine.endswith("1 worker")
+    assert header.said == "not as the study began: --workers 2 -> 1"
+    assert read_study(folder).provenance["n_workers"] == 2  # as it was begun
+    events = sound_events(folder / "journal" / "driver.jsonl")
+    sessions = [event for event in events if event["kind"] == "session"]
+    assert [session["resources"]["workers"] for session in sessions] == [2, 1]
+    assert [session["machine"]["cpu_count"] for session in sessions] == [read_machine().n_cpus] * 2
 
 
 def test_who_comes_second_to_a_name_writes_nothing(ratings_csv: Path, tmp_path: Path) -> None:

@@ -8,22 +8,25 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from experiments.errors import StateError, SweepFileError
+from experiments.errors import RequestError, StateError, SweepFileError
 from experiments.files import write_json
 from experiments.folder.folders import begun_study, extend, refuse_changed_data
 from experiments.ledger.journal import Journal
 from experiments.ledger.ledger import Ledger
+from experiments.machine.machine import read_machine
 from experiments.machine.resources import Resources
 from experiments.records import DRIVER_JOURNAL, StopReason, TrialState, read_study
 from experiments.records.openings import record_opening
 from experiments.request.config import sweep_to_toml
 from experiments.request.frozen import frozen_sweep, refuse_changed_sweep
 from experiments.running import sessions
-from experiments.running.resume import reopen_failed
+from experiments.running.resume import checkpoint_epoch, reopen_failed
 from experiments.running.sessions import (
     begin_session,
+    changed_resources,
     end_session,
     job_end_s,
     record_changed_versions,
@@ -33,6 +36,7 @@ from experiments.sharing.bundle_checks import check_sweep
 from experiments.study import Outcome, _time_left, resume_study
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent
+from recommender.checkpoints import write_checkpoint
 from recommender.datasets.config import DatasetConfig, UsersConfig
 from tests.experiments.running.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
 from tests.fake_workers import FakeStudy, Fuse
@@ -45,7 +49,7 @@ def begun(folder: Path, sweep: SweepConfig) -> Path:
     (folder / "sweep.toml").write_text(sweep_to_toml(sweep))
     (folder / "provenance.json").write_text("{}")
     with Journal(folder / DRIVER_JOURNAL) as journal:
-        begin_session(folder, journal)
+        begin_session(folder, journal, read_machine(), Resources(1))
     return folder
 
 
@@ -101,8 +105,27 @@ def test_changed_versions_are_said_once_and_recorded(
     (change,) = json.loads((folder / "provenance.json").read_text())["changes"]
     assert change["versions"] == {"optuna": [before["optuna"], "5.9"]}
     with Journal(folder / DRIVER_JOURNAL) as journal:
-        begin_session(folder, journal)
+        begin_session(folder, journal, read_machine(), Resources(1))
     assert record_changed_versions(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (Resources(8, gpus=0.0), []),
+        (Resources(2, gpus=1.0), ["--workers 8 -> 2", "--gpu-share 0 -> 1"]),
+        (Resources(8, cpus=0.5, gpus=0.0), ["--cpus-per-trial 1 -> 0.5"]),
+        (Resources(8, gpus=0.0, address="a:1"), ["--ray-address none -> a:1"]),
+        # A probe is still to choose how many trials share a GPU.
+        (Resources(1, gpus=1.0, pack_up_to=8), []),
+    ],
+)
+def test_a_resume_says_what_trials_have_otherwise_than_when_the_study_began(
+    now: Resources, said: list[str]
+) -> None:
+    begun_with = json.loads(json.dumps({"resources": asdict(Resources(8, gpus=0.0))}))
+    assert changed_resources(begun_with, now) == said
+    assert changed_resources({}, now) == []
 
 
 def test_run_resume_finds_the_latest_study_of_the_same_sweep(tmp_path: Path) -> None:
@@ -156,8 +179,11 @@ def test_failed_trials_are_tried_again_and_the_others_are_not(tmp_path: Path) ->
     study.run(Fuse())
     before = trials_of(folder)
     assert before[0].state is TrialState.FAIL
+    last = folder / "trials" / before[0].name / "last"  # as a worker leaves it after an error
+    write_checkpoint(last, {"weight": np.zeros(2)}, {"epoch": 2})
     with Journal(folder / DRIVER_JOURNAL) as journal:
-        assert reopen_failed(before, journal) == 1
+        assert reopen_failed(folder, before, journal) == 1
+    assert checkpoint_epoch(folder, before[0]) == 0
     study.run(Fuse())
     after = trials_of(folder)
     assert after[0].state is not TrialState.FAIL
@@ -186,7 +212,7 @@ def test_what_must_outlive_the_machine_is_synced_before_anybody_acts_on_it(
         conductor._end_trial(conductor._live[0], StopReason.STALLED)
     with Journal(folder / DRIVER_JOURNAL) as journal:
         extend(read_study(folder), a_sweep(), 10, journal)
-        assert reopen_failed(trials_of(folder), journal) == 1
+        assert reopen_failed(folder, trials_of(folder), journal) == 1
         end_session(journal, is_finished=False)
     record_opening(folder, "split", "why")
     must = ("session", "end", "extend", "attempt_end", "session_end", "opening")
@@ -291,6 +317,19 @@ def test_more_trials_that_nobody_can_train_are_not_asked_for(tmp_path: Path) -> 
     before = (folder / DRIVER_JOURNAL).read_bytes()
     with pytest.raises(SweepFileError, match="--workers: must be at least 1"):
         resume_study(folder, watcher=Silent(), n_trials=99, resources=Resources(workers=0))
+    assert (folder / DRIVER_JOURNAL).read_bytes() == before
+
+
+def test_more_trials_that_have_no_time_are_not_asked_for(tmp_path: Path) -> None:
+    sweep = a_sweep()
+    assert sweep.search is not None
+    folder = begun(tmp_path / "mine", replace(sweep, search=replace(sweep.search, timeout_s=0.001)))
+    with Journal(folder / DRIVER_JOURNAL) as journal:
+        time.sleep(0.01)
+        end_session(journal, is_finished=True)
+    before = (folder / DRIVER_JOURNAL).read_bytes()
+    with pytest.raises(RequestError, match="recsweep resume mine --trials 99 --timeout 1h"):
+        resume_study(folder, watcher=Silent(), n_trials=99)
     assert (folder / DRIVER_JOURNAL).read_bytes() == before
 
 

@@ -416,6 +416,27 @@ def test_what_an_unfinished_trial_did_after_its_checkpoint_is_forgotten() -> Non
     assert optuna_trials(search)[0].intermediate_values == before_it
 
 
+def test_of_an_attempt_that_went_further_than_the_one_that_ended_nothing_judges_others() -> None:
+    def new_search() -> Search:
+        return search_over(pruner="successive-halving", reduction_factor=2)
+
+    (went_on,) = FakeRunner(lambda v, e: 1.0 / e, n_trials=1).run(new_search())
+    assert len(went_on.epochs) > 3
+    # Lost, begun anew, and pruned where it fared worse.
+    pruned = replace(
+        went_on,
+        epochs=went_on.epochs[:3],
+        state=TrialState.PRUNED,
+        stop_reason=StopReason.PRUNER,
+    )
+    search = new_search()
+    search.restore([pruned], {})
+    asked(search, 1)
+    assert list(optuna_trials(search)[0].intermediate_values) == [1, 2, 3]
+    judged = [search.report(1, epoch, 0.3) for epoch in range(1, 10)]
+    assert judged == [True] * 9
+
+
 def test_a_trial_that_the_pruner_had_stopped_before_the_driver_died_is_named() -> None:
     search = search_over(pruner="successive-halving", reduction_factor=2)
     runner = FakeRunner(lambda v, e: 1.0 + len(runner.trials), n_trials=2, max_epochs=5)
