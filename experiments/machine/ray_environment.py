@@ -61,6 +61,8 @@ def set_environment(resources: Resources) -> None:
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
         "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
         "RAY_AIR_NEW_OUTPUT": "0",
+        # 15 by default: beside other people's work trials would come to a halt.
+        "RAY_worker_niceness": "0",
         # It would say so on standard output, beside our own line that says which trial it was.
         "RAY_DEDUP_LOGS_SKIP_REGEX": "A worker died or was killed",
     }.items():

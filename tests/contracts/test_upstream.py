@@ -217,7 +217,12 @@ def diary(cluster: Machine, tmp_path_factory: pytest.TempPathFactory) -> list[tu
         def step(self) -> dict[str, Any]:
             if self.config["number"] == 2 and self.config["attempt"] == 1:
                 os._exit(0)
-            return {"pid": os.getpid(), "attempt": self.config["attempt"], "done": True}
+            return {
+                "pid": os.getpid(),
+                "priority": os.getpriority(os.PRIO_PROCESS, 0),
+                "attempt": self.config["attempt"],
+                "done": True,
+            }
 
     class Asking(Searcher):
         live = 0
@@ -291,6 +296,13 @@ class TestRay:
         pids = [value["pid"] for name, value in diary if name == "searcher complete"]
         assert pids[0] == pids[1]
         assert pids[2] == pids[3]
+
+    def test_workers_give_way_to_others_no_more_than_their_driver_does(
+        self, diary: list[tuple[str, Any]]
+    ) -> None:
+        """Ray's own 15 would leave them next to nothing beside somebody else's processes."""
+        ends = [value for name, value in diary if name == "searcher complete"]
+        assert {end["priority"] for end in ends} == {os.getpriority(os.PRIO_PROCESS, 0)}
 
     def test_a_worker_that_leaves_in_a_first_step_is_replaced_once(
         self, diary: list[tuple[str, Any]]
