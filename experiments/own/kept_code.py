@@ -62,7 +62,7 @@ def own_code(sweep: SweepConfig) -> dict[str, OwnArchitecture]:
     return {name: own for name, own in found.items() if own is not None}
 
 
-def two_in_one(sweep: SweepConfig) -> str | None:
+def colliding_files(sweep: SweepConfig) -> str | None:
     """What keeps the researcher's files from lying in one folder; None where they can."""
     places: dict[str, Path] = {}
     for own in own_code(sweep).values():

@@ -12,7 +12,7 @@ from experiments.own.idle_dimensions import DECAYING
 from experiments.own.own_code import OwnCode
 from experiments.records.values import is_layer_size, value_text
 from experiments.request.config import load_sweep
-from experiments.search.enqueue import Point, check_points, enqueued_points, not_of
+from experiments.search.enqueue import Point, check_points, enqueued_points, value_problem
 from experiments.sweep import SweepConfig, defaults_of
 from recommender.config import Value
 
@@ -46,7 +46,7 @@ def with_enqueued(config: SweepConfig, files: Sequence[Path]) -> tuple[SweepConf
         tried = defaults_of(config).on(space, point)
         for column in space.columns:
             name = column.name
-            if name in point.keys() & tried.keys() - {config.compare} and not_of(
+            if name in point.keys() & tried.keys() - {config.compare} and value_problem(
                 column, point[name]
             ):
                 point[name] = tried[name]

@@ -11,7 +11,7 @@ from typing import Any
 from experiments.arms import arms_of, unequal_problem
 from experiments.durations import parse_duration
 from experiments.errors import RequestError, SweepFileError, SweepProblem
-from experiments.own.kept_code import two_in_one
+from experiments.own.kept_code import colliding_files
 from experiments.own.own_code import resolve_own
 from experiments.records.values import plural
 from experiments.request.data_checks import read_data, read_reference
@@ -87,7 +87,7 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
         training=TrainingConfig(length.max_epochs, length.patience, head.seed),
         source=source.path,
     )
-    if (told := two_in_one(sweep)) is not None:
+    if (told := colliding_files(sweep)) is not None:
         raise SweepFileError([source.problem("", told)])
     return sweep
 

@@ -72,12 +72,12 @@ def check_points(
                 problems.append(Problem(key, f"must be one value, got {value!r}"))
             elif name == compare and arm_name(value) not in arms:
                 problems.append(Problem(key, unknown("arm", arm_name(value), arms)))
-            elif name in columns and (told := not_of(columns[name], value)):
+            elif name in columns and (told := value_problem(columns[name], value)):
                 problems.append(Problem(key, told))
     return problems
 
 
-def not_of(column: Column, value: Value) -> str | None:
+def value_problem(column: Column, value: Value) -> str | None:
     """Why a column cannot have a value; one beyond the ends of a range is moved to the end."""
     if column.choices:
         known = spell_all(column.choices)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from recommender.datasets.cleaning import Ratings, numbers
 from recommender.datasets.features import Side
-from recommender.datasets.splits import TEST, TRAIN, VALIDATION, Parts
+from recommender.datasets.splits import CONFIRM, TEST, TRAIN, VALIDATION, Parts
 
 OF_RATINGS = frozenset(
     ("rating", "ratings", "rated", "star", "stars", "score", "scores", "scored", "vote", "votes",
@@ -57,12 +57,12 @@ def leaks(side: Side, ratings: Ratings, parts: Parts) -> list[str]:
 
     is_train = parts == TRAIN
     train = made_of(is_train)
+    groups = [(is_train | (parts == VALIDATION), "validation rows")]
+    if (parts == CONFIRM).any():
+        groups.append((parts != TEST, "validation rows"))  # with those kept for a verdict
+    groups.append((np.ones(len(parts), bool), "test rows"))
     problems = []
-    for is_in, told in (
-        (is_train | (parts == VALIDATION), "validation rows"),
-        (parts != TEST, "validation rows"),  # with those kept for a verdict
-        (np.ones(len(parts), bool), "test rows"),
-    ):
+    for is_in, told in groups:
         made = made_of(is_in)
         problems += [
             f"{side.name}: {name} is the {what} of each {side.of}'s ratings, {told} among them; "

@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 
 import recsweep as rs
-from experiments.arms import Defaults
 from experiments.records import StopReason, TrialState
 from experiments.search.search import build_search
 from experiments.search.search_protocol import Search
@@ -192,8 +191,7 @@ def _judged(asked: tuple[tuple[str, Path | None], str]) -> tuple[str, tuple[floa
 def _search(names: tuple[str, str], seed: int) -> Search:
     sampler, pruner = names
     config = SearchConfig(trials=1, sampler=sampler, pruner=pruner)
-    defaults: Defaults = defaults_of(_sweep())
-    return build_search(shipped_space("ranking"), config, seed, None, defaults)
+    return build_search(shipped_space("ranking"), config, seed, None, defaults_of(_sweep()))
 
 
 def _sweep() -> SweepConfig:
