@@ -9,5 +9,6 @@ Begin with `render`: a study in, a folder of files out. From the top down:
     drawing                         pictures
     judging                         what may be said of models from their errors
     exports, ranking                the trials as a table, and who stands where
-    blocks, numbers, described      what sections are made of; how values are written
+    blocks, described, versions     what sections are made of; what a study's record says
+    numbers                         how values are written
 """

@@ -118,8 +118,10 @@ def _tables(sections: Mapping[str, Section]) -> str:
     """All tables but those of what changed, for LaTeX."""
     told = []
     for anchor, section in sections.items():
+        if anchor == "changes":
+            continue
         tables = [block for block in section.blocks if isinstance(block, Table)]
-        for i, table in enumerate(tables * (anchor != "changes"), start=1):
+        for i, table in enumerate(tables, start=1):
             name = f"compared-{anchor}" + f"-{i}" * (len(tables) > 1)
             told.append(table_of_page(table, name, leave_out=_NOT_IN_PRINT))
     return PREAMBLE + "\n".join(told)
