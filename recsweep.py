@@ -177,6 +177,7 @@ def run(
     *,
     studies: str | Path = "studies",
     resources: Resources | None = None,
+    stop_at: str | None = None,
     quiet: bool = False,
 ) -> Study:
     """Run a sweep (its file, a shipped one's name, or `Sweep(...)`) and write its report.
@@ -186,6 +187,8 @@ def run(
 
     Args:
         studies: the folder of all studies.
+        stop_at: checkpoint and leave this process with 143 after so long, such as "11h30m"; None:
+            two minutes before the end of a Slurm job.
         quiet: nothing about progress.
 
     Raises:
@@ -195,6 +198,7 @@ def run(
     with _in_this_process():
         from experiments.errors import RequestError
         from experiments.request.config import load_sweep
+        from experiments.running.sessions import deadline_of
         from experiments.study import run_study
         from experiments.waiting import waits_told
 
@@ -204,7 +208,13 @@ def run(
         if not isinstance(studies, str | Path):
             raise RequestError(f"studies is the folder of all studies, got {studies!r:.80}")
         with waits_told(watcher.message):
-            ended = run_study(config, root=Path(studies), watcher=watcher, resources=resources)
+            ended = run_study(
+                config,
+                root=Path(studies),
+                watcher=watcher,
+                resources=resources,
+                deadline=deadline_of(stop_at),
+            )
     return _reported(ended.study, ended.stopped_by)
 
 
@@ -228,6 +238,7 @@ def resume(
     *,
     own: Sequence[Any] | Literal["saved"] | None = None,
     resources: Resources | None = None,
+    stop_at: str | None = None,
     quiet: bool = False,
 ) -> Study:
     """Go on with a study (or its folder) after any interruption, and write its report.
@@ -236,6 +247,7 @@ def resume(
         own: the functions and classes of a notebook that the sweep was given; looked up by name in
             the notebook unless they are passed. `"saved"` goes on with their source as it lies in
             the study's `code/`.
+        stop_at: as of `run`.
 
     Raises:
         As `run`.
@@ -244,13 +256,16 @@ def resume(
     folder = _folder(study)
     with _in_this_process():
         from experiments.own.own_objects import refuse_changed_objects
+        from experiments.running.sessions import deadline_of
         from experiments.study import resume_study
         from experiments.waiting import waits_told
 
         refuse_changed_objects(folder, own)
         watcher = _watcher(quiet)
         with waits_told(watcher.message):
-            ended = resume_study(folder, watcher=watcher, resources=resources)
+            ended = resume_study(
+                folder, watcher=watcher, resources=resources, deadline=deadline_of(stop_at)
+            )
     return _reported(ended.study, ended.stopped_by)
 
 
@@ -260,6 +275,7 @@ def verdict(
     top: int | None = None,
     seeds: int | None = None,
     resources: Resources | None = None,
+    stop_at: str | None = None,
     quiet: bool = False,
 ) -> Study:
     """Train a finished study's finalists again under fresh seeds, judge them, write the report.
@@ -270,11 +286,13 @@ def verdict(
         study: the outcome of `run` or `load`, or a study's folder.
         top: so many of the best trials; 5, or as the list was frozen.
         seeds: fresh seeds for each finalist; 5, or as the list was frozen.
+        stop_at: as of `run`.
     """
     folder = _folder(study)
     with _in_this_process():
         from experiments.cli.judged import Progress, write_judged
         from experiments.records.finalists import left_to_train
+        from experiments.running.sessions import deadline_of
         from experiments.verdict.frozen_finalists import frozen_or_chosen
         from experiments.verdict.verdict import gather_evidence
         from experiments.waiting import waits_told
@@ -285,7 +303,12 @@ def verdict(
         watcher = Silent() if quiet else Progress(n_left)
         with waits_told(watcher.message):
             ended = gather_evidence(
-                folder, top=top, n_seeds=seeds, watcher=watcher, resources=resources
+                folder,
+                top=top,
+                n_seeds=seeds,
+                watcher=watcher,
+                resources=resources,
+                deadline=deadline_of(stop_at),
             )
     if ended.evidence is not None:
         write_judged(folder, ended, ended.evidence)
@@ -312,7 +335,7 @@ def _folder(study: Study | str | Path) -> Path:
 
 
 def _reported(record: StudyRecord, stopped_by: StopCause | None) -> Study:
-    """Write the report; where a signal stopped the study, what it asked for happens now."""
+    """Write the report; where a signal or the end of the job stopped the study, leave now."""
     from experiments.running.supervision import StopCause
     from reports.render import write_report
 
@@ -320,7 +343,7 @@ def _reported(record: StudyRecord, stopped_by: StopCause | None) -> Study:
     write_report(record, with_prints=False)
     if stopped_by is StopCause.SIGINT:
         raise StudyInterrupted(study)
-    if stopped_by in (StopCause.SIGTERM, StopCause.SIGUSR1):
+    if stopped_by in (StopCause.SIGTERM, StopCause.SIGUSR1, StopCause.JOB_END):
         raise SystemExit(stopped_by.exit_code)
     return study
 

@@ -12,8 +12,11 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+")
 
 
-def parse_duration(value: str | float) -> float:
+def parse_duration(value: str | float, what: str = "a time") -> float:
     """Seconds of `2h`, `90m`, `11h30m`, `1d`, or of a plain number of seconds.
+
+    Args:
+        what: the name that the error calls it by.
 
     Raises:
         RequestError: it is neither, is not above 0, or is not finite.
@@ -21,7 +24,7 @@ def parse_duration(value: str | float) -> float:
     seconds = _seconds(value)
     if not (math.isfinite(seconds) and seconds > 0):
         raise RequestError(
-            "a time must be above 0 and written like '2h', '90m', '11h30m' or 45 (seconds), "
+            f"{what} must be above 0 and written like '2h', '90m', '11h30m' or 45 (seconds), "
             f"got {value!r}"
         )
     return seconds

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.machine_options import on_the_machine
-from experiments.cli.options import DEFAULT_ROOT, Root, StopAt, StudyName, deadline_of, study_folder
+from experiments.cli.options import DEFAULT_ROOT, Root, StopAt, StudyName, study_folder
 from experiments.errors import RequestError
 from experiments.machine.resources import Resources, probe_line
 from experiments.machine.taking import take_machine
@@ -49,6 +49,7 @@ def verdict(
     from experiments.cli.terminal import say
     from experiments.records import read_study
     from experiments.records.finalists import left_to_train, training_s
+    from experiments.running.sessions import deadline_of
     from experiments.running.supervision import orderly_signals
     from experiments.verdict.frozen_finalists import frozen_or_chosen
     from experiments.verdict.verdict import gather_evidence

@@ -23,7 +23,6 @@ from experiments.cli.options import (
     Strict,
     StudyName,
     Verbose,
-    deadline_of,
     study_folder,
 )
 from experiments.errors import NoResultError, RecsweepError, RequestError
@@ -80,6 +79,7 @@ def run(
         _tell_stages()
     configs = _checked(sweeps, overrides or [], enqueue or [], resources)
     from experiments.folder.folders import begun_study, free_name
+    from experiments.running.sessions import deadline_of
     from experiments.study import plan_study, resume_study, run_study
 
     deadline = deadline_of(stop_at)
@@ -231,6 +231,7 @@ def resume(
     """Go on with a study after any interruption; nothing that finished runs again."""
     from experiments.cli.terminal import Terminal
     from experiments.durations import parse_duration
+    from experiments.running.sessions import deadline_of
     from experiments.running.supervision import orderly_signals
     from experiments.study import resume_study
 
@@ -241,7 +242,7 @@ def resume(
             watcher=Terminal(),
             resources=resources,
             n_trials=trials,
-            more_s=parse_duration(timeout) if timeout else None,
+            more_s=parse_duration(timeout, "--timeout") if timeout else None,
             retry_failed=retry_failed,
             deadline=deadline_of(stop_at),
         )

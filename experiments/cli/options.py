@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -55,15 +53,6 @@ RatingColumn = Annotated[str | None, typer.Option("--rating", help="Likewise.")]
 TimeColumn = Annotated[str | None, typer.Option("--time", help="Likewise; there may be none.")]
 
 DEFAULT_ROOT = Path("studies")
-
-
-def deadline_of(stop_at: str | None) -> float | None:
-    """The monotonic time at which to stop: as asked for, else before the Slurm job ends."""
-    from experiments.durations import parse_duration
-    from experiments.running.sessions import job_end_s
-
-    left_s = parse_duration(stop_at) if stop_at else job_end_s(os.environ, time.time())
-    return None if left_s is None else time.monotonic() + left_s
 
 
 def study_folder(name: str, root: Path) -> Path:

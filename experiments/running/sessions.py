@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.durations import parse_duration
 from experiments.files import read_json, write_json
 from experiments.ledger.journal import Journal, sound_events
 from experiments.machine.versions import current_versions
@@ -107,6 +108,19 @@ def record_packing(folder: Path, packing: Packing, resources: Resources) -> None
     if (provenance.get("resources") or {}).get("pack_up_to"):
         new |= {"n_workers": resources.workers, "resources": asdict(resources)}
     write_json(path, provenance | new)
+
+
+def deadline_of(stop_at: str | None) -> float | None:
+    """The monotonic time at which to stop: after so long, else before the Slurm job ends.
+
+    Raises:
+        RequestError: `stop_at` is no duration.
+    """
+    if stop_at is None:
+        left_s = job_end_s(os.environ, time.time())
+    else:
+        left_s = parse_duration(stop_at, "the time to stop at")
+    return None if left_s is None else time.monotonic() + left_s
 
 
 def job_end_s(environ: Mapping[str, Any], now: float) -> float | None:

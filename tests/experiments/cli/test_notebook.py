@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -11,6 +12,8 @@ import recsweep as rs
 from experiments.cli.notebook import Notebook, in_place, kernel_shell
 from experiments.errors import RequestError
 from experiments.records import EpochRecord, StudyRecord, TrialState, read_study
+from experiments.running.supervision import StopCause
+from experiments.study import Outcome
 from tests.synthetic_study import make_study
 
 
@@ -51,6 +54,22 @@ def test_what_stops_a_study_is_one_sentence_in_a_notebook(study: StudyRecord) ->
     assert isinstance(stopped, KeyboardInterrupt)
     (line,) = stopped._render_traceback_()
     assert f"of {study.n_trials_asked_for} trials done" in line and "rs.resume(" in line
+
+
+def test_the_end_of_a_job_ends_a_script_as_it_ends_a_command(
+    study: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def resume_study(folder: Path, *, deadline: float, **_: object) -> Outcome:
+        asked.append(deadline - time.monotonic())
+        return Outcome(read_study(folder), StopCause.JOB_END)
+
+    monkeypatch.setattr("experiments.study.resume_study", resume_study)
+    with pytest.raises(SystemExit) as left:
+        rs.resume(study.folder, stop_at="1h", quiet=True)
+    assert left.value.code == 143 and 3590 < asked[0] <= 3600
+    assert (study.folder / "report" / "report.html").exists()
 
 
 def test_a_kernel_is_known_by_its_shell_and_shown_to_once(monkeypatch: pytest.MonkeyPatch) -> None:

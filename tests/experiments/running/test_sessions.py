@@ -27,6 +27,7 @@ from experiments.running.resume import checkpoint_epoch, reopen_failed
 from experiments.running.sessions import (
     begin_session,
     changed_resources,
+    deadline_of,
     end_session,
     job_end_s,
     record_changed_versions,
@@ -223,6 +224,17 @@ def test_a_slurm_job_is_left_two_minutes_before_its_end() -> None:
     assert job_end_s({}, 1000.0) is None
     assert job_end_s({"SLURM_JOB_END_TIME": "4600"}, 1000.0) == 3480.0
     assert job_end_s({"SLURM_JOB_END_TIME": "1001"}, 1000.0) == 1.0
+
+
+def test_a_time_to_stop_at_counts_from_now_and_comes_before_that_of_the_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 4600))
+    of_job, asked = deadline_of(None), deadline_of("30m")
+    assert of_job is not None and asked is not None
+    assert 4400 < of_job - time.monotonic() < 4500 and 1790 < asked - time.monotonic() <= 1800
+    with pytest.raises(RequestError, match="the time to stop at must be above 0"):
+        deadline_of("noon")
 
 
 @pytest.mark.parametrize(("cause", "exit_code"), [(StopCause.JOB_END, 143), (StopCause.TIMEOUT, 0)])
