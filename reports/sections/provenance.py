@@ -10,7 +10,7 @@ from typing import Any
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Facts, Note, Row, Section, Table
-from reports.described import described
+from reports.described import described, gpus_used
 from reports.exports import column_definitions, reproduce_commands
 from reports.versions import package_versions, python_version, recsweep_version
 
@@ -117,8 +117,7 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "workers": _text(about.get("n_workers")),
         "processor": _text(machine.get("cpu")),
         "cores": _text(machine.get("cpu_count")),
-        "GPUs": ", ".join(str(gpu.get("name")) for gpu in machine.get("gpus") or ())
-        or ("none" if machine else ""),
+        "GPUs": _gpus(study, machine),
         "trials a GPU": " · ".join(
             f"{chosen['trials_per_gpu']}: {chosen['why']}" for chosen in about.get("packing") or ()
         ),
@@ -176,6 +175,12 @@ def _text(value: object) -> str:
 
 def _command(value: object) -> str:
     return shlex.join(map(str, value)) if isinstance(value, list) else _text(value)
+
+
+def _gpus(study: StudyRecord, machine: Mapping[str, Any]) -> str:
+    if not machine:
+        return ""
+    return ", ".join(gpus_used(study)) or ("none used" if machine.get("gpus") else "none")
 
 
 def _argued(value: object) -> str:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from experiments.records import StudyRecord, TrialState
 from recommender.datasets.registry import DATASETS
 from reports import numbers, ranking
+from reports.blocks import Facts
 from reports.described import MOVIELENS
 from reports.exports import column_definitions
 from reports.model_card import model_card
@@ -30,6 +31,7 @@ from reports.paper.latex import (
 )
 from reports.paper.methods import methods_paragraph
 from reports.render import ReportPaths, write_report
+from reports.sections.provenance import provenance
 from tests.reports.conftest import MakeStudy, without_complete
 from tests.reports.latex import PDFLATEX, cells, compile_latex
 from tests.reports.verdicts import judged, opened
@@ -212,6 +214,8 @@ def test_gpus_that_no_trial_had_are_not_told(study: StudyRecord, share: float, s
     assert f"on 8 cores, a CPU, {said}." in methods_paragraph(had)
     told = "no GPU" if share == 0 else "NVIDIA X"
     assert f"a CPU, 8 cores, {told}" in [item.evidence for item in checklist(had)]
+    (facts,) = (block for block in provenance(had).blocks if isinstance(block, Facts))
+    assert dict(facts.items)["GPUs"] == ("none used" if share == 0 else "NVIDIA X")
 
 
 def test_the_methods_tell_pairs_rated_again_and_what_models_count_ratings_in(
