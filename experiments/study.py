@@ -51,9 +51,8 @@ from experiments.running.resume import (
 )
 from experiments.running.sessions import (
     begin_session,
-    changed_resources,
     end_session,
-    record_changed_versions,
+    record_changes,
 )
 from experiments.running.supervision import StopCause, StopSwitch, left_at_once
 from experiments.search.importance import N_RESAMPLES, importance
@@ -208,10 +207,8 @@ def resume_study(
         if loaded is None:
             loaded = load_same_data(study, sweep)
         resources = within_memory(resources, settled, machine, loaded.encoded, watcher.message)
-        for change in record_changed_versions(folder):
+        for change in record_changes(folder, machine, resources):
             watcher.message(f"changed since the last run: {change}")
-        for change in changed_resources(study.provenance, resources):
-            watcher.message(f"not as the study began: {change}")
         with ray_beside(resources, machine) as cluster, left_at_once(folder, lock.release):
             cause = _conduct(
                 Driver(folder, sweep, loaded, resources, machine, cluster, watcher, deadline),

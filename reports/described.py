@@ -1,4 +1,4 @@
-"""What the provenance says about data, split and GPUs; None where it does not say."""
+"""What the provenance says about data and split; None where it does not say."""
 
 from __future__ import annotations
 
@@ -87,14 +87,6 @@ class Described:
         low, high = self.rating_range
         is_stars = 0 <= low <= high - LEAST_SPAN and high <= MOST_STARS
         return "stars" if is_stars and low % 0.5 == high % 0.5 == 0 else "points"
-
-
-def gpus_used(study: StudyRecord) -> list[str]:
-    """The names of the GPUs that its trials had; none where they were left alone."""
-    if (study.provenance.get("resources") or {}).get("gpus") == 0:
-        return []
-    machine: Mapping[str, Any] = study.provenance.get("machine") or {}
-    return [str(gpu.get("name")) for gpu in machine.get("gpus") or ()]
 
 
 def described(study: StudyRecord) -> Described:

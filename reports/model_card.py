@@ -12,7 +12,7 @@ from reports.exports import reproduce_commands
 from reports.judging.decision import headline_of_verdict, label
 from reports.judging.judged_rows import judged_on
 from reports.pages import as_markdown
-from reports.versions import package_versions, recsweep_version
+from reports.trained_with import commit, package_versions, version
 
 
 def model_card(study: StudyRecord, trial: TrialRecord) -> str:
@@ -159,10 +159,9 @@ def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
 
 
 def _software(study: StudyRecord) -> list[str]:
-    about = study.provenance
-    git: Mapping[str, Any] = about.get("git") or {}
-    version = recsweep_version(study)
-    lines = [f"- recsweep {version}"] if version else []
-    if git.get("commit"):
-        lines.append(f"- commit {git['commit']}" + (", with changes" if git.get("dirty") else ""))
-    return lines + [f"- {name} {version}" for name, version in package_versions(study).items()]
+    git: Mapping[str, Any] = study.provenance.get("git") or {}
+    ours = version(study, "recsweep")
+    lines = [f"- recsweep {ours}"] if ours else []
+    if from_ := commit(study):
+        lines.append(f"- commit {from_}" + (", with changes" if git.get("dirty") else ""))
+    return lines + [f"- {name} {text}" for name, text in package_versions(study).items()]

@@ -1,9 +1,12 @@
-"""What is installed here, and in which version."""
+"""What is installed here, in which version, and from which commit."""
 
 from __future__ import annotations
 
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
+from typing import Any
 
 PACKAGES = (
     "tensorflow",
@@ -40,3 +43,28 @@ def package_version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def git_state(path: Path) -> dict[str, Any] | None:
+    """Of the repository of a folder, or of a file that is tracked there: `commit` and whether
+    tracked files differ from it (`dirty`). None outside one, as for a recsweep that was installed
+    into an environment within somebody's project."""
+    folder = path
+    if path.is_file():
+        folder = path.parent
+        if _git(folder, "ls-files", "--error-unmatch", path.name) is None:
+            return None
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return None
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603  # arguments of ours
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from experiments.files import read_json
 from experiments.machine.machine import read_machine
 from experiments.records import PROVENANCE_NAME, TrialRecord
+from experiments.records.conditions import conditions_of
 from experiments.sweep import SweepConfig, model_of
 from recommender.config import TrainingConfig
 from recommender.datasets.encoded import EncodedDataset
@@ -54,8 +55,9 @@ class Replicas:
     def __init__(self, folder: Path, sweep: SweepConfig, encoded: EncodedDataset) -> None:
         self._folder = folder
         self._sweep = sweep
-        resources = read_json(folder / PROVENANCE_NAME).get("resources")
-        self._trainer = Trainer(encoded, lambda: configure_as_worker(resources))
+        self._provenance = read_json(folder / PROVENANCE_NAME)
+        self._resources: Mapping[str, Any] = {}
+        self._trainer = Trainer(encoded, lambda: configure_as_worker(self._resources))
 
     def run_of(self, trial: TrialRecord) -> Run:
         """A run with the weights of the trial's best epoch.
@@ -74,7 +76,11 @@ class Replicas:
         return run
 
     def new_run(self, trial: TrialRecord, n_epochs: int) -> Run:
-        """The trial's model, untrained; to be trained for exactly so many epochs."""
+        """The trial's model, untrained; to be trained for exactly so many epochs.
+
+        The first that is asked for says what this process trains on: the same as then.
+        """
+        self._resources = conditions_of(self._provenance, trial).resources
         training = TrainingConfig(max_epochs=n_epochs, patience=0, seed=trial.seed)
         model = model_of(self._sweep, trial.values)
         return self._trainer.begin(model, training)
@@ -88,7 +94,7 @@ def configure_as_worker(resources: Mapping[str, Any] | None = None) -> None:
     """Have this process train as a worker does: the same numbers to the bit.
 
     Args:
-        resources: of the study, as its provenance has them; None: a GPU where there is one, and one
+        resources: of a study, as its provenance has them; none: a GPU where there is one, and one
             thread.
     """
     from recommender.runtime import configure_devices

@@ -17,13 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.durations import parse_duration
 from experiments.files import read_json, write_json
-from experiments.ledger.journal import Journal, sound_events
-from experiments.machine.versions import current_versions
-from experiments.records import (
-    DRIVER_JOURNAL,
-    PROVENANCE_NAME,
-    SWEEP_NAME,
-)
+from experiments.ledger.journal import Journal
+from experiments.machine.versions import current_versions, git_state
+from experiments.records import PROVENANCE_NAME, SWEEP_NAME
+from experiments.records.conditions import Conditions, conditions, differing
 
 if TYPE_CHECKING:
     from experiments.machine.machine import Machine
@@ -39,7 +36,7 @@ def begin_session(folder: Path, journal: Journal, machine: Machine, resources: R
         pid=os.getpid(),
         host=socket.gethostname(),
         sweep=(folder / SWEEP_NAME).read_text(encoding="utf-8"),
-        versions=current_versions(),
+        versions=versions_now(),
         machine=machine.to_json(),
         resources=asdict(resources),
     )
@@ -51,49 +48,52 @@ def end_session(journal: Journal, *, is_finished: bool) -> None:
     journal.append("session_end", sync=True, state=state)
 
 
-def record_changed_versions(folder: Path) -> list[str]:
-    """What is installed in another version than when the study last trained, as `name then -> now`.
+def versions_now() -> dict[str, str | None]:
+    """Of Python, recsweep, its commit and the packages that can change a number."""
+    git = git_state(Path(__file__))
+    return current_versions() | {"commit": git["commit"] if git else None}
 
-    The changes are added to provenance.json under `changes`.
+
+def record_changes(folder: Path, machine: Machine, resources: Resources) -> list[str]:
+    """What is other than when the study last trained, as `name then -> now`.
+
+    It is added to provenance.json under `changes`.
     """
     provenance = read_json(folder / PROVENANCE_NAME)
-    events = sound_events(folder / DRIVER_JOURNAL)
-    sessions = [e for e in events if e["kind"] == "session" and "versions" in e]
-    last = sessions[-1] if sessions else None
-    before: dict[str, str | None] = dict(last["versions"]) if last else {}
-    for change in provenance.get("changes", []):  # a verdict is no session
-        if last is not None and change["at"] > last["at"]:
-            before |= {name: new for name, (_, new) in change["versions"].items()}
-    now = current_versions()
-    changed = {
-        name: [before[name], now[name]]
-        for name in now
-        if name in before and before[name] != now[name]
-    }
-    if changed:
-        changes = [*provenance.get("changes", []), {"at": time.time(), "versions": changed}]
-        write_json(folder / PROVENANCE_NAME, provenance | {"changes": changes})
-    return [f"{name} {then or 'none'} -> {new or 'none'}" for name, (then, new) in changed.items()]
+    last = conditions(provenance)[-1]
+    now = Conditions(time.time(), versions_now(), machine.to_json(), asdict(resources))
+    versions = differing(last.versions, now.versions)
+    hardware = differing(last.hardware, now.hardware) if last.machine else {}
+    taken = _changed_options(last.resources, resources)
+    if not (versions or hardware or taken):
+        return []
+    change: dict[str, Any] = {"at": now.since, "versions": versions}
+    change |= {"machine": now.machine} if hardware else {}
+    change |= {"resources": now.resources} if taken else {}
+    changes = [*provenance.get("changes", []), change]
+    write_json(folder / PROVENANCE_NAME, provenance | {"changes": changes})
+    told = versions | hardware | taken
+    return [f"{name} {then or 'none'} -> {new or 'none'}" for name, (then, new) in told.items()]
 
 
-def changed_resources(provenance: Mapping[str, Any], now: Resources) -> list[str]:
-    """What trials take of the machine now and did not when the study began, as options:
-    `--gpu-share 0 -> 1`."""
-    before, after = provenance.get("resources") or {}, asdict(now)
+def _changed_options(
+    before: Mapping[str, Any], now: Resources
+) -> dict[str, tuple[str | None, str | None]]:
+    """What trials take of the machine, by the option that says it: `--gpu-share`, 0, 1."""
     options = {"workers": "--workers", "cpus": "--cpus-per-trial", "address": "--ray-address"}
     if now.pack_up_to is None:  # else a probe chooses the two
         options["gpus"] = "--gpu-share"
     else:
         del options["workers"]
-    return [
-        f"{option} {_resource_text(before[name])} -> {_resource_text(after[name])}"
-        for name, option in options.items()
-        if name in before and before[name] != after[name]
+    as_text = [
+        {option: _text(values[name]) for name, option in options.items() if name in values}
+        for values in (before, asdict(now))
     ]
+    return differing(*as_text)
 
 
-def _resource_text(value: float | str | None) -> str:
-    return "none" if value is None else f"{value:g}" if isinstance(value, int | float) else value
+def _text(value: float | str | None) -> str | None:
+    return f"{value:g}" if isinstance(value, int | float) else value
 
 
 def record_packing(folder: Path, packing: Packing, resources: Resources) -> None:

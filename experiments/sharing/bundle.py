@@ -154,11 +154,19 @@ def renderers() -> dict[str, str | None]:
 
 
 def requirements(provenance: Mapping[str, Any]) -> str:
-    """What the study ran with, for `pip install -r`; of older studies, the packages that count."""
+    """What the study began with, for `pip install -r`; of older studies, the packages that count.
+
+    What a later run had otherwise stands above, as a comment.
+    """
     packages = provenance.get("packages") or provenance.get("versions") or {}
     lines = [
         f"# Python {provenance.get('python')}, recsweep {provenance.get('recsweep')}"
         f" (commit {(provenance.get('git') or {}).get('commit')})",
+        *(
+            f"# from {datetime.fromtimestamp(change['at'], UTC):%Y-%m-%d} on: {name}=={new}"
+            for change in provenance.get("changes") or ()
+            for name, (_, new) in change["versions"].items()
+        ),
         *(
             f"{name}=={version}"
             for name, version in packages.items()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 from experiments.data.study_data import load_same_data
 from experiments.errors import RequestError, StateError
 from experiments.machine.machine import Machine, read_machine
-from experiments.machine.versions import PACKAGES, package_version
 from experiments.records import StudyRecord, TrialRecord
+from experiments.records.conditions import Conditions, conditions_of, differing
 from experiments.records.values import plural
 from experiments.request.frozen import frozen_sweep
 from experiments.running.replicas import Replicas
+from experiments.running.sessions import versions_now
 from experiments.waiting import waiting
 
 
@@ -46,7 +46,7 @@ def replay_trial(study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
             raise StateError(
                 f"the number did not come back: epoch {then.epoch} of {study.name}:{trial.number} "
                 f"has a validation RMSE of {now.val_rmse!r} now and had {then.val_rmse!r}. "
-                f"{_what_differs(study.provenance, read_machine())}{advice}"
+                f"{_what_differs(conditions_of(study.provenance, trial), read_machine())}{advice}"
             )
         yield f"epoch {then.epoch:>3}   validation {now.val_rmse:.6f}   as before"
     told = f"{plural(len(trial.epochs), 'epoch')} came back to the bit"
@@ -62,18 +62,16 @@ _OF_OWN = (
 )
 
 
-def _what_differs(before: Mapping[str, Any], machine: Machine) -> str:
-    """Between what a study was made with and what is here, as far as numbers depend on it."""
-    there, here = before.get("machine") or {}, machine.to_json()
-    versions = before.get("versions") or {}
-    pairs = [
-        ("Python", before.get("python"), platform.python_version()),
-        *((name, versions.get(name), package_version(name)) for name in PACKAGES),
-        ("processor", there.get("cpu"), here["cpu"]),
-        ("GPUs", *(", ".join(g["name"] for g in at.get("gpus") or ()) for at in (there, here))),
+def _what_differs(then: Conditions, machine: Machine) -> str:
+    """Between what a trial was trained with and what is here, as far as numbers depend on it."""
+    here = replace(then, versions=versions_now(), machine=machine.to_json())
+    told = [
+        {**at.versions, "processor": at.hardware["processor"], "GPUs": at.gpus}
+        for at in (then, here)
     ]
     changes = [
-        f"{name} {now or 'none'}, then {then or 'none'}" for name, then, now in pairs if then != now
+        f"{name} {now or 'none'}, then {before or 'none'}"
+        for name, (before, now) in differing(*told).items()
     ]
     return (
         f"What is other now: {'; '.join(changes)}"

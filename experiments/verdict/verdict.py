@@ -48,7 +48,7 @@ from experiments.running.driver import Driver, run_trials
 from experiments.running.orders import order_of
 from experiments.running.replicas import Replicas
 from experiments.running.resume import bring_up_to_date, next_attempt
-from experiments.running.sessions import record_changed_versions
+from experiments.running.sessions import record_changes
 from experiments.running.supervision import StopCause, StopSwitch
 from experiments.search.search_protocol import NoSearch
 from experiments.verdict.crossings import crossings_of, write_crossings
@@ -192,7 +192,7 @@ def _ask(study: StudyRecord, frozen: VerdictRecord, journal: Journal) -> None:
 
 def _train(driver: Driver, left: Sequence[TrialRecord], ledger: Ledger, journal: Journal) -> None:
     folder, sweep, watcher = driver.folder, driver.sweep, driver.watcher
-    for change in record_changed_versions(folder):
+    for change in record_changes(folder, driver.machine, driver.resources):
         watcher.message(f"changed since the last run: {change}")
     study = read_study(folder)
     conductor = Conductor(

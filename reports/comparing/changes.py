@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.records import StudyRecord
 from reports import numbers
-from reports.versions import package_versions, python_version, recsweep_version
+from reports.trained_with import commit, hardware, over_time, package_versions, version
 
 Change = tuple[str, tuple[str, ...]]
 """A key, and its value in every study."""
@@ -16,16 +16,11 @@ Change = tuple[str, tuple[str, ...]]
 _TOLD = ("name", "note")
 """Of a sweep, what says nothing about the outcome."""
 _RECORDED: dict[str, Callable[[Mapping[str, Any]], object]] = {
-    "commit": lambda p: (p.get("git") or {}).get("commit"),
     "data fingerprint": lambda p: (p.get("dataset") or {}).get("fingerprint"),
     "features fingerprint": lambda p: (p.get("dataset") or {}).get("items_fingerprint"),
     "split fingerprint": lambda p: (p.get("dataset") or {}).get("split_fingerprint"),
     "ratings": lambda p: (p.get("dataset") or {}).get("n_ratings"),
     "host": lambda p: (p.get("machine") or {}).get("host"),
-    "processor": lambda p: (p.get("machine") or {}).get("cpu"),
-    "cores": lambda p: (p.get("machine") or {}).get("cpu_count"),
-    "GPUs": lambda p: len((p.get("machine") or {}).get("gpus") or ()),
-    "workers": lambda p: p.get("n_workers"),
 }
 
 
@@ -49,8 +44,14 @@ def recorded_changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:
     for study in studies:
         facts = {name: _text(read(study.provenance)) for name, read in _RECORDED.items()}
         code = {f"own code: {name}": sha256 for name, sha256 in own_code(study).items()}
-        versions = {"recsweep": recsweep_version(study), "Python": python_version(study)}
-        told = {name: version for name, version in versions.items() if version}
+        trained = {
+            "recsweep": version(study, "recsweep"),
+            "commit": commit(study),
+            "Python": version(study, "python"),
+            "hardware": hardware(study),
+            "workers": over_time(study, lambda run: _text(run.resources.get("workers"))),
+        }
+        told = {name: text for name, text in trained.items() if text}
         flat.append(told | facts | package_versions(study) | code)
     return _differing(flat)
 

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from experiments.records import StudyRecord
 from reports import numbers, ranking
-from reports.described import described, gpus_used
+from reports.described import described
 from reports.judging.openings import n_early_openings, openings_text
 from reports.paper.methods import argued, left_open
-from reports.versions import package_versions, recsweep_version
+from reports.trained_with import commit, hardware, package_versions, version
 
 Answer = Literal["yes", "no", "not recorded"]
 
@@ -133,21 +133,18 @@ def _result_items(study: StudyRecord) -> tuple[Item, ...]:
 def _code_items(study: StudyRecord) -> tuple[Item, ...]:
     about = study.provenance
     git: Mapping[str, Any] = about.get("git") or {}
-    machine: Mapping[str, Any] = about.get("machine") or {}
     listed = ", ".join(f"{name} {version}" for name, version in package_versions(study).items())
-    version = recsweep_version(study)
-    code = f"recsweep {version}" if version else ""
-    code += f", commit {_commit(git)}" if git else ""
+    ours = version(study, "recsweep")
+    code = f"recsweep {ours}" if ours else ""
+    code += f", commit {_commit(commit(study), git)}" if git else ""
     if project := about.get("project") or {}:
-        code += f"; the project around it: commit {_commit(project)}"
-    gpus = ", ".join(gpus_used(study)) or "no GPU"
-    hardware = f"{machine.get('cpu')}, {machine.get('cpu_count')} cores, {gpus}" if machine else ""
+        code += f"; the project around it: commit {_commit(project['commit'], project)}"
     spent = sum(trial.seconds for trial in study.trials)
     return (
         _known("The version of the code is stated", code),
         Item("All of the code is kept", *_is_kept(git, about.get("code") or {})),
         _known("Versions of the libraries are stated", listed),
-        _known("The computing infrastructure is stated", hardware),
+        _known("The computing infrastructure is stated", hardware(study)),
         _known("The run time is stated",
                f"{numbers.seconds(spent)}, summed over trials" if study.trials else ""),
         Item("The command that does it again is stated", "yes",
@@ -157,9 +154,9 @@ def _code_items(study: StudyRecord) -> tuple[Item, ...]:
     )  # fmt: skip
 
 
-def _commit(git: Mapping[str, Any]) -> str:
+def _commit(commit: str, git: Mapping[str, Any]) -> str:
     states = {True: "with uncommitted changes", False: "no uncommitted changes"}
-    return f"{git['commit']}, {states.get(git.get('dirty'), 'changes unknown')}"  # type: ignore[arg-type]  # JSON
+    return f"{commit}, {states.get(git.get('dirty'), 'changes unknown')}"  # type: ignore[arg-type]  # JSON
 
 
 def _is_kept(git: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Answer, str]:

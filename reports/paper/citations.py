@@ -7,6 +7,7 @@ from reports import ranking
 from reports.described import is_movielens
 from reports.paper.latex import escape
 from reports.paper.methods import name_of
+from reports.trained_with import commit, version
 
 _OPTUNA = """@inproceedings{optuna,
   author    = {Akiba, Takuya and Sano, Shotaro and Yanase, Toshihiko and Ohta, Takeru and
@@ -76,10 +77,9 @@ _MOVIELENS = """@article{movielens,
 
 def bibtex(study: StudyRecord) -> str:
     """recsweep itself at the version on record, and those of its parts that this study used."""
-    about = study.provenance
-    commit = (about.get("git") or {}).get("commit")
-    notes = [f"Version {about['recsweep']}"] if about.get("recsweep") else []
-    notes += [f"commit {commit}"] if commit else []
+    ours, from_ = version(study, "recsweep"), commit(study)
+    notes = [f"Version {ours}"] if ours else []
+    notes += [f"commit {from_}"] if from_ else []
     note = f",\n  note   = {{{escape(', '.join(notes))}}}" if notes else ""
     entries = [
         "@misc{recsweep,\n  author = {{The recsweep authors}},\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.records import StudyRecord, Value, VerdictResults
 from reports import numbers, ranking
-from reports.described import described, gpus_used
+from reports.described import described
 from reports.judging.decision import chosen_text, label
 from reports.judging.judged_rows import (
     LEAST_OPTIMISM,
@@ -16,7 +16,7 @@ from reports.judging.judged_rows import (
     late_in_short,
 )
 from reports.judging.openings import n_early_openings
-from reports.versions import package_versions, recsweep_version
+from reports.trained_with import commit, hardware, package_versions, version
 
 
 def methods_paragraph(study: StudyRecord) -> str:
@@ -220,27 +220,18 @@ def _baselines(study: StudyRecord) -> list[str]:
 
 
 def _effort(study: StudyRecord) -> list[str]:
-    machine: Mapping[str, Any] = study.provenance.get("machine") or {}
     spent = numbers.seconds(sum(trial.seconds for trial in study.trials))
-    sentences = [f"Training took {spent}, summed over trials"]
-    if machine:
-        gpus = gpus_used(study)
-        cpu = f", {machine['cpu']}" if machine.get("cpu") else ""
-        cores = f" on {machine.get('cpu_count')} cores{cpu}"
-        sentences[0] += f"{cores}, {'with ' + ', '.join(gpus) if gpus else 'without a GPU'}"
-    sentences[0] += "."
-    version, git = recsweep_version(study), study.provenance.get("git") or {}
-    if version:
-        commit = f" (commit {git['commit'][:12]})" if git.get("commit") else ""
+    on = f" on {found}" if (found := hardware(study)) else ""
+    sentences = [f"Training took {spent}, summed over trials{on}."]
+    if ours := version(study, "recsweep"):
+        from_ = f" (commit {found})" if (found := commit(study, 12)) else ""
         versions = package_versions(study)
         with_ = ", ".join(
             f"{label} {versions[name]}"
             for name, label in (("tensorflow", "TensorFlow"), ("optuna", "Optuna"), ("ray", "Ray"))
             if name in versions
         )
-        sentences.append(
-            f"We used recsweep {version}{commit}" + (f" with {with_}." if with_ else ".")
-        )
+        sentences.append(f"We used recsweep {ours}{from_}" + (f" with {with_}." if with_ else "."))
     return sentences
 
 

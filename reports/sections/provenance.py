@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.records import StudyRecord, TrialRecord
+from experiments.records.conditions import Conditions
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Facts, Note, Row, Section, Table
-from reports.described import described, gpus_used
+from reports.described import described
 from reports.exports import column_definitions, reproduce_commands
-from reports.versions import package_versions, python_version, recsweep_version
+from reports.trained_with import commit, over_time, package_versions, version
 
 N_ROWS = 200
 _SUMS: Mapping[bool | None, str] = {
@@ -100,6 +101,8 @@ def _reproduction(study: StudyRecord, ranked: tuple[TrialRecord, ...]) -> Table:
 def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
     about = study.provenance
     machine: Mapping[str, Any] = about.get("machine") or {}
+    git: Mapping[str, Any] = about.get("git") or {}
+    project: Mapping[str, Any] = about.get("project") or {}
     search: Mapping[str, Any] = study.sweep.get("search") or {}
     data = described(study)
     spent = sum(trial.seconds for trial in study.trials)
@@ -114,20 +117,20 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "epochs": f"up to {search['max_epochs']}" if "max_epochs" in search else "",
         "seed": _text(about.get("seed", study.sweep.get("seed"))),
         "training time": f"{numbers.seconds(spent)}, summed over trials",
-        "workers": _text(about.get("n_workers")),
-        "processor": _text(machine.get("cpu")),
-        "cores": _text(machine.get("cpu_count")),
-        "GPUs": _gpus(study, machine),
+        "workers": over_time(study, lambda run: _text(run.resources.get("workers"))),
+        "processor": over_time(study, lambda run: run.hardware["processor"]),
+        "cores": over_time(study, lambda run: run.hardware["cores"]),
+        "GPUs": over_time(study, _gpus),
         "trials a GPU": " · ".join(
             f"{chosen['trials_per_gpu']}: {chosen['why']}" for chosen in about.get("packing") or ()
         ),
         "sums on a GPU": _SUMS.get(about.get("gpu_repeats"), ""),
         "memory": f"{machine['memory_gb']:.3g} GB" if machine.get("memory_gb") else "",
         "platform": _text(machine.get("platform")),
-        "recsweep": recsweep_version(study),
-        "commit": _commit(about.get("git")),
-        "project": _commit(about.get("project")),
-        "Python": python_version(study),
+        "recsweep": version(study, "recsweep"),
+        "commit": _commit(commit(study), git),
+        "project": _commit(project.get("commit", ""), project),
+        "Python": version(study, "python"),
         "versions": ", ".join(f"{name} {text}" for name, text in package_versions(study).items()),
         "own code": "; ".join(
             f"{name}: {code['source']}:{code['function']}, SHA-256 {code['sha256'][:16]}"
@@ -156,11 +159,9 @@ def _board(study: StudyRecord) -> str:
     )
 
 
-def _commit(git: Mapping[str, Any] | None) -> str:
+def _commit(commit: str, git: Mapping[str, Any]) -> str:
     """Of recsweep itself, or of the folder that it was called in."""
-    if not git:
-        return ""
-    return f"{git['commit']}{' with uncommitted changes' if git.get('dirty') else ''}"
+    return f"{commit}{' with uncommitted changes' if git.get('dirty') else ''}"
 
 
 def _text(value: object) -> str:
@@ -177,10 +178,9 @@ def _command(value: object) -> str:
     return shlex.join(map(str, value)) if isinstance(value, list) else _text(value)
 
 
-def _gpus(study: StudyRecord, machine: Mapping[str, Any]) -> str:
-    if not machine:
-        return ""
-    return ", ".join(gpus_used(study)) or ("none used" if machine.get("gpus") else "none")
+def _gpus(run: Conditions) -> str:
+    none = "none used" if run.hardware["GPUs"] else "none"
+    return (run.gpus or none) if run.machine else ""
 
 
 def _argued(value: object) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.folder.provenance import git_state, provenance
+from experiments.folder.provenance import provenance
 from experiments.machine.machine import Machine
-from experiments.machine.versions import package_version
+from experiments.machine.versions import git_state, package_version
 from experiments.request.config import load_sweep
 from tests.experiments.request.test_plan import _data
 

@@ -204,7 +204,7 @@ def test_a_resume_tells_and_records_the_machine_and_the_workers_that_it_has(
     workers.dies_after = None
     resume_study(folder, watcher=header, resources=Resources(1))
     assert header.machine.endswith("1 worker")
-    assert header.said == "not as the study began: --workers 2 -> 1"
+    assert header.said == "changed since the last run: --workers 2 -> 1"
     assert read_study(folder).provenance["n_workers"] == 2  # as it was begun
     events = sound_events(folder / "journal" / "driver.jsonl")
     sessions = [event for event in events if event["kind"] == "session"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,13 +11,15 @@ import numpy as np
 import pytest
 
 from experiments.errors import RequestError, StateError, SweepFileError
-from experiments.files import write_json
+from experiments.files import read_json, write_json
 from experiments.folder.folders import begun_study, extend, refuse_changed_data
 from experiments.ledger.journal import Journal
 from experiments.ledger.ledger import Ledger
+from experiments.machine.gpu_memory import Gpu
 from experiments.machine.machine import read_machine
 from experiments.machine.resources import Resources
 from experiments.records import DRIVER_JOURNAL, StopReason, TrialState, read_study
+from experiments.records.conditions import conditions
 from experiments.records.openings import record_opening
 from experiments.request.config import sweep_to_toml
 from experiments.request.frozen import frozen_sweep, refuse_changed_sweep
@@ -26,11 +27,10 @@ from experiments.running import sessions
 from experiments.running.resume import checkpoint_epoch, reopen_failed
 from experiments.running.sessions import (
     begin_session,
-    changed_resources,
     deadline_of,
     end_session,
     job_end_s,
-    record_changed_versions,
+    record_changes,
 )
 from experiments.running.supervision import StopCause, StopSwitch, supervise
 from experiments.sharing.bundle_checks import check_sweep
@@ -48,7 +48,11 @@ def begun(folder: Path, sweep: SweepConfig) -> Path:
     """A folder as the first session of a driver leaves it."""
     folder.mkdir(parents=True)
     (folder / "sweep.toml").write_text(sweep_to_toml(sweep))
-    (folder / "provenance.json").write_text("{}")
+    now = sessions.versions_now()
+    versions = {name: now[name] for name in ("tensorflow", "optuna")}
+    resources = asdict(Resources(1))
+    about = {"versions": versions, "machine": read_machine().to_json(), "resources": resources}
+    write_json(folder / "provenance.json", about)
     with Journal(folder / DRIVER_JOURNAL) as journal:
         begin_session(folder, journal, read_machine(), Resources(1))
     return folder
@@ -98,16 +102,15 @@ def test_changed_versions_are_said_once_and_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = begun(tmp_path / "mine", a_sweep())
-    assert record_changed_versions(folder) == []
-    before = sessions.current_versions()
-    monkeypatch.setattr(sessions, "current_versions", lambda: before | {"optuna": "5.9"})
-    (text,) = record_changed_versions(folder)
+    as_begun = (read_machine(), Resources(1))
+    assert record_changes(folder, *as_begun) == []
+    before = sessions.versions_now()
+    monkeypatch.setattr(sessions, "versions_now", lambda: before | {"optuna": "5.9"})
+    (text,) = record_changes(folder, *as_begun)
     assert text == f"optuna {before['optuna']} -> 5.9"
-    (change,) = json.loads((folder / "provenance.json").read_text())["changes"]
+    (change,) = read_json(folder / "provenance.json")["changes"]
     assert change["versions"] == {"optuna": [before["optuna"], "5.9"]}
-    with Journal(folder / DRIVER_JOURNAL) as journal:
-        begin_session(folder, journal, read_machine(), Resources(1))
-    assert record_changed_versions(folder) == []
+    assert record_changes(folder, *as_begun) == []
 
 
 @pytest.mark.parametrize(
@@ -121,12 +124,37 @@ def test_changed_versions_are_said_once_and_recorded(
         (Resources(1, gpus=1.0, pack_up_to=8), []),
     ],
 )
-def test_a_resume_says_what_trials_have_otherwise_than_when_the_study_began(
-    now: Resources, said: list[str]
+def test_what_trials_have_otherwise_than_before_is_said_once_and_recorded(
+    tmp_path: Path, now: Resources, said: list[str]
 ) -> None:
-    begun_with = json.loads(json.dumps({"resources": asdict(Resources(8, gpus=0.0))}))
-    assert changed_resources(begun_with, now) == said
-    assert changed_resources({}, now) == []
+    folder = begun(tmp_path / "mine", a_sweep())
+    provenance = read_json(folder / "provenance.json")
+    write_json(folder / "provenance.json", provenance | {"resources": asdict(Resources(8, gpus=0))})
+    machine = read_machine()
+    assert sorted(record_changes(folder, machine, now)) == sorted(said)
+    assert record_changes(folder, machine, now) == []
+    assert conditions(read_json(folder / "provenance.json"))[-1].resources["gpus"] == (
+        now.gpus if said else 0.0
+    )
+
+
+def test_another_machine_is_said_and_recorded_and_a_study_that_tells_none_has_not_changed(
+    tmp_path: Path,
+) -> None:
+    folder = begun(tmp_path / "mine", a_sweep())
+    larger = replace(read_machine(), n_cpus=64, gpus=(Gpu(0, "GPU-0", "NVIDIA X", 80.0, 80.0),))
+    (cores, gpus) = record_changes(folder, larger, Resources(1))
+    assert cores.startswith("cores ") and cores.endswith(" -> 64")
+    assert gpus == "GPUs none -> NVIDIA X"
+    first, later = conditions(read_json(folder / "provenance.json"))
+    assert (first.hardware["GPUs"], later.hardware["GPUs"]) == ("", "NVIDIA X")
+    of_old = {
+        name: value
+        for name, value in read_json(folder / "provenance.json").items()
+        if name not in ("changes", "machine", "resources", "git")
+    }
+    write_json(folder / "provenance.json", of_old)
+    assert record_changes(folder, larger, Resources(2)) == []
 
 
 def test_run_resume_finds_the_latest_study_of_the_same_sweep(tmp_path: Path) -> None:

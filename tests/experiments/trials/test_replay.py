@@ -47,7 +47,11 @@ def test_another_number_is_told_with_what_is_other_here(study: Path, workers: In
         _replayed(record, other)
     versions = record.provenance["versions"] | {"tensorflow": "2.1"}
     elsewhere = record.provenance | {"versions": versions, "python": "3.1"}
-    with pytest.raises(StateError, match=r"What is other now: Python .*, then 3\.1; tensorflow"):
+    upgrade = {"at": trial.attempts[-1].started_at + 1, "versions": {"tensorflow": ["2.1", "2.2"]}}
+    elsewhere |= {"changes": [upgrade]}  # after the trial
+    with pytest.raises(
+        StateError, match=r"What is other now: python .*, then 3\.1; tensorflow .*, then 2\.1"
+    ):
         _replayed(replace(record, provenance=elsewhere), other)
 
 
@@ -85,5 +89,6 @@ def test_it_trains_on_what_the_study_was_trained_on(
 
     monkeypatch.setattr("recommender.runtime.configure_devices", configure)
     sweep = frozen_sweep(study)
-    Replicas(study, sweep, load_data(sweep).encoded)._trainer._configure_once()
+    replicas = Replicas(study, sweep, load_data(sweep).encoded)
+    replicas.new_run(read_study(study).trials[0], 1)
     assert seen == [expected]

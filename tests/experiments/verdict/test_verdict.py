@@ -16,6 +16,7 @@ from experiments.board.board_check import check_board
 from experiments.errors import RequestError, StateError
 from experiments.ledger.journal import Journal
 from experiments.ledger.lock import StudyLock
+from experiments.machine.resources import Resources
 from experiments.records import (
     DRIVER_JOURNAL,
     FIRST_NUMBER_BESIDE,
@@ -196,16 +197,18 @@ def test_a_list_that_another_driver_froze_just_before_is_the_one_to_go_on_with(
     assert (ours.top, ours.seeds, ours.frozen_at) == (1, theirs.seeds, theirs.frozen_at)
 
 
-def test_versions_that_changed_before_the_verdict_are_said_and_recorded(
+def test_what_changed_before_the_verdict_is_said_and_recorded(
     study: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = sessions.current_versions()
-    monkeypatch.setattr(sessions, "current_versions", lambda: before | {"optuna": "5.9"})
+    before = sessions.versions_now()
+    monkeypatch.setattr(sessions, "versions_now", lambda: before | {"optuna": "5.9"})
     said = Heard()
-    gather_evidence(study, top=1, n_seeds=2, watcher=said)
+    begun = read_study(study).provenance["resources"]
+    other = Resources(begun["workers"], cpus=begun["cpus"] + 1)
+    gather_evidence(study, top=1, n_seeds=2, watcher=said, resources=other)
     assert f"changed since the last run: optuna {before['optuna']} -> 5.9" in said.messages
+    assert any("last run: --cpus-per-trial" in message for message in said.messages)
     assert len(read_study(study).provenance["changes"]) == 1
-    assert sessions.record_changed_versions(study) == []
 
 
 def test_a_driver_that_dies_goes_on_to_the_same_verdict(

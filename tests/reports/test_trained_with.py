@@ -11,7 +11,7 @@ from reports.model_card import model_card
 from reports.paper.checklist import checklist
 from reports.paper.methods import methods_paragraph
 from reports.sections.provenance import provenance
-from reports.versions import package_versions, python_version, recsweep_version
+from reports.trained_with import package_versions, version
 
 UPGRADES = [
     {"at": 1_772_323_200.0, "versions": {"tensorflow": ["2.21.0", "2.21.1"]}},
@@ -34,10 +34,10 @@ def test_every_version_that_trained_is_told_with_the_day_from_which_on(
     later = "2.21.0 (2.21.1 from 2026-03-01 on, none from 2026-03-02 on)"
     assert package_versions(upgraded)["tensorflow"] == later
     assert package_versions(upgraded)["optuna"] == "5.0.0"
-    assert python_version(upgraded) == "3.11.7 (3.12.0 from 2026-03-02 on)"
-    assert recsweep_version(upgraded) == "0.1.0"
+    assert version(upgraded, "python") == "3.11.7 (3.12.0 from 2026-03-02 on)"
+    assert version(upgraded, "recsweep") == "0.1.0"
     bare = replace(study, provenance={})
-    assert (package_versions(bare), recsweep_version(bare)) == ({}, "")
+    assert (package_versions(bare), version(bare, "recsweep")) == ({}, "")
 
 
 def test_report_paper_card_and_comparison_tell_of_an_upgrade(
@@ -51,6 +51,6 @@ def test_report_paper_card_and_comparison_tell_of_an_upgrade(
     (facts,) = (block for block in provenance(upgraded).blocks if isinstance(block, Facts))
     assert f"tensorflow {later}, " in dict(facts.items)["versions"]
     assert dict(recorded_changes((study, upgraded))) == {
-        "Python": ("3.11.7", python_version(upgraded)),
+        "Python": ("3.11.7", version(upgraded, "python")),
         "tensorflow": ("2.21.0", later),
     }
