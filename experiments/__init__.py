@@ -19,7 +19,7 @@ line imports what stands below it, and no other:
     files, durations                files on disk; times in words
     sweep, sweep_files              a request as a value, and the file that states it
     arms, errors                    the arms of a comparison; what goes wrong
-    stages, waiting                 how long what took, and that something lasts
+    stages, waiting, resting        how long what took; that something lasts; Python's collector
     typed                           names as a user types them
     sweeps                          the files that are shipped
 """

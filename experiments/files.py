@@ -77,23 +77,27 @@ def read_json(path: Path) -> Any:
         raise StateError(f"{path}: cannot be read as JSON: {error}") from error
 
 
-def read_record(path: Path, build: Callable[[Any], RecordT], what: str) -> RecordT | None:
+def read_record(
+    path: Path, build: Callable[[Any], RecordT], what: str, cure: str = ""
+) -> RecordT | None:
     """What recsweep itself wrote as JSON; None where there is no such file.
 
     Args:
         build: from the JSON value.
         what: the record is called.
+        cure: what can be done about a damaged one.
 
     Raises:
         StateError: the file is damaged; names it.
     """
     if not path.exists():
         return None
-    plain = read_json(path)
     try:
-        return build(plain)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise StateError(f"{path}: holds no {what} of recsweep's ({error!r})") from error
+        return build(read_json(path))
+    except (KeyError, TypeError, AttributeError, StateError) as error:
+        why = "it cannot be read as JSON" if isinstance(error, StateError) else repr(error)
+        cure = f"; {cure}" if cure else ""
+        raise StateError(f"{path}: holds no {what} of recsweep's ({why}){cure}") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -49,6 +49,7 @@ from experiments.running.resume import (
     refuse_gaps,
     reopen_failed,
 )
+from experiments.running.segments import write_best_segments
 from experiments.running.sessions import (
     begin_session,
     end_session,
@@ -60,7 +61,6 @@ from experiments.search.search import build_search
 from experiments.stages import stage_over
 from experiments.sweep import SweepConfig, defaults_of
 from experiments.typed import typed
-from experiments.verdict.segments import write_best_segments
 from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher
 from recommender.baselines import fit_baselines

@@ -36,6 +36,14 @@ class Interrupted(Exception):
     """Training was asked to stop in the middle of an epoch; that epoch counts for nothing."""
 
 
+def raised(error: BaseException) -> str:
+    """What was raised, as one line; an `OwnCodeError` says itself what, and where."""
+    lines = str(error).strip().splitlines()
+    if not lines:
+        return type(error).__name__
+    return lines[0] if isinstance(error, OwnCodeError) else f"{type(error).__name__}: {lines[0]}"
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """`unknown data set 'ml-10k'; did you mean 'ml-100k'? Known: ...`."""
     names = sorted(known)

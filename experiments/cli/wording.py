@@ -25,6 +25,7 @@ from experiments.records.values import plural as plural
 from experiments.records.values import values_text
 from experiments.typed import from_here, typed
 from reports.described import described
+from reports.judging.openings import openings_text
 from reports.ranking import arm_text
 
 
@@ -180,10 +181,7 @@ def data_lines(study: StudyRecord) -> list[str]:
     ]
     lines += [f"         {note}" for note in dataset.get("notes") or ()]
     rows = " · ".join(f"{part} {dataset[part]['n_rows']:,}" for part in _PARTS if dataset.get(part))
-    sealed = "sealed, never opened"
-    if study.openings:
-        sealed = f"opened {plural(len(study.openings), 'time')}"
-    lines.append(f"split    {dataset['split']['method']}: {rows} ({sealed})")
+    lines.append(f"split    {dataset['split']['method']}: {rows} ({openings_text(study)})")
     if confirm := dataset.get("confirm"):
         lines.append(
             f"         confirm: {plural(confirm['n_users'], 'validation user')} that the search "

@@ -27,7 +27,7 @@ from experiments.machine.ray_environment import (
 from experiments.machine.ray_head import RayHead
 from experiments.machine.resources import Resources
 from experiments.machine.scratch import remove_old_sessions
-from experiments.records.collector import collector_resting
+from experiments.resting import collector_resting
 
 OBJECT_STORE_BYTES = 1 << 30
 """Room for the encoded arrays, which all workers share; Ray would take a third of the memory."""

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from experiments.errors import RequestError, StateError
-from experiments.files import read_json, write_json
+from experiments.errors import RequestError
+from experiments.files import read_record, write_json
 
 NOTE_NAME = "note.json"
 LONGEST = 500
@@ -32,17 +33,14 @@ def read_note(folder: Path) -> Note:
     """What was written about a study; nothing where there is no file.
 
     Raises:
-        StateError: the file cannot be read.
+        StateError: the file is damaged.
     """
-    path = folder / NOTE_NAME
-    if not path.exists():
-        return Note()
-    raw = read_json(path)
-    try:
-        text = raw["text"]
-        return Note(None if text is None else str(text), tuple(map(str, raw["tags"])))
-    except (TypeError, KeyError) as error:
-        raise StateError(f"{path}: not the note of a study: {error!r}; delete it") from error
+    return read_record(folder / NOTE_NAME, _note, "note", "delete it") or Note()
+
+
+def _note(plain: Any) -> Note:
+    text = plain["text"]
+    return Note(None if text is None else str(text), tuple(map(str, plain["tags"])))
 
 
 def write_note(

@@ -18,7 +18,6 @@ from experiments.ledger.trial_records import (
     TrialRecord,
     Value,
 )
-from experiments.records.collector import collector_resting
 from experiments.records.derived_records import (
     BoardCheck,
     CrossingRecord,
@@ -39,6 +38,7 @@ from experiments.records.verdict_records import (
     read_test,
     read_verdict,
 )
+from experiments.resting import collector_resting
 from experiments.typed import typed
 
 SWEEP_NAME = "sweep.toml"

@@ -5,21 +5,18 @@ Standard library only; `experiments.records` hands it on to the reports.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from experiments.errors import StateError
-from experiments.files import read_json
+from experiments.files import read_record
 from experiments.ledger.trial_records import TrialRecord
 from experiments.typed import typed
 
 VERDICT_NAME = "verdict.json"
 TEST_NAME = "test.json"
-
-_ReadT = TypeVar("_ReadT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +190,7 @@ def read_test(folder: Path) -> UnsealedRecord | None:
     cure = (
         f"without the file, `recsweep unseal {typed(folder)}` scores anew, which is put on record"
     )
-    return _read(folder / TEST_NAME, _test, "test scores as recsweep writes them", cure)
+    return read_record(folder / TEST_NAME, _test, "test scores", cure)
 
 
 def read_verdict(folder: Path) -> VerdictRecord | None:
@@ -202,18 +199,7 @@ def read_verdict(folder: Path) -> VerdictRecord | None:
         f"without it, `recsweep verdict {typed(folder)}` writes it anew: what was trained for it "
         "is kept"
     )
-    return _read(folder / VERDICT_NAME, _verdict, "verdict as recsweep writes it", cure)
-
-
-def _read(path: Path, build: Callable[[Any], _ReadT], what: str, cure: str) -> _ReadT | None:
-    """StateError where the file is damaged, with what can be done."""
-    if not path.exists():
-        return None
-    try:
-        return build(read_json(path))
-    except (KeyError, TypeError, AttributeError, StateError) as error:
-        why = "it cannot be read as JSON" if isinstance(error, StateError) else repr(error)
-        raise StateError(f"{path}: no {what} ({why}); {cure}") from error
+    return read_record(folder / VERDICT_NAME, _verdict, "verdict", cure)
 
 
 def _test(plain: Mapping[str, Any]) -> UnsealedRecord:

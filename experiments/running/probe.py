@@ -35,7 +35,7 @@ from experiments.running.sessions import record_packing
 from experiments.running.worker import configure
 from recommender.config import RankingConfig, TrainingConfig
 from recommender.datasets.encoded import EncodedDataset
-from recommender.errors import OwnCodeError
+from recommender.errors import raised
 from recommender.own_loading import is_out_of_memory
 from recommender.runs import Trainer
 
@@ -239,9 +239,4 @@ def _end(actors: Sequence[Any], pids: Sequence[int]) -> None:
 
 
 def _told(error: Exception) -> str:
-    if is_out_of_memory(error):
-        return "memory ran out"
-    lines = str(error).strip().splitlines()
-    if isinstance(error, OwnCodeError):  # which says what was raised, and where
-        return lines[0]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return "memory ran out" if is_out_of_memory(error) else raised(error)

@@ -34,7 +34,7 @@ from experiments.records import StopReason
 from experiments.running.errors_by_user import write_errors
 from experiments.running.orders import CHECKPOINT_EVERY_S, TrialOrder, WorkerSettings
 from experiments.running.replicas import keep_predictions
-from recommender.errors import Interrupted, ModelError, OwnCodeError
+from recommender.errors import Interrupted, ModelError, OwnCodeError, raised
 from recommender.footprint import refuse_what_cannot_fit, sizes_text
 from recommender.further_metrics import Measured, measure
 from recommender.own_loading import is_out_of_memory
@@ -344,9 +344,7 @@ def _sizes(order: TrialOrder, dataset: EncodedDataset) -> str:
 
 def _classify(error: Exception, order: TrialOrder, sizes: str = "") -> tuple[StopReason, str]:
     """The reason for the record, and the text: one line, with the sizes where memory ran out."""
-    told = (str(error).strip().splitlines() or [""])[0]
-    # Where the researcher's own code is to blame, the message says what was raised, and where.
-    line = told if isinstance(error, OwnCodeError) else f"{type(error).__name__}: {told}"
+    line = raised(error)
     if _lacks_a_file_beside_it(error, order):
         line += f"; {ONLY_PYTHON}"
     with contextlib.suppress(OSError):

@@ -48,13 +48,13 @@ from experiments.running.driver import Driver, run_trials
 from experiments.running.orders import order_of
 from experiments.running.replicas import Replicas
 from experiments.running.resume import bring_up_to_date, next_attempt
+from experiments.running.segments import segments_of, write_segments
 from experiments.running.sessions import record_changes
 from experiments.running.supervision import StopCause, StopSwitch
 from experiments.search.search_protocol import NoSearch
 from experiments.verdict.crossings import crossings_of, write_crossings
 from experiments.verdict.evidence import Evidence, judged, read_evidence
 from experiments.verdict.frozen_finalists import frozen_or_chosen
-from experiments.verdict.segments import segments_of, write_segments
 from experiments.verdict.size_control import trained_as, with_sized_control
 from experiments.waiting import waiting
 from experiments.watcher import StudyWatcher

@@ -79,6 +79,7 @@ def test_trials_are_drawn_a_hundred_times_at_least(
 ) -> None:
     shares = "experiments.search.importance._shares"
     monkeypatch.setattr(shares, lambda trials, names: {"n_layers": 1.0})
+    monkeypatch.setattr("experiments.search.importance._to_optuna", lambda space, trial: trial)
     (record,) = importance(CONDITIONAL, trials_of(n_trials), n_resamples=N_RESAMPLES)
     assert record.n_draws == n_draws
 

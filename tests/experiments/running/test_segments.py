@@ -14,7 +14,7 @@ from experiments.records.derived_records import (
     SegmentsRecord,
     read_segments,
 )
-from experiments.verdict.segments import MIN_ROWS, segments_of, write_segments
+from experiments.running.segments import MIN_ROWS, segments_of, write_segments
 from recommender.datasets.encoded import SideTable
 from tests.synthetic import synthetic_encoded
 
