@@ -29,6 +29,7 @@ from experiments.search.search_protocol import Search
 from experiments.stages import stage_over
 from experiments.sweep import SweepConfig
 from experiments.watcher import StudyWatcher
+from recommender.epochs import derive_seed
 
 LOST_WORKER_RETRIES = 2
 """A trial whose worker is lost more often than this fails as `worker_lost`."""
@@ -174,7 +175,7 @@ class Conductor:
             arm=proposal.arm,
             arm_number=proposal.arm_number,
             values=proposal.values,
-            seed=self._sweep.training.seed,
+            seed=derive_seed(self._sweep.seed, "trial", number),
             is_default=proposal.is_default,
             is_enqueued=proposal.is_enqueued,
         )

@@ -94,12 +94,9 @@ def _search_items(study: StudyRecord) -> tuple[Item, ...]:
 
 
 def _result_items(study: StudyRecord) -> tuple[Item, ...]:
-    ranked = study.ranked
     verdict = study.verdict
     results = study.verdict_results
-    seeds = sorted(
-        {trial.seed for trial in ranked} | set(verdict.seeds if results and verdict else ())
-    )
+    seeds = _text_of_seeds(study)
     baselines = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in study.baselines)
     n_with_bars = sum(f.low is not None for f in results.finalists) if results else 0
     bars, tests = "one seed each", "no verdict was made: no difference is claimed"
@@ -115,7 +112,7 @@ def _result_items(study: StudyRecord) -> tuple[Item, ...]:
     return (
         Item("The metric is defined", "yes", ranking.what_is_averaged(study)),
         _known("Baselines on the same rows are stated", baselines),
-        _known("Seeds are stated", ", ".join(map(str, seeds[:12]))),
+        _known("Seeds are stated", seeds),
         Item(
             "The test part was kept from search and choice",
             "no" if n_early else "yes",
@@ -128,6 +125,16 @@ def _result_items(study: StudyRecord) -> tuple[Item, ...]:
             tests,
         ),
     )
+
+
+def _text_of_seeds(study: StudyRecord) -> str:
+    of_sweep, of_trials = study.sweep.get("seed"), {trial.seed for trial in study.search_trials}
+    told = [] if of_sweep is None else [f"{of_sweep} of the sweep"]
+    if of_trials - {of_sweep}:
+        told.append("one of each trial in trials.csv, which follows from it and the number")
+    if study.verdict is not None and study.verdict_results is not None:
+        told.append(f"{', '.join(map(str, study.verdict.seeds))} of the verdict")
+    return "; ".join(told)
 
 
 def _code_items(study: StudyRecord) -> tuple[Item, ...]:

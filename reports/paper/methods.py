@@ -245,7 +245,7 @@ def _tests(study: StudyRecord) -> str:
             f"{numbers.two_digits(noise)} RMSE are not interpreted."
         )
     return (
-        f"The search used one seed. Then {len(results.finalists):,} finalists "
+        f"The search trained each model under one seed. Then {len(results.finalists):,} finalists "
         f"({chosen_text(study, study.verdict)}) were frozen, the models among them trained again "
         f"under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
         f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "

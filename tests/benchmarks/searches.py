@@ -4,7 +4,8 @@ Hours, and any number of processes may share the machine: epochs are counted, no
 search tries the shipped space `ranking` on MovieLens, one trial at a time, without arms, under the
 settings of a sweep that says nothing else. Searches of one seed start from the same random trials.
 What a pruner does to a random search is replayed on the epochs of the one that was not pruned,
-since neither its proposals nor its models depend on what was stopped.
+since neither its proposals nor its models depend on what was stopped. With `--one-seed` all trials
+of a search share a seed, as they would without ADR 12.
 
 A quarter of the validation users is kept from the searches (`split.confirm`). The best complete
 trial of each is trained again under fresh seeds and judged on the rows of the search and on those
@@ -34,6 +35,7 @@ from experiments.sweep import SearchConfig, SweepConfig, defaults_of, model_of
 from recommender.config import TrainingConfig
 from recommender.datasets.config import DatasetConfig, SplitConfig
 from recommender.datasets.confirming import ConfirmRows, load_with_confirm
+from recommender.epochs import derive_seed
 from recommender.metrics import rmse
 from search_spaces import shipped_space
 
@@ -70,12 +72,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("searches.jsonl"))
     parser.add_argument("--dataset", default="movielens-small")
     parser.add_argument("--path", type=Path)
+    parser.add_argument("--one-seed", action="store_true", help="for all trials of a search")
     options = parser.parse_args()
     data = (options.dataset, options.path)
     with multiprocessing.get_context("spawn").Pool(options.jobs, _one_thread) as pool:
         known = {(line["method"], line["seed"]): line for line in _lines(options.out)}
         asked = [
-            (data, method, seed, options.trials)
+            (data, method, seed, options.trials, options.one_seed)
             for seed in range(options.seeds)
             for method in TRAINED
             if (method, seed) not in known
@@ -127,15 +130,15 @@ def _best(trials: Sequence[Trial], n: int) -> Trial:
     return min((t for t in trials[:n] if t.is_complete), key=lambda trial: min(trial.curve))
 
 
-def _searched(asked: tuple[tuple[str, Path | None], str, int, int]) -> dict[str, Any]:
-    data, method, seed, n_trials = asked
+def _searched(asked: tuple[tuple[str, Path | None], str, int, int, bool]) -> dict[str, Any]:
+    data, method, seed, n_trials, has_one_seed = asked
     device, _ = _data(*data)
     sweep = _sweep()
 
     def curves(number: int, values: Mapping[str, Any]) -> Iterator[float]:
         from recommender.training import TrainingRun
 
-        training = TrainingConfig(seed=seed)
+        training = TrainingConfig(seed=seed if has_one_seed else derive_seed(seed, "trial", number))
         run = TrainingRun(model_of(sweep, values), training, device)
         while run.stop_reason is None:
             yield run.step().val_rmse

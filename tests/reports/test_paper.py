@@ -277,6 +277,19 @@ def test_one_is_told_in_the_singular(study: StudyRecord) -> None:
     assert "scaled to 1 user, not measured here" in ranking.noise(one).source
 
 
+def test_the_checklist_states_the_seeds_of_sweep_trials_and_verdict(study: StudyRecord) -> None:
+    def told(study: StudyRecord) -> str:
+        return next(i.evidence for i in checklist(study) if i.question == "Seeds are stated")
+
+    assert told(study) == "0 of the sweep"  # as studies of old versions
+    apart = replace(study, trials=tuple(replace(t, seed=t.number + 7) for t in study.trials))
+    of_trials = "one of each trial in trials.csv, which follows from it and the number"
+    assert told(apart) == f"0 of the sweep; {of_trials}"
+    judged_too = judged(study, {0: 0.03})
+    seeds = ", ".join(map(str, judged_too.verdict.seeds))  # type: ignore[union-attr]
+    assert told(judged_too).endswith(f"{seeds} of the verdict")
+
+
 def test_a_bare_study_has_a_paragraph_and_a_checklist_without_inventions(
     study: StudyRecord,
 ) -> None:

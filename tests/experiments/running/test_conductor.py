@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,7 @@ def outcome(trial: TrialRecord) -> object:
         trial.number,
         trial.arm,
         trial.values,
+        trial.seed,
         trial.state,
         trial.stop_reason,
         trial.best_rmse,
@@ -104,6 +106,16 @@ def test_a_study_killed_many_times_loses_no_trial_and_runs_none_twice(tmp_path: 
     assert [trial.number for trial in trials] == list(range(8))
     assert all(trial.state.is_finished for trial in trials)
     assert len(study.finished) == len(set(study.finished))
+
+
+def test_each_trial_has_a_seed_that_follows_from_the_sweep_and_its_number(tmp_path: Path) -> None:
+    for name in ("once", "again"):
+        run_alone(tmp_path / name, a_sweep())
+    run_alone(tmp_path / "other", replace(a_sweep(), seed=7))
+    once, again, other = (
+        [trial.seed for trial in trials_of(tmp_path / name)] for name in ("once", "again", "other")
+    )
+    assert once == again and len({*once, *other}) == 2 * len(once) == 16
 
 
 def test_an_interrupted_trial_goes_on_from_its_checkpoint_under_its_number(tmp_path: Path) -> None:

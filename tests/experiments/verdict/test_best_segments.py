@@ -78,7 +78,7 @@ def test_a_model_that_learned_to_predict_the_mean_is_called_collapsed(
     trial = next(trial for trial in record.search_trials if trial.name == name)
     assert trial.values["learning_rate"] == 1e-7
     mean = record.baseline("train_mean")
-    assert mean is not None and trial.best_rmse == pytest.approx(mean.val_rmse, abs=1e-3)
+    assert mean is not None and trial.best_rmse == pytest.approx(mean.val_rmse, abs=5e-3)
     page = write_report(record).markdown.read_text()
     assert page.count("Collapsed") >= 2  # on the first screen and in its section
     decide(record.folder, top=2, n_seeds=2)
