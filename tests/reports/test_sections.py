@@ -4,7 +4,14 @@ from dataclasses import fields, replace
 
 import pytest
 
-from experiments.records import BaselineRecord, ColumnRecord, StudyRecord, TrialState
+from experiments.records import (
+    BaselineRecord,
+    ColumnRecord,
+    StopReason,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+)
 from recommender.config import RankingConfig
 from reports.blocks import Beside, Facts, Picture, Table, Text, WatchOuts
 from reports.sections import space as space_section
@@ -251,6 +258,26 @@ def test_an_edge_counts_the_near_trials_that_share_it(study: StudyRecord) -> Non
     edges = edges_of_best(replace(study, trials=twins))
     found = next(edge for edge in edges if edge.dimension == "dropout")
     assert (found.n_near, found.n_near_active) == (2, 3)
+
+
+def test_epochs_that_ran_out_are_watched_but_not_of_a_model_that_is_fitted_in_one_go(
+    study: StudyRecord,
+) -> None:
+    best, *others = (replace(t, stop_reason=StopReason.PATIENCE) for t in study.ranked[:4])
+    assert best.best_rmse is not None
+    others = [replace(t, best_rmse=best.best_rmse + 0.001) for t in others]
+
+    def trained(trial: TrialRecord, n_epochs: int) -> TrialRecord:
+        epochs = study.ranked[0].epochs[:n_epochs]
+        return replace(trial, epochs=epochs, best_epoch=n_epochs, stop_reason=StopReason.MAX_EPOCHS)
+
+    late = trained(best, 5)
+    shown = replace(study, trials=(late, trained(others[0], 5), *others[1:]))
+    assert "was still improving in the last of 5 epochs (of the 4 trials within noise 2 were)" in (
+        watch_outs(shown)
+    )
+    for first in (best, replace(late, best_epoch=4), trained(best, 1)):
+        assert "still improving" not in watch_outs(replace(shown, trials=(first, *others)))
 
 
 def test_importance_is_left_out_with_its_reason(make: MakeStudy) -> None:
