@@ -82,6 +82,12 @@ def baselines_text(study: StudyRecord, results: VerdictResults) -> str:
     return f"Baselines on these rows: {listed}." if listed else ""
 
 
+def refitted_on(study: StudyRecord) -> str:
+    """The rows that a refit is trained on."""
+    kept = described(study).confirm is not None
+    return "train, validation and the kept rows" if kept else "train and validation"
+
+
 def kept_users_text(study: StudyRecord) -> str | None:
     """`57 users (4,038 rows) are kept for the verdict`; None where none are."""
     confirm = described(study).confirm

@@ -7,20 +7,22 @@ import numpy as np
 import pytest
 
 from experiments.cli.judged import cost_lines, verdict_lines
+from experiments.cli.judged import test_lines as lines_of_test
 from experiments.cli.wording import data_lines
 from experiments.records import StudyRecord
 from reports.blocks import Note, Numbers
 from reports.judging.decision import headline_of_verdict
 from reports.judging.optimism import optimism_of_best
 from reports.model_card import model_card
-from reports.paper.latex import verdict_table
+from reports.paper.latex import unsealed_table, verdict_table
 from reports.paper.methods import methods_paragraph
 from reports.sections.baselines import baselines
 from reports.sections.data import data
 from reports.sections.summary import summary
+from reports.sections.unsealed import unsealed
 from reports.sections.verdict import verdict
 from tests.reports.simulated_verdicts import simulate_choice
-from tests.reports.verdicts import judged
+from tests.reports.verdicts import judged, opened
 
 
 @pytest.fixture
@@ -91,6 +93,22 @@ def test_finalists_meet_the_baselines_of_the_rows_that_judge_them(confirmed: Stu
     said = headline_of_verdict(with_results(confirmed, baselines=lower))
     assert said is not None and said.text == "No model beats the bias baseline"
     assert "0.9000" in said.detail and "never saw" in said.detail
+
+
+def test_the_kept_rows_are_no_validation_rows_and_a_refit_is_trained_on_them(
+    confirmed: StudyRecord,
+) -> None:
+    said = methods_paragraph(confirmed)
+    assert "15,778 validation and 18,886 test ratings, and 4,038 kept for the verdict." in said
+    shown = opened(confirmed)
+    assert shown.test is not None
+    for said in (
+        methods_paragraph(shown),
+        repr(unsealed(shown)),
+        unsealed_table(shown),
+        "\n".join(lines_of_test(shown)),
+    ):
+        assert "on train, validation and the kept rows" in said
 
 
 def test_a_model_card_sets_beside_a_mean_the_baselines_of_its_rows(confirmed: StudyRecord) -> None:
