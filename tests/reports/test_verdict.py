@@ -174,6 +174,18 @@ def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:
     )
 
 
+def test_what_does_not_beat_the_bias_baseline_is_not_offered(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    lost = judged(study, {plain: 0.03, dcn: 0.01})
+    assert next_command(lost).purpose.startswith("Take the leader")
+    strong = BaselineRecord("bias", "user + item bias", 1.0, 0.1)  # no finalist
+    lost = replace(lost, baselines=(strong, *study.baselines[:2]))
+    assert headline(lost).text == "No model beats the bias baseline"
+    assert next_command(lost).purpose == (
+        "Take the user + item bias baseline, which the leader does not beat, or let more vary"
+    )
+
+
 def test_trials_after_the_list_may_still_beat_the_bias_baseline(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     lost = judged(study, {plain: 0.2, dcn: 0.1})
