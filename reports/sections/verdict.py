@@ -12,6 +12,7 @@ from experiments.records import (
 )
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
+from reports.exports import run_again_command
 from reports.judging.decision import ANSWERS, chosen_text, is_model, label, reason_text, size_of
 from reports.judging.judged_rows import (
     LEAST_OPTIMISM,
@@ -67,11 +68,10 @@ def late_text(study: StudyRecord) -> str:
     """Which trials are not judged, and what would judge them; empty where all could be."""
     if not study.late_trials:
         return ""
-    sweep = shlex.quote(f"studies/{study.name}/sweep.toml")
     return (
         f"{numbers.plural(len(study.late_trials), 'trial')} of the search had not ended when the "
         "list was frozen, which is done once: they are not judged. A new study would judge all: "
-        f"recsweep run {sweep} --set search.trials={study.n_trials_asked_for}"
+        + run_again_command(study)
     )
 
 

@@ -14,6 +14,7 @@ from experiments.records import (
 )
 from recommender.config import RankingConfig
 from reports.blocks import Beside, Facts, Picture, Table, Text, WatchOuts
+from reports.paper.checklist import checklist
 from reports.sections import space as space_section
 from reports.sections.baselines import baselines
 from reports.sections.compare import compare
@@ -422,6 +423,16 @@ def test_provenance_gives_the_command_of_each_row(study: StudyRecord) -> None:
     assert commands[0] == (
         f"recsweep best made-up:{best} > made-up-{best}.toml && recsweep train made-up-{best}.toml"
     )
+
+
+def test_the_command_that_runs_it_again_has_the_trials_that_it_was_extended_to(
+    study: StudyRecord,
+) -> None:
+    extended = replace(study, n_trials_asked_for=30)
+    for shown, end in ((study, "sweep.toml"), (extended, "sweep.toml --set search.trials=30")):
+        command = f"recsweep run studies/made-up/{end}"
+        assert f"('{command}',)" in repr(provenance(shown))
+        assert command in [item.evidence for item in checklist(shown)]
 
 
 def test_a_study_name_is_quoted_for_the_shell(study: StudyRecord) -> None:
