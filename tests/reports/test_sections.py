@@ -241,6 +241,27 @@ def test_an_end_is_an_edge_unless_nothing_can_lie_beyond(
     assert [edge.side for edge in edges_of_best(shown)] == [side] * (side is not None)
 
 
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "step", "span"),
+    [
+        ("int", 64, 128, 64, None), ("int", 64, 256, 64, "64 to 256"),
+        ("int", 256, 8192, None, "256 to 8192"), ("int", 1, 3, None, None),
+        ("float", 0.2, 0.4, 0.1, None), ("float", 0.1, 0.4, 0.1, "0.1 to 0.4"),
+    ],
+)  # fmt: skip
+def test_steps_are_counted_and_whole_numbers_told_as_such(
+    study: StudyRecord, kind: str, low: float, high: float, step: float | None, span: str | None
+) -> None:
+    stated = {"low": low, "high": high} | ({} if step is None else {"step": step})
+    shown = replace(
+        study,
+        trials=(replace(study.ranked[0], values={"own": high}),),
+        columns=(ColumnRecord("own", kind, float(low), float(high), False, ()),),
+        sweep={"space": {"own": stated}},
+    )
+    assert [edge.span for edge in edges_of_best(shown)] == [span] * (span is not None)
+
+
 def test_ends_that_no_sweep_can_move_are_limits_of_recsweep_s_models() -> None:
     limits = {f.name: {*f.metadata.values()} for f in fields(RankingConfig)}
     assert all(end in limits[name] for name, end in LIMITS.items())
