@@ -46,10 +46,17 @@ def edges(study: StudyRecord) -> Section | None:
         f"than {MIN_NUMBERS} numbers, where most are ends."
     )
     if not found:
-        return Section(
-            "Edges of the ranges",
-            (Text(f"No value of the best trial lies on the edge of its range. {how}"),),
+        has_ends = any(
+            _span(study, column, best[0])
+            for column in study.columns
+            if column.name in best[0].values
         )
+        said = (
+            "No value of the best trial lies on the edge of its range."
+            if has_ends
+            else "No range that held in the best trial is long enough to have edges."
+        )
+        return Section("Edges of the ranges", (Text(f"{said} {how}"),))
     return Section(
         "Edges of the ranges",
         (

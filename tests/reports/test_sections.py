@@ -18,7 +18,7 @@ from reports.paper.checklist import checklist
 from reports.sections import space as space_section
 from reports.sections.baselines import baselines
 from reports.sections.compare import compare
-from reports.sections.edges import LIMITS, edges_of_best
+from reports.sections.edges import LIMITS, edges, edges_of_best
 from reports.sections.failures import failures
 from reports.sections.importance import importance
 from reports.sections.leaderboard import leaderboard
@@ -260,6 +260,16 @@ def test_steps_are_counted_and_whole_numbers_told_as_such(
         sweep={"space": {"own": stated}},
     )
     assert [edge.span for edge in edges_of_best(shown)] == [span] * (span is not None)
+
+
+def test_where_no_range_has_edges_it_is_not_said_that_none_was_met(study: StudyRecord) -> None:
+    inside = replace(study.ranked[0], values={"dropout": 0.2, "optimizer": "adam"})
+    shown = replace(study, trials=(inside,))
+    assert "No value of the best trial lies on the edge" in repr(edges(shown))
+    short = tuple(c for c in study.columns if c.name != "dropout")
+    assert "No range that held in the best trial is long enough" in repr(
+        edges(replace(shown, columns=short))
+    )
 
 
 def test_ends_that_no_sweep_can_move_are_limits_of_recsweep_s_models() -> None:
