@@ -10,11 +10,11 @@ from reports import numbers, ranking
 from reports.described import described
 from reports.judging.decision import chosen_text, label
 from reports.judging.judged_rows import (
-    LEAST_OPTIMISM,
     judged_on,
     kept_users_text,
     late_in_short,
     refitted_on,
+    too_good_by,
 )
 from reports.judging.openings import n_early_openings
 from reports.trained_with import commit, hardware, package_versions, version
@@ -279,9 +279,9 @@ def _lost(results: VerdictResults) -> str:
 def _chosen(results: VerdictResults) -> str:
     if results.is_confirmed:
         return ""
-    is_told = results.optimism is not None and results.optimism >= LEAST_OPTIMISM
-    by = f", by up to {results.optimism:.4f}" if is_told else ""
-    return f"The choice of the finalists on these rows flatters them{by}. "
+    by = too_good_by(results, results.optimism or 0.0)
+    up_to = f", by up to {by}" if by else ""
+    return f"The choice of the finalists on these rows flatters them{up_to}. "
 
 
 def _test_split(study: StudyRecord) -> str:

@@ -141,6 +141,22 @@ def test_without_such_users_it_is_said_how_much_too_good_the_best_is(
     assert "flatters them. " in methods_paragraph(with_results(shown, optimism=0.00004))
 
 
+@pytest.mark.parametrize(
+    ("margin", "optimism", "told"),
+    [
+        (0.003, 0.00006, "0.00006"), (0.003, 0.00004, ""), (0.0006, 0.00004, "0.00004"),
+        (600.0, 9.9, ""), (600.0, 12.3, "12"),
+    ],
+)  # fmt: skip
+def test_how_much_too_good_is_worth_a_number_depends_on_what_matters(
+    verdict_on_same: StudyRecord, margin: float, optimism: float, told: str
+) -> None:
+    shown = with_results(verdict_on_same, margin=margin, optimism=optimism, n_choosable=43)
+    assert (f"{told} higher: at most" if told else "comes out no higher") in repr(verdict(shown))
+    assert ("looks up to" in repr(summary(shown))) == bool(told)
+    assert (f"flatters them, by up to {told}. " in methods_paragraph(shown)) == bool(told)
+
+
 @pytest.mark.parametrize("spread_of_truth", [0.0, 0.003])
 def test_the_best_is_too_good_on_those_who_chose_it_and_not_on_others(
     spread_of_truth: float,
