@@ -182,6 +182,14 @@ def reproduce_commands(study: StudyRecord, trial: TrialRecord) -> tuple[str, str
     return f"recsweep best {which} > {toml}", f"recsweep train {toml}"
 
 
+def run_again_command(study: StudyRecord) -> str:
+    """Runs the whole search again, into a new folder: as many trials as it was extended to."""
+    n_trials = study.n_trials_asked_for
+    is_as_begun = n_trials == (study.sweep.get("search") or {}).get("trials", n_trials)
+    extended = "" if is_as_begun else f" --set search.trials={n_trials}"
+    return f"recsweep run {shlex.quote(f'studies/{study.name}/sweep.toml')}{extended}"
+
+
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Full precision; text that a spreadsheet would run as a formula is led by an apostrophe.
 

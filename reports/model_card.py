@@ -102,22 +102,28 @@ def _quality(study: StudyRecord, trial: TrialRecord) -> list[str]:
     if found is not None and found.mean is not None and results is not None:
         lines.append(
             f"- mean over {len(found.rmse_by_seed)} fresh seeds {_with_interval(found)}, on "
-            f"{judged_on(results)}"
+            f"{judged_on(results)}{_there(study, results.baselines)}"
         )
     tested = study.test.results.finalist(trial.name) if study.test else None
     if study.test is not None and tested is not None and tested.mean is not None:
-        others = ", ".join(
-            f"{label(study, name)} {numbers.rmse(rmse)}"
-            for name, rmse in sorted(study.test.baselines.items(), key=lambda item: item[1])
-        )
         lines.append(
             f"- test RMSE {_with_interval(tested)}, mean over the same seeds, on "
-            f"{study.test.results.n_rows:,} rows that chose nothing; there {as_markdown(others)}"
+            f"{study.test.results.n_rows:,} rows that chose nothing"
+            f"{_there(study, study.test.baselines)}"
         )
     headline = headline_of_verdict(study)
     if headline is not None:
         lines.append(f"- the study's verdict: {as_markdown(headline.text)}")
     return lines
+
+
+def _there(study: StudyRecord, baselines: Mapping[str, float]) -> str:
+    """Of baselines on rows that are not the search's; empty where these are."""
+    listed = ", ".join(
+        f"{label(study, name)} {numbers.rmse(rmse)}"
+        for name, rmse in sorted(baselines.items(), key=lambda item: item[1])
+    )
+    return f"; there {as_markdown(listed)}" if listed else ""
 
 
 def _with_interval(found: FinalistResult) -> str:
@@ -139,7 +145,8 @@ def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
             names = as_markdown(", ".join(label(study, name) for name in better))
             lines.append(f"- On the test rows it does not beat these baselines: {names}.")
     lines.append(
-        "- Its RMSE was the reason to choose it, on the same rows: expect a worse one elsewhere. "
+        "- The validation rows chose the epoch of its weights, and by their RMSE the best of the "
+        "search: expect a worse one elsewhere. "
         f"Differences under {numbers.two_digits(usual)} between models of one seed each are "
         "within the noise."
     )

@@ -143,7 +143,7 @@ def noise(study: StudyRecord, baseline: str = "") -> Noise:
     source = (
         f"two equal models of one seed each differ by less than {numbers.two_digits(usual)} in "
         "95 of 100 cases: "
-        f"other users would move the difference of two of the best {study.noise.n_trials} trials "
+        f"other users would move the difference of two of the best {study.noise.n_trials} models "
         f"by {numbers.two_digits(of_users)}, another seed an RMSE by "
         f"{numbers.two_digits(of_seeds)} (standard deviations, {where})"
     )

@@ -15,7 +15,7 @@ from experiments.watcher import Silent
 from reports import numbers, ranking
 from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import headline_of_verdict, label
-from reports.judging.judged_rows import optimism_in_short
+from reports.judging.judged_rows import optimism_in_short, refitted_on
 
 if TYPE_CHECKING:
     from experiments.verdict.evidence import Evidence
@@ -151,7 +151,7 @@ def test_lines(study: StudyRecord) -> list[str]:
     if test.refit is not None:
         mean = sum(test.refit.rmse_by_seed) / len(test.refit.rmse_by_seed)
         lines.append(
-            f"refit    {label(study, test.refit.name)} on train and validation: "
+            f"refit    {label(study, test.refit.name)} on {refitted_on(study)}: "
             f"{numbers.rmse(mean)}, mean of {wording.plural(len(test.refit.rmse_by_seed), 'seed')}"
         )
     if (lost := beaten_on_test(study, test)) is not None:

@@ -67,7 +67,7 @@ class NoiseRecord:
     of_trials: float
     """Of two of the best trials: the median over all pairs."""
     n_trials: int
-    """So many of the best, at least two."""
+    """So many of the best, at least two; equal ones count once."""
     of_baselines: Mapping[str, float]
     """Of the best trial and a baseline, by its name."""
 

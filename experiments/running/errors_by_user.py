@@ -64,8 +64,8 @@ def read_errors(
 
 def write_noise(study: StudyRecord, encoded: EncodedDataset, baselines: Sequence[Baseline]) -> None:
     """Keep how far other users would move the differences of the best trials; nothing where fewer
-    than two trials or ten users tell it."""
-    sums, counts = read_errors(study.folder, study.ranked[:N_BEST], encoded)
+    than two models or ten users tell it."""
+    sums, counts = read_errors(study.folder, _models(study.ranked)[:N_BEST], encoded)
     if len(sums) < 2 or len(counts) < MIN_USERS:
         return
     of_baselines = {
@@ -77,6 +77,14 @@ def write_noise(study: StudyRecord, encoded: EncodedDataset, baselines: Sequence
     pairs = [moved_by_users(one, other, counts) for one, other in combinations(sums, 2)]
     record = NoiseRecord(float(np.median(pairs)), len(sums), of_baselines)
     write_json(study.folder / NOISE_NAME, asdict(record))
+
+
+def _models(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Of trials with the same values the first: they are one model, trained again."""
+    models: dict[object, TrialRecord] = {}
+    for trial in trials:
+        models.setdefault(frozenset(trial.values.items()), trial)
+    return [*models.values()]
 
 
 def moved_by_users(one: Floats, other: Floats, counts: Counts) -> float:

@@ -194,7 +194,7 @@ def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
     return Headline(
         "Not decided: one seed each",
         f"The best trial of {leader} is {numbers.ahead(apart)} the best of {second}, "
-        f"{ranking.beside_noise(groups[0][0], apart)}. The same rows judged all of them.",
+        f"{ranking.beside_noise(_noisiest(groups[0]), apart)}. The same rows judged all of them.",
     )
 
 
@@ -274,7 +274,8 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
     bias = next((b for study in group if (b := ranking.bias_rmse(study)) is not None), None)
     if not rows:
         return Section(title, (Text(f"No trial of {names} is complete."),))
-    line_after, line = ranking.line_of_noise(group[0], [trial for *_, trial in rows]) or (0, "")
+    ranked = [trial for *_, trial in rows]
+    line_after, line = ranking.line_of_noise(_noisiest(group), ranked) or (0, "")
     table_rows = []
     for place, (rmse, _, study, trial) in enumerate(rows[:N_ROWS], start=1):
         table_rows.append(
@@ -314,6 +315,11 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
         "trials share one ranking."
     )
     return Section(title, (Text(said), table))
+
+
+def _noisiest(group: Sequence[StudyRecord]) -> StudyRecord:
+    """Whose noise holds for all: each of them measured it on the same rows, on its own models."""
+    return max(group, key=lambda study: ranking.noise(study).rmse)
 
 
 def _changes(studies: Sequence[StudyRecord]) -> Section:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -21,6 +22,7 @@ from reports.drawing.canvas import (
     new_axes,
     new_figure,
 )
+from reports.drawing.fitting import room_for
 
 ROW_PX = 58
 
@@ -45,7 +47,8 @@ def gap_plot(studies: Sequence[StudyGaps], *, width: int, is_of_range: bool = Fa
     """A row a study: a hollow dot a trial, the best filled; a diamond on a line a verdict."""
     is_wide = width >= WIDE
     figure = new_figure(width, 26 + ROW_PX * len(studies) + 44)
-    axes = new_axes(figure, left=1, right=66 if is_wide else 60, top=26, bottom=44)
+    room = _room([_number(study) for study in studies], is_of_range=is_of_range)
+    axes = new_axes(figure, left=room // 2, right=room + 8, top=26, bottom=44)
     ends = [end for study in studies for end in study.judged or ()]
     low, high = _reach(
         [study.gaps[0] for study in studies] + ends,
@@ -82,7 +85,9 @@ def best_so_far(studies: Sequence[StudyGaps], *, width: int, is_of_range: bool =
     named = [study for study in drawn if study.colour is not None]
     top_px = 14 + legend_height(len(named) + 1, n_columns)
     figure = new_figure(width, top_px + (306 if is_wide else 266))
-    axes = new_axes(figure, left=76 if is_wide else 58, right=14, top=top_px, bottom=44)
+    room = _room([study.so_far[-1][1] for study in drawn], is_of_range=is_of_range)
+    left = room + (24 if is_wide else 7)
+    axes = new_axes(figure, left=left, right=14, top=top_px, bottom=44)
     low, high = _reach(
         [study.so_far[-1][1] for study in drawn],
         [gap for study in drawn for _, gap in study.so_far],
@@ -120,6 +125,20 @@ def _ticks(*, is_of_range: bool) -> FuncFormatter:
     return FuncFormatter(lambda at, _: numbers.plain(at))
 
 
+def _told(gap: float, *, is_of_range: bool) -> str:
+    return numbers.gap_of_range(gap) if is_of_range else numbers.gap(gap)
+
+
+def _room(gaps: Sequence[float], *, is_of_range: bool) -> int:
+    """For the longest of these numbers, in pixels: half of it stands beyond the end of a scale."""
+    return math.ceil(room_for([_told(gap, is_of_range=is_of_range) for gap in gaps]))
+
+
+def _number(study: StudyGaps) -> float:
+    """The one that counts: of the verdict, or of the best trial."""
+    return study.judged[0] if study.judged else study.gaps[0]
+
+
 def _reach(within: Sequence[float], every: Sequence[float]) -> tuple[float, float]:
     """From the lowest gap to a little over the baseline and `within`: what is far off it would
     squeeze the rest, and stands at the end."""
@@ -131,7 +150,7 @@ def _row(axes: Axes, y: int, study: StudyGaps, *, right: float, is_of_range: boo
     """The name above the row's dots; the number that counts at the right."""
     axes.axhline(y + 0.5, color=COLOURS["rule"], lw=1, zorder=0)
     axes.annotate(
-        study.label, (0, y - 0.5), xycoords=("axes fraction", "data"), xytext=(0, -5), va="top",
+        study.label, (0, y - 0.5), xycoords=("figure fraction", "data"), xytext=(1, -5), va="top",
         textcoords="offset points", fontsize=12.5, annotation_clip=False, zorder=2,
         bbox={"facecolor": COLOURS["paper"], "edgecolor": "none", "pad": 0.8},
     )  # fmt: skip
@@ -143,14 +162,14 @@ def _row(axes: Axes, y: int, study: StudyGaps, *, right: float, is_of_range: boo
         alpha=0.75, zorder=3, clip_on=False,
     )  # fmt: skip
     axes.scatter(inside[:1], heights[:1], s=42, color=colour, zorder=4)
-    number = study.gaps[0]
+    number = _number(study)
     if study.judged is not None:
-        number, low, high = study.judged
+        _, low, high = study.judged
         axes.plot([low, high], [y + 0.38] * 2, color=COLOURS["ink"], lw=2.2, zorder=5)
         axes.plot(number, y + 0.38, "D", ms=6.5, color=COLOURS["ink"], zorder=6)
-    told = numbers.gap_of_range(number) if is_of_range else numbers.gap(number)
     axes.annotate(
-        told, (1, y + (0.38 if study.judged else 0.14)), va="center", ha="left",
-        xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
+        _told(number, is_of_range=is_of_range), (1, y + (0.38 if study.judged else 0.14)),
+        va="center", ha="left", xycoords=("axes fraction", "data"), xytext=(8, 0),
+        textcoords="offset points",
         annotation_clip=False,
     )  # fmt: skip

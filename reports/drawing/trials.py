@@ -76,7 +76,8 @@ def dot_plot(dots: Sequence[Dot], *, shaded_to: float | None, width: int) -> Fig
     figure = new_figure(width, height)
     longest = math.ceil(room_for([dot.label for dot in dots])) + 6
     left = max(160, min(longest, 240)) if is_wide else 138
-    axes = new_axes(figure, left=left, right=62, top=8, bottom=bottom_px)
+    right = math.ceil(room_for([numbers.rmse(dot.rmse) for dot in dots])) + 14
+    axes = new_axes(figure, left=left, right=right, top=8, bottom=bottom_px)
     low, high = dot_scale(dots)
     pad = 0.05 * (high - low) or 0.001
     axes.set_xlim(low - pad, high + pad)

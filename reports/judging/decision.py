@@ -80,6 +80,8 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> 
         smaller = smallest_tied(study, results)
         if smaller is None:
             return Headline(tie, f"{means} Which of those that tie is the smallest is not known.")
+        if {size_of(study, name) for name in (pair.first, pair.second)} == {smaller.n_parameters}:
+            return Headline(tie, f"{means} None that ties with the leader is smaller.")
         return Headline(
             f"{tie}: take the smaller",
             f"{means} The smallest that ties with the leader: {_sized(study, smaller)}.",
@@ -166,7 +168,8 @@ _AGAINST: Mapping[str, str] = {
 
 
 def smallest_tied(study: StudyRecord, results: VerdictResults) -> TrialRecord | None:
-    """Of the leader and the finalists that tie with it, the one with the fewest parameters.
+    """Of the leader and the finalists that tie with it, the one with the fewest parameters; of
+    equal ones the best.
 
     None where the size of one of several is not known.
     """
@@ -182,7 +185,7 @@ def smallest_tied(study: StudyRecord, results: VerdictResults) -> TrialRecord | 
     models = [trial for name in tied if (trial := trial_of(study, name))]
     if len(models) > 1 and any(trial.n_parameters is None for trial in models):
         return None
-    return min(models, key=lambda t: (t.n_parameters or 0, t.number))
+    return min(models, key=lambda t: t.n_parameters or 0)
 
 
 def trial_of(study: StudyRecord, name: str) -> TrialRecord | None:

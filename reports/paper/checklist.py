@@ -9,6 +9,7 @@ from typing import Any, Literal
 from experiments.records import StudyRecord
 from reports import numbers, ranking
 from reports.described import described
+from reports.exports import run_again_command
 from reports.judging.openings import n_early_openings, openings_text
 from reports.paper.methods import argued, left_open
 from reports.trained_with import commit, hardware, package_versions, version
@@ -154,8 +155,7 @@ def _code_items(study: StudyRecord) -> tuple[Item, ...]:
         _known("The computing infrastructure is stated", hardware(study)),
         _known("The run time is stated",
                f"{numbers.seconds(spent)}, summed over trials" if study.trials else ""),
-        Item("The command that does it again is stated", "yes",
-             f"recsweep run studies/{study.name}/sweep.toml"),
+        Item("The command that does it again is stated", "yes", run_again_command(study)),
         Item("Every trial can be trained again by one command", "yes",
              "column reproduce of trials.csv"),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from reports.blocks import Table
 from reports.described import described
 from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import label
-from reports.judging.judged_rows import judged_baseline, judged_on, late_in_short
+from reports.judging.judged_rows import judged_baseline, judged_on, late_in_short, refitted_on
 
 N_TRIALS, N_VALUES = 10, 4
 
@@ -130,7 +130,7 @@ def unsealed_table(study: StudyRecord) -> str:
     if test.refit is not None:
         scores = test.refit.rmse_by_seed
         refit = (
-            f" Trained again on train and validation together, {label(study, test.refit.name)} has "
+            f" Trained again on {refitted_on(study)} together, {label(study, test.refit.name)} has "
             f"{numbers.rmse(sum(scores) / len(scores))}, mean of {len(scores)} seeds."
         )
     caption = (

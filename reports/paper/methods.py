@@ -10,10 +10,11 @@ from reports import numbers, ranking
 from reports.described import described
 from reports.judging.decision import chosen_text, label
 from reports.judging.judged_rows import (
-    LEAST_OPTIMISM,
     judged_on,
     kept_users_text,
     late_in_short,
+    refitted_on,
+    too_good_by,
 )
 from reports.judging.openings import n_early_openings
 from reports.trained_with import commit, hardware, package_versions, version
@@ -43,10 +44,12 @@ def _data(study: StudyRecord) -> list[str]:
     # Of pairs that were rated again, which no count above tells.
     sentences += [f"{note.partition(': ')[2]}." for note in data.notes if "pair again;" in note]
     method = data.method + (f" ({data.split_arguments})" if data.split_arguments else "")
+    n_kept = data.confirm.n_rows if data.confirm else None
+    beside = "" if n_kept is None else f", and {n_kept:,} kept for the verdict"
     sentences.append(
         f"The {method} split gave {numbers.count(data.train.n_rows)} train, "
         f"{numbers.count(data.validation.n_rows)} validation and "
-        f"{numbers.count(data.test.n_rows)} test ratings."
+        f"{numbers.count(data.test.n_rows)} test ratings{beside}."
     )
     if data.validation.unseen_users is not None:
         sentences.append(
@@ -276,9 +279,9 @@ def _lost(results: VerdictResults) -> str:
 def _chosen(results: VerdictResults) -> str:
     if results.is_confirmed:
         return ""
-    is_told = results.optimism is not None and results.optimism >= LEAST_OPTIMISM
-    by = f", by up to {results.optimism:.4f}" if is_told else ""
-    return f"The choice of the finalists on these rows flatters them{by}. "
+    by = too_good_by(results, results.optimism or 0.0)
+    up_to = f", by up to {by}" if by else ""
+    return f"The choice of the finalists on these rows flatters them{up_to}. "
 
 
 def _test_split(study: StudyRecord) -> str:
@@ -315,6 +318,6 @@ def _refit(study: StudyRecord) -> str:
         return ""
     mean = sum(refit.rmse_by_seed) / len(refit.rmse_by_seed)
     return (
-        " Trained again on train and validation together, for as many epochs, "
+        f" Trained again on {refitted_on(study)} together, for as many epochs, "
         f"{label(study, refit.name)} had {numbers.rmse(mean)}."
     )

@@ -46,10 +46,17 @@ def edges(study: StudyRecord) -> Section | None:
         f"than {MIN_NUMBERS} numbers, where most are ends."
     )
     if not found:
-        return Section(
-            "Edges of the ranges",
-            (Text(f"No value of the best trial lies on the edge of its range. {how}"),),
+        has_ends = any(
+            _span(study, column, best[0])
+            for column in study.columns
+            if column.name in best[0].values
         )
+        said = (
+            "No value of the best trial lies on the edge of its range."
+            if has_ends
+            else "No range that held in the best trial is long enough to have edges."
+        )
+        return Section("Edges of the ranges", (Text(f"{said} {how}"),))
     return Section(
         "Edges of the ranges",
         (
@@ -143,9 +150,11 @@ def _span(study: StudyRecord, column: ColumnRecord, trial: TrialRecord) -> _Span
         ordered = tuple(sorted(float(choice) for choice in choices))
         return _Span(ordered[0], ordered[-1], False, ordered)
     low, high = case.get("low", column.low), case.get("high", column.high)
-    if low is None or high is None or (column.kind == "int" and high - low < MIN_NUMBERS - 1):
+    step = case.get("step", 1 if column.kind == "int" else None)
+    if low is None or high is None or (step and round((high - low) / step, 6) + 1 < MIN_NUMBERS):
         return None
-    return _Span(float(low), float(high), bool(case.get("log", column.log)), None)
+    number = int if column.kind == "int" else float
+    return _Span(number(low), number(high), bool(case.get("log", column.log)), None)
 
 
 def _case(study: StudyRecord, name: str, trial: TrialRecord) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from experiments.records.conditions import Conditions
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Facts, Note, Row, Section, Table
 from reports.described import described
-from reports.exports import column_definitions, reproduce_commands
+from reports.exports import column_definitions, reproduce_commands, run_again_command
 from reports.trained_with import commit, over_time, package_versions, version
 
 N_ROWS = 200
@@ -33,7 +33,7 @@ def provenance(study: StudyRecord) -> Section:
         ),
         Command(
             "Run the same sweep again, into a new folder",
-            (f"recsweep run {shlex.quote(f'studies/{study.name}/sweep.toml')}", *_judge(study)),
+            (run_again_command(study), *_judge(study)),
         ),
     ]
     if ranked:

@@ -207,13 +207,20 @@ def next_command(study: StudyRecord) -> Command:
     verdict, results = study.verdict, study.verdict_results
     if verdict is None or results is None or study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
-    for other in verdict.finalists:
-        if other.is_baseline and against(results, study.leader.name, other.name) == "is beaten by":
-            beating = label(study, other.name)
-            return Command(
-                f"Take the {beating} baseline, which beats the leader, or let more vary",
-                (f"recsweep show {name}",),
-            )
+    beating = [
+        other.name
+        for other in verdict.finalists
+        if other.is_baseline and against(results, study.leader.name, other.name) == "is beaten by"
+    ]
+    leader, bias = results.finalist(study.leader.name), judged_baseline(study, results, "bias")
+    if leader is not None and leader.mean is not None and bias is not None and leader.mean >= bias:
+        beating.append("bias")
+    if beating:
+        better = label(study, beating[0])
+        return Command(
+            f"Take the {better} baseline, which the leader does not beat, or let more vary",
+            (f"recsweep show {name}",),
+        )
     taken = smallest_tied(study, results) or study.leader
     is_leader = taken.number == study.leader.number
     return Command(

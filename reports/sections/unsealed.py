@@ -9,7 +9,7 @@ from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import deciding_pair, is_model, label
-from reports.judging.judged_rows import judged_baseline
+from reports.judging.judged_rows import judged_baseline, refitted_on
 from reports.judging.openings import openings_text
 
 
@@ -118,7 +118,7 @@ def _refit(study: StudyRecord, test: UnsealedRecord) -> str:
     assert test.refit is not None
     scores = test.refit.rmse_by_seed
     return (
-        f"{label(study, test.refit.name)} trained again on train and validation together, each "
+        f"{label(study, test.refit.name)} trained again on {refitted_on(study)} together, each "
         f"seed for as many epochs as before: test RMSE {numbers.rmse(sum(scores) / len(scores))}, "
         f"mean of {numbers.plural(len(scores), 'seed')} ({numbers.rmse(min(scores))} to "
         f"{numbers.rmse(max(scores))}). It stands beside the others, not among them: it has seen "

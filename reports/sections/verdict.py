@@ -12,13 +12,14 @@ from experiments.records import (
 )
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
+from reports.exports import run_again_command
 from reports.judging.decision import ANSWERS, chosen_text, is_model, label, reason_text, size_of
 from reports.judging.judged_rows import (
-    LEAST_OPTIMISM,
     baselines_text,
     judged_baseline,
     judged_on,
     optimism_text,
+    too_good_by,
 )
 
 N_ROWS = 120
@@ -67,11 +68,10 @@ def late_text(study: StudyRecord) -> str:
     """Which trials are not judged, and what would judge them; empty where all could be."""
     if not study.late_trials:
         return ""
-    sweep = shlex.quote(f"studies/{study.name}/sweep.toml")
     return (
         f"{numbers.plural(len(study.late_trials), 'trial')} of the search had not ended when the "
         "list was frozen, which is done once: they are not judged. A new study would judge all: "
-        f"recsweep run {sweep} --set search.trials={study.n_trials_asked_for}"
+        + run_again_command(study)
     )
 
 
@@ -148,12 +148,13 @@ def _shrinkage(results: VerdictResults) -> str:
     if not shrunk:
         return "No finalist completed under every seed."
     mean = sum(shrunk) / len(shrunk)
-    if abs(mean) < LEAST_OPTIMISM:
+    by = too_good_by(results, abs(mean))
+    if not by:
         return "The search's own numbers came back, on average over these finalists."
     if mean < 0:
-        return f"The search's own numbers were {-mean:.4f} too bad on average over these finalists."
+        return f"The search's own numbers were {by} too bad on average over these finalists."
     return (
-        f"The search's own numbers were {mean:.4f} too good on average over these finalists: "
+        f"The search's own numbers were {by} too good on average over these finalists: "
         "the best of many trials is chosen for its luck with the seed, too."
     )
 

@@ -1,10 +1,11 @@
-"""What the first screen warns of: edges, cold users, failures, and what was not won against."""
+"""What the first screen warns of: edges, too few epochs, cold users, failures, and what was not
+won against."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments.records import StudyRecord, TrialState, VerdictResults
+from experiments.records import StopReason, StudyRecord, TrialState, VerdictResults
 from reports import numbers, ranking
 from reports.blocks import WatchOut, WatchOuts
 from reports.described import described
@@ -40,6 +41,8 @@ def _items(study: StudyRecord) -> Iterator[WatchOut]:
         best = ranking.label(study, study.ranked[0])
         said = f"The best trial of the search, {best}, sits on the edge of its range: {places}."
         yield WatchOut(said, "edges")
+    if said := _epochs_ran_out(study):
+        yield WatchOut(said, "curves")
     cold = described(study).validation.unseen_users
     if cold is not None and cold >= 0.2:
         yield WatchOut(
@@ -72,6 +75,25 @@ def _items(study: StudyRecord) -> Iterator[WatchOut]:
             complete = numbers.plural(len(arm.ranked), "trial")
             name = ranking.arm_text(study, arm.arm)
             yield WatchOut(f"Arm {name} has only {complete} complete.", "compare")
+
+
+def _epochs_ran_out(study: StudyRecord) -> str:
+    """Empty where the best trial was best before its last epoch, or had but one: what is fitted
+    in one go has no other."""
+    near = ranking.trials_within_noise(study)
+    late = [
+        trial
+        for trial in near
+        if trial.stop_reason is StopReason.MAX_EPOCHS and trial.best_epoch == len(trial.epochs)
+    ]
+    if not late or late[0] is not near[0] or late[0].best_epoch == 1:
+        return ""
+    others = f" (of the {len(near)} trials within noise {len(late)} were)" if len(near) > 1 else ""
+    return (
+        f"The best trial of the search, {ranking.label(study, near[0])}, was still improving in "
+        f"the last of {near[0].best_epoch} epochs{others}: a higher max_epochs in [search] may "
+        "find something better."
+    )
 
 
 def _unimpressive(study: StudyRecord) -> Iterator[WatchOut]:

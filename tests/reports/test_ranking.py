@@ -91,7 +91,7 @@ def test_noise_is_the_measured_one_where_there_is_one(study: StudyRecord) -> Non
     measured = replace(study, noise=NoiseRecord(0.002, 10, {"bias": 0.004}))
     usual = 1.96 * math.hypot(0.002, ranking.SEEDS * 2**0.5)
     assert ranking.noise(measured).rmse == pytest.approx(usual)
-    assert "two of the best 10 trials by 0.002, another seed an RMSE by 0.0017" in (
+    assert "two of the best 10 models by 0.002, another seed an RMSE by 0.0017" in (
         ranking.noise(measured).source
     )
     # A baseline has no seed, and users tell it from a model more than one model from another.

@@ -4,13 +4,21 @@ from dataclasses import fields, replace
 
 import pytest
 
-from experiments.records import BaselineRecord, ColumnRecord, StudyRecord, TrialState
+from experiments.records import (
+    BaselineRecord,
+    ColumnRecord,
+    StopReason,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+)
 from recommender.config import RankingConfig
 from reports.blocks import Beside, Facts, Picture, Table, Text, WatchOuts
+from reports.paper.checklist import checklist
 from reports.sections import space as space_section
 from reports.sections.baselines import baselines
 from reports.sections.compare import compare
-from reports.sections.edges import LIMITS, edges_of_best
+from reports.sections.edges import LIMITS, edges, edges_of_best
 from reports.sections.failures import failures
 from reports.sections.importance import importance
 from reports.sections.leaderboard import leaderboard
@@ -233,6 +241,37 @@ def test_an_end_is_an_edge_unless_nothing_can_lie_beyond(
     assert [edge.side for edge in edges_of_best(shown)] == [side] * (side is not None)
 
 
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "step", "span"),
+    [
+        ("int", 64, 128, 64, None), ("int", 64, 256, 64, "64 to 256"),
+        ("int", 256, 8192, None, "256 to 8192"), ("int", 1, 3, None, None),
+        ("float", 0.2, 0.4, 0.1, None), ("float", 0.1, 0.4, 0.1, "0.1 to 0.4"),
+    ],
+)  # fmt: skip
+def test_steps_are_counted_and_whole_numbers_told_as_such(
+    study: StudyRecord, kind: str, low: float, high: float, step: float | None, span: str | None
+) -> None:
+    stated = {"low": low, "high": high} | ({} if step is None else {"step": step})
+    shown = replace(
+        study,
+        trials=(replace(study.ranked[0], values={"own": high}),),
+        columns=(ColumnRecord("own", kind, float(low), float(high), False, ()),),
+        sweep={"space": {"own": stated}},
+    )
+    assert [edge.span for edge in edges_of_best(shown)] == [span] * (span is not None)
+
+
+def test_where_no_range_has_edges_it_is_not_said_that_none_was_met(study: StudyRecord) -> None:
+    inside = replace(study.ranked[0], values={"dropout": 0.2, "optimizer": "adam"})
+    shown = replace(study, trials=(inside,))
+    assert "No value of the best trial lies on the edge" in repr(edges(shown))
+    short = tuple(c for c in study.columns if c.name != "dropout")
+    assert "No range that held in the best trial is long enough" in repr(
+        edges(replace(shown, columns=short))
+    )
+
+
 def test_ends_that_no_sweep_can_move_are_limits_of_recsweep_s_models() -> None:
     limits = {f.name: {*f.metadata.values()} for f in fields(RankingConfig)}
     assert all(end in limits[name] for name, end in LIMITS.items())
@@ -251,6 +290,26 @@ def test_an_edge_counts_the_near_trials_that_share_it(study: StudyRecord) -> Non
     edges = edges_of_best(replace(study, trials=twins))
     found = next(edge for edge in edges if edge.dimension == "dropout")
     assert (found.n_near, found.n_near_active) == (2, 3)
+
+
+def test_epochs_that_ran_out_are_watched_but_not_of_a_model_that_is_fitted_in_one_go(
+    study: StudyRecord,
+) -> None:
+    best, *others = (replace(t, stop_reason=StopReason.PATIENCE) for t in study.ranked[:4])
+    assert best.best_rmse is not None
+    others = [replace(t, best_rmse=best.best_rmse + 0.001) for t in others]
+
+    def trained(trial: TrialRecord, n_epochs: int) -> TrialRecord:
+        epochs = study.ranked[0].epochs[:n_epochs]
+        return replace(trial, epochs=epochs, best_epoch=n_epochs, stop_reason=StopReason.MAX_EPOCHS)
+
+    late = trained(best, 5)
+    shown = replace(study, trials=(late, trained(others[0], 5), *others[1:]))
+    assert "was still improving in the last of 5 epochs (of the 4 trials within noise 2 were)" in (
+        watch_outs(shown)
+    )
+    for first in (best, replace(late, best_epoch=4), trained(best, 1)):
+        assert "still improving" not in watch_outs(replace(shown, trials=(first, *others)))
 
 
 def test_importance_is_left_out_with_its_reason(make: MakeStudy) -> None:
@@ -395,6 +454,16 @@ def test_provenance_gives_the_command_of_each_row(study: StudyRecord) -> None:
     assert commands[0] == (
         f"recsweep best made-up:{best} > made-up-{best}.toml && recsweep train made-up-{best}.toml"
     )
+
+
+def test_the_command_that_runs_it_again_has_the_trials_that_it_was_extended_to(
+    study: StudyRecord,
+) -> None:
+    extended = replace(study, n_trials_asked_for=30)
+    for shown, end in ((study, "sweep.toml"), (extended, "sweep.toml --set search.trials=30")):
+        command = f"recsweep run studies/made-up/{end}"
+        assert f"('{command}',)" in repr(provenance(shown))
+        assert command in [item.evidence for item in checklist(shown)]
 
 
 def test_a_study_name_is_quoted_for_the_shell(study: StudyRecord) -> None:

@@ -44,7 +44,8 @@ def test_a_clear_difference_is_the_headline_with_its_interval(study: StudyRecord
 
 def test_models_within_the_margin_tie_and_the_smaller_is_taken(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
-    tied = judged(study, {plain: 0.0208, dcn: 0.02})
+    sized = (replace(t, n_parameters=100 + t.number) for t in study.trials)
+    tied = judged(replace(study, trials=tuple(sized)), {plain: 0.0208, dcn: 0.02})
     said = headline(tied)
     assert said.text == "dcn and plain tie within 0.003: take the smaller"
     assert tied.verdict is not None and tied.verdict.results is not None
@@ -56,6 +57,17 @@ def test_models_within_the_margin_tie_and_the_smaller_is_taken(study: StudyRecor
     for n, purpose in ((dcn, "Take the leader"), (plain, "Take the smallest that ties with the")):
         sized = (replace(t, n_parameters=7) if t.number == n else t for t in tied.trials)
         assert next_command(replace(tied, trials=tuple(sized))).purpose.startswith(purpose)
+
+
+def test_of_a_tie_of_models_of_one_size_the_leader_is_taken(study: StudyRecord) -> None:
+    numbers = sorted(best_of_each_arm(study))
+    same = tuple(replace(trial, n_parameters=7) for trial in study.trials)
+    for leader, other in (numbers, numbers[::-1]):
+        tied = judged(replace(study, trials=same), {other: 0.0208, leader: 0.02})
+        assert headline(tied).text.endswith(" tie within 0.003")
+        assert "None that ties with the leader is smaller" in headline(tied).detail
+        assert next_command(tied).purpose == "Take the leader"
+        assert next_command(tied).lines == (f"recsweep export made-up:{leader}",)
 
 
 def test_of_a_tie_with_a_model_of_unknown_size_the_leader_is_offered(study: StudyRecord) -> None:
@@ -171,6 +183,18 @@ def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     assert headline(judged(study, {plain: 0.2, dcn: 0.1})).text == (
         "No model beats the bias baseline"
+    )
+
+
+def test_what_does_not_beat_the_bias_baseline_is_not_offered(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    lost = judged(study, {plain: 0.03, dcn: 0.01})
+    assert next_command(lost).purpose.startswith("Take the leader")
+    strong = BaselineRecord("bias", "user + item bias", 1.0, 0.1)  # no finalist
+    lost = replace(lost, baselines=(strong, *study.baselines[:2]))
+    assert headline(lost).text == "No model beats the bias baseline"
+    assert next_command(lost).purpose == (
+        "Take the user + item bias baseline, which the leader does not beat, or let more vary"
     )
 
 

@@ -11,16 +11,23 @@ import pytest
 
 from experiments.cli.judged import cost_lines
 from experiments.data.study_data import load_data
-from experiments.records import read_study
+from experiments.records import NoiseRecord, TrialRecord, read_study
 from experiments.records.derived_records import NOISE_NAME
 from experiments.request.frozen import frozen_sweep
 from experiments.running import errors_by_user
-from experiments.running.errors_by_user import moved_by_users, read_errors, write_noise
+from experiments.running.errors_by_user import (
+    moved_by_users,
+    read_errors,
+    write_errors,
+    write_noise,
+)
 from experiments.study import resume_study
 from experiments.verdict.verdict import frozen_or_chosen
 from experiments.watcher import Silent
 from recommender.metrics import rmse
 from tests.in_process import InProcess
+from tests.synthetic import synthetic_encoded
+from tests.synthetic_study import make_study
 
 
 def test_it_is_what_draws_of_other_users_move_a_difference_by() -> None:
@@ -98,6 +105,27 @@ def test_one_trial_or_a_handful_of_users_tell_nothing(
     monkeypatch.setattr(errors_by_user, "MIN_USERS", 1_000)
     write_noise(record, encoded, ())
     assert not (study / NOISE_NAME).exists()
+
+
+def test_a_model_that_was_trained_ten_times_is_one_of_the_best_ten(tmp_path: Path) -> None:
+    encoded, dice = synthetic_encoded(), np.random.default_rng(2)
+    study = read_study(make_study(tmp_path))
+    first, second, *_ = study.ranked
+    rows = encoded.validation.rating
+    one, other = (rows + dice.normal(0, 1, len(rows)) for _ in range(2))
+
+    def noise_of(*trials: TrialRecord) -> NoiseRecord | None:
+        for trial in trials:
+            of_it = one if trial.values == first.values else other
+            write_errors(tmp_path / "trials" / trial.name, of_it, encoded)
+        write_noise(replace(study, trials=trials), encoded, ())
+        return read_study(tmp_path).noise
+
+    copies = [replace(first, number=n, name=f"{n:04d}", seed=n) for n in range(100, 111)]
+    assert noise_of(*copies) is None
+    noise = noise_of(*copies, second)
+    assert noise is not None
+    assert (noise.n_trials, noise.of_trials > 0) == (2, True)
 
 
 @pytest.mark.slow

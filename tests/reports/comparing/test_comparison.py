@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from experiments.cli.main import app
-from experiments.records import BaselineRecord, StudyRecord, TrialState, read_study
+from experiments.records import BaselineRecord, NoiseRecord, StudyRecord, TrialState, read_study
 from reports.blocks import Headline, Picture, Table, Text
 from reports.comparing import side_by_side
 from reports.comparing.changes import changes, recorded_changes
@@ -81,6 +81,18 @@ def test_under_a_first_far_ahead_the_line_calls_nobody_alike(
     assert isinstance(table, Table)
     rules = [row.rule for row in table.rows]
     assert rules == ["from here on more than 0.01 RMSE behind the first", *[""] * (len(rules) - 1)]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_two_measures_of_the_noise_the_larger_holds_in_any_order(
+    two: tuple[StudyRecord, ...], turn: int
+) -> None:
+    quiet, loud = (replace(study, noise=NoiseRecord(i, 10, {})) for i, study in enumerate(two))
+    shown = (quiet, loud)[::turn]
+    assert "less than the 2 that one seed" in headline(shown).detail
+    table = comparison_sections(shown)["ranked-1"].blocks[1]
+    assert isinstance(table, Table)
+    assert "above this line apart (within 2 RMSE)" in repr(table.rows)
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -7,19 +7,22 @@ import numpy as np
 import pytest
 
 from experiments.cli.judged import cost_lines, verdict_lines
+from experiments.cli.judged import test_lines as lines_of_test
 from experiments.cli.wording import data_lines
 from experiments.records import StudyRecord
 from reports.blocks import Note, Numbers
 from reports.judging.decision import headline_of_verdict
 from reports.judging.optimism import optimism_of_best
-from reports.paper.latex import verdict_table
+from reports.model_card import model_card
+from reports.paper.latex import unsealed_table, verdict_table
 from reports.paper.methods import methods_paragraph
 from reports.sections.baselines import baselines
 from reports.sections.data import data
 from reports.sections.summary import summary
+from reports.sections.unsealed import unsealed
 from reports.sections.verdict import verdict
 from tests.reports.simulated_verdicts import simulate_choice
-from tests.reports.verdicts import judged
+from tests.reports.verdicts import judged, opened
 
 
 @pytest.fixture
@@ -92,6 +95,29 @@ def test_finalists_meet_the_baselines_of_the_rows_that_judge_them(confirmed: Stu
     assert "0.9000" in said.detail and "never saw" in said.detail
 
 
+def test_the_kept_rows_are_no_validation_rows_and_a_refit_is_trained_on_them(
+    confirmed: StudyRecord,
+) -> None:
+    said = methods_paragraph(confirmed)
+    assert "15,778 validation and 18,886 test ratings, and 4,038 kept for the verdict." in said
+    shown = opened(confirmed)
+    assert shown.test is not None
+    for said in (
+        methods_paragraph(shown),
+        repr(unsealed(shown)),
+        unsealed_table(shown),
+        "\n".join(lines_of_test(shown)),
+    ):
+        assert "on train, validation and the kept rows" in said
+
+
+def test_a_model_card_sets_beside_a_mean_the_baselines_of_its_rows(confirmed: StudyRecord) -> None:
+    assert confirmed.leader is not None
+    lines = model_card(confirmed, confirmed.leader).splitlines()
+    (mean,) = (line for line in lines if line.startswith("- mean over 5 fresh seeds"))
+    assert "never saw; there matrix factorisation 1.0184, user + item bias 1.0200, " in mean
+
+
 def test_without_such_users_it_is_said_how_much_too_good_the_best_is(
     verdict_on_same: StudyRecord,
 ) -> None:
@@ -113,6 +139,22 @@ def test_without_such_users_it_is_said_how_much_too_good_the_best_is(
     assert "By how much is not known" in repr(verdict(verdict_on_same))
     assert "no higher" in repr(verdict(with_results(shown, optimism=-0.001)))
     assert "flatters them. " in methods_paragraph(with_results(shown, optimism=0.00004))
+
+
+@pytest.mark.parametrize(
+    ("margin", "optimism", "told"),
+    [
+        (0.003, 0.00006, "0.00006"), (0.003, 0.00004, ""), (0.0006, 0.00004, "0.00004"),
+        (600.0, 9.9, ""), (600.0, 12.3, "12"),
+    ],
+)  # fmt: skip
+def test_how_much_too_good_is_worth_a_number_depends_on_what_matters(
+    verdict_on_same: StudyRecord, margin: float, optimism: float, told: str
+) -> None:
+    shown = with_results(verdict_on_same, margin=margin, optimism=optimism, n_choosable=43)
+    assert (f"{told} higher: at most" if told else "comes out no higher") in repr(verdict(shown))
+    assert ("looks up to" in repr(summary(shown))) == bool(told)
+    assert (f"flatters them, by up to {told}. " in methods_paragraph(shown)) == bool(told)
 
 
 @pytest.mark.parametrize("spread_of_truth", [0.0, 0.003])
