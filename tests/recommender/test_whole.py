@@ -261,7 +261,7 @@ def test_one_that_is_shown_only_unknown_ids_may_give_one_rating(models: Path) ->
         (
             'features.pop("rating")',
             'tf.reshape(features.pop("rating"), [2, "a"])',
-            "tutorial.py:42: TypeError: ",
+            "tutorial.py:43: TypeError: ",
         ),
         (
             "return self.ranking_model((",
