@@ -90,7 +90,7 @@ class KerasModel:
             on_train_batch_end=functools.partial(_look, keep_going)
         )
         decay = self._config.learning_rate_decay
-        if decay != 1 and self._model.optimizer is self._given:
+        if decay != 1 and self._given is not None:
             self._given.learning_rate = self._config.learning_rate * decay**epoch
         try:
             with blamed_on(self._own), quiet_keras(), self._known_columns():

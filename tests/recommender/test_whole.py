@@ -413,6 +413,34 @@ def test_a_keras_model_may_have_xla_compile_its_training(tmp_path: Path) -> None
         _run(_config(tmp_path, "compiled.py:Compiled", column="user_id"))
 
 
+MIXED = """\
+import tensorflow as tf
+
+
+class Mixed(tf.keras.Model):
+    def __init__(self, data):
+        super().__init__(dtype="mixed_float16")
+        self.user = tf.keras.layers.Embedding(data.n_users + 1, 4)
+        self.rating = tf.keras.layers.Dense(1)
+
+    def call(self, features):
+        return self.rating(self.user(features["user"]))
+"""
+
+
+def test_the_learning_rate_falls_under_mixed_precision_and_goes_on_falling(tmp_path: Path) -> None:
+    (tmp_path / "mixed.py").write_text(MIXED)
+    rates = {"optimizer": "adagrad", "learning_rate": 0.1, "learning_rate_decay": 1e-6}
+    config = _config(tmp_path, "mixed.py:Mixed", **rates)
+    run = _run(config, n_epochs=1)
+    run.save(tmp_path / "last")
+    before = run.predict_validation()
+    resumed = _run(config, n_epochs=0)
+    resumed.restore(tmp_path / "last")
+    resumed.step()
+    np.testing.assert_allclose(resumed.predict_validation(), before, atol=1e-4)
+
+
 def test_predictions_that_are_not_finite_end_it_as_diverged(models: Path) -> None:
     run = _run(_config(models, "wrong.py:NotANumber"), n_epochs=1)
     assert run.stop_reason == "diverged"
