@@ -85,6 +85,28 @@ def numpys(inputs):
 
 def asks(data):
     return tf.keras.layers.Embedding(data.n_users, 4)
+
+
+@tf.function
+def noisy(x):
+    return x + tf.random.normal(tf.shape(x))
+
+
+def within(inputs):
+    return Dense(1)(tf.keras.layers.Lambda(noisy)(inputs))
+
+
+class Generator(tf.keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.numbers = tf.random.Generator.from_seed(1)
+
+    def call(self, x):
+        return x + self.numbers.normal(tf.shape(x))
+
+
+def generates(inputs):
+    return Dense(1)(Generator()(inputs))
 """
 
 LATE = """\

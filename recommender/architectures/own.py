@@ -20,16 +20,6 @@ from recommender.own_loading import blamed_on, load
 from recommender.runtime import tf
 
 _FIRST_PURPOSE = 1024
-_RANDOM_OPERATIONS = {
-    "RandomUniform",
-    "RandomStandardNormal",
-    "TruncatedNormal",
-    "RandomUniformInt",
-    "RandomShuffle",
-    "RandomGamma",
-    "Multinomial",
-}
-"""What TensorFlow draws without a key: no seed of a trial reaches it."""
 
 
 class OwnRanking(RankingModel):
@@ -121,13 +111,19 @@ class OwnRanking(RankingModel):
         with blamed_on(own):
             traced = tf.function(lambda x: inner(x, training=True), autograph=False)
             graph = traced.get_concrete_function(tf.TensorSpec([None, width])).graph
-        drawn = {operation.type for operation in graph.get_operations()} & _RANDOM_OPERATIONS
-        if drawn:
+        if drawn := _drawing_operations(graph.as_graph_def()):
             raise OwnCodeError(
                 f"{where} draws random numbers that no seed reaches ({', '.join(sorted(drawn))}); "
                 "use Keras layers such as Dropout and GaussianNoise"
             )
         return inner
+
+
+def _drawing_operations(graph: Any) -> set[str]:
+    """What TensorFlow draws without a key, also within functions: no seed of a trial reaches it."""
+    within = (node for function in graph.library.function for node in function.node_def)
+    generators = ("RngReadAndSkip", "StatefulRandomBinomial")
+    return {n.op for n in (*graph.node, *within) if "seed2" in n.attr or n.op in generators}
 
 
 def _kept_in(created: list[Any]) -> Callable[..., Any]:

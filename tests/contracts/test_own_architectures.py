@@ -118,6 +118,8 @@ def test_its_export_gives_the_same_ratings(models: Path, data: DeviceData, tmp_p
         ("bad", "stray", "stray makes a tf.Variable that no layer holds"),
         ("bad", "doubles", "doubles must give float32, got float64; end with tf.cast(..., "),
         ("bad", "draws", "random numbers that no seed reaches (RandomStandardNormal)"),
+        ("bad", "within", "random numbers that no seed reaches (RandomStandardNormal)"),
+        ("bad", "generates", "random numbers that no seed reaches (RngReadAndSkip)"),
         ("late", "late", "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other"),
     ],
 )
