@@ -107,6 +107,29 @@ class Generator(tf.keras.layers.Layer):
 
 def generates(inputs):
     return Dense(1)(Generator()(inputs))
+
+
+class Start(tf.keras.initializers.Initializer):
+    def __init__(self, spread):
+        self.spread = spread
+
+    def __call__(self, shape, dtype=None, **kwargs):
+        drawn = tf.random.normal(shape, stddev=self.spread) + np.random.normal()
+        return tf.cast(drawn, dtype)
+
+
+def starts(inputs):
+    some = tf.gather(inputs, np.random.permutation(6)[:3], axis=1)
+    return Dense(1, kernel_initializer=Start(0.1))(some)
+
+
+class Narrow(tf.keras.initializers.RandomNormal):
+    def __init__(self, spread):
+        super().__init__(stddev=spread)
+
+
+def narrow(inputs):
+    return Dense(1, kernel_initializer=Narrow(0.1))(inputs)
 """
 
 LATE = """\

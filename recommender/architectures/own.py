@@ -15,6 +15,7 @@ from recommender.architectures.blocks import (
     Tensor,
 )
 from recommender.datasets.encoded import EncodedDataset
+from recommender.epochs import seed_everything
 from recommender.errors import OwnCodeError
 from recommender.own_loading import blamed_on, load
 from recommender.runtime import tf
@@ -77,6 +78,7 @@ class OwnRanking(RankingModel):
         function = load(own)
         inputs = tf.keras.Input([width])
         created: list[Any] = []
+        seed_everything(0)  # What it draws now is of the graph, which trials of all seeds share.
         with blamed_on(own), tf.variable_creator_scope(_kept_in(created)):
             outputs = function(inputs, **self._arguments)
         where = own.where

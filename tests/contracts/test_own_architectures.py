@@ -63,6 +63,15 @@ def test_its_seeds_repeat_to_the_bit_and_its_values_have_graphs_of_their_own(
     assert len(data.graphs) == 4
 
 
+def test_what_it_draws_itself_as_it_is_made_follows_from_the_seed(
+    models: Path, data: DeviceData
+) -> None:
+    config = _config(models, "bad", "starts")
+    first, other = (_state(_run(config, data, seed, n_epochs=1)) for seed in (1, 2))
+    assert first == _state(_run(config, DeviceData(data.dataset), n_epochs=1))
+    assert first != other
+
+
 def test_it_goes_on_from_a_checkpoint_as_if_left_alone(
     models: Path, data: DeviceData, tmp_path: Path
 ) -> None:
@@ -119,6 +128,7 @@ def test_its_export_gives_the_same_ratings(models: Path, data: DeviceData, tmp_p
         ("bad", "doubles", "doubles must give float32, got float64; end with tf.cast(..., "),
         ("bad", "draws", "random numbers that no seed reaches (RandomStandardNormal)"),
         ("bad", "within", "random numbers that no seed reaches (RandomStandardNormal)"),
+        ("bad", "narrow", "narrow: TypeError: Narrow.__init__() got an unexpected keyword arg"),
         ("bad", "generates", "random numbers that no seed reaches (RngReadAndSkip)"),
         ("late", "late", "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other"),
     ],
