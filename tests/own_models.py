@@ -123,6 +123,10 @@ def starts(inputs):
     return Dense(1, kernel_initializer=Start(0.1))(some)
 
 
+def mixed(inputs):
+    return Dense(1, dtype="float32")(Dense(4, "relu", dtype="mixed_float16")(inputs))
+
+
 class Narrow(tf.keras.initializers.RandomNormal):
     def __init__(self, spread):
         super().__init__(stddev=spread)

@@ -13,6 +13,7 @@ from recommender.architectures.blocks import (
     StepNoise,
     Structure,
     Tensor,
+    without_cast,
 )
 from recommender.datasets.encoded import EncodedDataset
 from recommender.epochs import seed_everything
@@ -97,7 +98,7 @@ class OwnRanking(RankingModel):
                 f"{where} must give float32, got {outputs.dtype.name}; end with "
                 "tf.cast(..., tf.float32)"
             )
-        tracked = {variable.ref() for variable in inner.variables}
+        tracked = {without_cast(variable).ref() for variable in inner.variables}
         # Keras counts steps in whole numbers beside each model within.
         weights = [v for v in created if v.trainable and v.dtype.is_floating]
         if any(variable.ref() not in tracked for variable in weights):

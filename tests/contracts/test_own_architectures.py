@@ -72,6 +72,13 @@ def test_what_it_draws_itself_as_it_is_made_follows_from_the_seed(
     assert first != other
 
 
+def test_its_layers_may_be_of_mixed_precision(models: Path, data: DeviceData) -> None:
+    untrained, trained = (
+        _run(_config(models, "bad", "mixed"), data, n_epochs=n).predict_validation() for n in (0, 2)
+    )
+    assert np.ptp(trained - untrained) > 0
+
+
 def test_it_goes_on_from_a_checkpoint_as_if_left_alone(
     models: Path, data: DeviceData, tmp_path: Path
 ) -> None:
