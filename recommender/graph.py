@@ -200,7 +200,8 @@ def build_model(
         names = ", ".join(unseeded)
         raise OwnCodeError(
             f"{structure.architecture}: no seed reaches the start of {names}; give it "
-            "a Keras initializer: self.add_weight(shape=..., initializer=...)"
+            "a Keras initializer: self.add_weight(shape=..., initializer=...), and do not call "
+            "tf.keras.backend.clear_session"
         )
     return model, [initialisers[weight.ref()] for weight in weights], noise.sizes
 

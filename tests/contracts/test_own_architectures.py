@@ -136,6 +136,7 @@ def test_its_export_gives_the_same_ratings(models: Path, data: DeviceData, tmp_p
         ("bad", "draws", "random numbers that no seed reaches (RandomStandardNormal)"),
         ("bad", "within", "random numbers that no seed reaches (RandomStandardNormal)"),
         ("bad", "narrow", "narrow: TypeError: Narrow.__init__() got an unexpected keyword arg"),
+        ("bad", "clears", ", and do not call tf.keras.backend.clear_session"),
         ("bad", "generates", "random numbers that no seed reaches (RngReadAndSkip)"),
         ("late", "late", "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other"),
     ],
