@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import pytest
 
 from recommender.checkpoints import CheckpointError
 from recommender.config import RankingConfig, TrainingConfig, ranking_config
+from recommender.datasets.encoded import SideTable
 from recommender.errors import Interrupted, ModelError, OwnCodeError
 from recommender.metrics import rmse
-from recommender.model_data import ModelData, StandIn
+from recommender.model_data import ModelData, StandIn, feature_table
 from recommender.own import OwnArchitecture, Parameter, read_own
 from recommender.whole import WholeRun
 from tests.own_classes import write_classes
@@ -513,6 +515,14 @@ def test_data_are_told_as_numbers_and_as_text() -> None:
     assert rows.feature("genres").shape == (3, 3) and data.words("genres")[0] == "Action"
     assert rows.feature("year").shape == rows.feature("hour_of_day_cos").shape == (3,)
     assert rows.numbers().keys() == {"user", "item", "catalog", "context"}
+
+
+@pytest.mark.parametrize("words", [(), ("a",), ("a", "b")])
+def test_a_category_is_its_word_or_unknown(words: tuple[str, ...]) -> None:
+    matrix = np.eye(len(DATA.catalog) + 1, len(words), k=-1, dtype=np.float32)
+    data = replace(DATA, side_tables={"brand": SideTable("category", words, matrix)})
+    told = feature_table(data, "brand").tolist()
+    assert told == ["[UNK]", *words, *["[UNK]"] * (len(DATA.catalog) - len(words))]
 
 
 def test_the_stand_in_has_whatever_feature_is_asked_for() -> None:
