@@ -8,10 +8,14 @@ from __future__ import annotations
 import abc
 import hashlib
 import json
+import random
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from recommender.checkpoints import CheckpointError
 from recommender.config import HYPERPARAMETERS, RankingConfig, TrainingConfig, config_to_json
@@ -198,3 +202,13 @@ def derive_seed(seed: int, *purpose: object) -> int:
     """A seed of 31 bits for one purpose of a trial."""
     digest = hashlib.blake2b(repr((seed, *purpose)).encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") >> 1
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds what a model may draw from without being told; of the libraries only those in use."""
+    random.seed(seed)
+    np.random.seed(seed)
+    if (tensorflow := sys.modules.get("tensorflow")) is not None:
+        tensorflow.random.set_seed(seed)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.manual_seed(seed)

@@ -25,7 +25,7 @@ from recommender.architectures.registry import ARCHITECTURES
 from recommender.config import NUMERIC, RankingConfig
 from recommender.datasets.encoded import EncodedDataset, Floats
 from recommender.device import DeviceData, PackedRows, Tensors
-from recommender.epochs import derive_seed
+from recommender.epochs import derive_seed, seed_everything
 from recommender.errors import OwnCodeError
 from recommender.optimizers import Optimizer, optimizer_numbers
 from recommender.own_loading import blamed_on
@@ -96,11 +96,10 @@ class RankingGraph:
     def reset(self, config: RankingConfig, seed: int) -> None:
         """Fresh weights of this seed, a fresh optimizer, and the configuration's numbers."""
         self._hyperparameters = {name: float(getattr(config, name)) for name in NUMERIC}
-        for i, (weight, initialiser) in enumerate(
-            zip(self.weights, self._initialisers, strict=True)
-        ):
-            reseeded = _reseeded(initialiser, derive_seed(seed, "weights", i))
-            weight.assign(reseeded(weight.shape, dtype=weight.dtype))
+        pairs = zip(self.weights, self._initialisers, strict=True)
+        with self._blamed():
+            for i, (weight, initialiser) in enumerate(pairs):
+                weight.assign(_drawn(initialiser, weight, derive_seed(seed, "weights", i)))
         self._optimizer.reset()
 
     def train(self, order: Array, seed: int, first_step: int, epoch: int) -> float:
@@ -114,7 +113,7 @@ class RankingGraph:
         # The last batch is filled up with rows that do not count in its loss.
         shape = (n_steps, self._batch_size)
         counts = (np.arange(math.prod(shape)) < len(order)).reshape(shape)
-        with contextlib.nullcontext() if self._own is None else blamed_on(self._own):
+        with self._blamed():
             loss = self._train(
                 tf.constant(np.resize(order, math.prod(shape)), tf.int64),
                 tf.constant(counts / counts.sum(axis=1, keepdims=True), tf.float32),
@@ -123,6 +122,9 @@ class RankingGraph:
                 tf.constant(first_step, tf.int32),
             )
         return float(loss)
+
+    def _blamed(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._own is None else blamed_on(self._own)
 
     def _numbers(self, n_steps: int, seed: int, first_step: int, epoch: int) -> dict[str, Floats]:
         """All that steps need to know beside rows and weights, a number for each."""
@@ -198,7 +200,8 @@ def build_model(
         names = ", ".join(unseeded)
         raise OwnCodeError(
             f"{structure.architecture}: no seed reaches the start of {names}; give it "
-            "a Keras initializer: self.add_weight(shape=..., initializer=...)"
+            "a Keras initializer: self.add_weight(shape=..., initializer=...), and do not call "
+            "tf.keras.backend.clear_session"
         )
     return model, [initialisers[weight.ref()] for weight in weights], noise.sizes
 
@@ -295,6 +298,10 @@ def _recorded_initialisers() -> Iterator[dict[Any, Initialiser]]:
         yield recorded
 
 
-def _reseeded(initialiser: Initialiser, seed: int) -> Initialiser:
+def _drawn(initialiser: Initialiser, weight: Variable, seed: int) -> Any:
     config = initialiser.get_config()
-    return type(initialiser).from_config(config | {"seed": seed} if "seed" in config else config)
+    if "seed" in config:
+        initialiser = type(initialiser).from_config(config | {"seed": seed})
+    elif not type(initialiser).__module__.startswith("tf_keras."):
+        seed_everything(seed)  # Not for each: TensorFlow then prepares its graphs anew.
+    return initialiser(weight.shape, dtype=weight.dtype)

@@ -232,5 +232,6 @@ def feature_table(dataset: EncodedDataset, name: str) -> Array:
     if table.kind in ("list", "text"):
         return table.matrix
     words = np.array([*table.columns, UNSEEN])
-    has_none = ~table.matrix.any(axis=1)
-    return words[np.where(has_none, len(table.columns), table.matrix.argmax(axis=1))]
+    has_none = ~table.matrix.any(axis=1, keepdims=True)
+    number: Array = np.hstack([table.matrix, has_none]).argmax(axis=1)
+    return words[number]

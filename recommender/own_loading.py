@@ -20,20 +20,30 @@ from typing import Any
 from recommender.errors import OwnCodeError
 from recommender.own import OwnArchitecture
 from recommender.own_files import OURS, module_of
+from recommender.precision import Precision, precision, set_precision
 
 
 def load(own: OwnArchitecture) -> Callable[..., Any]:
     """Imports the function or class from its source, once.
 
+    A precision that its module sets holds again.
+
     Raises:
         OwnCodeError: importing it fails.
     """
-    return _imported(own, str(own.root))
+    found, wanted = _imported(own, str(own.root))
+    if wanted is not None:
+        set_precision(wanted)
+    return found
 
 
 @functools.cache
-def _imported(own: OwnArchitecture, root: str) -> Callable[..., Any]:
-    """The root is given beside it: equal ones may lie in two places, and errors tell the place."""
+def _imported(own: OwnArchitecture, root: str) -> tuple[Callable[..., Any], Precision | None]:
+    """The function or class, and the precision that importing it set.
+
+    The root is given beside it: equal ones may lie in two places, and errors tell the place.
+    """
+    before = precision()
     for file in own.files:
         # Another study's copy of the same module, or another folder's of this name.
         there = getattr(sys.modules.get(name := module_of(file)), "__file__", None)
@@ -59,7 +69,8 @@ def _imported(own: OwnArchitecture, root: str) -> Callable[..., Any]:
             sys.modules[name] = module
             spec.loader.exec_module(module)
         found: Callable[..., Any] = getattr(module, own.function)
-        return found
+    after = precision()
+    return found, None if after == before else after
 
 
 @contextlib.contextmanager

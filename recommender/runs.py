@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from recommender.config import RankingConfig, TrainingConfig
 from recommender.datasets.encoded import EncodedDataset
 from recommender.epochs import Run
+from recommender.precision import set_precision
 
 if TYPE_CHECKING:
     from recommender.device import DeviceData
@@ -36,6 +37,7 @@ class Trainer:
             OwnCodeError: the researcher's own code is at fault.
         """
         self.has_begun = True
+        set_precision({})  # whatever the last model set
         own = config.own
         if own is None or not own.is_whole:
             data = self.device_data()

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import math
 import os
-import random
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -33,6 +31,7 @@ from recommender.epochs import (
     Run,
     check_checkpoint_is_of,
     derive_seed,
+    seed_everything,
 )
 from recommender.errors import OwnCodeError
 from recommender.metrics import rmse
@@ -341,16 +340,6 @@ class _OwnModel:
 
     def load(self, folder: Path) -> None:
         self._it.load(folder)
-
-
-def seed_everything(seed: int) -> None:
-    """Seeds what a model may draw from without being told; of the libraries only those in use."""
-    random.seed(seed)
-    np.random.seed(seed)
-    if (tensorflow := sys.modules.get("tensorflow")) is not None:
-        tensorflow.random.set_seed(seed)
-    if (torch := sys.modules.get("torch")) is not None:
-        torch.manual_seed(seed)
 
 
 def _asked_method(own: OwnArchitecture) -> str:

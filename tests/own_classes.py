@@ -68,14 +68,15 @@ class RankingModel(tf.keras.Model):
         penalty = tf.keras.regularizers.l2(l2)
         self.ratings = tf.keras.Sequential([
             tf.keras.layers.Dense(16, activation="relu", kernel_regularizer=penalty),
+            tf.keras.layers.Dropout(0.1, seed=3),
             tf.keras.layers.Dense(8, activation="relu", kernel_regularizer=penalty),
             tf.keras.layers.Dense(1),
         ])
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
         user_id, item_id = inputs
         user, item = self.user_embeddings(user_id), self.item_embeddings(item_id)
-        return self.ratings(tf.concat([user, item], axis=1))
+        return self.ratings(tf.concat([user, item], axis=1), training=training)
 
 
 class MovielensModel(tfrs.models.Model):
@@ -87,12 +88,12 @@ class MovielensModel(tfrs.models.Model):
             metrics=[tf.keras.metrics.RootMeanSquaredError()],
         )
 
-    def call(self, features):
-        return self.ranking_model((features["user_id"], features["item_id"]))
+    def call(self, features, training=False):
+        return self.ranking_model((features["user_id"], features["item_id"]), training=training)
 
     def compute_loss(self, features, training=False):
         labels = features.pop("rating")
-        return self.task(labels=labels, predictions=self(features))
+        return self.task(labels=labels, predictions=self(features, training=training))
 """
 
 HYPER = """\

@@ -85,6 +85,60 @@ def numpys(inputs):
 
 def asks(data):
     return tf.keras.layers.Embedding(data.n_users, 4)
+
+
+@tf.function
+def noisy(x):
+    return x + tf.random.normal(tf.shape(x))
+
+
+def within(inputs):
+    return Dense(1)(tf.keras.layers.Lambda(noisy)(inputs))
+
+
+class Generator(tf.keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.numbers = tf.random.Generator.from_seed(1)
+
+    def call(self, x):
+        return x + self.numbers.normal(tf.shape(x))
+
+
+def generates(inputs):
+    return Dense(1)(Generator()(inputs))
+
+
+class Start(tf.keras.initializers.Initializer):
+    def __init__(self, spread):
+        self.spread = spread
+
+    def __call__(self, shape, dtype=None, **kwargs):
+        drawn = tf.random.normal(shape, stddev=self.spread) + np.random.normal()
+        return tf.cast(drawn, dtype)
+
+
+def starts(inputs):
+    some = tf.gather(inputs, np.random.permutation(6)[:3], axis=1)
+    return Dense(1, kernel_initializer=Start(0.1))(some)
+
+
+def mixed(inputs):
+    return Dense(1, dtype="float32")(Dense(4, "relu", dtype="mixed_float16")(inputs))
+
+
+def clears(inputs):
+    tf.keras.backend.clear_session()
+    return Dense(1)(inputs)
+
+
+class Narrow(tf.keras.initializers.RandomNormal):
+    def __init__(self, spread):
+        super().__init__(stddev=spread)
+
+
+def narrow(inputs):
+    return Dense(1, kernel_initializer=Narrow(0.1))(inputs)
 """
 
 LATE = """\

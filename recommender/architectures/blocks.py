@@ -138,7 +138,7 @@ class RankingModel(tfrs.Model, abc.ABC):
     @property
     def trained_variables(self) -> list[Any]:
         """All that training changes, those with a gradient first."""
-        return [*self.trainable_variables, *self.statistics()]
+        return [without_cast(v) for v in (*self.trainable_variables, *self.statistics())]
 
     @property
     def tables(self) -> list[Any]:
@@ -291,6 +291,11 @@ def applied(layer: Layer, *inputs: Tensor) -> Tensor:
     """What a layer gives. Once it is built, without Keras's `__call__`: that costs more to trace
     than the layer does."""
     return layer.call(*inputs) if layer.built else layer(*inputs)
+
+
+def without_cast(variable: Any) -> Any:
+    """The variable itself, where a layer of mixed precision holds one that it casts."""
+    return getattr(variable, "_variable", variable)
 
 
 def _rarity(ids: Ints, n_ids: int) -> Floats:

@@ -61,6 +61,7 @@ class KerasModel:
             self._columns.leave_out_text()
         self._names = self._wanted_columns()
         self.predict(data.train[:2])  # makes its weights
+        self._noise = _seedable_noise(model)
 
     def _made(
         self, made: Callable[..., Any], arguments: dict[str, Value]
@@ -83,11 +84,13 @@ class KerasModel:
             len(self._data.train)
         )
         batches = self._batches(order)
+        for i, generator in enumerate(self._noise):
+            generator.reset_from_seed(derive_seed(self._data.seed, "noise", epoch, i))
         looking = self._keras().callbacks.LambdaCallback(
             on_train_batch_end=functools.partial(_look, keep_going)
         )
         decay = self._config.learning_rate_decay
-        if decay != 1 and self._model.optimizer is self._given:
+        if decay != 1 and self._given is not None:
             self._given.learning_rate = self._config.learning_rate * decay**epoch
         try:
             with blamed_on(self._own), quiet_keras(), self._known_columns():
@@ -237,6 +240,19 @@ class _Columns:
         }
         context = {name: rows["context"][:, i] for i, name in enumerate(self._context)}
         return {"user": rows["user"], "item": rows["item"], **looked_up, **context}
+
+
+def _seedable_noise(model: Any) -> list[Any]:
+    """The generators that random layers of Keras 2 draw from, from now on.
+
+    What they have of their own accord counts on within a traced epoch, where no seed reaches it.
+    """
+    kind = tf.keras.__internal__.layers.BaseRandomLayer
+    layers = [layer for layer in getattr(model, "submodules", ()) if isinstance(layer, kind)]
+    for layer in layers:
+        layer._random_generator = type(layer._random_generator)(1, rng_type="stateful")
+        layer._random_generator._maybe_init()
+    return [layer._random_generator._generator for layer in layers]
 
 
 def _look(keep_going: Callable[[], bool] | None, batch: int, logs: Any = None) -> None:  # noqa: ARG001  # Keras's signature

@@ -13,23 +13,15 @@ from recommender.architectures.blocks import (
     StepNoise,
     Structure,
     Tensor,
+    without_cast,
 )
 from recommender.datasets.encoded import EncodedDataset
+from recommender.epochs import seed_everything
 from recommender.errors import OwnCodeError
 from recommender.own_loading import blamed_on, load
 from recommender.runtime import tf
 
 _FIRST_PURPOSE = 1024
-_RANDOM_OPERATIONS = {
-    "RandomUniform",
-    "RandomStandardNormal",
-    "TruncatedNormal",
-    "RandomUniformInt",
-    "RandomShuffle",
-    "RandomGamma",
-    "Multinomial",
-}
-"""What TensorFlow draws without a key: no seed of a trial reaches it."""
 
 
 class OwnRanking(RankingModel):
@@ -87,6 +79,7 @@ class OwnRanking(RankingModel):
         function = load(own)
         inputs = tf.keras.Input([width])
         created: list[Any] = []
+        seed_everything(0)  # What it draws now is of the graph, which trials of all seeds share.
         with blamed_on(own), tf.variable_creator_scope(_kept_in(created)):
             outputs = function(inputs, **self._arguments)
         where = own.where
@@ -105,7 +98,7 @@ class OwnRanking(RankingModel):
                 f"{where} must give float32, got {outputs.dtype.name}; end with "
                 "tf.cast(..., tf.float32)"
             )
-        tracked = {variable.ref() for variable in inner.variables}
+        tracked = {without_cast(variable).ref() for variable in inner.variables}
         # Keras counts steps in whole numbers beside each model within.
         weights = [v for v in created if v.trainable and v.dtype.is_floating]
         if any(variable.ref() not in tracked for variable in weights):
@@ -121,13 +114,19 @@ class OwnRanking(RankingModel):
         with blamed_on(own):
             traced = tf.function(lambda x: inner(x, training=True), autograph=False)
             graph = traced.get_concrete_function(tf.TensorSpec([None, width])).graph
-        drawn = {operation.type for operation in graph.get_operations()} & _RANDOM_OPERATIONS
-        if drawn:
+        if drawn := _drawing_operations(graph.as_graph_def()):
             raise OwnCodeError(
                 f"{where} draws random numbers that no seed reaches ({', '.join(sorted(drawn))}); "
                 "use Keras layers such as Dropout and GaussianNoise"
             )
         return inner
+
+
+def _drawing_operations(graph: Any) -> set[str]:
+    """What TensorFlow draws without a key, also within functions: no seed of a trial reaches it."""
+    within = (node for function in graph.library.function for node in function.node_def)
+    generators = ("RngReadAndSkip", "StatefulRandomBinomial")
+    return {n.op for n in (*graph.node, *within) if "seed2" in n.attr or n.op in generators}
 
 
 def _kept_in(created: list[Any]) -> Callable[..., Any]:

@@ -140,6 +140,24 @@ def side_tables(side: Side, ids: Strings, train: Ints) -> dict[str, SideTable]:
     return tables
 
 
+def notes_on_sameness(tables: Mapping[str, SideTable], train: Mapping[str, Ints]) -> list[str]:
+    """A note on each feature that tells the items, or users, of train not apart.
+
+    Args:
+        train: the numbers that `tables` are looked up by, of the train rows.
+    """
+    notes = []
+    for name, table in tables.items():
+        first, *others = np.unique(train[table.index])
+        if all(np.array_equal(table.matrix[row], table.matrix[first]) for row in others):
+            whom = "items" if table.index == "catalog" else "users"
+            of_texts = "; of texts words count that are in two or more" * (table.kind == "text")
+            notes.append(
+                f"{name} is the same for all {whom} in train, and tells models nothing{of_texts}"
+            )
+    return notes
+
+
 def _number_table(name: str, column: pd.Series[Any], train: Ints) -> tuple[tuple[str, ...], Floats]:
     values = np.concatenate([[np.nan], numbers(column)])
     seen = values[train]

@@ -15,7 +15,7 @@ from recommender.datasets.describe import describe
 from recommender.datasets.description import LoadedDataset
 from recommender.datasets.encoded import EncodedDataset
 from recommender.datasets.encoding import encode
-from recommender.datasets.features import Side, side_features
+from recommender.datasets.features import Side, notes_on_sameness, side_features
 from recommender.datasets.leaks import leaks, notes_on_names
 from recommender.datasets.odd_ratings import note_on_spread, note_on_stand_in, note_on_tail
 from recommender.datasets.registry import (
@@ -76,7 +76,10 @@ class SplitData:
                 split=self.split,
                 features=self.features,
                 rating_range=self.rating_range,
-                notes=self.notes,
+                notes=(
+                    *self.notes,
+                    *notes_on_sameness(encoded.side_tables, encoded.train.ids),
+                ),
                 rating_unit=encoded.rating_unit,
             ),
         )

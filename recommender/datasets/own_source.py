@@ -147,7 +147,8 @@ def _other(frame: pd.DataFrame, of: Of, name: str) -> int | None:
     """The first row where a column is not what it is in the first row of that item, or user."""
     firsts = frame.drop_duplicates(of).set_index(of)[name]
     expected = frame[of].map(firsts)
-    differs = ~((frame[name] == expected) | (frame[name].isna() & expected.isna()))
+    is_same = (frame[name] == expected).fillna(False).astype(bool)
+    differs = ~(is_same | (frame[name].isna() & expected.isna()))
     return int(differs.to_numpy().argmax()) if differs.any() else None
 
 

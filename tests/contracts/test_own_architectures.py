@@ -63,6 +63,22 @@ def test_its_seeds_repeat_to_the_bit_and_its_values_have_graphs_of_their_own(
     assert len(data.graphs) == 4
 
 
+def test_what_it_draws_itself_as_it_is_made_follows_from_the_seed(
+    models: Path, data: DeviceData
+) -> None:
+    config = _config(models, "bad", "starts")
+    first, other = (_state(_run(config, data, seed, n_epochs=1)) for seed in (1, 2))
+    assert first == _state(_run(config, DeviceData(data.dataset), n_epochs=1))
+    assert first != other
+
+
+def test_its_layers_may_be_of_mixed_precision(models: Path, data: DeviceData) -> None:
+    untrained, trained = (
+        _run(_config(models, "bad", "mixed"), data, n_epochs=n).predict_validation() for n in (0, 2)
+    )
+    assert np.ptp(trained - untrained) > 0
+
+
 def test_it_goes_on_from_a_checkpoint_as_if_left_alone(
     models: Path, data: DeviceData, tmp_path: Path
 ) -> None:
@@ -118,6 +134,10 @@ def test_its_export_gives_the_same_ratings(models: Path, data: DeviceData, tmp_p
         ("bad", "stray", "stray makes a tf.Variable that no layer holds"),
         ("bad", "doubles", "doubles must give float32, got float64; end with tf.cast(..., "),
         ("bad", "draws", "random numbers that no seed reaches (RandomStandardNormal)"),
+        ("bad", "within", "random numbers that no seed reaches (RandomStandardNormal)"),
+        ("bad", "narrow", "narrow: TypeError: Narrow.__init__() got an unexpected keyword arg"),
+        ("bad", "clears", ", and do not call tf.keras.backend.clear_session"),
+        ("bad", "generates", "random numbers that no seed reaches (RngReadAndSkip)"),
         ("late", "late", "late.py:1: ModuleNotFoundError: No module named 'only_on_some_other"),
     ],
 )

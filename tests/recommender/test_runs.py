@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import weakref
+from pathlib import Path
 
-from recommender.config import RankingConfig, TrainingConfig
+import pytest
+
+from recommender.config import RankingConfig, TrainingConfig, ranking_config
+from recommender.own import read_own
 from recommender.runs import Trainer
+from recommender.runtime import tf
 from tests.synthetic import synthetic_encoded
 
 SMALL = RankingConfig(embedding_size=2, n_layers=1, layer_sizes=(4,))
@@ -40,3 +45,35 @@ def test_the_devices_are_configured_once_before_the_first_run() -> None:
         trainer.begin(SMALL, TrainingConfig())
     assert trainer.has_begun
     assert calls == [1]
+
+
+PRECISE = """\
+import tensorflow as tf
+
+set_to = tf.keras.mixed_precision.set_global_policy
+{at_import}
+
+
+class Precise:
+    def __init__(self, data):
+        {when_made}
+        policy = tf.keras.mixed_precision.global_policy().name
+        assert policy == "mixed_float16", policy
+
+    def fit_epoch(self): ...
+    def predict(self, rows): ...
+"""
+SETS = 'set_to("mixed_float16")'
+
+
+@pytest.mark.parametrize(("at_import", "when_made"), [(SETS, "pass"), ("", SETS)])
+def test_the_precision_that_a_model_sets_holds_for_its_trials_and_no_others(
+    at_import: str, when_made: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(PRECISE.format(at_import=at_import, when_made=when_made))
+    own = read_own("mine.py:Precise", tmp_path)
+    trainer = Trainer(synthetic_encoded(), lambda: None)
+    for _ in range(2):
+        trainer.begin(ranking_config({"architecture": "a"}, {"a": own}), TrainingConfig())
+        trainer.begin(SMALL, TrainingConfig())
+        assert tf.keras.mixed_precision.global_policy().name == "float32"

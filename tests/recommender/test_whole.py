@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import pytest
 
 from recommender.checkpoints import CheckpointError
 from recommender.config import RankingConfig, TrainingConfig, ranking_config
+from recommender.datasets.encoded import SideTable
 from recommender.errors import Interrupted, ModelError, OwnCodeError
 from recommender.metrics import rmse
-from recommender.model_data import ModelData, StandIn
+from recommender.model_data import ModelData, StandIn, feature_table
 from recommender.own import OwnArchitecture, Parameter, read_own
 from recommender.whole import WholeRun
 from tests.own_classes import write_classes
@@ -261,7 +263,7 @@ def test_one_that_is_shown_only_unknown_ids_may_give_one_rating(models: Path) ->
         (
             'features.pop("rating")',
             'tf.reshape(features.pop("rating"), [2, "a"])',
-            "tutorial.py:42: TypeError: ",
+            "tutorial.py:43: TypeError: ",
         ),
         (
             "return self.ranking_model((",
@@ -413,6 +415,34 @@ def test_a_keras_model_may_have_xla_compile_its_training(tmp_path: Path) -> None
         _run(_config(tmp_path, "compiled.py:Compiled", column="user_id"))
 
 
+MIXED = """\
+import tensorflow as tf
+
+
+class Mixed(tf.keras.Model):
+    def __init__(self, data):
+        super().__init__(dtype="mixed_float16")
+        self.user = tf.keras.layers.Embedding(data.n_users + 1, 4)
+        self.rating = tf.keras.layers.Dense(1)
+
+    def call(self, features):
+        return self.rating(self.user(features["user"]))
+"""
+
+
+def test_the_learning_rate_falls_under_mixed_precision_and_goes_on_falling(tmp_path: Path) -> None:
+    (tmp_path / "mixed.py").write_text(MIXED)
+    rates = {"optimizer": "adagrad", "learning_rate": 0.1, "learning_rate_decay": 1e-6}
+    config = _config(tmp_path, "mixed.py:Mixed", **rates)
+    run = _run(config, n_epochs=1)
+    run.save(tmp_path / "last")
+    before = run.predict_validation()
+    resumed = _run(config, n_epochs=0)
+    resumed.restore(tmp_path / "last")
+    resumed.step()
+    np.testing.assert_allclose(resumed.predict_validation(), before, atol=1e-4)
+
+
 def test_predictions_that_are_not_finite_end_it_as_diverged(models: Path) -> None:
     run = _run(_config(models, "wrong.py:NotANumber"), n_epochs=1)
     assert run.stop_reason == "diverged"
@@ -485,6 +515,14 @@ def test_data_are_told_as_numbers_and_as_text() -> None:
     assert rows.feature("genres").shape == (3, 3) and data.words("genres")[0] == "Action"
     assert rows.feature("year").shape == rows.feature("hour_of_day_cos").shape == (3,)
     assert rows.numbers().keys() == {"user", "item", "catalog", "context"}
+
+
+@pytest.mark.parametrize("words", [(), ("a",), ("a", "b")])
+def test_a_category_is_its_word_or_unknown(words: tuple[str, ...]) -> None:
+    matrix = np.eye(len(DATA.catalog) + 1, len(words), k=-1, dtype=np.float32)
+    data = replace(DATA, side_tables={"brand": SideTable("category", words, matrix)})
+    told = feature_table(data, "brand").tolist()
+    assert told == ["[UNK]", *words, *["[UNK]"] * (len(DATA.catalog) - len(words))]
 
 
 def test_the_stand_in_has_whatever_feature_is_asked_for() -> None:

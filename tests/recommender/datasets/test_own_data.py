@@ -53,6 +53,19 @@ def test_a_column_that_is_the_same_for_a_user_is_the_users(folder: Path) -> None
     assert list(encoded.side_tables)[-1] == "age"
 
 
+def test_missing_values_of_pandas_own_types_are_values_like_others(folder: Path) -> None:
+    (folder / "nullable.py").write_text(
+        "import mine\n\n\ndef ages():\n    frame = mine.with_ages()\n"
+        "    has_age = frame.user != frame.user[0]\n"
+        "    return frame.assign(age=frame.age.where(has_age).astype('Int64'))\n"
+        "\n\ndef prices():\n    frame = mine.load()\n"
+        "    return frame.assign(price=frame.price.where(frame.index % 2 == 0).astype('Float64'))\n"
+    )
+    assert loaded(folder, "nullable.py:ages").encoded.side_tables["age"].index == "roster"
+    with pytest.raises(DataError, match=r"price of item \d+ is .* in one row and .* in another"):
+        loaded(folder, "nullable.py:prices")
+
+
 def test_items_may_be_categories_and_lists_lack_words(folder: Path) -> None:
     (folder / "holes.py").write_text(
         "import mine\n\n\ndef load():\n    frame = mine.load()\n"

@@ -239,6 +239,27 @@ def test_of_many_words_the_most_frequent_count() -> None:
     assert set(words[0]) == {"all", "half0", "w0"}
 
 
+def test_a_feature_that_tells_no_items_apart_is_noted(tmp_path) -> None:
+    items_path = tmp_path / "items.csv"
+    alone = {"title": [f"story{i}" for i in range(20)], "brand": "", "year": None, "price": 2.5}
+    items = synthetic_items()[["item", "genres"]].assign(**alone)
+    items.to_csv(items_path, index=False)
+    config = ItemsConfig(
+        items_path,
+        "item",
+        category=("brand",),
+        list=("genres",),
+        number=("price", "year"),
+        text=("title",),
+    )
+    notes = load_table(tmp_path, RATINGS, items=config).description.notes
+    same = "is the same for all items in train, and tells models nothing"
+    assert set(notes) == {
+        f"title {same}; of texts words count that are in two or more",
+        *(f"{name} {same}" for name in ("brand", "year", "price")),
+    }
+
+
 def test_a_missing_number_counts_as_the_mean(tmp_path) -> None:
     items_path = tmp_path / "items.csv"
     items = synthetic_items().astype({"year": object})
