@@ -10,8 +10,9 @@ from experiments.own.idle_dimensions import architectures_of, meaningless_in, wi
 from experiments.own.own_code import OwnCode
 from experiments.records import SWEEP_NAME, StudyRecord
 from experiments.sweep_files.sweep_tables import Report, cases_of
-from recommender.config import Value
+from recommender.config import HYPERPARAMETERS, Value
 from search_spaces import SearchSpace, parse_space
+from search_spaces.values import spell
 
 _SPACE_KEYS = ("use", "without")
 
@@ -63,6 +64,21 @@ def read_space(
             report(key, message)
         n_wrong_values += 1
     return None if problems or n_wrong_values else space
+
+
+def check_layers(space: SearchSpace, model: Mapping[str, Value], report: Report) -> None:
+    """Refuses a `layer_size` for each of more or fewer layers than models have."""
+    rule = '"n_layers", which varies'
+    right: Value = "n_layers"
+    cure = ""
+    if all(dimension.name != "n_layers" for dimension in space.dimensions):
+        right = model.get("n_layers", HYPERPARAMETERS["n_layers"])
+        rule = f"{right}, the number of layers"
+        cure = '; for another say n_layers in [model] and each = "n_layers"'
+    for dimension in space.dimensions:
+        if dimension.each not in (None, right):
+            told = f"must be {rule}, got {spell(dimension.each)}{cure}"
+            report(f"space.{dimension.name}.each", told)
 
 
 def recorded_space(study: StudyRecord) -> SearchSpace:

@@ -379,6 +379,32 @@ def test_only_choices_that_every_trial_makes_are_offered_for_comparison(file: Pa
         assert message.endswith("known: architecture, optimizer")
 
 
+@pytest.mark.parametrize(
+    ("each", "more", "message"),
+    [
+        ("3", [], "must be 2, the number of layers, got 3; for another say n_layers in [model]"),
+        ("2", ["model.n_layers=3"], "must be 3, the number of layers, got 2"),
+        ("3", ["space.n_layers={low=1, high=3}"], 'must be "n_layers", which varies, got 3'),
+        ("'embedding_size'", ["space.embedding_size.choices=[1, 2]"], "got 'embedding_size'"),
+    ],
+)
+def test_there_are_as_many_layer_sizes_as_layers(
+    file: Path, each: str, more: list[str], message: str
+) -> None:
+    sizes = f"space.layer_size={{choices=[8, 16], each={each}}}"
+    assert message in _problems(file, sizes, *more)["space.layer_size.each"]
+
+
+def test_a_fixed_number_of_layers_may_be_said_as_such(file: Path) -> None:
+    for each, n_layers in (("2", 2), ("3", 3), ("'n_layers'", 3)):
+        sizes = f"space.layer_size={{choices=[8, 16], each={each}}}"
+        sweep = load_sweep(file, [sizes, f"model.n_layers={n_layers}"])
+        assert sweep.space is not None
+        assert len(sweep.space.columns) == 1 + n_layers
+        file.with_name("resolved.toml").write_text(sweep_to_toml(sweep))
+        assert load_sweep(file.with_name("resolved.toml")) == sweep
+
+
 def test_a_grid_counts_its_own_trials(file: Path) -> None:
     grid = ["search={sampler='grid'}", "space={dropout={choices=[0.1, 0.3, 0.5]}}"]
     sweep = load_sweep(file, grid)
