@@ -81,6 +81,20 @@ def check_layers(space: SearchSpace, model: Mapping[str, Value], report: Report)
             report(f"space.{dimension.name}.each", told)
 
 
+def check_defaults(space: SearchSpace, own: OwnCode, report: Report) -> None:
+    """Refuses to vary what only running own code would tell the default of."""
+    for dimension in space.dimensions:
+        named = [case.when.get("architecture", own.choices) for case in dimension.cases]
+        for name, its in own.architectures.items():
+            unread = {p.name for p in its.parameters if not p.is_readable}
+            if dimension.name in unread and any(name in choices for choices in named):
+                report(
+                    f"space.{dimension.name}",
+                    f"its default in {its.where} cannot be read without running it, and is the "
+                    "first trial; write it there as a plain value",
+                )
+
+
 def recorded_space(study: StudyRecord) -> SearchSpace:
     """The space of a study's resolved sweep, whether or not its data are here.
 

@@ -16,7 +16,7 @@ from experiments.own.own_code import resolve_own
 from experiments.records.values import plural
 from experiments.request.data_checks import read_data, read_reference
 from experiments.request.metric_checks import read_metrics
-from experiments.request.space_checks import check_layers, check_model, read_space
+from experiments.request.space_checks import check_defaults, check_layers, check_model, read_space
 from experiments.search.enqueue import check_points
 from experiments.search.grid import check_grid
 from experiments.search.pruners import check_pruner
@@ -64,6 +64,7 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
     space = read_space(table["space"], model, report, own) if "space" in table else None
     if space is not None and not source.is_frozen:
         check_layers(space, model, report)
+        check_defaults(space, own, report)
     compare = _read_compare(table, space, report)
     metrics = read_metrics(table, source, report)
     search = _read_search(table, space, compare, source, report)

@@ -132,6 +132,22 @@ def test_the_default_of_each_function_is_its_own(
     }
 
 
+def test_what_varies_has_a_default_that_can_be_read(file: Path) -> None:
+    source = (file.parent / "gated.py").read_text()
+    (file.parent / "gated.py").write_text(source.replace("n_heads=2", "n_heads=len('ab')"))
+    assert _problems(file) == {
+        "space.n_heads:9": "its default in gated.py: gated cannot be read without running it, and "
+        "is the first trial; write it there as a plain value"
+    }
+    (file.parent / "gated.py").write_text(source.replace("n_heads=2", "n_heads=WIDTH - 1"))
+    sweep = load_sweep(file)
+    assert sweep.space is not None
+    arm = sweep.space.restrict("architecture", "gated")
+    assert defaults_of(sweep).on(arm)["n_heads"] == 2
+    (file.parent / "gated.py").write_text(source.replace("width=WIDTH", "width=len('abc')"))
+    assert load_sweep(file) != sweep  # it does not vary
+
+
 def test_a_condition_on_a_model_to_which_a_dimension_means_nothing_is_refused(file: Path) -> None:
     low = "[space.n_heads]\nlow = 1"
     assert _problems(file, **{low: f'{low}\nwhen = {{ architecture = "plain" }}'}) == {
