@@ -137,7 +137,7 @@ def _value_problems(raw: Mapping[str, Any], own: OwnCode) -> Iterator[tuple[str,
 def _with_number_type(name: str, dimension: object, own: OwnCode) -> object:
     if isinstance(dimension, list):
         return [_with_number_type(name, case, own) for case in dimension]
-    if not isinstance(dimension, dict) or not own.is_number(name):
+    if not isinstance(dimension, dict) or not own.is_number(name, architectures_of(dimension)):
         return dimension
     ends = [dimension.get("low"), dimension.get("high")]
     if "type" not in dimension and all(type(end) is int for end in ends):

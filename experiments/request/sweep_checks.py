@@ -15,6 +15,7 @@ from experiments.own.kept_code import colliding_files
 from experiments.own.own_code import resolve_own
 from experiments.records.values import plural
 from experiments.request.data_checks import read_data, read_reference
+from experiments.request.draws import impossible_trial
 from experiments.request.metric_checks import read_metrics
 from experiments.request.space_checks import check_defaults, check_layers, check_model, read_space
 from experiments.search.enqueue import check_points
@@ -92,6 +93,8 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
     )
     if (told := colliding_files(sweep)) is not None:
         raise SweepFileError([source.problem("", told)])
+    if not source.is_frozen and (told := impossible_trial(sweep)) is not None:
+        raise SweepFileError([source.problem("space", told)])
     return sweep
 
 

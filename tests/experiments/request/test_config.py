@@ -198,6 +198,12 @@ def test_problems_found_elsewhere_are_told_with_those_of_the_file(file: Path) ->
             "space.architecture.choices",
             "a choice must be text",
         ),
+        ("space.n_layers={low=1, high=3, step=0.5}", "space", "n_layers must be a whole number"),
+        (
+            "space.batch_size={low=256, high=1024, type='float'}",
+            "space",
+            "a trial would be no model: batch_size must be a whole number",
+        ),
         ("space.layer_size={choices=[0, 8]}", "space.layer_size.choices", "1 to 65,536, got 0"),
         (
             "space={n_layers={low=1, high=2}, activation={choices=['relu'], each='n_layers'}}",
