@@ -112,25 +112,21 @@ def name_problem(name: str) -> str | None:
 
 
 def defaults_of(config: SweepConfig) -> Defaults:
-    """The default configuration, with what `[model]` fixes."""
-    return defaults_with(config.model, config.architectures)
+    """The defaults of the recommender and of own architectures, with what `[model]` fixes.
 
-
-def defaults_with(
-    model: Mapping[str, Value], architectures: Mapping[str, OwnArchitecture]
-) -> Defaults:
-    """The defaults of the recommender and of own architectures under a `[model]` table.
-
-    Layer widths are there one by one (`layer_size_0`, ...), since the default ones differ.
+    Layer widths are there one by one (`layer_size_0`, ...), since the default ones differ. What
+    `[model]` says for where the space does not vary it is no default of where it does.
     """
+    varied = {dimension.name for dimension in config.space.dimensions} if config.space else set()
+    fixed = {name: value for name, value in config.model.items() if name not in varied}
     values: dict[str, Value] = {}
-    for architecture in architectures.values():
+    for architecture in config.architectures.values():
         values = architecture.defaults() | values
     values |= HYPERPARAMETERS
-    if "layer_size" not in model:
+    if "layer_size" not in fixed:
         values |= {f"layer_size_{i}": max(1, 64 >> i) for i in range(_MOST_LAYERS)}
-    own = {name: {**it.defaults(), **model} for name, it in architectures.items()}
-    return Defaults(values | dict(model), own)
+    own = {name: {**it.defaults(), **fixed} for name, it in config.architectures.items()}
+    return Defaults(values | fixed, own)
 
 
 def ranking_values(config: SweepConfig, values: Mapping[str, Value]) -> dict[str, Value]:

@@ -108,7 +108,7 @@ def _changes(config: SweepConfig, model: SweepConfig) -> list[str]:
         return enqueued_points(space, points, defaults, compare=config.compare, arm=arm)
 
     projected = defaults.on(space, point)
-    here = _by_layer(config, {**defaults.values, **projected}, projected)
+    here = _by_layer(config, {**defaults.values, **config.model, **projected}, projected)
     notes = [
         f"{name} is {value_text(here[name])} here, not {value_text(value)}"
         for name, value in _by_layer(model, {**model.model, **_left_open(model)}, {}).items()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from experiments.errors import SweepFileError, SweepProblem
 from experiments.request.config import Sweep, load_sweep, sweep_to_toml
 from experiments.request.sweep_checks import build_sweep
-from experiments.sweep import SearchConfig, SweepConfig, defaults_of, ranking_values
+from experiments.sweep import SearchConfig, SweepConfig, defaults_of, model_of, ranking_values
 from experiments.sweep_files.sweep_file import SWEEPS, SweepSource
 from recommender.config import RankingConfig, ranking_config
 from recommender.datasets.config import UsersConfig
@@ -448,6 +448,18 @@ def test_default_values_are_the_models_defaults_width_by_width(file: Path) -> No
     point = defaults_of(sweep).on(sweep.space)
     assert point == {"dropout": 0.3, "n_layers": 2, "layer_size_0": 64, "layer_size_1": 32}
     assert ranking_config(ranking_values(sweep, point)) == RankingConfig()
+
+
+def test_a_value_fixed_for_one_case_is_no_default_of_another(file: Path) -> None:
+    rate = "{low=5e-4, high=3e-3, when={optimizer='adam'}}"
+    options = ["space.optimizer.choices=['adam', 'sgd']", f"space.learning_rate={rate}"]
+    sweep = load_sweep(file, [*options, "model.learning_rate=0.1"])
+    assert sweep.space is not None
+    default = defaults_of(sweep).on(sweep.space)
+    assert (default["optimizer"], default["learning_rate"]) == ("adam", 1e-3)
+    sgd = defaults_of(sweep).on(sweep.space, {"optimizer": "sgd"})
+    assert "learning_rate" not in sgd
+    assert model_of(sweep, sgd).learning_rate == 0.1
 
 
 def test_a_trials_values_lie_over_those_of_the_model_table(file: Path) -> None:
