@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from experiments.arms import Defaults, arms_of
 from recommender.config import (
@@ -55,7 +54,7 @@ class SearchConfig:
 
 @dataclass(frozen=True, slots=True)
 class SweepConfig:
-    """The request. Two sweeps that differ only in the file they come from are equal."""
+    """The request."""
 
     name: str
     dataset: DatasetConfig
@@ -76,7 +75,6 @@ class SweepConfig:
     """The researcher's own, by the name that space, model and trials have for them."""
     metrics: Mapping[str, OwnArchitecture | None] = field(default_factory=dict)
     """Told beside the RMSE, by name: the researcher's own functions, or None for ours."""
-    source: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if problem := name_problem(self.name):

@@ -89,7 +89,6 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
         architectures=own.architectures,
         metrics=metrics,
         training=TrainingConfig(length.max_epochs, length.patience, head.seed),
-        source=source.path,
     )
     if (told := colliding_files(sweep)) is not None:
         raise SweepFileError([source.problem("", told)])

@@ -62,7 +62,6 @@ def test_a_file_says_little_and_the_rest_is_default(file: Path) -> None:
     assert sweep.search is not None
     assert (sweep.search.trials, sweep.search.sampler, sweep.search.pruner) == (4, "tpe", "median")
     assert (sweep.training.max_epochs, sweep.training.patience, sweep.training.seed) == (30, 4, 42)
-    assert sweep.source == file
 
 
 def test_whole_ends_of_a_number_make_no_whole_number_of_it(file: Path) -> None:
@@ -662,7 +661,6 @@ def test_python_and_file_lead_to_the_same_sweep() -> None:
         pruner={"name": "median", "n_warmup_epochs": 8, "n_startup_trials": 10},
     )
     assert from_python == load_sweep("dcn-vs-plain")
-    assert from_python.source is None
 
 
 def test_numbers_of_numpy_are_written_as_numbers() -> None:
