@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from experiments.arms import Defaults, arms_of
 from recommender.config import (
     HYPERPARAMETERS,
+    MAX_EPOCHS,
+    PATIENCE,
     RankingConfig,
     TrainingConfig,
     Value,
@@ -29,8 +31,8 @@ class SearchConfig:
 
     trials: int
     """In all arms together; the replicates of a verdict do not count."""
-    max_epochs: int = 30
-    patience: int = 4
+    max_epochs: int = MAX_EPOCHS
+    patience: int = PATIENCE
     """Epochs without a better `val_rmse` before a trial ends; 0 never."""
     sampler: str = "tpe"
     sampler_args: Mapping[str, Value] = field(default_factory=dict)
