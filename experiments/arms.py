@@ -61,9 +61,9 @@ class Defaults:
         """The default configuration, projected onto a space.
 
         Args:
-            chosen: what goes before any default.
+            chosen: what goes before any default; its `layer_size` before theirs of a layer.
         """
-        chosen = chosen or {}
+        chosen = space.by_column(chosen or {})
         point = space.project({**self.values, **chosen})
         architecture = point.get("architecture", self.values.get("architecture"))
         its = self.own.get(str(architecture))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from experiments.arms import Defaults, arms_of
 from recommender.config import (
     HYPERPARAMETERS,
+    MAX_EPOCHS,
+    PATIENCE,
     RankingConfig,
     TrainingConfig,
     Value,
@@ -30,8 +31,8 @@ class SearchConfig:
 
     trials: int
     """In all arms together; the replicates of a verdict do not count."""
-    max_epochs: int = 30
-    patience: int = 4
+    max_epochs: int = MAX_EPOCHS
+    patience: int = PATIENCE
     """Epochs without a better `val_rmse` before a trial ends; 0 never."""
     sampler: str = "tpe"
     sampler_args: Mapping[str, Value] = field(default_factory=dict)
@@ -55,7 +56,7 @@ class SearchConfig:
 
 @dataclass(frozen=True, slots=True)
 class SweepConfig:
-    """The request. Two sweeps that differ only in the file they come from are equal."""
+    """The request."""
 
     name: str
     dataset: DatasetConfig
@@ -76,7 +77,6 @@ class SweepConfig:
     """The researcher's own, by the name that space, model and trials have for them."""
     metrics: Mapping[str, OwnArchitecture | None] = field(default_factory=dict)
     """Told beside the RMSE, by name: the researcher's own functions, or None for ours."""
-    source: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if problem := name_problem(self.name):
@@ -112,25 +112,21 @@ def name_problem(name: str) -> str | None:
 
 
 def defaults_of(config: SweepConfig) -> Defaults:
-    """The default configuration, with what `[model]` fixes."""
-    return defaults_with(config.model, config.architectures)
+    """The defaults of the recommender and of own architectures, with what `[model]` fixes.
 
-
-def defaults_with(
-    model: Mapping[str, Value], architectures: Mapping[str, OwnArchitecture]
-) -> Defaults:
-    """The defaults of the recommender and of own architectures under a `[model]` table.
-
-    Layer widths are there one by one (`layer_size_0`, ...), since the default ones differ.
+    Layer widths are there one by one (`layer_size_0`, ...), since the default ones differ. What
+    `[model]` says for where the space does not vary it is no default of where it does.
     """
+    varied = {dimension.name for dimension in config.space.dimensions} if config.space else set()
+    fixed = {name: value for name, value in config.model.items() if name not in varied}
     values: dict[str, Value] = {}
-    for architecture in architectures.values():
+    for architecture in config.architectures.values():
         values = architecture.defaults() | values
     values |= HYPERPARAMETERS
-    if "layer_size" not in model:
+    if "layer_size" not in fixed:
         values |= {f"layer_size_{i}": max(1, 64 >> i) for i in range(_MOST_LAYERS)}
-    own = {name: {**it.defaults(), **model} for name, it in architectures.items()}
-    return Defaults(values | dict(model), own)
+    own = {name: {**it.defaults(), **fixed} for name, it in config.architectures.items()}
+    return Defaults(values | fixed, own)
 
 
 def ranking_values(config: SweepConfig, values: Mapping[str, Value]) -> dict[str, Value]:

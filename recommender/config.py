@@ -144,12 +144,16 @@ class RankingConfig:
         return problems
 
 
+MAX_EPOCHS = 30
+PATIENCE = 4
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """How long one model is trained."""
 
-    max_epochs: int = 30
-    patience: int = 4
+    max_epochs: int = MAX_EPOCHS
+    patience: int = PATIENCE
     """Epochs without a better `val_rmse` before training stops; 0 never stops early."""
     seed: int = 42
 

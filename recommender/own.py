@@ -17,6 +17,7 @@ from pathlib import Path
 
 from recommender.errors import ModelError
 from recommender.own_classes import ClassSource, Kind, read_class
+from recommender.own_constants import constant
 from recommender.own_files import digest_of, found_source, module_of, needed_files, parsed, root_of
 
 Value = bool | int | float | str
@@ -30,8 +31,10 @@ class Parameter:
 
     name: str
     default: Value | None
-    """None: there is none, or none that the source says as a plain value."""
+    """None: there is none, or none that is a plain value."""
     is_required: bool
+    is_readable: bool = True
+    """False: only running the file would tell the default."""
 
     def problem_with(self, value: object) -> str | None:
         """What keeps a value from being one of the default's type, or None."""
@@ -153,8 +156,8 @@ def read_own(reference: str, base: Path) -> OwnArchitecture:
                 f"{place} takes hp, and a function is given the embeddings; make it the build of a "
                 "class: class Model(keras_tuner.HyperModel): def build(self, hp): ..."
             )
-        return replace(own, parameters=_parameters(node, place, "inputs", "the embeddings"))
-    return _whole(own, read_class(node, tree), place)
+        return replace(own, parameters=_parameters(node, tree, place, "inputs", "the embeddings"))
+    return _whole(own, read_class(node, tree), tree, place)
 
 
 def located(path: Path, node: ast.FunctionDef | ast.ClassDef) -> OwnArchitecture:
@@ -197,7 +200,9 @@ def named_in(reference: str, base: Path) -> tuple[Path, ast.Module, ast.Function
     return path, tree, node
 
 
-def _whole(own: OwnArchitecture, source: ClassSource, place: str) -> OwnArchitecture:
+def _whole(
+    own: OwnArchitecture, source: ClassSource, tree: ast.Module, place: str
+) -> OwnArchitecture:
     if source.problem is not None:
         raise ModelError(f"{place} {source.problem}")
     own = replace(own, kind=source.kind, compiles=source.compiles)
@@ -214,12 +219,18 @@ def _whole(own: OwnArchitecture, source: ClassSource, place: str) -> OwnArchitec
             f"{place} has no __init__ in its file, which is read without running it; write "
             "def __init__(self, data, *, ...)"
         )
-    parameters = _parameters(init, place, "data", "the data", method=True)
+    parameters = _parameters(init, tree, place, "data", "the data", method=True)
     return replace(own, parameters=parameters)
 
 
 def _parameters(
-    function: ast.FunctionDef, place: str, first: str, what: str, *, method: bool = False
+    function: ast.FunctionDef,
+    tree: ast.Module,
+    place: str,
+    first: str,
+    what: str,
+    *,
+    method: bool = False,
 ) -> tuple[Parameter, ...]:
     """The keyword-only parameters, where `first` is all that comes by its position."""
     arguments = function.args
@@ -239,20 +250,23 @@ def _parameters(
             f"{place}: what can be varied must be keyword-only; "
             f"write {head}{taken[0]}, *, {', '.join(taken[1:])}, ...)"
         )
-    return keyword_parameters(function)
+    return keyword_parameters(function, tree)
 
 
-def keyword_parameters(function: ast.FunctionDef) -> tuple[Parameter, ...]:
+def keyword_parameters(function: ast.FunctionDef, tree: ast.Module) -> tuple[Parameter, ...]:
     arguments = function.args
     return tuple(
-        Parameter(argument.arg, _plain(default), is_required=default is None)
+        _parameter(argument.arg, default, tree)
         for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     )
 
 
-def _plain(default: ast.expr | None) -> Value | None:
+def _parameter(name: str, default: ast.expr | None, tree: ast.Module) -> Parameter:
+    if default is None:
+        return Parameter(name, None, is_required=True)
     try:
-        value = None if default is None else ast.literal_eval(default)
+        value = constant(default, tree)
     except ValueError:
-        return None
-    return value if isinstance(value, bool | int | float | str) else None
+        return Parameter(name, None, is_required=False, is_readable=False)
+    plain = value if isinstance(value, bool | int | float | str) else None
+    return Parameter(name, plain, is_required=False)

@@ -36,7 +36,7 @@ def read_function(
     Raises:
         ModelError: there is no such file or function, or it takes something else.
     """
-    path, _, node = named_in(reference, base)
+    path, tree, node = named_in(reference, base)
     place = f"{path}:{node.lineno}: {node.name}"
     if not isinstance(node, ast.FunctionDef):
         raise ModelError(f"{place} is a class; a function is wanted")
@@ -51,7 +51,7 @@ def read_function(
             f"def {node.name}({wanted}, ...)"
         )
     own = located(path, node)
-    return replace(own, kind="helper", parameters=keyword_parameters(node))
+    return replace(own, kind="helper", parameters=keyword_parameters(node, tree))
 
 
 def argument_problems(own: OwnArchitecture, given: Mapping[str, Any]) -> dict[str, str]:

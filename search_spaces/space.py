@@ -102,12 +102,18 @@ class SearchSpace:
         Where `defaults` has no name, the first choice or the low end; `layer_size_0` takes that of
         `layer_size`.
         """
-        name_of = {slot.key: name for name, slots in self._slots.items() for slot in slots}
-        return self.walk(
-            lambda slot: slot.distribution.clip(
-                defaults.get(slot.name, defaults.get(name_of[slot.key]))
-            )
-        )
+        by_column = self.by_column(defaults)
+        return self.walk(lambda slot: slot.distribution.clip(by_column.get(slot.name)))
+
+    def by_column(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """The values, and where one is for all layers (`layer_size`) it for each that has none."""
+        spread = {
+            slot.name: values[name]
+            for name, slots in self._slots.items()
+            if name in values
+            for slot in slots
+        }
+        return spread | dict(values)
 
     def problems(self, values: Mapping[str, Value]) -> list[str]:
         """Why `values` is no point of the space: names too many, names missing, wrong values."""

@@ -151,7 +151,7 @@ def write_root(folder: Path, columns: Sequence[ColumnRecord], metrics: Sequence[
 
 
 def group_name(study: str, trial: str) -> str:
-    """The session group of a trial: its replicates (`0007-r2`) share it, other studies do not."""
+    """The session group of a trial: its replicates (`0007-v2`) share it, other studies do not."""
     return f"{study}:{trial.partition('-')[0]}"
 
 

@@ -157,6 +157,7 @@ def _checked(
     """
     from experiments.machine.machine import read_machine
     from experiments.request.config import load_sweep
+    from experiments.request.enqueued_files import changes_by_hand, with_enqueued
     from experiments.stages import stage_over
 
     if enqueue and len(sweeps) > 1:
@@ -178,12 +179,12 @@ def _checked(
         raise wrong[0]
     if wrong:
         raise RequestError("\n".join(error.message for error in wrong))
+    notes = [note for config in configs for note in changes_by_hand(config)]
     if enqueue:
-        from experiments.request.enqueued_files import with_enqueued
-
-        configs[0], notes = with_enqueued(configs[0], list(enqueue))
-        for note in notes:
-            typer.echo(note, err=True)
+        configs[0], its_notes = with_enqueued(configs[0], list(enqueue))
+        notes += its_notes
+    for note in notes:
+        typer.echo(note, err=True)
     stage_over("sweep read and checked")
     return configs
 

@@ -46,7 +46,7 @@ def _of_the_model(sweep: SweepConfig) -> dict[str, dict[str, Value]]:
     code = OwnCode(sweep.architectures, names)
     found = {}
     for name in names:
-        of_it = {**defaults.values, **defaults.own.get(name, {})}
+        of_it = {**defaults.values, **defaults.own.get(name, {}), **sweep.model}
         columns = _columns_of(name, sweep.space)
         own = sweep.architectures.get(name)
         # Where a HyperModel's conditions do not hold, it does not ask for a value.

@@ -77,7 +77,6 @@ class Purpose(StrEnum):
     """
 
     SEARCH = "search"
-    REPLICATE = "replicate"
     VERDICT = "verdict"
 
 
@@ -123,7 +122,7 @@ class TrialRecord:
 
     number: int
     name: str
-    """`0007`, or `0007-r2` for the second replicate; also its folder and its TensorBoard run."""
+    """`0007`, or `0007-v2` for its second replicate; also its folder and its TensorBoard run."""
     purpose: Purpose
     arm: str | None
     """The choice of the compared dimension, or None where nothing is compared."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from experiments.machine.gpu_memory import LEAST_MB, Gpu, memory_cap_mb
 from experiments.machine.machine import Machine
 from experiments.machine.resources import Resources, share_of
-from experiments.request.plan import draw_values
+from experiments.request.draws import draw_values
 from experiments.sweep import SweepConfig
 from recommender.config import RankingConfig, ranking_config
 from recommender.datasets.encoded import EncodedDataset

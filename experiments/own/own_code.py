@@ -125,11 +125,16 @@ class OwnCode:
         own = self.architectures.get(choice)
         return own is not None and own.is_whole and name not in own.applied
 
-    def is_number(self, name: str) -> bool:
-        """Whether a name stands for a number that need not be whole."""
+    def is_number(self, name: str, among: Sequence[str] | None = None) -> bool:
+        """Whether a name stands for a number that need not be whole.
+
+        Args:
+            among: the architectures that it is for; None: all of the sweep's.
+        """
         if name in HYPERPARAMETERS:
             return isinstance(HYPERPARAMETERS[name], float)
-        parameters = [p for own in self.architectures.values() for p in own.parameters]
+        asked = [own for n, own in self.architectures.items() if among is None or n in among]
+        parameters = [p for own in asked for p in own.parameters]
         return any(p.name == name and isinstance(p.default, float) for p in parameters)
 
 

@@ -13,7 +13,7 @@ from experiments.request.sweep_checks import build_sweep
 from experiments.sweep import SweepConfig
 from experiments.sweep_files.sweep_file import SweepSource, read_sweep_file
 from experiments.sweep_files.toml_text import toml_key, toml_section
-from recommender.config import Value
+from recommender.config import MAX_EPOCHS, PATIENCE, Value
 from recommender.datasets.config import SPLIT_KEYS
 from recommender.own import OwnArchitecture
 from search_spaces import SearchSpace
@@ -68,8 +68,8 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
     compare: str | None = None,
     model: Mapping[str, Value] | None = None,
     trials: int | None = None,
-    max_epochs: int = 30,
-    patience: int = 4,
+    max_epochs: int = MAX_EPOCHS,
+    patience: int = PATIENCE,
     sampler: str | Callable[..., Any] | Mapping[str, Any] = "tpe",
     pruner: str | Callable[..., Any] | Mapping[str, Any] = "median",
     timeout: str | float | None = None,

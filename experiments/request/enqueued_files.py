@@ -1,8 +1,8 @@
-"""Files of single models, such as `recsweep best` writes, tried first in a sweep."""
+"""What a sweep tries first: its own points, and files such as `recsweep best` writes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +12,16 @@ from experiments.own.idle_dimensions import DECAYING
 from experiments.own.own_code import OwnCode
 from experiments.records.values import is_layer_size, value_text
 from experiments.request.config import load_sweep
-from experiments.search.enqueue import Point, check_points, enqueued_points, value_problem
-from experiments.sweep import SweepConfig, defaults_of
+from experiments.search.enqueue import (
+    Point,
+    check_points,
+    enqueued_points,
+    is_of_arm,
+    value_problem,
+)
+from experiments.sweep import SweepConfig, defaults_of, model_of
 from recommender.config import Value
+from search_spaces.values import is_same
 
 
 def with_enqueued(config: SweepConfig, files: Sequence[Path]) -> tuple[SweepConfig, list[str]]:
@@ -34,7 +41,10 @@ def with_enqueued(config: SweepConfig, files: Sequence[Path]) -> tuple[SweepConf
                 "is a sweep; one model is needed, such as `recsweep best STUDY -o best.toml` "
                 "writes",
             )
-        point = {name: value for name, value in model.model.items() if name in names}
+        said = space.by_column(model.model)
+        if "layer_size" in names:
+            said |= _width_of_all(model)
+        point = {name: value for name, value in said.items() if name in names}
         if not point:
             raise _refusal(
                 file, f"says nothing of what this sweep varies: {', '.join(sorted(names))}"
@@ -46,10 +56,10 @@ def with_enqueued(config: SweepConfig, files: Sequence[Path]) -> tuple[SweepConf
         tried = defaults_of(config).on(space, point)
         for column in space.columns:
             name = column.name
-            if name in point.keys() & tried.keys() - {config.compare} and value_problem(
-                column, point[name]
-            ):
-                point[name] = tried[name]
+            if name in point.keys() - {config.compare} and value_problem(column, point[name]):
+                del point[name]
+                if name in tried:
+                    point[name] = tried[name]
         assert config.search is not None
         points = (*config.search.enqueue, point)
         config = replace(config, search=replace(config.search, enqueue=points))
@@ -60,6 +70,28 @@ def with_enqueued(config: SweepConfig, files: Sequence[Path]) -> tuple[SweepConf
             raise _refusal(file, *(problem.message for problem in problems))
         notes += [f"{file}: {note}" for note in _changes(config, model)]
     return config, notes
+
+
+def changes_by_hand(config: SweepConfig) -> list[str]:
+    """What of the points in the sweep itself is tried differently, or not at all."""
+    assert config.space is not None and config.search is not None
+    space, compare, defaults = config.space, config.compare, defaults_of(config)
+    arms = {"": space} if compare is None else arms_of(space, compare)
+    notes = []
+    for i, point in enumerate(config.search.enqueue):
+        tried = [
+            defaults.on(part, point) for arm, part in arms.items() if is_of_arm(point, compare, arm)
+        ]
+        for name, value in point.items():
+            columns = space.by_column({name: value})
+            found = [values[c] for values in tried for c in columns if c in values]
+            others = dict.fromkeys(value_text(v) for v in found if not is_same(v, value))
+            told = f"is {' or '.join(others)} here, not {value_text(value)}"
+            if not found:
+                told = "is left out: it means nothing beside the other values"
+            if others or not found:
+                notes.append(f"search.enqueue[{i}]: {name} {told}")
+    return notes
 
 
 def _changes(config: SweepConfig, model: SweepConfig) -> list[str]:
@@ -76,10 +108,10 @@ def _changes(config: SweepConfig, model: SweepConfig) -> list[str]:
         return enqueued_points(space, points, defaults, compare=config.compare, arm=arm)
 
     projected = defaults.on(space, point)
-    here = {**defaults.values, **projected}
+    here = _by_layer(config, {**defaults.values, **config.model, **projected}, projected)
     notes = [
         f"{name} is {value_text(here[name])} here, not {value_text(value)}"
-        for name, value in {**model.model, **_left_open(model)}.items()
+        for name, value in _by_layer(model, {**model.model, **_left_open(model)}, {}).items()
         if name in here and here[name] != value
     ]
     if len(tried(config.search.enqueue)) == len(tried(earlier)):
@@ -91,12 +123,27 @@ def _left_open(model: SweepConfig) -> dict[str, Value]:
     """The defaults of what a single model does not say and that means something to it."""
     values = defaults_of(model).values
     code = OwnCode(model.architectures, (str(values["architecture"]),))
-    layers = {f"layer_size_{i}" for i in range(int(values["n_layers"]))}
-    means_something = {name for name in values if code.takers(name) and not is_layer_size(name)}
+    left = {name for name in values if code.takers(name)} - {*model.model, "architecture"}
     if values["optimizer"] != DECAYING:
-        means_something.discard("weight_decay")
-    left = (means_something | layers) - {*model.model, "architecture", "layer_size"}
+        left.discard("weight_decay")
     return {name: value for name, value in values.items() if name in left}
+
+
+def _by_layer(
+    config: SweepConfig, values: Mapping[str, Value], trial: Mapping[str, Value]
+) -> dict[str, Value]:
+    """Values of which those of layers are the widths that a trial's model has."""
+    model = model_of(config, trial)
+    if model.own is not None:
+        return dict(values)
+    others = {n: v for n, v in values.items() if n != "layer_size" and not is_layer_size(n)}
+    return others | {f"layer_size_{i}": size for i, size in enumerate(model.layer_sizes)}
+
+
+def _width_of_all(model: SweepConfig) -> dict[str, Value]:
+    """`layer_size` of a model whose layers have one width, however it says that."""
+    sizes = {*model_of(model, {}).layer_sizes}
+    return {"layer_size": sizes.pop()} if len(sizes) == 1 else {}
 
 
 def _refusal(file: Path, *messages: str) -> SweepFileError:

@@ -11,10 +11,11 @@ from statistics import fmean
 from experiments.arms import shares_text
 from experiments.durations import format_duration
 from experiments.records.values import plural
-from experiments.sweep import SweepConfig, defaults_of, ranking_values
+from experiments.request.draws import draw_values
+from experiments.sweep import SweepConfig, defaults_of
 from recommender.config import RankingConfig, Value, ranking_config
 from recommender.datasets.description import DatasetDescription, PartDescription
-from search_spaces import Choice, Float, SearchSpace, Slot
+from search_spaces import SearchSpace
 
 _START_S = 8.0
 """Until the first trial trains: Ray, and TensorFlow in the first worker."""
@@ -200,12 +201,6 @@ def _mean_epoch_s(config: SweepConfig, train: PartDescription) -> float:
     return fmean(_epoch_s(config, values, train) for values in draws)
 
 
-def draw_values(config: SweepConfig, dice: random.Random) -> dict[str, Value]:
-    """Values that the space may ask for, with those that `[model]` fixes."""
-    assert config.space is not None
-    return ranking_values(config, config.space.walk(lambda slot: _draw(slot, dice)))
-
-
 def _epoch_s(config: SweepConfig, values: Mapping[str, Value], train: PartDescription) -> float:
     model = ranking_config(values, config.architectures)
     # User, item and, with side features, about one more embedding and a few numbers.
@@ -226,17 +221,6 @@ def _tables_s(model: RankingConfig, n_ids: int) -> float:
     if model.optimizer not in _PICKING or model.jit_compile:
         return all_s
     return min(all_s, 2 * model.batch_size * width * _PICKED_S)
-
-
-def _draw(slot: Slot, dice: random.Random) -> Value:
-    """A value of about the right size; the sampler's own draws are another matter."""
-    distribution = slot.distribution
-    if isinstance(distribution, Choice):
-        return dice.choice(list(distribution.choices))
-    low, high = distribution.low, distribution.high
-    share = dice.random()
-    value = low * (high / low) ** share if distribution.log else low + share * (high - low)
-    return distribution.clip(value if isinstance(distribution, Float) else round(value))
 
 
 def _n_points(space: SearchSpace) -> int | None:

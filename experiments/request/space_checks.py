@@ -10,8 +10,9 @@ from experiments.own.idle_dimensions import architectures_of, meaningless_in, wi
 from experiments.own.own_code import OwnCode
 from experiments.records import SWEEP_NAME, StudyRecord
 from experiments.sweep_files.sweep_tables import Report, cases_of
-from recommender.config import Value
+from recommender.config import HYPERPARAMETERS, Value
 from search_spaces import SearchSpace, parse_space
+from search_spaces.values import spell
 
 _SPACE_KEYS = ("use", "without")
 
@@ -65,6 +66,35 @@ def read_space(
     return None if problems or n_wrong_values else space
 
 
+def check_layers(space: SearchSpace, model: Mapping[str, Value], report: Report) -> None:
+    """Refuses a `layer_size` for each of more or fewer layers than models have."""
+    rule = '"n_layers", which varies'
+    right: Value = "n_layers"
+    cure = ""
+    if all(dimension.name != "n_layers" for dimension in space.dimensions):
+        right = model.get("n_layers", HYPERPARAMETERS["n_layers"])
+        rule = f"{right}, the number of layers"
+        cure = '; for another say n_layers in [model] and each = "n_layers"'
+    for dimension in space.dimensions:
+        if dimension.each not in (None, right):
+            told = f"must be {rule}, got {spell(dimension.each)}{cure}"
+            report(f"space.{dimension.name}.each", told)
+
+
+def check_defaults(space: SearchSpace, own: OwnCode, report: Report) -> None:
+    """Refuses to vary what only running own code would tell the default of."""
+    for dimension in space.dimensions:
+        named = [case.when.get("architecture", own.choices) for case in dimension.cases]
+        for name, its in own.architectures.items():
+            unread = {p.name for p in its.parameters if not p.is_readable}
+            if dimension.name in unread and any(name in choices for choices in named):
+                report(
+                    f"space.{dimension.name}",
+                    f"its default in {its.where} cannot be read without running it, and is the "
+                    "first trial; write it there as a plain value",
+                )
+
+
 def recorded_space(study: StudyRecord) -> SearchSpace:
     """The space of a study's resolved sweep, whether or not its data are here.
 
@@ -107,7 +137,7 @@ def _value_problems(raw: Mapping[str, Any], own: OwnCode) -> Iterator[tuple[str,
 def _with_number_type(name: str, dimension: object, own: OwnCode) -> object:
     if isinstance(dimension, list):
         return [_with_number_type(name, case, own) for case in dimension]
-    if not isinstance(dimension, dict) or not own.is_number(name):
+    if not isinstance(dimension, dict) or not own.is_number(name, architectures_of(dimension)):
         return dimension
     ends = [dimension.get("low"), dimension.get("high")]
     if "type" not in dimension and all(type(end) is int for end in ends):

@@ -15,8 +15,9 @@ from experiments.own.kept_code import colliding_files
 from experiments.own.own_code import resolve_own
 from experiments.records.values import plural
 from experiments.request.data_checks import read_data, read_reference
+from experiments.request.draws import impossible_trial
 from experiments.request.metric_checks import read_metrics
-from experiments.request.space_checks import check_model, read_space
+from experiments.request.space_checks import check_defaults, check_layers, check_model, read_space
 from experiments.search.enqueue import check_points
 from experiments.search.grid import check_grid
 from experiments.search.pruners import check_pruner
@@ -62,6 +63,9 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
     data = read_data(table, source, report)
     model = check_model(table.get("model", {}), report, own)
     space = read_space(table["space"], model, report, own) if "space" in table else None
+    if space is not None and not source.is_frozen:
+        check_layers(space, model, report)
+        check_defaults(space, own, report)
     compare = _read_compare(table, space, report)
     metrics = read_metrics(table, source, report)
     search = _read_search(table, space, compare, source, report)
@@ -85,10 +89,11 @@ def build_sweep(source: SweepSource, also: Sequence[SweepProblem] = ()) -> Sweep
         architectures=own.architectures,
         metrics=metrics,
         training=TrainingConfig(length.max_epochs, length.patience, head.seed),
-        source=source.path,
     )
     if (told := colliding_files(sweep)) is not None:
         raise SweepFileError([source.problem("", told)])
+    if not source.is_frozen and (told := impossible_trial(sweep)) is not None:
+        raise SweepFileError([source.problem("space", told)])
     return sweep
 
 

@@ -72,8 +72,10 @@ def check_points(
                 problems.append(Problem(key, f"must be one value, got {value!r}"))
             elif name == compare and arm_name(value) not in arms:
                 problems.append(Problem(key, unknown("arm", arm_name(value), arms)))
-            elif name in columns and (told := value_problem(columns[name], value)):
-                problems.append(Problem(key, told))
+            else:
+                its = [columns[c] for c in space.by_column({name: value}) if c in columns]
+                told = filter(None, (value_problem(column, value) for column in its))
+                problems += [Problem(key, problem) for problem in dict.fromkeys(told)]
     return problems
 
 

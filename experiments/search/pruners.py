@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 class Pruner:
     """A pruner that a sweep may name."""
 
-    meaning: str
     build: Callable[..., BasePruner]
     """Takes `max_epochs` and every argument by name."""
     arguments: tuple[Argument, ...] = ()
@@ -63,19 +62,16 @@ def _hyperband(max_epochs: int, *, n_warmup_epochs: int, reduction_factor: int) 
 _WARMUP = Argument("n_warmup_epochs", 3, 1, "epochs that every trial gets")
 
 PRUNERS: dict[str, Pruner] = {
-    "none": Pruner("every trial runs to its own end", _none),
+    "none": Pruner(_none),
     "median": Pruner(
-        "stops a trial whose best epoch is worse than the median of the complete ones by then",
         _median,
         (_WARMUP, Argument("n_startup_trials", 5, 0, "complete trials before any is stopped")),
     ),
     "successive-halving": Pruner(
-        "lets the best 1 in `reduction_factor` go on at epochs that grow by that factor (ASHA)",
         _successive_halving,
         (_WARMUP, Argument("reduction_factor", 4, 2, "1 trial in so many goes on at each rung")),
     ),
     "hyperband": Pruner(
-        "successive halving from several first epochs, so that slow learners have a chance",
         _hyperband,
         (_WARMUP, Argument("reduction_factor", 3, 2, "1 trial in so many goes on at each rung")),
     ),

@@ -26,7 +26,6 @@ SamplerFactory = Callable[[int], "BaseSampler"]
 class Sampler:
     """A sampler that a sweep may name."""
 
-    meaning: str
     arguments: tuple[Argument, ...] = ()
     build: Callable[..., BaseSampler] | None = None
     """Takes the seed and every argument by name; None where there is nothing to propose, since
@@ -58,10 +57,9 @@ def _tpe(seed: int, *, n_startup_trials: int, n_candidates: int) -> BaseSampler:
 
 
 SAMPLERS: dict[str, Sampler] = {
-    "random": Sampler("every trial drawn at random, independent of the others", build=_random),
-    "grid": Sampler("every point of a space without continuous ranges, in declared order"),
+    "random": Sampler(build=_random),
+    "grid": Sampler(),
     "tpe": Sampler(
-        "learns from finished trials where good values lie (tree-structured Parzen estimator)",
         arguments=(
             Argument("n_startup_trials", 10, 1, "random trials of an arm before it learns"),
             Argument("n_candidates", 24, 1, "draws compared for each proposal", high=10_000),

@@ -28,8 +28,8 @@ _STATUS = {
 def export_to_mlflow(study: StudyRecord, folder: Path) -> str:
     """Write the study as one experiment, a run a trial, into a new or an existing store.
 
-    `val_rmse` and `train_rmse` are curves; `best_val_rmse`, which MLflow sorts by, is there for
-    COMPLETE trials only.
+    `val_rmse`, `train_rmse` and further metrics are curves; `best_val_rmse`, which MLflow sorts by,
+    is there for ranked trials only.
 
     Raises:
         RequestError: the folder has the experiment already.
@@ -110,18 +110,18 @@ def _write_run(
         if value:
             _write(folder / "tags" / name, value)
     at = started
-    curves: dict[str, list[str]] = {"val_rmse": [], "train_rmse": []}
+    curves: dict[str, list[str]] = {}
     for epoch in trial.epochs:
         at += epoch.seconds
-        for name, points in curves.items():
-            points.append(f"{_ms(at)} {getattr(epoch, name)!r} {epoch.epoch}\n")
-    if trial.state is TrialState.COMPLETE and trial.best_rmse is not None:
+        errors = {"val_rmse": epoch.val_rmse, "train_rmse": epoch.train_rmse}
+        for name, value in {**epoch.metrics, **errors}.items():
+            curves.setdefault(name, []).append(f"{_ms(at)} {value!r} {epoch.epoch}\n")
+    if trial.is_ranked:
         curves["best_val_rmse"] = [f"{_ms(at)} {trial.best_rmse!r} {trial.best_epoch}\n"]
     if trial.n_parameters is not None:
         curves["n_parameters"] = [f"{_ms(at)} {trial.n_parameters} 0\n"]
     for name, points in curves.items():
-        if points:
-            _write(folder / "metrics" / name, "".join(points))
+        _write(folder / "metrics" / name, "".join(points))
 
 
 def _write(path: Path, text: str) -> None:

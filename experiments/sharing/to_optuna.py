@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import datetime
 
 import optuna
@@ -21,7 +22,8 @@ def export_to_optuna(study: StudyRecord, url: str) -> str:
     """Write the search trials as one Optuna study of the same name; a sentence about it.
 
     Numbers, states, values and curves are ours, so Optuna's best trial is ours too. A dimension
-    whose range depends on another one has a parameter for each of its cases.
+    whose range depends on another one has a parameter for each of its cases; further metrics at the
+    best epoch are attributes.
 
     Args:
         url: of a database (`sqlite:///study.db`), or the path of a journal file.
@@ -44,7 +46,7 @@ def export_to_optuna(study: StudyRecord, url: str) -> str:
         theirs = optuna.create_study(storage=storage, study_name=study.name, direction="minimize")
         for name, value in _about(study).items():
             theirs.set_user_attr(name, value)
-        theirs.add_trials([_frozen(trial, space) for trial in study.search_trials])
+        theirs.add_trials([_frozen(trial, space, study.metrics) for trial in study.search_trials])
     finally:
         optuna.logging.set_verbosity(quiet)
     return (
@@ -80,7 +82,9 @@ def _about(study: StudyRecord) -> dict[str, object]:
     }
 
 
-def _frozen(trial: TrialRecord, space: SearchSpace) -> optuna.trial.FrozenTrial:
+def _frozen(
+    trial: TrialRecord, space: SearchSpace, metrics: Iterable[str]
+) -> optuna.trial.FrozenTrial:
     params, distributions = to_params(space, trial.values)
     frozen = optuna.trial.create_trial(
         state=optuna.trial.TrialState[trial.state.name],
@@ -93,6 +97,7 @@ def _frozen(trial: TrialRecord, space: SearchSpace) -> optuna.trial.FrozenTrial:
         user_attrs={
             name: value
             for name, value in {
+                **{metric: trial.metric(metric) for metric in metrics},
                 "arm": trial.arm,
                 "stop_reason": trial.stop_reason.value if trial.stop_reason else None,
                 "is_default": trial.is_default,

@@ -9,6 +9,7 @@ from annotated_types import Ge, Len, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from experiments.sweep_files.overrides import format_key
+from recommender.config import MAX_EPOCHS, PATIENCE
 from recommender.datasets.config import Duplicates, SplitMethod
 from recommender.errors import unknown
 
@@ -90,8 +91,8 @@ class SearchTable(Table):
     """`[search]`; sampler and pruner are a name, or a table with a name and arguments."""
 
     trials: Annotated[int, Ge(1)] | None = None
-    max_epochs: Annotated[int, Ge(1)] = 30
-    patience: Annotated[int, Ge(0)] = 4
+    max_epochs: Annotated[int, Ge(1)] = MAX_EPOCHS
+    patience: Annotated[int, Ge(0)] = PATIENCE
     sampler: Any = "tpe"
     pruner: Any = "median"
     timeout: Any = None
@@ -109,8 +110,8 @@ class MetricsTable(Table):
 class TrainingTable(Table):
     """`[training]`: one model's epochs; a sweep says them in `[search]`."""
 
-    max_epochs: Annotated[int, Ge(1)] = 30
-    patience: Annotated[int, Ge(0)] = 4
+    max_epochs: Annotated[int, Ge(1)] = MAX_EPOCHS
+    patience: Annotated[int, Ge(0)] = PATIENCE
 
 
 TableT = TypeVar("TableT", bound=Table)

@@ -22,6 +22,30 @@ def test_keyword_parameters_are_read_without_running_the_file(tmp_path: Path) ->
     assert [p.name for p in own.parameters if p.is_required] == ["must"]
 
 
+def test_constants_of_the_file_and_arithmetic_are_read_as_defaults(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import os\nHEADS = 4\nWIDTH: int = 8 * HEADS\nTWICE = 1\nTWICE = 2\n"
+        "def mine(x, *, n=HEADS, rate=1 / 4, width=WIDTH - -1, name='a' * 3, size=N, late=LATE, "
+        "cores=os.cpu_count(), twice=TWICE, over=1 / 0, none=None, pair=(1, 2)): ...\nLATE = 1\n"
+        "class Mine:\n"
+        "    HEADS = 3\n"
+        "    def __init__(self, data, *, n=HEADS, width=2 * 8): ...\n"
+        "    def fit_epoch(self): ...\n"
+        "    def predict(self, rows): ...\n"
+    )
+    own = read_own("mine.py:mine", tmp_path)
+    assert own.defaults() == {"rate": 0.25}
+    unread = [p.name for p in own.parameters if not p.is_readable]
+    assert unread == ["n", "width", "name", "size", "late", "cores", "twice", "over"]
+    source = (tmp_path / "mine.py").read_text().replace("    HEADS = 3\n", "")
+    (tmp_path / "mine.py").write_text(source)
+    own = read_own("mine.py:mine", tmp_path)
+    assert own.defaults() == {"n": 4, "rate": 0.25, "width": 33}
+    assert read_own("mine.py:Mine", tmp_path).defaults() == {"n": 4, "width": 16}
+    (tmp_path / "mine.py").write_text(f"{source}\nfrom os import *\n")
+    assert read_own("mine.py:Mine", tmp_path).defaults() == {"width": 16}
+
+
 def test_what_a_file_imports_from_its_folder_belongs_to_it(tmp_path: Path) -> None:
     own = read_own("gated.py:gated", write_models(tmp_path))
     assert own.files == ("gated.py", "parts.py")

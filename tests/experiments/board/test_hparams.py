@@ -229,11 +229,11 @@ def test_replicates_share_a_session_group_and_other_studies_do_not(
 ) -> None:
     writer.end(trial_of(epochs=epochs_of(1.0), reason=StopReason.MAX_EPOCHS))
     replicate = trial_of(
-        epochs=epochs_of(1.25), reason=StopReason.MAX_EPOCHS, name="0007-r2",
-        purpose=Purpose.REPLICATE,
+        epochs=epochs_of(1.25), reason=StopReason.MAX_EPOCHS, name="0007-v2",
+        purpose=Purpose.VERDICT,
     )  # fmt: skip
     writer.end(replicate)
-    assert row(folder).group == row(folder, "0007-r2").group == "my-study:0007"
+    assert row(folder).group == row(folder, "0007-v2").group == "my-study:0007"
 
 
 def test_a_column_of_several_types_is_text_throughout(folder: Path, writer: BoardWriter) -> None:

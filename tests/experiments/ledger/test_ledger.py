@@ -340,7 +340,7 @@ def test_a_trial_that_nobody_asked_for_is_an_error(ledger: Ledger) -> None:
 
 
 def test_search_trials_come_first_and_in_order(ledger: Ledger) -> None:
-    ledger.apply(ask(2, purpose="replicate", name="0000-r1"))
+    ledger.apply(ask(2, purpose="verdict", name="0000-v1"))
     for number in (3, 0):
         ledger.apply(ask(number))
     assert [trial.number for trial in ledger.trials()] == [0, 3, 2]

@@ -132,6 +132,48 @@ def test_the_default_of_each_function_is_its_own(
     }
 
 
+def test_what_varies_has_a_default_that_can_be_read(file: Path) -> None:
+    source = (file.parent / "gated.py").read_text()
+    (file.parent / "gated.py").write_text(source.replace("n_heads=2", "n_heads=len('ab')"))
+    assert _problems(file) == {
+        "space.n_heads:9": "its default in gated.py: gated cannot be read without running it, and "
+        "is the first trial; write it there as a plain value"
+    }
+    (file.parent / "gated.py").write_text(source.replace("n_heads=2", "n_heads=WIDTH - 1"))
+    sweep = load_sweep(file)
+    assert sweep.space is not None
+    arm = sweep.space.restrict("architecture", "gated")
+    assert defaults_of(sweep).on(arm)["n_heads"] == 2
+    (file.parent / "gated.py").write_text(source.replace("width=WIDTH", "width=len('abc')"))
+    assert load_sweep(file) != sweep  # it does not vary
+
+
+def test_what_a_model_needs_is_there_in_every_trial(file: Path) -> None:
+    (file.parent / "gated.py").write_text(
+        "def gated(inputs, *, n_heads, noise=0.1, gate_l2=1.0): ..."
+    )
+    assert load_sweep(file)
+    rarely = 'space.n_heads.when={optimizer="sgd"}'
+    with pytest.raises(SweepFileError) as caught:
+        load_sweep(file, ["space.optimizer.choices=['adam', 'sgd']", rarely])
+    assert caught.value.problems[0].message == (
+        "a trial with architecture = gated, optimizer = adam would be no model: gated needs "
+        "n_heads: give it in [space] or [model]"
+    )
+
+
+def test_one_name_is_a_whole_number_to_one_function_and_none_to_another(file: Path) -> None:
+    (file.parent / "other.py").write_text("def other(inputs, *, n_heads=0.5): ...\n")
+    both = {'"plain", "gated.py:gated"]': '"gated.py:gated", "other.py:other"]'}
+    (message,) = _problems(file, **both).values()
+    assert message.startswith("a trial with architecture = gated would be no model: n_heads must")
+    one = "[space.n_heads]\nlow = 1\nhigh = 4\n"
+    case = "[[space.n_heads]]\nwhen = {{ architecture = '{}' }}\nlow = {}\nhigh = 4\n"
+    cases = case.format("gated.py:gated", 1) + case.format("other.py:other", 1)
+    (message,) = _problems(file, **{one: cases}).values()
+    assert message.startswith("all cases of a dimension must be of one kind")
+
+
 def test_a_condition_on_a_model_to_which_a_dimension_means_nothing_is_refused(file: Path) -> None:
     low = "[space.n_heads]\nlow = 1"
     assert _problems(file, **{low: f'{low}\nwhen = {{ architecture = "plain" }}'}) == {

@@ -259,9 +259,9 @@ def test_a_study_is_named_after_its_folder_also_from_inside(
 def test_trials_for_other_purposes_are_neither_counted_nor_ranked(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "mine", n_trials=2)
     with Ledger(folder / "study.db") as ledger:
-        ledger.apply(ask(1_000, name="0000-r1", purpose=Purpose.REPLICATE.value))
+        ledger.apply(ask(1_000, name="0000-v1", purpose=Purpose.VERDICT.value))
     study = read_study(folder)
-    assert [t.name for t in study.trials] == ["0000", "0001", "0000-r1"]
+    assert [t.name for t in study.trials] == ["0000", "0001", "0000-v1"]
     assert len(study.search_trials) == 2
     assert sum(t.state is TrialState.WAITING for t in study.search_trials) == 0
 

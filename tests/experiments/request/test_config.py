@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from experiments.errors import SweepFileError, SweepProblem
 from experiments.request.config import Sweep, load_sweep, sweep_to_toml
 from experiments.request.sweep_checks import build_sweep
-from experiments.sweep import SearchConfig, SweepConfig, defaults_of, ranking_values
+from experiments.sweep import SearchConfig, SweepConfig, defaults_of, model_of, ranking_values
 from experiments.sweep_files.sweep_file import SWEEPS, SweepSource
 from recommender.config import RankingConfig, ranking_config
 from recommender.datasets.config import UsersConfig
@@ -62,7 +62,6 @@ def test_a_file_says_little_and_the_rest_is_default(file: Path) -> None:
     assert sweep.search is not None
     assert (sweep.search.trials, sweep.search.sampler, sweep.search.pruner) == (4, "tpe", "median")
     assert (sweep.training.max_epochs, sweep.training.patience, sweep.training.seed) == (30, 4, 42)
-    assert sweep.source == file
 
 
 def test_whole_ends_of_a_number_make_no_whole_number_of_it(file: Path) -> None:
@@ -197,6 +196,12 @@ def test_problems_found_elsewhere_are_told_with_those_of_the_file(file: Path) ->
             "space.architecture={choices=[['plain'], 'dcn']}",
             "space.architecture.choices",
             "a choice must be text",
+        ),
+        ("space.n_layers={low=1, high=3, step=0.5}", "space", "n_layers must be a whole number"),
+        (
+            "space.batch_size={low=256, high=1024, type='float'}",
+            "space",
+            "a trial would be no model: batch_size must be a whole number",
         ),
         ("space.layer_size={choices=[0, 8]}", "space.layer_size.choices", "1 to 65,536, got 0"),
         (
@@ -379,6 +384,32 @@ def test_only_choices_that_every_trial_makes_are_offered_for_comparison(file: Pa
         assert message.endswith("known: architecture, optimizer")
 
 
+@pytest.mark.parametrize(
+    ("each", "more", "message"),
+    [
+        ("3", [], "must be 2, the number of layers, got 3; for another say n_layers in [model]"),
+        ("2", ["model.n_layers=3"], "must be 3, the number of layers, got 2"),
+        ("3", ["space.n_layers={low=1, high=3}"], 'must be "n_layers", which varies, got 3'),
+        ("'embedding_size'", ["space.embedding_size.choices=[1, 2]"], "got 'embedding_size'"),
+    ],
+)
+def test_there_are_as_many_layer_sizes_as_layers(
+    file: Path, each: str, more: list[str], message: str
+) -> None:
+    sizes = f"space.layer_size={{choices=[8, 16], each={each}}}"
+    assert message in _problems(file, sizes, *more)["space.layer_size.each"]
+
+
+def test_a_fixed_number_of_layers_may_be_said_as_such(file: Path) -> None:
+    for each, n_layers in (("2", 2), ("3", 3), ("'n_layers'", 3)):
+        sizes = f"space.layer_size={{choices=[8, 16], each={each}}}"
+        sweep = load_sweep(file, [sizes, f"model.n_layers={n_layers}"])
+        assert sweep.space is not None
+        assert len(sweep.space.columns) == 1 + n_layers
+        file.with_name("resolved.toml").write_text(sweep_to_toml(sweep))
+        assert load_sweep(file.with_name("resolved.toml")) == sweep
+
+
 def test_a_grid_counts_its_own_trials(file: Path) -> None:
     grid = ["search={sampler='grid'}", "space={dropout={choices=[0.1, 0.3, 0.5]}}"]
     sweep = load_sweep(file, grid)
@@ -416,6 +447,18 @@ def test_default_values_are_the_models_defaults_width_by_width(file: Path) -> No
     point = defaults_of(sweep).on(sweep.space)
     assert point == {"dropout": 0.3, "n_layers": 2, "layer_size_0": 64, "layer_size_1": 32}
     assert ranking_config(ranking_values(sweep, point)) == RankingConfig()
+
+
+def test_a_value_fixed_for_one_case_is_no_default_of_another(file: Path) -> None:
+    rate = "{low=5e-4, high=3e-3, when={optimizer='adam'}}"
+    options = ["space.optimizer.choices=['adam', 'sgd']", f"space.learning_rate={rate}"]
+    sweep = load_sweep(file, [*options, "model.learning_rate=0.1"])
+    assert sweep.space is not None
+    default = defaults_of(sweep).on(sweep.space)
+    assert (default["optimizer"], default["learning_rate"]) == ("adam", 1e-3)
+    sgd = defaults_of(sweep).on(sweep.space, {"optimizer": "sgd"})
+    assert "learning_rate" not in sgd
+    assert model_of(sweep, sgd).learning_rate == 0.1
 
 
 def test_a_trials_values_lie_over_those_of_the_model_table(file: Path) -> None:
@@ -618,7 +661,6 @@ def test_python_and_file_lead_to_the_same_sweep() -> None:
         pruner={"name": "median", "n_warmup_epochs": 8, "n_startup_trials": 10},
     )
     assert from_python == load_sweep("dcn-vs-plain")
-    assert from_python.source is None
 
 
 def test_numbers_of_numpy_are_written_as_numbers() -> None:

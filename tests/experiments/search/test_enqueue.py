@@ -15,9 +15,9 @@ from experiments.errors import SweepFileError
 from experiments.ledger.ledger import Ledger
 from experiments.records import read_study
 from experiments.request.config import Sweep, load_sweep, sweep_to_toml
-from experiments.request.enqueued_files import with_enqueued
+from experiments.request.enqueued_files import changes_by_hand, with_enqueued
 from experiments.search.search import build_search
-from experiments.sweep import SweepConfig, defaults_of
+from experiments.sweep import SweepConfig, defaults_of, model_of
 from experiments.trials.best import trial_to_toml
 from recsweep import Choice, Float, Int, space
 from reports.exports import trials_frame
@@ -99,6 +99,7 @@ def test_a_resolved_sweep_keeps_its_points(tmp_path: Path) -> None:
         ({"enqueue": [{"architecture": "dlrm"}]}, "unknown arm 'dlrm'"),
         ({"enqueue": [{"dropout": "high"}]}, "dropout.*must be a number, got 'high'"),
         ({"enqueue": [{"layer_size_0": 9}]}, "layer_size_0.*must be one of 8, 16, got 9"),
+        ({"enqueue": [{"layer_size": 9}]}, "layer_size: must be one of 8, 16, got 9"),
         ({"enqueue": [{"dropout": 0.1 * i} for i in range(1, 5)]}, "need 10 trials.*there are 8"),
         ({"enqueue": {"dropout": 0.5}}, "must be a list"),
     ],
@@ -149,6 +150,73 @@ def test_the_winner_of_one_sweep_is_tried_first_in_another(tmp_path: Path) -> No
     again, notes = with_enqueued(config, [file])
     assert notes[-1].endswith("it is tried once")
     assert len(asked(again, 8)) == 8
+
+
+def test_one_width_for_all_layers_goes_before_the_default_of_each() -> None:
+    points = [{"layer_size": 16}, {"layer_size": 16, "layer_size_1": 8}]
+    proposals = asked(a_sweep(compare=None, enqueue=points), 3)
+    widths = [[p.values[f"layer_size_{i}"] for i in (0, 1)] for p in proposals]
+    assert widths == [[8, 8], [16, 16], [16, 8]]
+    assert proposals[1].is_enqueued
+
+
+def test_what_the_space_changes_in_points_is_told() -> None:
+    points: list[dict[str, Any]] = [
+        {"architecture": "plain", "learning_rate": 7.0, "cross_layers": 2},
+        {"cross_layers": 2, "layer_size": 16},
+        {"n_layers": 1, "layer_size_1": 16},
+    ]
+    assert changes_by_hand(a_sweep(enqueue=points)) == [
+        "search.enqueue[0]: learning_rate is 0.1 here, not 7",
+        "search.enqueue[0]: cross_layers is left out: it means nothing beside the other values",
+        "search.enqueue[2]: layer_size_1 is left out: it means nothing beside the other values",
+    ]
+    point = ["--set", "search.enqueue=[{learning_rate=7.0}]"]
+    done = CliRunner().invoke(app, ["run", "quickstart", "--plan", *point])
+    assert "search.enqueue[0]: learning_rate is 3e-3 here, not 7" in done.output
+
+
+@pytest.mark.parametrize(
+    ("lines", "varied", "model", "widths", "told"),
+    [
+        (["layer_size = 16"], {"layer_size": Choice([8, 16]).each("n_layers")}, {}, (16, 16), []),
+        (
+            ["layer_size_0 = 16", "layer_size_1 = 16"],
+            {"layer_size": Choice([8, 16])},
+            {},
+            (16, 16),
+            [],
+        ),
+        (
+            ["layer_size_0 = 16"],
+            {},
+            {"layer_size": 8},
+            (8, 8),
+            ["0 is 8 here, not 16", "1 is 8 here, not 32"],
+        ),
+        ([], {"layer_size": Choice([8, 64])}, {}, (64, 64), ["1 is 64 here, not 32"]),
+        (
+            ["layer_size = 24"],
+            {"n_layers": Int(1, 3), "layer_size": Choice([8, 16]).each("n_layers")},
+            {},
+            (8, 8),
+            ["0 is 8 here, not 24", "1 is 8 here, not 24"],
+        ),
+    ],
+)
+def test_widths_of_layers_are_those_of_the_file_however_either_says_them(
+    tmp_path: Path,
+    lines: list[str],
+    varied: dict[str, Any],
+    model: dict[str, Any],
+    widths: tuple[int, ...],
+    told: list[str],
+) -> None:
+    varied = {"n_layers": Int(1, 2), "dropout": Float(0.0, 0.6), **varied}
+    sweep = Sweep("widths", space=space(**varied), model=model, trials=4)
+    config, notes = with_enqueued(sweep, [a_model(tmp_path, "dropout = 0.5", *lines)])
+    assert model_of(config, asked(config, 2)[1].values).layer_sizes == widths
+    assert [note.partition("layer_size_")[2] for note in notes] == told
 
 
 def test_a_choice_that_the_sweep_does_not_have_is_told_and_another_tried(tmp_path: Path) -> None:

@@ -452,7 +452,7 @@ def test_a_trial_that_the_pruner_had_stopped_before_the_driver_died_is_named() -
 
 def test_trials_of_other_purposes_are_left_out() -> None:
     trials = FakeRunner(slow_learner, n_trials=2, max_epochs=1).run(search_over())
-    replicate = replace(trials[0], purpose=Purpose.REPLICATE, name="0000-r1")
+    replicate = replace(trials[0], purpose=Purpose.VERDICT, name="0000-v1")
     search = search_over()
     search.restore([*trials, replicate], {})
     assert len(optuna_trials(search)) == 2

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from experiments.cli import models
 from experiments.cli.main import app
 from experiments.errors import RequestError, StateError
-from experiments.records import StudyRecord, TrialState, read_study
+from experiments.records import Purpose, StudyRecord, TrialState, read_study
 from experiments.sharing.to_mlflow import export_to_mlflow
 from experiments.sharing.to_optuna import export_to_optuna
 from reports.model_card import model_card
@@ -59,6 +59,8 @@ def test_every_trial_has_its_state_values_and_curve_in_optuna(
             e.epoch: e.val_rmse for e in ours.epochs if math.isfinite(e.val_rmse)
         }
         assert frozen.datetime_complete is not None
+        assert frozen.user_attrs.get("mae") == ours.metric("mae")
+    assert theirs.best_trial.user_attrs["mae"] == 0.78 * theirs.best_value
 
 
 def test_a_journal_file_is_a_storage_too(study: StudyRecord, tmp_path: Path) -> None:
@@ -137,6 +139,17 @@ def test_mlflow_finds_an_experiment_with_a_run_a_trial(study: StudyRecord, tmp_p
     for trial in study.trials:
         has_final = (runs[trial.name] / "metrics" / "best_val_rmse").exists()
         assert has_final == (trial.state is TrialState.COMPLETE)
+    errors = (run / "metrics" / "mae").read_text("utf-8").splitlines()
+    assert [float(line.split()[1]) for line in errors] == [e.metrics["mae"] for e in best.epochs]
+
+
+def test_a_verdicts_training_is_not_sorted_among_mlflows_best(
+    study: StudyRecord, tmp_path: Path
+) -> None:
+    judged = replace(study.ranked[0], number=1_000_000, name="0007-v1", purpose=Purpose.VERDICT)
+    export_to_mlflow(replace(study, trials=(judged,)), tmp_path)
+    assert list(tmp_path.glob("*/*/metrics/val_rmse"))
+    assert not list(tmp_path.glob("*/*/metrics/best_val_rmse"))
 
 
 def _yaml(path: Path) -> dict[str, Any]:
