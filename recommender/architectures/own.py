@@ -44,7 +44,7 @@ class OwnRanking(RankingModel):
     def network(self, features: Tensor, noise: StepNoise | None) -> Tensor:
         if self.inner is None:
             self.inner = self._built(features.shape[1])
-        self._noise.key = None if noise is None else noise.key
+        self._noise.begin_step(None if noise is None else noise.key)
         with blamed_on(self._own):
             return self.inner(features, training=noise is not None)
 
@@ -107,10 +107,10 @@ class OwnRanking(RankingModel):
                 "make it in a layer of tf.keras (Keras 2), with self.add_weight(shape=..., "
                 "initializer=...)"
             )
-        noisy = [m for m in inner.submodules if hasattr(m, "_random_generator")]
-        for i, layer in enumerate(noisy):
-            layer._random_generator = self._noise.of(_FIRST_PURPOSE + i)
-        self._noise.key = tf.zeros([2], tf.int32)
+        for layer in inner.submodules:
+            if hasattr(layer, "_random_generator"):
+                layer._random_generator = self._noise
+        self._noise.begin_step(tf.zeros([2], tf.int32))
         with blamed_on(own):
             traced = tf.function(lambda x: inner(x, training=True), autograph=False)
             graph = traced.get_concrete_function(tf.TensorSpec([None, width])).graph
@@ -138,43 +138,43 @@ def _kept_in(created: list[Any]) -> Callable[..., Any]:
 
 
 class _Noise:
-    """Gives Keras's random layers numbers that follow from the key of the step."""
+    """Stands where Keras's random layers have their `tf_keras.backend.RandomGenerator`.
 
-    def __init__(self) -> None:
-        self.key: Tensor | None = None
-
-    def of(self, purpose: int) -> _LayerNoise:
-        return _LayerNoise(self, purpose)
-
-
-class _LayerNoise:
-    """Stands where a layer has its `tf_keras.backend.RandomGenerator`."""
+    What they draw follows from the key of the step and from which draw of the step it is.
+    """
 
     _rng_type = "legacy_stateful"
 
-    def __init__(self, noise: _Noise, purpose: int) -> None:
-        self._noise = noise
-        self._purpose = purpose
+    def __init__(self) -> None:
+        self._key: Tensor | None = None
+        self._n_drawn = 0
+
+    def begin_step(self, key: Tensor | None) -> None:
+        """Before the layers are called; None: nothing is drawn."""
+        self._key, self._n_drawn = key, 0
 
     def _maybe_init(self) -> None: ...
 
     def dropout(self, inputs: Tensor, rate: float, noise_shape: Any = None) -> Tensor:
         return tf.nn.experimental.stateless_dropout(
-            inputs, rate, self._key(), noise_shape=noise_shape
+            inputs, rate, self._next_key(), noise_shape=noise_shape
         )
 
     def random_normal(
         self, shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, **_: Any
     ) -> Tensor:
         kind = dtype or tf.float32
-        return tf.random.stateless_normal(shape, self._key(), mean, stddev, kind)
+        return tf.random.stateless_normal(shape, self._next_key(), mean, stddev, kind)
 
     def random_uniform(
         self, shape: Any, minval: float = 0.0, maxval: Any = None, dtype: Any = None, **_: Any
     ) -> Tensor:
         high = 1.0 if maxval is None else maxval
-        return tf.random.stateless_uniform(shape, self._key(), minval, high, dtype or tf.float32)
+        return tf.random.stateless_uniform(
+            shape, self._next_key(), minval, high, dtype or tf.float32
+        )
 
-    def _key(self) -> Tensor:
-        assert self._noise.key is not None, "noise is drawn while training only"
-        return self._noise.key + tf.constant([self._purpose, 0])
+    def _next_key(self) -> Tensor:
+        assert self._key is not None, "noise is drawn while training only"
+        self._n_drawn += 1
+        return self._key + tf.constant([_FIRST_PURPOSE + self._n_drawn, 0])

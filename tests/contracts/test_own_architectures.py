@@ -72,6 +72,21 @@ def test_what_it_draws_itself_as_it_is_made_follows_from_the_seed(
     assert first != other
 
 
+def test_a_layer_that_is_called_twice_draws_twice(data: DeviceData, tmp_path: Path) -> None:
+    (tmp_path / "twice.py").write_text(
+        "import tensorflow as tf\n"
+        "def twice(inputs):\n"
+        "    drop = tf.keras.layers.Dropout(0.5)\n"
+        "    apart = tf.keras.layers.Dense(7)(drop(inputs) - drop(inputs))\n"
+        "    return tf.keras.layers.Dense(1)(tf.concat([inputs, apart], axis=1))\n"
+    )
+    run = _run(_config(tmp_path, "twice", "twice"), data, n_epochs=0)
+    kernel = next(v for v in run._graph.state if v.shape.rank == 2 and v.shape[1] == 7)
+    before = kernel.numpy()
+    run.step()
+    assert (kernel.numpy() != before).all()  # with one mask for both the two are always equal
+
+
 def test_its_layers_may_be_of_mixed_precision(models: Path, data: DeviceData) -> None:
     untrained, trained = (
         _run(_config(models, "bad", "mixed"), data, n_epochs=n).predict_validation() for n in (0, 2)
