@@ -19,6 +19,7 @@ from experiments.machine.machine import Machine, read_machine
 from experiments.machine.ray_environment import ray_folder, socket_path_problem, temporary_folder
 from experiments.machine.versions import current_versions, package_version
 from experiments.typed import at_home
+from recommender.own_files import OURS
 
 Mark = Literal["ok", "note", "wrong"]
 
@@ -158,7 +159,7 @@ def _strangers(here: Path, home: Path) -> Iterator[Finding]:
     """Folders in the current one that Python would take for ours."""
     if here.resolve() == home:
         return
-    for name in ("search_spaces", "recommender", "experiments", "reports"):
+    for name in OURS:
         if (here / name / "__init__.py").is_file():
             yield Finding(
                 "note",
