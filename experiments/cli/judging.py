@@ -13,7 +13,7 @@ from experiments.cli.options import DEFAULT_ROOT, Root, StopAt, StudyName, study
 from experiments.errors import RequestError
 from experiments.machine.resources import Resources, probe_line
 from experiments.machine.taking import take_machine
-from experiments.typed import typed
+from experiments.typed import from_here, typed
 
 if TYPE_CHECKING:
     from experiments.verdict.evidence import Evidence
@@ -98,8 +98,8 @@ def _judge(folder: Path, ended: Verdict, evidence: Evidence) -> None:
         paths = write_report(judged)
     for line in verdict_lines(judged):
         say(line)
-    say(f"report   {paths.html}")
-    say(f"seeds    {paths.html.parent / 'verdict.csv'}")
+    say(f"report   {from_here(paths.html)}")
+    say(f"seeds    {from_here(paths.html.parent / 'verdict.csv')}")
 
 
 def unseal(
@@ -154,4 +154,4 @@ def unseal(
     paths = write_report(scored)
     for line in test_lines(scored):
         say(line)
-    say(f"report   {paths.html}")
+    say(f"report   {from_here(paths.html)}")

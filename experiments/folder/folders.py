@@ -47,7 +47,7 @@ from experiments.records import (
 from experiments.request.config import sweep_to_toml
 from experiments.request.frozen import difference, frozen_sweep
 from experiments.sweep import SweepConfig
-from experiments.typed import typed
+from experiments.typed import from_here, typed
 from recommender.baselines import Baseline
 from recommender.datasets.description import DatasetDescription
 from recommender.repeating import repeats_on_gpus
@@ -97,7 +97,7 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
                     f"  stop it:        recsweep stop {typed(folder)}\n"
                     if is_running
                     else f"  go on with it:  recsweep resume {typed(folder)}, or in Python "
-                    f"rs.resume({str(folder)!r})\n"
+                    f"rs.resume({from_here(folder)!r})\n"
                 )
                 + f"  start another:  give it another name, as --set name={name}-other does"
             )

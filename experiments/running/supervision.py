@@ -25,7 +25,7 @@ import psutil
 from experiments.errors import ClusterError, StateError
 from experiments.files import atomic_write
 from experiments.records import SWEEP_NAME
-from experiments.typed import typed
+from experiments.typed import from_here, typed
 
 POLL_S = 0.2
 GRACE_S = 60.0
@@ -148,7 +148,8 @@ class StopSwitch:
     """
 
     def __init__(self, folder: Path, command: str = "resume") -> None:
-        self.path = folder / "stop"
+        # Workers look for it from folders of their own.
+        self.path = folder.absolute() / "stop"
         self._command = command
 
     def ask(self, cause: StopCause) -> None:
@@ -172,7 +173,7 @@ class StopSwitch:
         """What goes on with the study after a stop, as its user would type it."""
         folder = self.path.parent
         if _IS_GUEST.get():
-            return f"rs.{self._command}({str(folder)!r})"
+            return f"rs.{self._command}({from_here(folder)!r})"
         return f"recsweep {self._command} {typed(folder)}"
 
     @property
