@@ -46,6 +46,12 @@ def warm_random(seed, *, n_random=4):
     return TPESampler(n_startup_trials=n_random, seed=seed) if n_random else RandomSampler(seed)
 
 
+def exhaustive(seed):
+    from optuna.samplers import BruteForceSampler
+
+    return BruteForceSampler(seed)
+
+
 def strict(max_epochs, *, percent=50.0):
     from optuna.pruners import PercentilePruner
 
