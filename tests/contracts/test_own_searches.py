@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from experiments.search.search import build_search
 from experiments.search.search_protocol import Search
 from experiments.sweep import SearchConfig
@@ -13,15 +15,19 @@ from tests.made_up_spaces import CONDITIONAL, DEFAULTS, FINITE
 from tests.own_helpers import write_helpers
 
 
+@pytest.mark.filterwarnings("ignore:`constraints_func`:FutureWarning")
+@pytest.mark.parametrize(
+    ("sampler", "args"), [("warm_random", {"n_random": 4}), ("constrained", {})]
+)
 def test_an_own_sampler_and_pruner_go_on_after_kills_as_if_nothing_had_happened(
-    tmp_path: Path,
+    sampler: str, args: dict[str, int], tmp_path: Path
 ) -> None:
     folder = write_helpers(tmp_path)
     config = SearchConfig(
         trials=N_TRIALS,
         max_epochs=9,
-        sampler_own=read_function("mine.py:warm_random", folder, ("seed",)),
-        sampler_args={"n_random": 4},
+        sampler_own=read_function(f"mine.py:{sampler}", folder, ("seed",)),
+        sampler_args=args,
         pruner_own=read_function("mine.py:strict", folder, ("max_epochs",)),
     )
 
