@@ -159,6 +159,10 @@ def unseeded(seed):
     return RandomSampler()
 
 
+def counting(seed):
+    return optuna.samplers.QMCSampler(seed=seed)
+
+
 def no_sampler(seed):
     return "tpe"
 
