@@ -55,7 +55,7 @@ from experiments.running.sessions import (
     end_session,
     record_changes,
 )
-from experiments.running.supervision import StopCause, StopSwitch, left_at_once
+from experiments.running.supervision import StopCause, StopSwitch, left_at_once, one_at_a_time
 from experiments.search.importance import N_RESAMPLES, importance
 from experiments.search.search import build_search
 from experiments.stages import stage_over
@@ -93,6 +93,7 @@ class Outcome:
         return None
 
 
+@one_at_a_time()
 def run_study(
     sweep: SweepConfig,
     *,
@@ -111,7 +112,7 @@ def run_study(
     Raises:
         RequestError: the machine cannot give the resources.
         DataProblem: the data cannot be used.
-        StateError: an unfinished study has the same name.
+        StateError: an unfinished study has the same name, or this process trains another one.
         ClusterError: Ray cannot be started.
     """
     machine, settled = take_machine(resources)
@@ -136,6 +137,7 @@ def run_study(
     return _outcome(folder, cause, watcher)
 
 
+@one_at_a_time()
 def resume_study(
     folder: Path,
     *,
