@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import itertools
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -43,6 +43,7 @@ from experiments.records import (
     ImportanceRecord,
     StudyRecord,
     read_study,
+    study_folders,
 )
 from experiments.request.config import sweep_to_toml
 from experiments.request.frozen import difference, frozen_sweep
@@ -127,21 +128,24 @@ def _refuse_unwritable(root: Path) -> None:
 
 
 def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
-    """The latest study of a sweep's name under `root`; None where there is none.
+    """The study of a sweep under `root` that is unfinished, else the last begun; None where there
+    is none.
 
     A sweep that differs in its trials alone is the study's where it was extended to as many.
 
     Raises:
         StateError: it was begun with another sweep; shows the difference.
     """
-    names = itertools.chain([sweep.name], (f"{sweep.name}-{n}" for n in itertools.count(2)))
-    folder = None
-    for name in names:
-        if not (root / name / SWEEP_NAME).is_file():
-            break
-        folder = root / name
-    if folder is None:
+    numbered = re.compile(rf"{re.escape(sweep.name)}(-\d+)?")
+    folders = [folder for folder in study_folders(root) if numbered.fullmatch(folder.name)]
+    if folders != [root / sweep.name]:
+        # Another sweep may have what `free_name` numbers for its own name.
+        studies = [s for s in map(read_study, folders) if s.sweep.get("name") == sweep.name]
+        studies.sort(key=lambda s: (s.state != "finished", s.provenance.get("started_at") or 0.0))
+        folders = [study.folder for study in studies]
+    if not folders:
         return None
+    folder = folders[-1]
     frozen = frozen_sweep(folder)
     now = replace(sweep, name=frozen.name)
     if frozen == now:
