@@ -38,7 +38,7 @@ from experiments.records import (
     read_study,
 )
 from experiments.records.values import plural
-from experiments.request.frozen import frozen_sweep
+from experiments.request.frozen import frozen_sweep, relocate
 from experiments.request.plan import Plan, plan_sweep, with_data
 from experiments.running.conductor import Conductor
 from experiments.running.driver import Driver, run_trials
@@ -141,6 +141,7 @@ def run_study(
 def resume_study(
     folder: Path,
     *,
+    now: SweepConfig | None = None,
     watcher: StudyWatcher,
     resources: Resources | None = None,
     n_trials: int | None = None,
@@ -151,6 +152,7 @@ def resume_study(
     """Go on where a study was stopped or killed, to as many trials as it is to have in all.
 
     Args:
+        now: its sweep as it is asked for now, whose data may lie elsewhere by now.
         n_trials: more trials than were asked for so far.
         more_s: another so many seconds; without them no new trial is asked for once the sweep's
             time is over.
@@ -166,7 +168,7 @@ def resume_study(
         StopSwitch(folder).clear()  # an earlier driver's; whoever asks from now on means this one
         dismiss_crew(folder)
         bring_up_to_date(folder)
-        sweep = frozen_sweep(folder)
+        sweep = frozen_sweep(folder, now)
         study = read_study(folder)
         refuse_gaps(study.name, study.search_trials)
         if n_trials is not None and more_s is None and study.is_out_of_time:
@@ -208,6 +210,8 @@ def resume_study(
         import_ray(settled)
         if loaded is None:
             loaded = load_same_data(study, sweep)
+        if now is not None:
+            relocate(folder, now)
         resources = within_memory(resources, settled, machine, loaded.encoded, watcher.message)
         for change in record_changes(folder, machine, resources):
             watcher.message(f"changed since the last run: {change}")

@@ -111,7 +111,11 @@ def run(
                 begun = begun_study(root, config) if go_on else None
                 if begun is not None:
                     outcome = resume_study(
-                        begun, watcher=Terminal(), resources=resources, deadline=deadline
+                        begun,
+                        now=config,
+                        watcher=Terminal(),
+                        resources=resources,
+                        deadline=deadline,
                     )
                 else:
                     outcome = run_study(

@@ -131,7 +131,8 @@ def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
     """The study of a sweep under `root` that is unfinished, else the last begun; None where there
     is none.
 
-    A sweep that differs in its trials alone is the study's where it was extended to as many.
+    A sweep that differs in its trials alone is the study's where it was extended to as many. Where
+    its data lie makes no difference: their fingerprints are compared when they are read.
 
     Raises:
         StateError: it was begun with another sweep; shows the difference.
@@ -146,7 +147,7 @@ def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
     if not folders:
         return None
     folder = folders[-1]
-    frozen = frozen_sweep(folder)
+    frozen = frozen_sweep(folder, sweep)
     now = replace(sweep, name=frozen.name)
     if frozen == now:
         return folder
