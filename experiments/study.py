@@ -160,7 +160,7 @@ def resume_study(
         deadline: as of `run_study`.
 
     Raises:
-        RequestError: more trials are asked for than there is time for, or no more than before.
+        RequestError: more trials are asked for than there is time for, or no more than there are.
         StateError: another driver runs it, or its data, its sweep or the researcher's own code have
             changed since it began.
     """

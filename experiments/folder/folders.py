@@ -239,11 +239,14 @@ def write_importance(folder: Path, records: Sequence[ImportanceRecord]) -> None:
 
 
 def extend(study: StudyRecord, sweep: SweepConfig, n_trials: int, journal: Journal) -> None:
-    """Ask for more search trials in all.
+    """Ask for more search trials in all; for as many as an unfinished study has to run, again,
+    changes nothing.
 
     Raises:
-        RequestError: the study has as many already, or its arms would not get equally many.
+        RequestError: there are as many already, or its arms would not get equally many.
     """
+    if n_trials == study.n_trials_asked_for and not study.is_finished:
+        return
     if n_trials <= study.n_trials_asked_for:
         raise RequestError(
             f"{study.name} has {study.n_trials_asked_for} trials to run in all; --trials must ask "
