@@ -40,6 +40,10 @@ def verdict(
         bool, typer.Option("--plan", help="Say who would be judged and what it costs; no more.")
     ] = False,
     root: Root = DEFAULT_ROOT,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Try again what memory, a crash or a hang ended."),
+    ] = False,
     stop_at: StopAt = None,
     *,
     resources: Resources,
@@ -59,7 +63,7 @@ def verdict(
     _, settled = take_machine(resources)
     record = read_study(folder)
     frozen = frozen_or_chosen(record, top, seeds)
-    left = left_to_train(record, frozen)
+    left = left_to_train(record, frozen, retry_failed=retry_failed)
     seconds = training_s(left, settled.workers or 1)
     for line in cost_lines(record, frozen, len(left), seconds):
         say(line)
@@ -72,6 +76,7 @@ def verdict(
             folder,
             top=top,
             n_seeds=seeds,
+            retry_failed=retry_failed,
             watcher=Progress(len(left)),
             resources=resources,
             deadline=deadline,
