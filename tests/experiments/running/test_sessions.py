@@ -113,6 +113,18 @@ def test_changed_versions_are_said_once_and_recorded(
     assert record_changes(folder, *as_begun) == []
 
 
+def test_uncommitted_changes_of_a_later_run_are_said_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begun(tmp_path / "mine", a_sweep())
+    clean = {"commit": "abc", "dirty": False}
+    write_json(folder / "provenance.json", read_json(folder / "provenance.json") | {"git": clean})
+    monkeypatch.setattr(sessions, "git_state", lambda _: clean | {"dirty": True})
+    (text,) = record_changes(folder, read_machine(), Resources(1))
+    assert text == "uncommitted changes no -> yes"
+    assert record_changes(folder, read_machine(), Resources(1)) == []
+
+
 @pytest.mark.parametrize(
     ("now", "said"),
     [
