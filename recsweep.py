@@ -64,10 +64,12 @@ class StudyInterrupted(KeyboardInterrupt):
     """
 
     def __init__(self, study: Study) -> None:
+        from experiments.typed import from_here
+
         judged = study.record.verdict
         is_open = judged is not None and judged.results is None
         call = "verdict" if is_open else None if study.record.is_finished else "resume"
-        way_on = f" Go on: rs.{call}({str(study.folder)!r})" if call else ""
+        way_on = f" Go on: rs.{call}({from_here(study.folder)!r})" if call else ""
         super().__init__(
             f"{study.record.name} was stopped with {study.record.n_done} of "
             f"{study.record.n_trials_asked_for} trials done; nothing is lost.{way_on}"
@@ -161,10 +163,11 @@ class Study:
 
     def _repr_html_(self) -> str:
         """The first screen of the report in a notebook, shut off from the rest of its page."""
+        from experiments.typed import from_here
         from reports.render import first_screen
 
         page = html.escape(first_screen(self.record))
-        where = html.escape(str(self.folder / "report" / "report.html"))
+        where = html.escape(from_here(self.folder / "report" / "report.html"))
         return (
             f'<iframe title="report" srcdoc="{page}" sandbox="allow-scripts" '
             'style="width: 100%; height: 640px; border: 0"></iframe>'
@@ -210,7 +213,7 @@ def run(
         with waits_told(watcher.message):
             ended = run_study(
                 config,
-                root=Path(studies),
+                root=Path(studies).absolute(),
                 watcher=watcher,
                 resources=resources,
                 deadline=deadline_of(stop_at),
@@ -325,13 +328,14 @@ def load(study: Study | str | Path) -> Study:
 def _folder(study: Study | str | Path) -> Path:
     from experiments.errors import RequestError
     from experiments.records import refuse_no_study
+    from experiments.typed import with_its_name
 
     if isinstance(study, Study):
         return study.folder
     if not isinstance(study, str | Path):
         raise RequestError(f"a study is what rs.run gave or its folder, got {study!r}")
     refuse_no_study(Path(study))
-    return Path(study)
+    return with_its_name(Path(study).absolute())
 
 
 def _reported(record: StudyRecord, stopped_by: StopCause | None) -> Study:

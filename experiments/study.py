@@ -38,7 +38,7 @@ from experiments.records import (
     read_study,
 )
 from experiments.records.values import plural
-from experiments.request.frozen import frozen_sweep
+from experiments.request.frozen import frozen_sweep, relocate
 from experiments.request.plan import Plan, plan_sweep, with_data
 from experiments.running.conductor import Conductor
 from experiments.running.driver import Driver, run_trials
@@ -55,7 +55,7 @@ from experiments.running.sessions import (
     end_session,
     record_changes,
 )
-from experiments.running.supervision import StopCause, StopSwitch, left_at_once
+from experiments.running.supervision import StopCause, StopSwitch, left_at_once, one_at_a_time
 from experiments.search.importance import N_RESAMPLES, importance
 from experiments.search.search import build_search
 from experiments.stages import stage_over
@@ -93,6 +93,7 @@ class Outcome:
         return None
 
 
+@one_at_a_time()
 def run_study(
     sweep: SweepConfig,
     *,
@@ -111,7 +112,7 @@ def run_study(
     Raises:
         RequestError: the machine cannot give the resources.
         DataProblem: the data cannot be used.
-        StateError: an unfinished study has the same name.
+        StateError: an unfinished study has the same name, or this process trains another one.
         ClusterError: Ray cannot be started.
     """
     machine, settled = take_machine(resources)
@@ -136,9 +137,11 @@ def run_study(
     return _outcome(folder, cause, watcher)
 
 
+@one_at_a_time()
 def resume_study(
     folder: Path,
     *,
+    now: SweepConfig | None = None,
     watcher: StudyWatcher,
     resources: Resources | None = None,
     n_trials: int | None = None,
@@ -149,6 +152,7 @@ def resume_study(
     """Go on where a study was stopped or killed, to as many trials as it is to have in all.
 
     Args:
+        now: its sweep as it is asked for now, whose data may lie elsewhere by now.
         n_trials: more trials than were asked for so far.
         more_s: another so many seconds; without them no new trial is asked for once the sweep's
             time is over.
@@ -156,7 +160,7 @@ def resume_study(
         deadline: as of `run_study`.
 
     Raises:
-        RequestError: more trials are asked for than there is time for, or no more than before.
+        RequestError: more trials are asked for than there is time for, or no more than there are.
         StateError: another driver runs it, or its data, its sweep or the researcher's own code have
             changed since it began.
     """
@@ -164,7 +168,7 @@ def resume_study(
         StopSwitch(folder).clear()  # an earlier driver's; whoever asks from now on means this one
         dismiss_crew(folder)
         bring_up_to_date(folder)
-        sweep = frozen_sweep(folder)
+        sweep = frozen_sweep(folder, now)
         study = read_study(folder)
         refuse_gaps(study.name, study.search_trials)
         if n_trials is not None and more_s is None and study.is_out_of_time:
@@ -206,6 +210,8 @@ def resume_study(
         import_ray(settled)
         if loaded is None:
             loaded = load_same_data(study, sweep)
+        if now is not None:
+            relocate(folder, now)
         resources = within_memory(resources, settled, machine, loaded.encoded, watcher.message)
         for change in record_changes(folder, machine, resources):
             watcher.message(f"changed since the last run: {change}")

@@ -15,6 +15,11 @@ def typed(folder: Path) -> str:
     return shlex.quote(folder.name if is_found else from_here(folder))
 
 
+def with_its_name(folder: Path) -> Path:
+    """The same folder by a path that ends in its name, which `.` and `..` do not tell."""
+    return folder if folder.name not in ("", "..") else folder.resolve()
+
+
 def at_home(path: str | Path) -> Path:
     """With `~` as a shell takes it: the user's home folder, or, where there is none, a name."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  # pathlib's raises there

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from experiments.records import FinalistResult, StudyRecord, TrialRecord
 from reports import numbers, ranking
@@ -12,7 +11,7 @@ from reports.exports import reproduce_commands
 from reports.judging.decision import headline_of_verdict, label
 from reports.judging.judged_rows import judged_on
 from reports.pages import as_markdown
-from reports.trained_with import commit, package_versions, version
+from reports.trained_with import commit, git, package_versions, version
 
 
 def model_card(study: StudyRecord, trial: TrialRecord) -> str:
@@ -166,9 +165,8 @@ def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
 
 
 def _software(study: StudyRecord) -> list[str]:
-    git: Mapping[str, Any] = study.provenance.get("git") or {}
     ours = version(study, "recsweep")
     lines = [f"- recsweep {ours}"] if ours else []
     if from_ := commit(study):
-        lines.append(f"- commit {from_}" + (", with changes" if git.get("dirty") else ""))
+        lines.append(f"- commit {from_}" + (", with changes" if git(study).get("dirty") else ""))
     return lines + [f"- {name} {text}" for name, text in package_versions(study).items()]

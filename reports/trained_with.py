@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from experiments.records import StudyRecord
-from experiments.records.conditions import Conditions, conditions
+from experiments.records.conditions import UNCOMMITTED, Conditions, conditions
 from reports import numbers
 
 
@@ -29,6 +30,13 @@ def version(study: StudyRecord, name: str) -> str:
 def commit(study: StudyRecord, n_digits: int = 40) -> str:
     """Of recsweep."""
     return over_time(study, lambda run: (run.versions.get("commit") or "")[:n_digits])
+
+
+def git(study: StudyRecord) -> Mapping[str, Any]:
+    """Of recsweep, as the study began; `dirty` where a later run had uncommitted changes, too."""
+    begun: Mapping[str, Any] = study.provenance.get("git") or {}
+    told = {run.versions.get(UNCOMMITTED) for run in conditions(study.provenance)}
+    return {**begun, "dirty": True} if "yes" in told else begun
 
 
 def package_versions(study: StudyRecord) -> dict[str, str]:

@@ -46,6 +46,21 @@ def warm_random(seed, *, n_random=4):
     return TPESampler(n_startup_trials=n_random, seed=seed) if n_random else RandomSampler(seed)
 
 
+def constrained(seed):
+    from optuna.samplers import TPESampler
+
+    def excess(trial):
+        return (0.45 - trial.params["dropout"],)
+
+    return TPESampler(n_startup_trials=4, multivariate=True, constraints_func=excess, seed=seed)
+
+
+def exhaustive(seed):
+    from optuna.samplers import BruteForceSampler
+
+    return BruteForceSampler(seed)
+
+
 def strict(max_epochs, *, percent=50.0):
     from optuna.pruners import PercentilePruner
 
@@ -142,6 +157,10 @@ def unseeded(seed):
     from optuna.samplers import RandomSampler
 
     return RandomSampler()
+
+
+def counting(seed):
+    return optuna.samplers.QMCSampler(seed=seed)
 
 
 def no_sampler(seed):

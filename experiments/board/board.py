@@ -153,15 +153,20 @@ def _log_folder(studies: Sequence[StudyRecord], scratch: Path) -> Path:
     """The folder that TensorBoard is to read: the study's own, or links to each."""
     if len(studies) == 1:
         return studies[0].folder / hparams.FOLDER
+    shown = scratch / "shown"
     # TensorBoard takes the columns from the first run that declares any: the root's.
     hparams.write_root(
-        scratch,
+        shown,
         _union([study.columns for study in studies]),
         list(dict.fromkeys(name for study in studies for name in study.metrics)),
     )
     for study in studies:
-        (scratch / study.folder.name).symlink_to((study.folder / hparams.FOLDER).resolve())
-    return scratch
+        if hparams.name_in_events(study.folder / hparams.FOLDER) != study.folder.name:
+            # It was renamed, and another study may have the name that its trials go by there.
+            study = replace(study, folder=scratch / "anew" / study.folder.name)
+            hparams.write_board(study)
+        (shown / study.folder.name).symlink_to((study.folder / hparams.FOLDER).resolve())
+    return shown
 
 
 def _union(studies: Sequence[Sequence[ColumnRecord]]) -> list[ColumnRecord]:

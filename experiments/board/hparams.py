@@ -155,6 +155,20 @@ def group_name(study: str, trial: str) -> str:
     return f"{study}:{trial.partition('-')[0]}"
 
 
+def name_in_events(folder: Path) -> str | None:
+    """What a study was called when the events of its first trial were written; None without any."""
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    for file in sorted(folder.glob("*/events.out.tfevents.*")):
+        for event in EventFileLoader(str(file)).Load():
+            for value in event.summary.value:
+                if value.tag == metadata.SESSION_START_INFO_TAG:
+                    written = value.metadata.plugin_data.content
+                    start = metadata.parse_session_start_info_plugin_data(written)
+                    return str(start.group_name.rpartition(":")[0])
+    return None
+
+
 def shown_state(trial: TrialRecord) -> TrialState:
     """The state as the board has it: a trial comes onto it when it is handed to a worker."""
     return trial.state if trial.state.is_finished else TrialState.RUNNING

@@ -11,6 +11,8 @@ from experiments.cli import wording
 from experiments.cli.terminal import QUIET_S, Stderr, print_plain
 from experiments.durations import format_duration
 from experiments.records import EpochRecord, StudyRecord, TrialRecord, VerdictRecord, VerdictResults
+from experiments.records.finalists import lost_to_the_machine
+from experiments.typed import typed
 from experiments.watcher import Silent
 from reports import numbers, ranking
 from reports.judging.beaten_on_test import beaten_on_test
@@ -121,6 +123,10 @@ def verdict_lines(study: StudyRecord) -> list[str]:
     lines.append(f"         {headline.detail}")
     if said := optimism_in_short(study, results):
         lines.append(f"         {said}")
+    if study.test is None and (lost := lost_to_the_machine(study)):
+        told = ", ".join(f"{trial.name} {trial.stop_reason}" for trial in lost)
+        lines.append(f"failed   {told}")
+        lines.append(f"again    recsweep verdict {typed(study.folder)} --retry-failed")
     return lines
 
 

@@ -13,7 +13,7 @@ from experiments.cli.options import DEFAULT_ROOT, Root, StopAt, StudyName, study
 from experiments.errors import RequestError
 from experiments.machine.resources import Resources, probe_line
 from experiments.machine.taking import take_machine
-from experiments.typed import typed
+from experiments.typed import from_here, typed
 
 if TYPE_CHECKING:
     from experiments.verdict.evidence import Evidence
@@ -40,6 +40,10 @@ def verdict(
         bool, typer.Option("--plan", help="Say who would be judged and what it costs; no more.")
     ] = False,
     root: Root = DEFAULT_ROOT,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Try again what memory, a crash or a hang ended."),
+    ] = False,
     stop_at: StopAt = None,
     *,
     resources: Resources,
@@ -59,7 +63,7 @@ def verdict(
     _, settled = take_machine(resources)
     record = read_study(folder)
     frozen = frozen_or_chosen(record, top, seeds)
-    left = left_to_train(record, frozen)
+    left = left_to_train(record, frozen, retry_failed=retry_failed)
     seconds = training_s(left, settled.workers or 1)
     for line in cost_lines(record, frozen, len(left), seconds):
         say(line)
@@ -72,6 +76,7 @@ def verdict(
             folder,
             top=top,
             n_seeds=seeds,
+            retry_failed=retry_failed,
             watcher=Progress(len(left)),
             resources=resources,
             deadline=deadline,
@@ -98,8 +103,8 @@ def _judge(folder: Path, ended: Verdict, evidence: Evidence) -> None:
         paths = write_report(judged)
     for line in verdict_lines(judged):
         say(line)
-    say(f"report   {paths.html}")
-    say(f"seeds    {paths.html.parent / 'verdict.csv'}")
+    say(f"report   {from_here(paths.html)}")
+    say(f"seeds    {from_here(paths.html.parent / 'verdict.csv')}")
 
 
 def unseal(
@@ -154,4 +159,4 @@ def unseal(
     paths = write_report(scored)
     for line in test_lines(scored):
         say(line)
-    say(f"report   {paths.html}")
+    say(f"report   {from_here(paths.html)}")

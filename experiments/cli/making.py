@@ -99,19 +99,27 @@ def run(
     from experiments.running.supervision import orderly_signals
 
     problems: list[str] = []
+
+    def so_far(n_begun: int) -> str:
+        """What was wrong, and what runs the sweeps that were not begun."""
+        left, begun = sweeps[n_begun:], sweeps[:n_begun]
+        way_on = [f"not begun  recsweep {_command_for(left, begun)}"] if left else []
+        return "\n".join([*problems, *way_on])
+
     one_ray = _one_cluster(resources) if len(configs) > 1 else contextlib.nullcontext()
     with orderly_signals() as ending, one_ray:
         for i, config in enumerate(configs):
             ending.is_closing = False
-            left = sweeps[i + 1 :]
-            ending.last_words = (
-                f"not begun  recsweep {_command_for(left, sweeps[: i + 1])}" if left else ""
-            )
+            ending.last_words = so_far(i + 1)
             try:
                 begun = begun_study(root, config) if go_on else None
                 if begun is not None:
                     outcome = resume_study(
-                        begun, watcher=Terminal(), resources=resources, deadline=deadline
+                        begun,
+                        now=config,
+                        watcher=Terminal(),
+                        resources=resources,
+                        deadline=deadline,
                     )
                 else:
                     outcome = run_study(
@@ -126,9 +134,10 @@ def run(
                     _close(outcome, strict, ending)
                 except NoResultError as error:
                     problems.append(f"{outcome.study.name}: {error.message}")
-            except (RecsweepError, typer.Exit):
-                for line in [*problems, *([ending.last_words] if left else [])]:
-                    say(line)
+            except (RecsweepError, typer.Exit, KeyboardInterrupt, SystemExit) as error:
+                is_by_signal = isinstance(error, KeyboardInterrupt | SystemExit)
+                if words := so_far(i if is_by_signal and not ending.is_closing else i + 1):
+                    say(words)
                 raise
     if problems:
         is_one = len(configs) == 1
@@ -137,11 +146,14 @@ def run(
 
 def _command_for(left: Sequence[str], begun: Sequence[str]) -> str:
     """This process's own command, options and all, but without the sweeps that it has begun."""
-    words = sys.argv[1:]
+    if "run" not in sys.argv:
+        return shlex.join(["run", *left])
+    at = sys.argv.index("run") + 1
+    words = sys.argv[at:]
     for sweep in begun:
         if sweep in words:
             words.remove(sweep)
-    return shlex.join(words if words[:1] == ["run"] else ["run", *left])
+    return shlex.join([*sys.argv[1:at], *words])
 
 
 def _checked(

@@ -10,6 +10,7 @@ import typer
 
 from experiments.cli import completing
 from experiments.errors import RequestError
+from experiments.typed import with_its_name
 
 Root = Annotated[
     Path,
@@ -65,7 +66,7 @@ def study_folder(name: str, root: Path) -> Path:
     for folder in (root / name, Path(name)):
         with contextlib.suppress(OSError):  # too long for a name
             if (folder / "sweep.toml").is_file():
-                return folder
+                return with_its_name(folder)
             if folder.is_dir():
                 there = there or folder
     known = sorted(p.parent.name for p in root.glob("*/sweep.toml")) if root.is_dir() else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import itertools
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -43,11 +43,12 @@ from experiments.records import (
     ImportanceRecord,
     StudyRecord,
     read_study,
+    study_folders,
 )
 from experiments.request.config import sweep_to_toml
 from experiments.request.frozen import difference, frozen_sweep
 from experiments.sweep import SweepConfig
-from experiments.typed import typed
+from experiments.typed import from_here, typed
 from recommender.baselines import Baseline
 from recommender.datasets.description import DatasetDescription
 from recommender.repeating import repeats_on_gpus
@@ -97,7 +98,7 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
                     f"  stop it:        recsweep stop {typed(folder)}\n"
                     if is_running
                     else f"  go on with it:  recsweep resume {typed(folder)}, or in Python "
-                    f"rs.resume({str(folder)!r})\n"
+                    f"rs.resume({from_here(folder)!r})\n"
                 )
                 + f"  start another:  give it another name, as --set name={name}-other does"
             )
@@ -127,22 +128,26 @@ def _refuse_unwritable(root: Path) -> None:
 
 
 def begun_study(root: Path, sweep: SweepConfig) -> Path | None:
-    """The latest study of a sweep's name under `root`; None where there is none.
+    """The study of a sweep under `root` that is unfinished, else the last begun; None where there
+    is none.
 
-    A sweep that differs in its trials alone is the study's where it was extended to as many.
+    A sweep that differs in its trials alone is the study's where it was extended to as many. Where
+    its data lie makes no difference: their fingerprints are compared when they are read.
 
     Raises:
         StateError: it was begun with another sweep; shows the difference.
     """
-    names = itertools.chain([sweep.name], (f"{sweep.name}-{n}" for n in itertools.count(2)))
-    folder = None
-    for name in names:
-        if not (root / name / SWEEP_NAME).is_file():
-            break
-        folder = root / name
-    if folder is None:
+    numbered = re.compile(rf"{re.escape(sweep.name)}(-\d+)?")
+    folders = [folder for folder in study_folders(root) if numbered.fullmatch(folder.name)]
+    if folders != [root / sweep.name]:
+        # Another sweep may have what `free_name` numbers for its own name.
+        studies = [s for s in map(read_study, folders) if s.sweep.get("name") == sweep.name]
+        studies.sort(key=lambda s: (s.state != "finished", s.provenance.get("started_at") or 0.0))
+        folders = [study.folder for study in studies]
+    if not folders:
         return None
-    frozen = frozen_sweep(folder)
+    folder = folders[-1]
+    frozen = frozen_sweep(folder, sweep)
     now = replace(sweep, name=frozen.name)
     if frozen == now:
         return folder
@@ -234,11 +239,14 @@ def write_importance(folder: Path, records: Sequence[ImportanceRecord]) -> None:
 
 
 def extend(study: StudyRecord, sweep: SweepConfig, n_trials: int, journal: Journal) -> None:
-    """Ask for more search trials in all.
+    """Ask for more search trials in all; for as many as an unfinished study has to run, again,
+    changes nothing.
 
     Raises:
-        RequestError: the study has as many already, or its arms would not get equally many.
+        RequestError: there are as many already, or its arms would not get equally many.
     """
+    if n_trials == study.n_trials_asked_for and not study.is_finished:
+        return
     if n_trials <= study.n_trials_asked_for:
         raise RequestError(
             f"{study.name} has {study.n_trials_asked_for} trials to run in all; --trials must ask "

@@ -52,6 +52,11 @@ class StopReason(StrEnum):
         """The state of a trial whose last attempt ended for this reason."""
         return _STATE_OF_REASON[self]
 
+    @property
+    def is_of_the_machine(self) -> bool:
+        """Whether a trial failed of where it ran: elsewhere it would have had a number."""
+        return self in (StopReason.OUT_OF_MEMORY, StopReason.WORKER_LOST, StopReason.STALLED)
+
 
 _STATE_OF_REASON = {
     StopReason.MAX_EPOCHS: TrialState.COMPLETE,

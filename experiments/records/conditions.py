@@ -11,6 +11,8 @@ from typing import Any
 
 from experiments.ledger.trial_records import TrialRecord
 
+UNCOMMITTED = "uncommitted changes"
+
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
@@ -19,7 +21,8 @@ class Conditions:
     since: float
     """Wall clock, seconds since 1970; minus infinity for what the study began with."""
     versions: Mapping[str, str | None]
-    """Of `python`, `recsweep`, its `commit` and the packages that can change a number."""
+    """Of `python`, `recsweep`, its `commit`, changes beside it and the packages that can change a
+    number."""
     machine: Mapping[str, Any]
     resources: Mapping[str, Any]
 
@@ -42,7 +45,7 @@ class Conditions:
 def conditions(provenance: Mapping[str, Any]) -> tuple[Conditions, ...]:
     """From the beginning of a study on, in order of time; at least one."""
     first = {name: provenance.get(name) for name in ("python", "recsweep")}
-    first["commit"] = (provenance.get("git") or {}).get("commit")
+    first |= versions_of_git(provenance.get("git"))
     now = Conditions(
         since=float("-inf"),
         versions={name: version for name, version in first.items() if version is not None}
@@ -62,6 +65,14 @@ def conditions(provenance: Mapping[str, Any]) -> tuple[Conditions, ...]:
         )
         told.append(now)
     return tuple(told)
+
+
+def versions_of_git(git: Mapping[str, Any] | None) -> dict[str, str | None]:
+    """recsweep's commit, and whether its files differed from it, as versions are told."""
+    git = git or {}
+    is_dirty = git.get("dirty")
+    said = None if is_dirty is None else "yes" if is_dirty else "no"
+    return {"commit": git.get("commit"), UNCOMMITTED: said}
 
 
 def conditions_of(provenance: Mapping[str, Any], trial: TrialRecord) -> Conditions:

@@ -120,9 +120,21 @@ def judging_users(study: StudyRecord) -> int | None:
     return n_users
 
 
-def left_to_train(study: StudyRecord, frozen: VerdictRecord) -> list[TrialRecord | None]:
+def lost_to_the_machine(study: StudyRecord) -> list[TrialRecord]:
+    """A verdict's trainings that failed of the machine and can be tried again."""
+    return [
+        trial
+        for trial in study.trials
+        if trial.purpose == "verdict" and trial.stop_reason and trial.stop_reason.is_of_the_machine
+    ]
+
+
+def left_to_train(
+    study: StudyRecord, frozen: VerdictRecord, *, retry_failed: bool = False
+) -> list[TrialRecord | None]:
     """For each training that a verdict has still to do, the trial whose values it takes."""
     done = {t.name for t in study.trials if t.purpose == "verdict" and t.state.is_finished}
+    done -= {t.name for t in lost_to_the_machine(study) if retry_failed}
     return [
         study.trial(finalist.number)
         for finalist in frozen.finalists

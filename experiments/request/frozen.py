@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from experiments.errors import StateError, SweepFileError, SweepProblem
-from experiments.files import read_json
+from experiments.files import atomic_write, read_json
 from experiments.ledger.journal import sound_events
 from experiments.own.kept_code import refuse_damaged_code
 from experiments.records import DRIVER_JOURNAL, PROVENANCE_NAME, SWEEP_NAME
+from experiments.request.config import sweep_to_toml
 from experiments.request.sweep_checks import build_sweep
 from experiments.sweep import SweepConfig
 from experiments.sweep_files.sweep_file import read_sweep_file
+from experiments.sweep_files.toml_text import toml_value
 from experiments.typed import typed
 
 _PLACES = ("path", "train_path", "test_path", "validation_path")
@@ -25,8 +28,11 @@ _SIDES = ("items", "users")
 """Of `[dataset]`: tables whose `path` is one of those, too."""
 
 
-def frozen_sweep(folder: Path) -> SweepConfig:
+def frozen_sweep(folder: Path, now: SweepConfig | None = None) -> SweepConfig:
     """The sweep as it was run; the environment does not override it.
+
+    Args:
+        now: as it is asked for now, which says where its data lie by now.
 
     Raises:
         StateError: `sweep.toml`, or the researcher's own code in the study, is not what it was.
@@ -35,6 +41,8 @@ def frozen_sweep(folder: Path) -> SweepConfig:
     refuse_changed_sweep(folder)
     refuse_damaged_code(folder, read_json(folder / PROVENANCE_NAME))
     source = read_sweep_file(folder / SWEEP_NAME, environ={})
+    if now is not None:
+        source = replace(source, table=tomllib.loads(_relocated(folder, now)))
     try:
         return build_sweep(replace(source, is_frozen=True))
     except SweepFileError as error:
@@ -48,6 +56,24 @@ def frozen_sweep(folder: Path) -> SweepConfig:
         raise SweepFileError(
             [*error.problems, SweepProblem("", cure, str(folder / SWEEP_NAME))]
         ) from None
+
+
+def relocate(folder: Path, now: SweepConfig) -> None:
+    """Write into the study's sweep where its data lie by now."""
+    if (text := _relocated(folder, now)) != (folder / SWEEP_NAME).read_text(encoding="utf-8"):
+        atomic_write(folder / SWEEP_NAME, text)
+
+
+def _relocated(folder: Path, now: SweepConfig) -> str:
+    text = (folder / SWEEP_NAME).read_text(encoding="utf-8")
+    tables = _tables_with_places(tomllib.loads(text))
+    for table, there in zip(
+        tables, _tables_with_places(tomllib.loads(sweep_to_toml(now))), strict=True
+    ):
+        for place in table.keys() & there.keys() & {*_PLACES}:
+            before, after = (f"{place} = {toml_value(t[place])}" for t in (table, there))
+            text = text.replace(before, after)
+    return text
 
 
 def refuse_changed_sweep(folder: Path) -> None:
@@ -81,11 +107,15 @@ def is_same_sweep(first: str, now: str) -> bool:
 
 def _without_places(text: str) -> dict[str, Any]:
     table = tomllib.loads(text)
-    data = table.get("dataset", {})
-    for within in (data, *(data.get(key, {}) for key in _SIDES), table.get("split", {})):
+    for within in _tables_with_places(table):
         for place in _PLACES:
             within.pop(place, None)
     return table
+
+
+def _tables_with_places(table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    data = table.get("dataset", {})
+    return [data, *(data.get(key, {}) for key in _SIDES), table.get("split", {})]
 
 
 def first_sweep(folder: Path) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.errors import StateError
@@ -46,7 +47,7 @@ def pick_up(
     ]
 
 
-def reopen_failed(folder: Path, trials: tuple[TrialRecord, ...], journal: Journal) -> int:
+def reopen_failed(folder: Path, trials: Sequence[TrialRecord], journal: Journal) -> int:
     """Journal that the failed trials are to be tried again, from their start; how many there are.
 
     An attempt that ended before it began stands for the wish: the trial is unfinished from then

@@ -20,7 +20,7 @@ from experiments.files import read_json, write_json
 from experiments.ledger.journal import Journal
 from experiments.machine.versions import current_versions, git_state
 from experiments.records import PROVENANCE_NAME, SWEEP_NAME
-from experiments.records.conditions import Conditions, conditions, differing
+from experiments.records.conditions import Conditions, conditions, differing, versions_of_git
 
 if TYPE_CHECKING:
     from experiments.machine.machine import Machine
@@ -50,8 +50,7 @@ def end_session(journal: Journal, *, is_finished: bool) -> None:
 
 def versions_now() -> dict[str, str | None]:
     """Of Python, recsweep, its commit and the packages that can change a number."""
-    git = git_state(Path(__file__))
-    return current_versions() | {"commit": git["commit"] if git else None}
+    return current_versions() | versions_of_git(git_state(Path(__file__)))
 
 
 def record_changes(folder: Path, machine: Machine, resources: Resources) -> list[str]:

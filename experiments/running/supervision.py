@@ -25,13 +25,13 @@ import psutil
 from experiments.errors import ClusterError, StateError
 from experiments.files import atomic_write
 from experiments.records import SWEEP_NAME
-from experiments.typed import typed
+from experiments.typed import from_here, typed
 
 POLL_S = 0.2
 GRACE_S = 60.0
 """Who has not come to rest so long after a stop was asked for is left behind."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-_SUPERVISED = threading.Lock()
+_TRAINS = threading.Lock()
 _IS_GUEST = ContextVar("recsweep_is_guest", default=False)
 
 
@@ -45,6 +45,25 @@ def as_guest(is_guest: bool = True) -> Iterator[None]:
         yield
     finally:
         _IS_GUEST.reset(token)
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """For all that trains a study: Ray and its workers are the process's, and the first to end
+    would take them from another.
+
+    Raises:
+        StateError: another thread of this process is in such a block.
+    """
+    if not _TRAINS.acquire(blocking=False):
+        raise StateError(
+            "this process runs a study already: run them one after another, or each in a process "
+            "of its own"
+        )
+    try:
+        yield
+    finally:
+        _TRAINS.release()
 
 
 class StopCause(StrEnum):
@@ -148,7 +167,8 @@ class StopSwitch:
     """
 
     def __init__(self, folder: Path, command: str = "resume") -> None:
-        self.path = folder / "stop"
+        # Workers look for it from folders of their own.
+        self.path = folder.absolute() / "stop"
         self._command = command
 
     def ask(self, cause: StopCause) -> None:
@@ -172,7 +192,7 @@ class StopSwitch:
         """What goes on with the study after a stop, as its user would type it."""
         folder = self.path.parent
         if _IS_GUEST.get():
-            return f"rs.{self._command}({str(folder)!r})"
+            return f"rs.{self._command}({from_here(folder)!r})"
         return f"recsweep {self._command} {typed(folder)}"
 
     @property
@@ -201,8 +221,6 @@ def supervise(
         deadline: at this monotonic time, too, since the job that this runs in is about to end.
 
     Raises:
-        StateError: another thread of this process supervises something: Ray and its workers are the
-            process's, and the first to end would take them from the other.
         Whatever `work` raises.
     """
     failure: list[BaseException] = []
@@ -217,14 +235,7 @@ def supervise(
     job_ends_at = math.inf if deadline is None else deadline
     leave_at = math.inf
     thread = threading.Thread(target=run, name="recsweep-trials", daemon=True)
-    if not _SUPERVISED.acquire(blocking=False):
-        raise StateError(
-            "this process runs a study already: run them one after another, or each in a process "
-            "of its own"
-        )
-    with contextlib.ExitStack() as stack:
-        stack.callback(_SUPERVISED.release)
-        hold_signals = stack.enter_context(_signals(switch))
+    with _signals(switch) as hold_signals:
         thread.start()
         while thread.is_alive():
             thread.join(POLL_S)

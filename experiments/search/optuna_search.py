@@ -50,6 +50,9 @@ class OptunaSearch:
         self._arm = arm
         self.prunes = not isinstance(pruner, optuna.pruners.NopPruner)
         self._study = study_in_memory(STUDY_NAME, pruner)
+        if sampler is not None:
+            # It hears of the plan's trials, too, and of those that are put back.
+            self._study.sampler = sampler(seed)
         self._running: dict[int, optuna.trial.Trial] = {}
         self._verdicts: dict[int, tuple[int, bool]] = {}
 

@@ -14,21 +14,22 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import optuna
 from optuna.distributions import BaseDistribution
-from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.pruners import BasePruner, NopPruner
+from optuna.samplers import BaseSampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from experiments.errors import RequestError
+from experiments.records import Purpose, StopReason, TrialRecord, TrialState
+from experiments.search.optuna_search import OptunaSearch
 from experiments.search.samplers import SamplerFactory
 from experiments.sweep import SweepConfig
-from experiments.translate.optuna import study_in_memory, suggest
 from recommender.errors import OwnCodeError
 from recommender.own import OwnArchitecture
 from recommender.own_loading import blamed_on, load
 from search_spaces import SearchSpace
-from search_spaces.values import Value
 
 
 def own_sampler_factory(own: OwnArchitecture, args: Mapping[str, Any]) -> SamplerFactory:
@@ -63,7 +64,7 @@ def check_own_search(sweep: SweepConfig) -> None:
     """Try the researcher's sampler and pruner before anything is written.
 
     Raises:
-        RequestError: one fails, or the sampler draws what no seed reaches.
+        RequestError: one fails, or the sampler draws what no seed reaches, or a resume forgets.
     """
     search, space = sweep.search, sweep.space
     if search is None or space is None:
@@ -85,31 +86,56 @@ def _try_sampler(
 ) -> None:
     """What it proposes first, and after trials enough for it to learn from: some of Optuna's import
     what they need only then."""
-    for n_told in (0, _ENOUGH_TO_LEARN):
-        drawn = []
-        for _ in range(2):
-            study = study_in_memory("try")
-            study.sampler = RandomSampler(seed=seed)
-            for number in range(n_told):
-                _proposed(study, space)
-                study.tell(number, 1.0 + number / n_told)
-            study.sampler = build(seed)
-            drawn.append(_proposed(study, space))
-        if drawn[0] != drawn[1]:
+
+    def search() -> OptunaSearch:
+        return OptunaSearch(space, planned=[], sampler=build, pruner=NopPruner(), seed=seed)
+
+    alone, again, resumed = search(), search(), search()
+    trials = []
+    for number in range(_ENOUGH_TO_LEARN):
+        trials.append(_tried(alone, number))
+        if (other := _tried(again, number)) != trials[-1]:
             raise RequestError(
-                f"{own.where} proposes other values under the same seed ({drawn[0]}, then "
-                f"{drawn[1]}): no sweep could be run again or resumed; hand the seed on, as "
-                "RandomSampler(seed=seed)"
+                f"{own.where} proposes other values under the same seed "
+                f"({dict(trials[-1].values)}, then {dict(other.values)}): no sweep could be run "
+                "again or resumed; hand the seed on, as RandomSampler(seed=seed)"
             )
+    resumed.restore(trials, {})
+    values = [_tried(one, _ENOUGH_TO_LEARN).values for one in (alone, resumed)]
+    if values[0] != values[1]:
+        raise RequestError(
+            f"{own.where} proposes other values once a sweep was resumed ({dict(values[0])}, then "
+            f"{dict(values[1])}): it goes by more than the trials before it, which are all that a "
+            "study keeps, as QMCSampler does with a count of its own; read what it needs from "
+            "study.trials"
+        )
 
 
 _ENOUGH_TO_LEARN = 12
 """Optuna's begin after 10 at the latest, unless told otherwise."""
 
 
-def _proposed(study: Study, space: SearchSpace) -> dict[str, Value]:
-    trial = study.ask()
-    return space.walk(lambda slot: suggest(trial, slot))
+def _tried(search: OptunaSearch, number: int) -> TrialRecord:
+    """The next trial, as if it had been trained for an epoch."""
+    proposal = search.ask(number)
+    assert proposal is not None
+    trial = TrialRecord(
+        number=number,
+        name=f"{number:04d}",
+        purpose=Purpose.SEARCH,
+        arm=None,
+        arm_number=number,
+        values=proposal.values,
+        seed=0,
+        is_default=False,
+        state=TrialState.COMPLETE,
+        stop_reason=StopReason.MAX_EPOCHS,
+        error=None,
+        best_rmse=1.0 + number / _ENOUGH_TO_LEARN,
+        pruner_state={"0": search.pruner_state(number)},
+    )
+    search.tell(number, StopReason.MAX_EPOCHS, trial.best_rmse)
+    return trial
 
 
 def _made(own: OwnArchitecture, given: int, args: Mapping[str, Any]) -> object:
@@ -176,7 +202,7 @@ class _OwnSampler(BaseSampler):
         self,
         study: Study,
         trial: FrozenTrial,
-        state: TrialState,
+        state: optuna.trial.TrialState,
         values: Any,
     ) -> None:
         with _told_as_theirs(self._own):

@@ -68,10 +68,16 @@ def to_params(
 def study_in_memory(
     name: str, pruner: optuna.pruners.BasePruner | None = None
 ) -> optuna.study.Study:
-    """A study that minimises, without Optuna's line about it on stderr."""
+    """A study that minimises, without Optuna's line about it on stderr.
+
+    A sampler that has nothing left (BruteForceSampler) may `stop` it, which does nothing: who asks
+    and tells has no loop to be stopped, and Optuna raises there.
+    """
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.create_study(study_name=name, direction="minimize", pruner=pruner)
+        study = optuna.create_study(study_name=name, direction="minimize", pruner=pruner)
     finally:
         optuna.logging.set_verbosity(verbosity)
+    study.stop = lambda: None  # type: ignore[method-assign]
+    return study

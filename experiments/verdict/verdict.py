@@ -16,6 +16,7 @@ from experiments.board.board_check import record_board_check
 from experiments.board.hparams import FOLDER as BOARD_FOLDER
 from experiments.board.hparams import BoardWriter, write_board
 from experiments.data.study_data import read_data
+from experiments.errors import StateError
 from experiments.files import write_json
 from experiments.folder.folders import refuse_changed_data
 from experiments.ledger.journal import Journal
@@ -37,6 +38,7 @@ from experiments.records import (
     TrialState,
     read_study,
 )
+from experiments.records.finalists import lost_to_the_machine
 from experiments.records.verdict_records import (
     VERDICT_NAME,
     VerdictRecord,
@@ -47,10 +49,10 @@ from experiments.running.conductor import Conductor
 from experiments.running.driver import Driver, run_trials
 from experiments.running.orders import order_of
 from experiments.running.replicas import Replicas
-from experiments.running.resume import bring_up_to_date, next_attempt
+from experiments.running.resume import bring_up_to_date, next_attempt, reopen_failed
 from experiments.running.segments import segments_of, write_segments
 from experiments.running.sessions import record_changes
-from experiments.running.supervision import StopCause, StopSwitch
+from experiments.running.supervision import StopCause, StopSwitch, one_at_a_time
 from experiments.search.search_protocol import NoSearch
 from experiments.verdict.crossings import crossings_of, write_crossings
 from experiments.verdict.evidence import Evidence, judged, read_evidence
@@ -74,11 +76,13 @@ class Verdict:
     """With evidence only where a signal came with the last training."""
 
 
+@one_at_a_time()
 def gather_evidence(
     folder: Path,
     *,
     top: int | None = None,
     n_seeds: int | None = None,
+    retry_failed: bool = False,
     watcher: StudyWatcher,
     resources: Resources | None = None,
     deadline: float | None = None,
@@ -86,12 +90,14 @@ def gather_evidence(
     """Freeze the finalists (once), train what is missing of their replicates, read predictions.
 
     Args:
+        retry_failed: try those once more that failed of the machine, under their seeds.
         deadline: monotonic time before which the job that this runs in must be left; running
             trials are checkpointed then, and the next verdict goes on with them.
 
     Raises:
         As `frozen_or_chosen`.
-        StateError: another driver runs the study, or its data changed.
+        StateError: another driver runs the study, its data changed, or its test split was opened
+            with what is to be tried again.
     """
     frozen = frozen_or_chosen(read_study(folder), top, n_seeds)
     with StudyLock(folder, watcher.message):
@@ -102,6 +108,11 @@ def gather_evidence(
         machine, settled = take_machine(resources)
         sweep = frozen_sweep(folder)
         study = read_study(folder)
+        if retry_failed and study.test is not None:
+            raise StateError(
+                f"the test split of {study.name} was opened: its verdict stays as it is, without "
+                "--retry-failed"
+            )
 
         def freeze(loaded: LoadedDataset) -> None:
             nonlocal frozen
@@ -118,6 +129,8 @@ def gather_evidence(
             loaded = replace(loaded, encoded=confirm.to_predict_in(loaded.encoded))
         with Journal(folder / DRIVER_JOURNAL) as journal, Ledger(folder / LEDGER_NAME) as ledger:
             _ask(study, frozen, journal)
+            if retry_failed and reopen_failed(folder, lost_to_the_machine(study), journal):
+                write_verdict(folder, frozen)  # until they are judged with the others
             ledger.catch_up(journal.path.parent)
             left = [t for t in judged(ledger.trials()) if not t.state.is_finished]
             if left:

@@ -7,8 +7,10 @@ the gap to the bias baseline of its own rows.
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -57,6 +59,7 @@ class ComparisonPaths:
 def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> ComparisonPaths:
     """Write the report of two or more studies; each file whole or not at all."""
     (folder / "figures").mkdir(parents=True, exist_ok=True)
+    studies = told_apart(studies)
     names = [study.name for study in studies]
     if len(names) > N_NAMES:
         names[N_NAMES:] = [f"{len(names) - N_NAMES} more"]
@@ -93,6 +96,18 @@ def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> Comparison
     with replacing(paths.html) as temporary:
         temporary.write_text(html(page), "utf-8")
     return paths
+
+
+def told_apart(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
+    """Those of one name are called by their paths, from the folder that holds all of them."""
+    counts = Counter(study.name for study in studies)
+    above = os.path.commonpath([study.folder.resolve().parent for study in studies])
+    return [
+        replace(study, name=str(study.folder.resolve().relative_to(above)))
+        if counts[study.name] > 1
+        else study
+        for study in studies
+    ]
 
 
 def comparison_sections(studies: Sequence[StudyRecord]) -> dict[str, Section]:

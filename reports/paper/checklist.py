@@ -12,7 +12,7 @@ from reports.described import described
 from reports.exports import run_again_command
 from reports.judging.openings import n_early_openings, openings_text
 from reports.paper.methods import argued, left_open
-from reports.trained_with import commit, hardware, package_versions, version
+from reports.trained_with import commit, git, hardware, package_versions, version
 
 Answer = Literal["yes", "no", "not recorded"]
 
@@ -140,17 +140,17 @@ def _text_of_seeds(study: StudyRecord) -> str:
 
 def _code_items(study: StudyRecord) -> tuple[Item, ...]:
     about = study.provenance
-    git: Mapping[str, Any] = about.get("git") or {}
+    ours_from = git(study)
     listed = ", ".join(f"{name} {version}" for name, version in package_versions(study).items())
     ours = version(study, "recsweep")
     code = f"recsweep {ours}" if ours else ""
-    code += f", commit {_commit(commit(study), git)}" if git else ""
+    code += f", commit {_commit(commit(study), ours_from)}" if ours_from else ""
     if project := about.get("project") or {}:
         code += f"; the project around it: commit {_commit(project['commit'], project)}"
     spent = sum(trial.seconds for trial in study.trials)
     return (
         _known("The version of the code is stated", code),
-        Item("All of the code is kept", *_is_kept(git, about.get("code") or {})),
+        Item("All of the code is kept", *_is_kept(ours_from, about.get("code") or {})),
         _known("Versions of the libraries are stated", listed),
         _known("The computing infrastructure is stated", hardware(study)),
         _known("The run time is stated",

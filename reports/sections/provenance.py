@@ -13,7 +13,7 @@ from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Facts, Note, Row, Section, Table
 from reports.described import described
 from reports.exports import column_definitions, reproduce_commands, run_again_command
-from reports.trained_with import commit, over_time, package_versions, version
+from reports.trained_with import commit, git, over_time, package_versions, version
 
 N_ROWS = 200
 _SUMS: Mapping[bool | None, str] = {
@@ -101,7 +101,6 @@ def _reproduction(study: StudyRecord, ranked: tuple[TrialRecord, ...]) -> Table:
 def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
     about = study.provenance
     machine: Mapping[str, Any] = about.get("machine") or {}
-    git: Mapping[str, Any] = about.get("git") or {}
     project: Mapping[str, Any] = about.get("project") or {}
     search: Mapping[str, Any] = study.sweep.get("search") or {}
     data = described(study)
@@ -128,7 +127,7 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "memory": f"{machine['memory_gb']:.3g} GB" if machine.get("memory_gb") else "",
         "platform": _text(machine.get("platform")),
         "recsweep": version(study, "recsweep"),
-        "commit": _commit(commit(study), git),
+        "commit": _commit(commit(study), git(study)),
         "project": _commit(project.get("commit", ""), project),
         "Python": version(study, "python"),
         "versions": ", ".join(f"{name} {text}" for name, text in package_versions(study).items()),

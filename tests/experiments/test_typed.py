@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import recsweep as rs
 from experiments.cli.options import study_folder
+from experiments.running.supervision import StopCause, StopSwitch
 from experiments.typed import typed
 
 
@@ -46,3 +48,27 @@ def test_the_current_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.Monke
     assert typed(Path()) == tmp_path.name
     monkeypatch.delenv("RECSWEEP_STUDIES")
     assert typed(Path()) == "."
+
+
+@pytest.mark.parametrize(
+    ("here", "said"), [("mine", "."), ("mine/report", ".."), ("other", "../mine")]
+)
+def test_a_study_has_its_own_name_wherever_it_is_named_from(
+    here: str, said: str, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = study.rename(study.parent / "mine")
+    (study.parent / here).mkdir(exist_ok=True)
+    monkeypatch.chdir(study.parent / here)
+    for folder in (study_folder(said, Path("studies")), rs.load(said).folder):
+        assert folder.name == "mine" and folder.samefile(mine)
+
+
+def test_a_study_is_found_again_from_another_folder(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(study.parent)
+    loaded, asked = rs.load(study.name), StopSwitch(Path(study.name))
+    monkeypatch.chdir("/")
+    assert rs.load(loaded).record.name == study.name
+    StopSwitch(study).ask(StopCause.COMMAND)
+    assert asked.cause is StopCause.COMMAND and asked.path.exists()

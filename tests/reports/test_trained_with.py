@@ -40,6 +40,19 @@ def test_every_version_that_trained_is_told_with_the_day_from_which_on(
     assert (package_versions(bare), version(bare, "recsweep")) == ({}, "")
 
 
+def test_uncommitted_changes_of_a_later_run_are_told_everywhere(study: StudyRecord) -> None:
+    change = {"at": 1_772_323_200.0, "versions": {"uncommitted changes": ["no", "yes"]}}
+    later = replace(study, provenance=dict(study.provenance) | {"changes": [change]})
+    for told, said in ((study, False), (later, True)):
+        items = {item.question: item for item in checklist(told)}
+        assert (items["All of the code is kept"].answer == "no") is said
+        stated = items["The version of the code is stated"].evidence
+        assert ("with uncommitted changes" in stated) is said
+        (facts,) = (block for block in provenance(told).blocks if isinstance(block, Facts))
+        assert ("with uncommitted changes" in dict(facts.items)["commit"]) is said
+        assert (", with changes" in model_card(told, told.ranked[0])) is said
+
+
 def test_report_paper_card_and_comparison_tell_of_an_upgrade(
     study: StudyRecord, upgraded: StudyRecord
 ) -> None:

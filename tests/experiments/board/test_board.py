@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 
 from experiments.board import board
 from experiments.board.board import address_lines, serve_board, size_lines
-from experiments.board.board_check import check_board
-from experiments.board.hparams import write_board
+from experiments.board.board_check import _read_board, check_board
+from experiments.board.hparams import FOLDER, name_in_events, write_board
 from experiments.cli.main import app
 from experiments.errors import PortError, RequestError, StateError
 from experiments.records import (
@@ -285,6 +285,26 @@ def test_a_board_of_two_studies_serves_both_and_their_curves_without_tensorflow_
     finally:
         server.kill()
         taken.close()
+
+
+def test_a_study_that_was_renamed_shares_no_row_with_one_that_has_its_old_name(
+    tmp_path: Path,
+) -> None:
+    """A study that keeps its name is shown from its own folder, where it goes on."""
+    first = read_study(make_study(tmp_path / "tiny", n_trials=3))
+    write_board(first)
+    renamed = read_study(first.folder.rename(tmp_path / "old"))
+    second = read_study(make_study(tmp_path / "tiny", n_trials=2))
+    write_board(second)
+    shown = board._log_folder([renamed, second], tmp_path / "scratch")
+    rows = _read_board(shown).rows
+    assert {run: row.group for run, row in rows.items()} == {
+        f"{study.name}/{trial.name}": f"{study.name}:{trial.name}"
+        for study in (renamed, second)
+        for trial in study.trials
+    }
+    assert (shown / "tiny").samefile(second.folder / FOLDER)
+    assert name_in_events(renamed.folder / FOLDER) == "tiny"  # left as it was
 
 
 def test_a_column_that_is_choices_in_one_study_and_a_range_in_another_is_filtered_as_a_range() -> (

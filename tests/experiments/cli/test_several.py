@@ -42,7 +42,9 @@ class Runs:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.events: list[str] = []
-        self.ends: dict[str, Exception] = {}
+        self.ends: dict[str, BaseException] = {}
+        self.interrupted = ""
+        """The sweep whose data are read when Ctrl-C comes."""
         monkeypatch.setattr("experiments.study.run_study", self._run)
         monkeypatch.setattr("experiments.study.plan_study", self._plan)
         monkeypatch.setattr(making, "_close", self._close)
@@ -53,6 +55,8 @@ class Runs:
         return SimpleNamespace(lines=[])
 
     def _run(self, sweep: Any, **_: Any) -> Any:
+        if sweep.name == self.interrupted:
+            raise KeyboardInterrupt
         self.events.append(f"run {sweep.name}")
         return SimpleNamespace(study=SimpleNamespace(name=sweep.name))
 
@@ -113,11 +117,13 @@ def test_what_has_not_begun_is_named_with_the_options_of_the_command(
 ) -> None:
     runs.ends["a"] = typer.Exit(143)
     words = ["run", "a.toml", "b.toml", "--set", "search.trials=3", "--studies", "my studies"]
-    monkeypatch.setattr("sys.argv", ["recsweep", *words])
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 143
-    told = "not begun  recsweep run b.toml --set search.trials=3 --studies 'my studies'"
-    assert told in done.output.splitlines()
+    left = "run b.toml --set search.trials=3 --studies 'my studies'"
+    monkeypatch.setenv("RECSWEEP_DEBUG", "")  # so that it is put back
+    for before in ([], ["--debug"]):
+        monkeypatch.setattr("sys.argv", ["recsweep", *before, *words])
+        done = CliRunner().invoke(app, [*before, *words])
+        assert done.exit_code == 143
+        assert " ".join(["not begun  recsweep", *before, left]) in done.output.splitlines()
 
 
 def test_a_study_without_a_result_does_not_keep_the_next_from_running(runs: Runs) -> None:
@@ -181,6 +187,17 @@ def test_an_error_tells_what_was_wrong_before_it_and_what_has_not_begun(runs: Ru
     assert done.exception is runs.ends["b"]
     told = done.output.splitlines()
     assert told[-2:] == ["a: no finite RMSE in 2 trials", "not begun  recsweep run c.toml"]
+
+
+def test_ctrl_c_while_data_are_read_tells_what_was_wrong_before_and_what_has_not_begun(
+    runs: Runs,
+) -> None:
+    runs.ends["a"] = NoResultError("no finite RMSE in 2 trials")
+    runs.interrupted = "b"
+    done = CliRunner().invoke(app, ["run", "a.toml", "b.toml"])
+    assert done.exit_code == 130
+    told = done.output.splitlines()
+    assert told[-2:] == ["a: no finite RMSE in 2 trials", "not begun  recsweep run b.toml"]
 
 
 def test_an_enqueued_model_goes_with_one_sweep(runs: Runs) -> None:

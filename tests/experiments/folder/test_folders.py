@@ -10,7 +10,8 @@ import pytest
 from experiments.errors import RequestError
 from experiments.folder.folders import extend, free_name
 from experiments.ledger.journal import Journal
-from experiments.records import DRIVER_JOURNAL, read_study
+from experiments.ledger.ledger import Ledger
+from experiments.records import DRIVER_JOURNAL, LEDGER_NAME, read_study
 from experiments.request.frozen import frozen_sweep
 
 
@@ -33,3 +34,19 @@ def test_an_extended_study_has_arms_of_equally_many_trials(study: Path) -> None:
         extend(record, sweep, 6, journal)
         # Those of a grid have as many as each has points.
         extend(record, replace(sweep, search=replace(sweep.search, sampler="grid")), 7, journal)
+
+
+def test_the_command_that_extends_a_study_goes_on_with_it_where_it_is_given_again(
+    study: Path,
+) -> None:
+    sweep = frozen_sweep(study)
+    with Journal(study / DRIVER_JOURNAL) as journal, Ledger(study / LEDGER_NAME) as ledger:
+        with pytest.raises(RequestError, match="must ask for more, got 4"):
+            extend(read_study(study), sweep, 4, journal)
+        extend(read_study(study), sweep, 6, journal)
+        ledger.catch_up(journal.path.parent)
+        written = journal.path.read_bytes()
+        extend(read_study(study), sweep, 6, journal)
+        assert journal.path.read_bytes() == written
+        with pytest.raises(RequestError, match="must ask for more, got 4"):
+            extend(read_study(study), sweep, 4, journal)

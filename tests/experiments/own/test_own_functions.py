@@ -132,6 +132,7 @@ def test_every_mistake_in_the_references_is_told_at_once(file: Path) -> None:
     ("name", "said"),
     [
         ("unseeded", "bad.py: unseeded proposes other values under the same seed"),
+        ("counting", r"bad.py: counting proposes other values once a sweep was resumed \(\{.*QMC"),
         ("no_sampler", "bad.py: no_sampler must give an Optuna sampler, got 'tpe'"),
         ("raises", r'(?s)bad.py", line \d+, in raises.*ValueError: not \d+$'),
         ("late", r"(?s)bad.py.*No module named 'only_elsewhere'; install it, or, where it is"),

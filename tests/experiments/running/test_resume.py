@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from experiments.cli.main import app
@@ -21,6 +22,7 @@ from experiments.machine.crew import Crew, read_crew
 from experiments.machine.machine import read_machine
 from experiments.machine.resources import Resources
 from experiments.records import StudyRecord, TrialRecord, TrialState, read_study
+from experiments.request.config import sweep_to_toml
 from experiments.running.conductor import Conductor
 from experiments.running.driver import Driver
 from experiments.running.resume import bring_up_to_date, checkpoint_epoch, next_attempt
@@ -269,6 +271,37 @@ def test_a_resume_that_is_refused_leaves_the_study_as_it_was(
         with pytest.raises(StateError, match="changed since"):
             resume_study(folder, watcher=Silent(), **refused)  # type: ignore[arg-type]
     assert read_study(folder).state == "finished"
+
+
+@pytest.mark.slow
+def test_a_job_that_is_queued_again_finds_its_data_where_they_are_now(
+    workers: InProcess, ratings_csv: Path, tmp_path: Path
+) -> None:
+    """As where each job copies them to a folder of its own."""
+
+    def job(number: int, ratings: str) -> Result:
+        table = tmp_path / f"job-{number}" / "ratings.csv"
+        table.parent.mkdir()
+        table.write_text(ratings)
+        (tmp_path / "sweep.toml").write_text(sweep_to_toml(a_sweep(table)))
+        sweep = ["run", str(tmp_path / "sweep.toml"), "--resume", "--studies", str(tmp_path)]
+        try:
+            return CliRunner().invoke(app, sweep)
+        finally:
+            table.unlink()
+
+    ratings, folder = ratings_csv.read_text(), tmp_path / "small"
+    workers.dies_after = 1
+    with pytest.raises(Died):
+        job(1, ratings)
+    workers.dies_after = None
+    before = (folder / "sweep.toml").read_text()
+    other = job(2, ratings.rpartition("\n")[0].rpartition("\n")[0])
+    assert "the data of small changed" in str(other.exception)
+    assert (folder / "sweep.toml").read_text() == before
+    assert job(3, ratings).exit_code == 0
+    assert read_study(folder).is_finished
+    assert (folder / "sweep.toml").read_text() == before.replace("job-1", "job-3")
 
 
 @pytest.mark.slow

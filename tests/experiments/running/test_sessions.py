@@ -113,6 +113,18 @@ def test_changed_versions_are_said_once_and_recorded(
     assert record_changes(folder, *as_begun) == []
 
 
+def test_uncommitted_changes_of_a_later_run_are_said_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begun(tmp_path / "mine", a_sweep())
+    clean = {"commit": "abc", "dirty": False}
+    write_json(folder / "provenance.json", read_json(folder / "provenance.json") | {"git": clean})
+    monkeypatch.setattr(sessions, "git_state", lambda _: clean | {"dirty": True})
+    (text,) = record_changes(folder, read_machine(), Resources(1))
+    assert text == "uncommitted changes no -> yes"
+    assert record_changes(folder, read_machine(), Resources(1)) == []
+
+
 @pytest.mark.parametrize(
     ("now", "said"),
     [
@@ -157,13 +169,36 @@ def test_another_machine_is_said_and_recorded_and_a_study_that_tells_none_has_no
     assert record_changes(folder, larger, Resources(2)) == []
 
 
-def test_run_resume_finds_the_latest_study_of_the_same_sweep(tmp_path: Path) -> None:
-    sweep = a_sweep()
-    assert begun_study(tmp_path, sweep) is None
-    begun(tmp_path / "made-up", sweep)
-    assert begun_study(tmp_path, sweep) == tmp_path / "made-up"
-    begun(tmp_path / "made-up-2", sweep)
-    assert begun_study(tmp_path, sweep) == tmp_path / "made-up-2"
+@pytest.mark.parametrize(
+    ("studies", "goes_on"),
+    [
+        ({}, None),
+        ({"made-up": "unfinished"}, "made-up"),
+        ({"made-up": "finished", "made-up-2": "unfinished"}, "made-up-2"),
+        ({"made-up-2": "unfinished"}, "made-up-2"),  # the first was deleted
+        ({"made-up-2": "finished", "made-up": "unfinished"}, "made-up"),
+        ({"made-up-2": "finished", "made-up": "finished"}, "made-up"),
+        (
+            {"made-up": "finished", "made-up-10": "finished", "made-up-b": "unfinished"},
+            "made-up-10",
+        ),
+        ({"made-up-2": "another's"}, None),
+    ],
+)
+def test_run_resume_finds_the_unfinished_study_of_a_sweep_else_the_last_begun(
+    studies: dict[str, str], goes_on: str | None, tmp_path: Path
+) -> None:
+    """Studies in the order in which they were begun."""
+    for began_at, (name, kind) in enumerate(studies.items(), start=1):
+        sweep = replace(a_sweep(), name=name) if kind == "another's" else a_sweep()
+        folder = begun(tmp_path / name, sweep)
+        provenance = read_json(folder / "provenance.json")
+        write_json(folder / "provenance.json", provenance | {"started_at": began_at})
+        with Journal(folder / DRIVER_JOURNAL) as journal:
+            end_session(journal, is_finished=kind == "finished")
+        with Ledger(folder / "study.db") as ledger:
+            ledger.catch_up(folder / "journal")
+    assert begun_study(tmp_path, a_sweep()) == (goes_on and tmp_path / goes_on)
 
 
 def test_run_resume_of_a_changed_sweep_is_refused_with_the_difference(tmp_path: Path) -> None:

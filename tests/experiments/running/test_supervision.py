@@ -5,14 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from experiments.errors import ClusterError, StateError
-from experiments.running.supervision import StopCause, StopSwitch, supervise
+from experiments.running.supervision import StopCause, StopSwitch, one_at_a_time, supervise
+from experiments.study import resume_study, run_study
+from experiments.verdict.verdict import gather_evidence
+from experiments.watcher import Silent
+from tests.small_studies import a_sweep
 
 ROOT = Path(__file__).parents[3]
 DRIVER = """
@@ -170,24 +173,20 @@ def test_a_process_that_is_not_ours_outlives_impatience_and_hung_workers(tmp_pat
     assert "are being checkpointed" in err
 
 
-def test_a_process_runs_one_study_at_a_time(tmp_path: Path) -> None:
-    switches = [StopSwitch(tmp_path / name) for name in ("first", "second")]
-    inside, may_end = threading.Event(), threading.Event()
-
-    def work() -> None:
-        inside.set()
-        assert may_end.wait(10)
-
-    first = threading.Thread(
-        target=supervise, args=(work, switches[0]), kwargs={"on_stop": lambda _: None}
-    )
-    first.start()
-    assert inside.wait(10)
-    with pytest.raises(StateError, match="runs a study already"):
-        supervise(lambda: None, switches[1], on_stop=lambda _: None)
-    may_end.set()
-    first.join(10)
-    supervise(lambda: None, switches[1], on_stop=lambda _: None)
+def test_a_process_runs_one_study_at_a_time(ratings_csv: Path, tmp_path: Path) -> None:
+    """Whoever comes second is refused before anything is made or started."""
+    root = tmp_path / "studies"
+    with one_at_a_time():
+        for train in (
+            lambda: run_study(a_sweep(ratings_csv), root=root, watcher=Silent()),
+            lambda: resume_study(root / "other", watcher=Silent()),
+            lambda: gather_evidence(root / "other", watcher=Silent()),
+        ):
+            with pytest.raises(StateError, match="runs a study already"):
+                train()
+    assert not root.exists()
+    with one_at_a_time():
+        pass
 
 
 COMMAND = """

@@ -15,6 +15,7 @@ from experiments.records import read_study
 from experiments.records.openings import OPENINGS_NAME, openings_of
 from experiments.request.frozen import frozen_sweep
 from experiments.verdict.unseal import score_on_test
+from experiments.verdict.verdict import gather_evidence
 from experiments.watcher import Silent
 from recommender.checkpoints import read_checkpoint
 from recommender.datasets.unsealing import open_test
@@ -108,6 +109,8 @@ def test_the_finalists_are_scored_on_the_test_rows(judged: Path, ratings_csv: Pa
     assert max(refit.rmse_by_seed) < expected
     (opening,) = record.openings
     assert (opening.study, opening.why) == ("small", "for the paper")
+    with pytest.raises(StateError, match="was opened: its verdict stays as it is"):
+        gather_evidence(judged, retry_failed=True, watcher=Silent())
     assert "for the paper" in (judged / "report" / "report.md").read_text()
     # Shown again, it is not opened again.
     assert "was opened 1 time" in unseal(judged)

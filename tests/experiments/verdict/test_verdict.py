@@ -13,14 +13,16 @@ import pytest
 
 import recsweep
 from experiments.board.board_check import check_board
+from experiments.cli.judged import verdict_lines
 from experiments.errors import RequestError, StateError
-from experiments.ledger.journal import Journal
+from experiments.ledger.journal import Journal, ended
 from experiments.ledger.lock import StudyLock
 from experiments.machine.resources import Resources
 from experiments.records import (
     DRIVER_JOURNAL,
     FIRST_NUMBER_BESIDE,
     Purpose,
+    StopReason,
     StudyRecord,
     TrialState,
     read_study,
@@ -274,6 +276,38 @@ def test_a_damaged_prediction_file_is_made_again_from_the_weights(
     shutil.rmtree(study / "predictions")
     shutil.rmtree(study / "trials" / name)
     assert decide(study) == expected
+
+
+def test_what_failed_of_the_machine_is_tried_again_under_its_seed_and_nothing_else_is(
+    study: Path, workers: InProcess, tmp_path: Path
+) -> None:
+    expected = decide(shutil.copytree(study, tmp_path / "alone"), n_seeds=2)
+    workers.dies_after = 0
+    workers.trained.clear()
+    with pytest.raises(Died):
+        decide(study, n_seeds=2)
+    lost, broken, *_ = (t for t in read_study(study).trials if t.purpose is Purpose.VERDICT)
+    with Journal(study / DRIVER_JOURNAL) as journal:
+        journal.append("end", **ended(lost.number, 1, "worker_lost", "it was killed"))
+        journal.append("end", **ended(broken.number, 1, "error", "no such file"))
+    workers.dies_after = None
+    first = decide(study)
+    assert {f.name for f in first.finalists if f.mean is None} == {lost.name[:4], broken.name[:4]}
+    assert verdict_lines(read_study(study))[-2:] == [
+        f"failed   {lost.name} worker_lost",
+        "again    recsweep verdict small --retry-failed",
+    ]
+    workers.trained.clear()
+    again = decide(study, retry_failed=True)
+    assert workers.trained == [lost.name]
+    assert {f.name for f in again.finalists if f.mean is None} == {broken.name[:4]}
+    found, wanted = again.finalist(lost.name[:4]), expected.finalist(lost.name[:4])
+    assert found is not None and wanted is not None
+    assert found.rmse_by_seed == wanted.rmse_by_seed
+    record = read_study(study)
+    (tried,) = (trial for trial in record.trials if trial.name == lost.name)
+    assert tried.attempts[0].stop_reason is StopReason.WORKER_LOST  # on record
+    assert verdict_lines(record)[-1].startswith(" ")
 
 
 def test_a_judged_study_can_still_be_extended(study: Path, workers: InProcess) -> None:

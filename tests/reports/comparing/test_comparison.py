@@ -315,6 +315,19 @@ def test_the_command_compares_several_studies_and_reports_one(
     assert Path(lines("first", "first")[0]) == tmp_path / "first" / "report" / "report.html"
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_studies_of_one_name_are_called_by_their_paths(
+    two: tuple[StudyRecord, StudyRecord], tmp_path: Path
+) -> None:
+    first, second = two
+    for study, folder in ((first, "a/tiny"), (second, "b/tiny")):
+        shutil.copytree(study.folder, tmp_path / folder)
+    studies = [read_study(tmp_path / folder) for folder in ("a/tiny", "b/tiny", "second")]
+    paths = write_comparison(studies, tmp_path / "compared")
+    assert set(pd.read_csv(paths.csv)["study"]) == {"a/tiny", "b/tiny", "second"}
+    assert "# a/tiny · b/tiny · second" in paths.markdown.read_text("utf-8")
+
+
 def _arms_text_and_table(studies: tuple[StudyRecord, ...]) -> tuple[str, Table]:
     text, table, _ = comparison_sections(studies)["arms"].blocks
     assert isinstance(text, Text)
