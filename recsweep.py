@@ -239,6 +239,9 @@ def _refuse_no_sweep(config: Any) -> None:
 def resume(
     study: Study | str | Path,
     *,
+    trials: int | None = None,
+    timeout: str | float | None = None,
+    retry_failed: bool = False,
     own: Sequence[Any] | Literal["saved"] | None = None,
     resources: Resources | None = None,
     stop_at: str | None = None,
@@ -247,6 +250,9 @@ def resume(
     """Go on with a study (or its folder) after any interruption, and write its report.
 
     Args:
+        trials: so many search trials in all, which extends it.
+        timeout: another so much time, such as "2h" or 90 (seconds).
+        retry_failed: try failed trials once more, from their start.
         own: the functions and classes of a notebook that the sweep was given; looked up by name in
             the notebook unless they are passed. `"saved"` goes on with their source as it lies in
             the study's `code/`.
@@ -258,6 +264,7 @@ def resume(
     """
     folder = _folder(study)
     with _in_this_process():
+        from experiments.durations import parse_duration
         from experiments.own.own_objects import refuse_changed_objects
         from experiments.running.sessions import deadline_of
         from experiments.study import resume_study
@@ -267,7 +274,13 @@ def resume(
         watcher = _watcher(quiet)
         with waits_told(watcher.message):
             ended = resume_study(
-                folder, watcher=watcher, resources=resources, deadline=deadline_of(stop_at)
+                folder,
+                watcher=watcher,
+                resources=resources,
+                n_trials=trials,
+                more_s=None if timeout is None else parse_duration(timeout, "timeout"),
+                retry_failed=retry_failed,
+                deadline=deadline_of(stop_at),
             )
     return _reported(ended.study, ended.stopped_by)
 
@@ -277,6 +290,7 @@ def verdict(
     *,
     top: int | None = None,
     seeds: int | None = None,
+    retry_failed: bool = False,
     resources: Resources | None = None,
     stop_at: str | None = None,
     quiet: bool = False,
@@ -289,6 +303,7 @@ def verdict(
         study: the outcome of `run` or `load`, or a study's folder.
         top: so many of the best trials; 5, or as the list was frozen.
         seeds: fresh seeds for each finalist; 5, or as the list was frozen.
+        retry_failed: try those trainings once more that failed of the machine, under their seeds.
         stop_at: as of `run`.
     """
     folder = _folder(study)
@@ -302,13 +317,15 @@ def verdict(
         from experiments.watcher import Silent
 
         record = load(folder).record
-        n_left = len(left_to_train(record, frozen_or_chosen(record, top, seeds)))
+        frozen = frozen_or_chosen(record, top, seeds)
+        n_left = len(left_to_train(record, frozen, retry_failed=retry_failed))
         watcher = Silent() if quiet else Progress(n_left)
         with waits_told(watcher.message):
             ended = gather_evidence(
                 folder,
                 top=top,
                 n_seeds=seeds,
+                retry_failed=retry_failed,
                 watcher=watcher,
                 resources=resources,
                 deadline=deadline_of(stop_at),

@@ -243,8 +243,11 @@ def extend(study: StudyRecord, sweep: SweepConfig, n_trials: int, journal: Journ
     changes nothing.
 
     Raises:
-        RequestError: there are as many already, or its arms would not get equally many.
+        RequestError: there are as many already, its arms would not get equally many, or it is no
+            whole number.
     """
+    if type(n_trials) is not int:
+        raise RequestError(f"trials must be a whole number, got {n_trials!r}")
     if n_trials == study.n_trials_asked_for and not study.is_finished:
         return
     if n_trials <= study.n_trials_asked_for:

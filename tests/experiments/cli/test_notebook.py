@@ -61,13 +61,14 @@ def test_the_end_of_a_job_ends_a_script_as_it_ends_a_command(
 ) -> None:
     asked: list[float] = []
 
-    def resume_study(folder: Path, *, deadline: float, **_: object) -> Outcome:
+    def resume_study(folder: Path, *, deadline: float, more_s: float, **_: object) -> Outcome:
         asked.append(deadline - time.monotonic())
+        assert more_s == 7200
         return Outcome(read_study(folder), StopCause.JOB_END)
 
     monkeypatch.setattr("experiments.study.resume_study", resume_study)
     with pytest.raises(SystemExit) as left:
-        rs.resume(study.folder, stop_at="1h", quiet=True)
+        rs.resume(study.folder, timeout="2h", stop_at="1h", quiet=True)
     assert left.value.code == 143 and 3590 < asked[0] <= 3600
     assert (study.folder / "report" / "report.html").exists()
 

@@ -43,6 +43,8 @@ def test_the_command_that_extends_a_study_goes_on_with_it_where_it_is_given_agai
     with Journal(study / DRIVER_JOURNAL) as journal, Ledger(study / LEDGER_NAME) as ledger:
         with pytest.raises(RequestError, match="must ask for more, got 4"):
             extend(read_study(study), sweep, 4, journal)
+        with pytest.raises(RequestError, match="must be a whole number, got '6'"):
+            extend(read_study(study), sweep, "6", journal)  # type: ignore[arg-type]  # from Python
         extend(read_study(study), sweep, 6, journal)
         ledger.catch_up(journal.path.parent)
         written = journal.path.read_bytes()
