@@ -43,7 +43,15 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
             + (f", on {judged_on(results)}." if results.is_confirmed else "."),
         )
     pair = deciding_pair(study, results)
-    return _unanswered(study, results) if pair is None else _sentence(study, results, pair)
+    said = _unanswered(study, results) if pair is None else _sentence(study, results, pair)
+    if best is None or (beating := beating_baseline(study, results)) is None:
+        return said
+    lost = results.pair(beating, best.name)
+    assert lost is not None
+    return Headline(
+        f"No {'judged ' if study.late_trials else ''}model beats {label(study, beating)}",
+        f"{_means(study, results, lost)} {said.text}.",
+    )
 
 
 def _unanswered(study: StudyRecord, results: VerdictResults) -> Headline:
@@ -145,6 +153,16 @@ def leading_finalist(study: StudyRecord) -> FinalistResult | None:
     judged."""
     results, leader = study.verdict_results, study.leader
     return results.finalist(leader.name) if results and leader else None
+
+
+def beating_baseline(study: StudyRecord, results: VerdictResults) -> str | None:
+    """The finalist that beats the leader without having been trained; None where none does."""
+    if study.leader is None or study.verdict is None:
+        return None
+    for other in study.verdict.finalists:
+        if other.is_baseline and against(results, study.leader.name, other.name) == "is beaten by":
+            return other.name
+    return None
 
 
 def _judged_trials(study: StudyRecord, results: VerdictResults) -> list[FinalistResult]:

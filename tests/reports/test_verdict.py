@@ -198,6 +198,17 @@ def test_what_does_not_beat_the_bias_baseline_is_not_offered(study: StudyRecord)
     )
 
 
+def test_losing_to_another_baseline_goes_before_what_sets_models_apart(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    baselines = tuple(b for b in study.baselines if b.name == "matrix_factorisation")
+    lost = judged(replace(study, baselines=baselines), {plain: 0.055, dcn: 0.045})
+    said = headline(lost)
+    assert said.text == "No model beats matrix factorisation"
+    assert said.detail.startswith("Mean validation RMSE over 5 fresh seeds: 1.0390 (matrix fact")
+    assert "dcn beats plain by 0.0" in said.detail
+    assert next_command(lost).purpose.startswith("Take the matrix factorisation baseline")
+
+
 def test_trials_after_the_list_may_still_beat_the_bias_baseline(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     lost = judged(study, {plain: 0.2, dcn: 0.1})
