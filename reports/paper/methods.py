@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -159,8 +160,7 @@ def _budget(study: StudyRecord) -> list[str]:
         after = numbers.plural(patience, "epoch") if patience else ""
         early = f", ended early after {after} without improvement" if after else ""
         sentences.append(f"A trial was trained for at most {most}{early}.")
-    if (pruner := argued(study, "pruner")) and pruner != "none":
-        sentences.append(f"The {pruner} pruner could stop weak trials.")
+    sentences.append(_pruner(study))
     sentences.append(
         f"Of all trials {n.complete:,} completed, {n.pruned:,} were pruned, {n.diverged:,} "
         f"diverged to a value that is not finite and {n.failed:,} failed; only completed ones are "
@@ -178,24 +178,46 @@ def _budget(study: StudyRecord) -> list[str]:
 
 def argued(study: StudyRecord, what: str) -> str:
     """A sampler or pruner with all that it was told: `median (n_warmup_epochs 3)` pruner."""
+    name, told = _named(study, what)
+    arguments = ", ".join(f"{key} {numbers.value(value)}" for key, value in told.items())
+    return f"{name} ({arguments})" if arguments else name
+
+
+def _named(study: StudyRecord, what: str) -> tuple[str, dict[str, Any]]:
+    """Of a sampler or pruner its name, and its arguments with those that were left open."""
     said = (study.sweep.get("search") or {}).get(what)
     told = {**(said if isinstance(said, Mapping) else {}), **left_open(study, what)}
     told.pop("name", None)
-    arguments = ", ".join(f"{name} {numbers.value(value)}" for name, value in told.items())
-    return f"{name_of(said)} ({arguments})" if arguments else name_of(said)
+    return name_of(said), told
+
+
+def _most_trials(study: StudyRecord) -> int:
+    """Of the arm that has most; of all where there are no arms."""
+    arms = ranking.arms(study)
+    return max((len(arm.trials) for arm in arms), default=len(study.search_trials))
+
+
+def _pruner(study: StudyRecord) -> str:
+    """Whether it could stop any trial: none does in its warm-up, nor at its last epoch."""
+    name, told = _named(study, "pruner")
+    if name in ("", "none"):
+        return ""
+    max_epochs = (study.sweep.get("search") or {}).get("max_epochs", math.inf)
+    lacks = ["epochs"] * (told.get("n_warmup_epochs", 0) >= max_epochs)
+    lacks += ["trials"] * (told.get("n_startup_trials", 0) >= _most_trials(study))
+    could = f"had too few {' and '.join(lacks)} to stop any" if lacks else "could stop weak trials"
+    return f"The {argued(study, 'pruner')} pruner {could}."
 
 
 def _drawn_at_random(study: StudyRecord) -> str:
     """Of which trials it would be too much to say that tpe proposed them."""
-    said = (study.sweep.get("search") or {}).get("sampler")
-    told = {**(said if isinstance(said, Mapping) else {}), **left_open(study, "sampler")}
+    name, told = _named(study, "sampler")
     n_first = told.get("n_startup_trials")
-    if name_of(said) != "tpe" or not n_first:
+    if name != "tpe" or not n_first:
         return ""
     arms = ranking.arms(study)
-    most = max((len(arm.trials) for arm in arms), default=len(study.search_trials))
     text = f"It draws the first {n_first}{' of each arm' if arms else ''} at random"
-    if most > n_first:
+    if _most_trials(study) > n_first:
         return f"{text}."
     return f"{text}, and {'none had' if arms else 'there were no'} more."
 

@@ -258,6 +258,22 @@ def test_the_methods_name_defaults_and_what_was_drawn_at_random(study: StudyReco
     assert "at random" not in methods_paragraph(study)
 
 
+@pytest.mark.parametrize(
+    ("pruner", "could"),
+    [
+        ({"n_warmup_epochs": 11, "n_startup_trials": 11}, "could stop weak trials."),
+        ({"n_warmup_epochs": 12, "n_startup_trials": 11}, "had too few epochs to stop any."),
+        ({"n_warmup_epochs": 11, "n_startup_trials": 12}, "had too few trials to stop any."),
+    ],
+)
+def test_a_pruner_that_could_stop_no_trial_is_not_said_to(
+    study: StudyRecord, pruner: dict[str, int], could: str
+) -> None:
+    left_open = {"left_open": {"pruner": pruner}}
+    told = methods_paragraph(replace(study, provenance=study.provenance | left_open))
+    assert f"pruner {could} Of all trials" in told
+
+
 def test_one_is_told_in_the_singular(study: StudyRecord) -> None:
     trial = study.ranked[0]
     short = replace(trial, epochs=trial.epochs[:1])
