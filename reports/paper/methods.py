@@ -152,6 +152,11 @@ def _budget(study: StudyRecord) -> list[str]:
         + (f" with the {sampler} sampler" if (sampler := argued(study, "sampler")) else "")
         + f"{seeded}."
     ]
+    n_asked = max(study.n_trials_asked_for, n.total)
+    if (limit := search.get("timeout")) is not None:
+        cut = study.is_ended_by_time and n.total < n_asked
+        ended = f", and time ended it before the {n_asked:,} trials asked for" if cut else ""
+        sentences.append(f"The sweep limited the search to {numbers.seconds(limit)}{ended}.")
     if random := _drawn_at_random(study):
         sentences.append(random)
     if "max_epochs" in search:
@@ -166,6 +171,9 @@ def _budget(study: StudyRecord) -> list[str]:
         f"diverged to a value that is not finite and {n.failed:,} failed; only completed ones are "
         "ranked."
     )
+    if not study.is_searched:
+        left = f"{n_asked - n.finished:,} of the {n_asked:,} asked for"
+        sentences.append(f"When this was written {left} had not ended.")
     if ranking.default_trial(study) is not None:
         sentences.append("The default configuration was the first trial of every arm." if arms
                          else "The default configuration was the first trial.")  # fmt: skip

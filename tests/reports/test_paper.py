@@ -274,6 +274,19 @@ def test_a_pruner_that_could_stop_no_trial_is_not_said_to(
     assert f"pruner {could} Of all trials" in told
 
 
+def test_the_methods_tell_a_time_limit_and_trials_that_are_open(study: StudyRecord) -> None:
+    limited = {**study.sweep, "search": study.sweep["search"] | {"timeout": 7200.0}}
+    within = methods_paragraph(replace(study, sweep=limited))
+    assert "The sweep limited the search to 2 h 00 min. " in within and "had not" not in within
+    more = replace(study, state="interrupted", n_trials_asked_for=30)
+    text = methods_paragraph(more)
+    assert "When this was written 6 of the 30 asked for had not ended." in text
+    assert "limited" not in text
+    ended = methods_paragraph(replace(more, sweep=limited, is_out_of_time=True))
+    assert "to 2 h 00 min, and time ended it before the 30 trials asked for." in ended
+    assert "had not ended" not in ended
+
+
 def test_one_is_told_in_the_singular(study: StudyRecord) -> None:
     trial = study.ranked[0]
     short = replace(trial, epochs=trial.epochs[:1])
