@@ -83,24 +83,27 @@ def _space(study: StudyRecord) -> list[str]:
         values = ", ".join(f"{name} {numbers.value(value)}" for name, value in fixed.items())
         sentences.append(f"Fixed for all trials: {values}.")
     if defaults := _defaults(study):
-        sentences.append(f"What the sweep does not name was at recsweep's defaults: {defaults}.")
+        sentences.append(f"What the sweep does not name was at its default: {defaults}.")
     return sentences
 
 
 def _defaults(study: StudyRecord) -> str:
-    """`dropout 0.3 (plain), optimizer adam`: of what varies nowhere, or not in every architecture,
-    with the architectures."""
+    """`optimizer adam; of plain: dropout 0.3`: by architecture what varies in others, has another
+    value there, or means nothing to them."""
     space: Mapping[str, Any] = study.sweep.get("space") or {}
-    by_name: dict[str, dict[str, list[str]]] = {}
-    for architecture, values in left_open(study, "model").items():
+    models = left_open(study, "model")
+    by_value: dict[tuple[str, str], list[str]] = {}
+    for architecture, values in models.items():
         for name, value in values.items():
-            at = by_name.setdefault(name, {}).setdefault(numbers.value(value), [])
-            at.append(architecture)
-    return ", ".join(
-        f"{name} {value}" + (f" ({' and '.join(where)})" if len(of_it) > 1 or name in space else "")
-        for name, of_it in by_name.items()
-        for value, where in of_it.items()
-    )
+            by_value.setdefault((name, numbers.value(value)), []).append(architecture)
+    shared: list[str] = []
+    of_some: dict[str, list[str]] = {}
+    for (name, value), where in by_value.items():
+        is_shared = len(where) == len(models) and name not in space
+        of_it = shared if is_shared else of_some.setdefault(" and ".join(where), [])
+        of_it.append(f"{name} {value}")
+    told = [", ".join(shared)] if shared else []
+    return "; ".join(told + [f"of {who}: {', '.join(of_it)}" for who, of_it in of_some.items()])
 
 
 def left_open(study: StudyRecord, what: str) -> Mapping[str, Any]:

@@ -244,8 +244,8 @@ def test_the_methods_name_defaults_and_what_was_drawn_at_random(study: StudyReco
     text = methods_paragraph(tpe)
     assert "recsweep's models were fitted to the mean squared error." in text
     assert (
-        "at recsweep's defaults: activation relu, input_dropout 0.3, embedding_l2 1, "
-        "layer_size 8 (plain), cross_rank 0." in text
+        "at its default: activation relu, input_dropout 0.3, embedding_l2 1; of plain: "
+        "layer_size 8; of dcn: cross_rank 0." in text
     )
     assert (
         "the tpe (n_candidates 9, n_startup_trials 12) sampler under seed 0. It draws the" in text
