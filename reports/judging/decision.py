@@ -32,26 +32,24 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
     results = study.verdict_results
     if results is None:
         return None
-    best = leading_finalist(study)
-    bias = judged_baseline(study, results, "bias")
-    if best is not None and best.mean is not None and bias is not None and best.mean >= bias:
-        return Headline(
-            f"No {'judged ' if study.late_trials else ''}model beats the bias baseline",
-            f"The best finalist, {label(study, best.name)}, has a mean RMSE of "
-            f"{numbers.rmse(best.mean)} over its seeds; a user and an item bias alone have "
-            f"{numbers.rmse(bias)}"
-            + (f", on {judged_on(results)}." if results.is_confirmed else "."),
-        )
     pair = deciding_pair(study, results)
     said = _unanswered(study, results) if pair is None else _sentence(study, results, pair)
-    if best is None or (beating := beating_baseline(study, results)) is None:
+    best, unbeaten = leading_finalist(study), unbeaten_baselines(study, results)
+    if best is None or not unbeaten:
         return said
-    lost = results.pair(beating, best.name)
+    who = f"No {'judged ' if study.late_trials else ''}model beats"
+    if unbeaten[0] == "bias":
+        return Headline(
+            f"{who} the bias baseline",
+            f"The best finalist, {label(study, best.name)}, has a mean RMSE of "
+            f"{numbers.rmse(best.mean)} over its seeds; a user and an item bias alone have "
+            f"{numbers.rmse(judged_baseline(study, results, 'bias'))}"
+            + (f", on {judged_on(results)}." if results.is_confirmed else "."),
+        )
+    lost = results.pair(unbeaten[0], best.name)
     assert lost is not None
-    return Headline(
-        f"No {'judged ' if study.late_trials else ''}model beats {label(study, beating)}",
-        f"{_means(study, results, lost)} {said.text}.",
-    )
+    means = _means(study, results, lost)
+    return Headline(f"{who} {label(study, unbeaten[0])}", f"{means} {said.text}.")
 
 
 def _unanswered(study: StudyRecord, results: VerdictResults) -> Headline:
@@ -155,14 +153,16 @@ def leading_finalist(study: StudyRecord) -> FinalistResult | None:
     return results.finalist(leader.name) if results and leader else None
 
 
-def beating_baseline(study: StudyRecord, results: VerdictResults) -> str | None:
-    """The finalist that beats the leader without having been trained; None where none does."""
-    if study.leader is None or study.verdict is None:
-        return None
-    for other in study.verdict.finalists:
-        if other.is_baseline and against(results, study.leader.name, other.name) == "is beaten by":
-            return other.name
-    return None
+def unbeaten_baselines(study: StudyRecord, results: VerdictResults) -> list[str]:
+    """The bias where the leader's mean is not below it, and the finalist that beats the leader."""
+    best = leading_finalist(study)
+    if best is None or best.mean is None:
+        return []
+    bias = judged_baseline(study, results, "bias")
+    unbeaten = ["bias"] * (bias is not None and best.mean >= bias)
+    baselines = [f.name for f in results.finalists if not is_model(study, f.name)]
+    beats = [n for n in baselines if against(results, best.name, n) == "is beaten by"]
+    return list(dict.fromkeys(unbeaten + beats))
 
 
 def _judged_trials(study: StudyRecord, results: VerdictResults) -> list[FinalistResult]:

@@ -19,11 +19,11 @@ from reports.blocks import (
     Table,
 )  # fmt: skip
 from reports.judging.decision import (
-    against,
     headline_of_verdict,
     label,
     leading_finalist,
     smallest_tied,
+    unbeaten_baselines,
 )
 from reports.judging.judged_rows import (
     judged_baseline,
@@ -204,21 +204,13 @@ def next_command(study: StudyRecord) -> Command:
             f"({cost.text})",
             (f"recsweep verdict {name}",),
         )
-    verdict, results = study.verdict, study.verdict_results
-    if verdict is None or results is None or study.leader is None:
+    results = study.verdict_results
+    if results is None or study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
-    beating = [
-        other.name
-        for other in verdict.finalists
-        if other.is_baseline and against(results, study.leader.name, other.name) == "is beaten by"
-    ]
-    leader, bias = results.finalist(study.leader.name), judged_baseline(study, results, "bias")
-    if leader is not None and leader.mean is not None and bias is not None and leader.mean >= bias:
-        beating.append("bias")
-    if beating:
-        better = label(study, beating[0])
+    if unbeaten := unbeaten_baselines(study, results):
+        baseline = label(study, unbeaten[-1])
         return Command(
-            f"Take the {better} baseline, which the leader does not beat, or let more vary",
+            f"Take the {baseline} baseline, which the leader does not beat, or let more vary",
             (f"recsweep show {name}",),
         )
     taken = smallest_tied(study, results) or study.leader

@@ -181,9 +181,12 @@ def test_what_stands_in_tables_and_pictures_names_the_dimension_of_a_numeric_arm
 
 def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
-    assert headline(judged(study, {plain: 0.2, dcn: 0.1})).text == (
-        "No model beats the bias baseline"
-    )
+    lost = judged(study, {plain: 0.2, dcn: 0.1})
+    assert headline(lost).text == "No model beats the bias baseline"
+    assert next_command(lost).purpose.startswith("Take the matrix factorisation baseline, which")
+    alone = replace(study, baselines=tuple(b for b in study.baselines if b.name == "bias"))
+    lost = judged(alone, {plain: 0.2, dcn: 0.0402})
+    assert next_command(lost).purpose.startswith("Take the user + item bias baseline, which the")
 
 
 def test_what_does_not_beat_the_bias_baseline_is_not_offered(study: StudyRecord) -> None:

@@ -355,6 +355,10 @@ def test_what_the_verdicts_decided_is_counted_by_arm(two: tuple[StudyRecord, ...
     text, table = _arms_text_and_table((decided, two[1]))
     assert "After a verdict: decided for dcn in 1, none yet in 1." in text
     assert table.rows[0].cells[3].startswith("dcn beats plain by")
+    lost = judged(two[0], {best["plain"]: 0.3, best["dcn"]: 0.1})
+    text, table = _arms_text_and_table((lost, two[1]))
+    assert "After a verdict: a baseline unbeaten in 1, none yet in 1." in text
+    assert table.rows[0].cells[3] == "No model beats the bias baseline"
 
 
 def test_a_verdict_whose_finalists_of_an_arm_failed_decided_nothing(
