@@ -111,7 +111,7 @@ def unsealed_table(study: StudyRecord) -> str:
     if verdict is None or judged is None or test is None:
         return ""
     results, bias = test.results, test.baselines.get("bias")
-    leader = judged.finalists[0].name
+    leader = study.leader.name if study.leader else judged.finalists[0].name
     found = {f.name: f for f in results.finalists}
     rows = [
         (f.mean, (*_judged(study, results, f, leader, bias), _p_best(f))) for f in found.values()
@@ -137,7 +137,7 @@ def unsealed_table(study: StudyRecord) -> str:
         f"The frozen finalists and the baselines, trained on train, on the test split: mean RMSE "
         f"over {len(verdict.seeds)} seeds, of a baseline its one RMSE, on {results.n_rows:,} rows "
         f"of {results.n_users:,} users that chose nothing, {_OF_SEEDS}; to leader: minus that of "
-        f"{label(study, leader)}, which leads on validation, {_OF_PAIRS}; {_P_BEST} "
+        f"{label(study, leader)}, of the trials the first on validation, {_OF_PAIRS}; {_P_BEST} "
         f"{_BOLD if is_finalist_first else _BOLD_BELOW_A_BASELINE}{beaten}{refit}"
     )
     return _table(

@@ -167,6 +167,17 @@ def test_a_baseline_above_the_finalists_on_test_is_told_in_the_caption(
     assert "The lowest test RMSE is a baseline's: item mean 0.9000." in beaten
 
 
+def test_the_leader_of_the_test_table_is_a_trial_also_below_a_size_control(
+    study: StudyRecord,
+) -> None:
+    first = study.ranked[0]
+    below = opened(judged(study, {first.number: 0.02}, control=0.01))
+    assert below.verdict_results is not None
+    assert below.verdict_results.finalists[0].name != first.name
+    told = rf"minus that of \#{first.number} dcn, default, of the trials the first on validation"
+    assert told in unsealed_table(below)
+
+
 def test_the_caption_names_the_default_where_the_table_has_it(study: StudyRecord) -> None:
     assert ", the default and the baselines on ml-100k" in leaderboard_table(study)
     lost = tuple(
