@@ -152,14 +152,14 @@ def noise(study: StudyRecord, baseline: str = "") -> Noise:
 
 def measured_over_seeds(study: StudyRecord) -> float | None:
     """The standard deviation of an RMSE over a verdict's seeds, on the rows of the search, pooled
-    over its models; None where there are no such rows or too few seeds."""
+    over its models that a seed changes; None where there are no such rows or too few seeds."""
     results = study.verdict_results
     if results is None or described(study).confirm is not None:
         return None
     runs = [
         [rmse for rmse in finalist.rmse_by_seed if rmse is not None]
         for finalist in results.finalists
-        if finalist.mean is not None and len(finalist.rmse_by_seed) > 1  # no baseline
+        if finalist.mean is not None and finalist.is_random
     ]
     n_free = sum(len(run) - 1 for run in runs)
     if n_free < LEAST_FREE:

@@ -66,6 +66,11 @@ class FinalistResult:
     p_best: float | None
     """Probability of the lowest RMSE of all, under other seeds and other users."""
 
+    @property
+    def is_random(self) -> bool:
+        """Whether its seeds made a difference: to a baseline, and some models, they do not."""
+        return len(set(self.rmse_by_seed)) > 1
+
 
 class Answer(StrEnum):
     """What a comparison came to."""

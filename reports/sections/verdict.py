@@ -144,10 +144,11 @@ def _cells(study: StudyRecord, found: FinalistResult, bias: float | None) -> tup
 
 
 def _shrinkage(results: VerdictResults) -> str:
-    shrunk = [f.shrinkage for f in results.finalists if f.shrinkage is not None]
-    if not shrunk:
+    completed = [(f.shrinkage, f.is_random) for f in results.finalists if f.shrinkage is not None]
+    if not completed:
         return "No finalist completed under every seed."
-    mean = sum(shrunk) / len(shrunk)
+    shrunk = [shrinkage for shrinkage, is_random in completed if is_random]
+    mean = sum(shrunk) / max(len(shrunk), 1)
     by = too_good_by(results, abs(mean))
     if not by:
         return "The search's own numbers came back, on average over these finalists."

@@ -115,6 +115,12 @@ def test_the_seeds_of_a_verdict_say_what_a_seed_moves(judged_study: StudyRecord)
     said = ranking.noise(measured)
     assert said.rmse == pytest.approx(1.96 * math.hypot(0.002, pooled * 2**0.5))
     assert "the latter over the seeds of the verdict" in said.source
+    first = results.finalists[0]
+    alike = replace(first, rmse_by_seed=first.rmse_by_seed[:1] * len(first.rmse_by_seed))
+    with_alike = replace(verdict, results=replace(results, finalists=(*results.finalists, alike)))
+    assert ranking.measured_over_seeds(replace(measured, verdict=with_alike)) == (
+        pytest.approx(pooled)
+    )
     few = replace(verdict, results=replace(results, finalists=results.finalists[:1]))
     assert len(runs[0]) - 1 < ranking.LEAST_FREE
     assert ranking.measured_over_seeds(replace(measured, verdict=few)) is None
