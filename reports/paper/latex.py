@@ -53,11 +53,12 @@ def leaderboard_table(study: StudyRecord) -> str:
     ranked = study.ranked
     default = ranking.default_trial(study)
     is_cut = False
+    best = [row for _, row in ranking.models(study)[:N_TRIALS]]
     for row in ranking.standings(study):
         if row.trial is not None:
-            if row.rank and row.rank > N_TRIALS and row.trial is not default:
+            if row not in best and row.trial is not default:
                 continue
-            who, values = ranking.label(study, row.trial), _values(study, row.trial, N_VALUES)
+            who, values = ranking.model_label(study, row), _values(study, row.trial, N_VALUES)
             is_cut |= values != _values(study, row.trial, None)
             epoch, size = numbers.count(row.trial.best_epoch), row.trial.n_parameters
         else:
