@@ -59,6 +59,10 @@ def test_studies_of_the_same_rows_share_one_ranking(two: tuple[StudyRecord, ...]
     assert [row.cells[3] for row in table.rows] == sorted(row.cells[3] for row in table.rows)
     assert "one seed each" in headline(two).text
     assert "than the 0.01 that one seed and these users usually make" in headline(two).detail
+    strong = (BaselineRecord("bias", "user + item bias", best, 0.1),)
+    beaten = headline(tuple(replace(study, baselines=strong) for study in two))
+    assert beaten.text == "No model beats the bias baseline"
+    assert f"bias alone have {best:.4f}" in beaten.detail
 
 
 def test_a_default_that_is_the_best_has_gained_nothing_over_the_default(
