@@ -44,7 +44,8 @@ def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None
         f"The finalists and the baselines, on {judged_on(results)}. Filled circles: means over "
         f"{n_seeds} fresh seeds, with 95 % intervals over seeds on these rows; whether a "
         "difference also holds for other users stands in the verdict. Shaded: within "
-        f"{numbers.two_digits(results.margin)} of the first, which does not matter in practice"
+        f"{numbers.two_digits(results.margin)} of the first model, which does not matter in "
+        "practice"
     )
     return _drawn(dots, caption, shaded_to)
 
@@ -82,9 +83,8 @@ def _best_dots(study: StudyRecord) -> Picture | None:
     if n:
         caption += (
             ". Circles: trials of one seed, so without an interval. Diamonds: baselines. "
-            f"Shaded: within {numbers.two_digits(usual)} of the first, as much as one seed and "
-            "these users usually "
-            "make between models"
+            f"Shaded: within {numbers.two_digits(usual)} of the first trial, as much as one seed "
+            "and these users usually make between models"
         )
     return _drawn(dots, caption[0].upper() + caption[1:], shaded_to)
 
