@@ -68,9 +68,10 @@ def late_text(study: StudyRecord) -> str:
     """Which trials are not judged, and what would judge them; empty where all could be."""
     if not study.late_trials:
         return ""
+    are = "it is" if len(study.late_trials) == 1 else "they are"
     return (
         f"{numbers.plural(len(study.late_trials), 'trial')} of the search had not ended when the "
-        "list was frozen, which is done once: they are not judged. A new study would judge all: "
+        f"list was frozen, which is done once: {are} not judged. A new study would judge all: "
         + run_again_command(study)
     )
 

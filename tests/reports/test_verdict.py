@@ -343,6 +343,10 @@ def test_trials_after_the_list_was_frozen_are_told(study: StudyRecord) -> None:
     said = f"{len(study.search_trials)} trials of the search had not ended when"
     assert said in repr(verdict(late)) and said in repr(watch_outs(late))
     assert said not in repr(watch_outs(shown))
+    assert "which is done once: they are not judged." in repr(verdict(late))
+    last = replace(shown.verdict, frozen_at=max(t.ended_at or 0 for t in shown.trials) - 0.001)
+    one = repr(verdict(replace(shown, verdict=last)))
+    assert "1 trial of the search had not" in one and "once: it is not judged." in one
 
 
 def test_a_trial_that_is_tried_again_after_the_list_was_frozen_is_late(study: StudyRecord) -> None:
