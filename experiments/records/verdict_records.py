@@ -17,6 +17,8 @@ from experiments.typed import typed
 
 VERDICT_NAME = "verdict.json"
 TEST_NAME = "test.json"
+CONFIDENCE = 0.95
+"""Of every interval of a verdict; p values are held against the rest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from experiments.records import (
+    CONFIDENCE,
     Answer,
     Finalist,
     FinalistResult,
@@ -95,7 +96,7 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> 
     n_seeds = len(study.verdict.seeds) if study.verdict else 0
     why = (
         f"What sets them apart may be more than the {margin} that matters, and may be nothing."
-        if pair.holm_p >= 0.05
+        if pair.holm_p >= 1 - CONFIDENCE
         else f"There is a difference, and it may be less than the {margin} that matters."
     )
     return Headline(

@@ -21,6 +21,7 @@ from reports.judging.judged_rows import (
     optimism_text,
     too_good_by,
 )
+from reports.judging.statistics import N_DRAWS
 
 N_ROWS = 120
 
@@ -101,7 +102,8 @@ def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
             ),
             Column(
                 "P(best)",
-                "Share of 4,000 redrawn sets of users and seeds in which its RMSE is the lowest.",
+                f"Share of {N_DRAWS:,} redrawn sets of users and seeds in which its RMSE is the "
+                "lowest.",
                 True,
             ),
             Column("parameters", "Trainable numbers of the model.", is_number=True),
