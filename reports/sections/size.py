@@ -10,6 +10,7 @@ from experiments.records import (
     StudyRecord,
     VerdictResults,
 )
+from experiments.records.values import layers_text
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.exports import reproduce_commands
@@ -171,7 +172,7 @@ def _cells(
         label(study, found.name),
         what,
         numbers.count(size_of(study, found.name)),
-        numbers.layers(values) or numbers.NOTHING,
+        layers_text(values) or numbers.NOTHING,
         numbers.rmse(found.mean),
         gap,
         interval,
