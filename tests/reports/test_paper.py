@@ -263,6 +263,10 @@ def test_the_methods_name_defaults_and_what_was_drawn_at_random(study: StudyReco
     )
     assert "It draws the first 12 of each arm at random, and none had more." in text
     assert "The median (n_warmup_epochs 3) pruner could stop" in text
+    (facts,) = (block for block in provenance(tpe).blocks if isinstance(block, Facts))
+    told = dict(facts.items)
+    assert told["sampler"] == "tpe (n_candidates 9, n_startup_trials 12)"
+    assert told["pruner"] == "median (n_warmup_epochs 3)"
     fewer = dict(left_open) | {"sampler": {"n_startup_trials": 4}}
     learned = replace(tpe, provenance=dict(study.provenance) | {"left_open": fewer})
     assert "It draws the first 4 of each arm at random. A trial" in methods_paragraph(learned)
