@@ -197,7 +197,7 @@ def next_command(study: StudyRecord) -> Command:
     name = shlex.quote(study.name)
     if study.state == "running" and not study.is_finished:
         return Command("Watch it run", (f"recsweep show {name} --watch",))
-    if not (study.is_finished or study.is_ended_by_time):
+    if not study.is_searched:
         more = " --timeout 1h" if study.is_out_of_time else ""
         return Command("Go on where it stopped", (f"recsweep resume {name}{more}",))
     ranked = study.ranked
