@@ -179,6 +179,10 @@ class RefitResult:
     name: str
     rmse_by_seed: tuple[float, ...]
 
+    @property
+    def mean(self) -> float:
+        return sum(self.rmse_by_seed) / len(self.rmse_by_seed)
+
 
 @dataclass(frozen=True, slots=True)
 class UnsealedRecord:

@@ -129,10 +129,9 @@ def unsealed_table(study: StudyRecord) -> str:
     beaten = f" {said}" if said else ""
     refit = ""
     if test.refit is not None:
-        scores = test.refit.rmse_by_seed
         refit = (
             f" Trained again on {refitted_on(study)} together, {label(study, test.refit.name)} has "
-            f"{numbers.rmse(sum(scores) / len(scores))}, mean of {len(scores)} seeds."
+            f"{numbers.rmse(test.refit.mean)}, mean of {len(test.refit.rmse_by_seed)} seeds."
         )
     caption = (
         f"The frozen finalists and the baselines, trained on train, on the test split: mean RMSE "

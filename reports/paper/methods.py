@@ -349,8 +349,7 @@ def _refit(study: StudyRecord) -> str:
     refit = study.test.refit if study.test else None
     if refit is None:
         return ""
-    mean = sum(refit.rmse_by_seed) / len(refit.rmse_by_seed)
     return (
         f" Trained again on {refitted_on(study)} together, for as many epochs, "
-        f"{label(study, refit.name)} had {numbers.rmse(mean)}."
+        f"{label(study, refit.name)} had {numbers.rmse(refit.mean)}."
     )
