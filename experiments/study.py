@@ -39,7 +39,7 @@ from experiments.records import (
 )
 from experiments.records.values import plural
 from experiments.request.frozen import frozen_sweep, relocate
-from experiments.request.plan import Plan, plan_sweep, with_data
+from experiments.request.plan import Plan, few_points, plan_sweep, with_data
 from experiments.running.conductor import Conductor
 from experiments.running.driver import Driver, run_trials
 from experiments.running.errors_by_user import write_noise
@@ -275,6 +275,8 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
         time_left_s = _time_left(sweep.search.timeout_s, spent_s, more_s)
         study = read_study(folder)
         driver.watcher.started(_as_run_now(study, driver), _estimate_s(study, driver))
+        if few := few_points(sweep, study.n_trials_asked_for):
+            driver.watcher.message(few)
         write_board(study)
         board = BoardWriter(folder / BOARD_FOLDER, study.columns, study.metrics)
         conductor = Conductor(

@@ -276,9 +276,8 @@ def test_frame(study: StudyRecord) -> pd.DataFrame | None:
         if name not in shown
     ]
     if (refit := study.test.refit) is not None:
-        mean = sum(refit.rmse_by_seed) / len(refit.rmse_by_seed)
         rows += [
-            (refit.name, "train and validation", seed, rmse, mean, None, None, None)
+            (refit.name, "train and validation", seed, rmse, refit.mean, None, None, None)
             for seed, rmse in zip(study.verdict.seeds, refit.rmse_by_seed, strict=True)
         ]
     return _judged_frame("model fitted_on seed rmse mean mean_low mean_high p_best", rows)

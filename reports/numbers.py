@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from experiments.records import Value, is_layer_size
+from experiments.records.values import layers_text
+from experiments.records.values import plural as plural
 
 NOTHING = "–"
 """Stands where a value does not exist: an inactive dimension, a trial without epochs."""
@@ -95,19 +97,6 @@ def value(value: Value | None) -> str:
     return str(value)
 
 
-def plural(n: int, noun: str) -> str:
-    """`1 trial`, `1,200 trials`."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
-def layers(values: Mapping[str, Value]) -> str | None:
-    """The widths of the dense layers as one text, `256-64`; None where the space has none."""
-    sizes: list[str] = []
-    while (size := values.get(f"layer_size_{len(sizes)}")) is not None:
-        sizes.append(str(size))
-    return "-".join(sizes) or None
-
-
 def summary(
     values: Mapping[str, Value], *, leave_out: str | None = None, at_most: int | None = None
 ) -> str:
@@ -116,9 +105,9 @@ def summary(
     parts = []
     if "optimizer" in rest and "learning_rate" in rest:
         parts.append(f"{rest.pop('optimizer')} {value(rest.pop('learning_rate'))}")
-    if widths := layers(values):
+    if widths := layers_text(values):
         rest.pop("n_layers", None)
-        parts.append(widths)
+        parts.append("no dense layer" if widths == "none" else widths)
     parts += [f"{name} {value(v)}" for name, v in rest.items()]
     return ", ".join(parts[:at_most]) or "nothing varies"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,6 +60,9 @@ class Standing:
     """RMSE minus the best trial's; None where no trial is COMPLETE."""
     is_within_noise: bool
     """Noise cannot tell it from the best trial."""
+    n_alike: int | None = None
+    """So many trials, this one first, have its values and RMSE: one model, trained again. None for
+    the others of them, and for a baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +156,14 @@ def noise(study: StudyRecord, baseline: str = "") -> Noise:
 
 def measured_over_seeds(study: StudyRecord) -> float | None:
     """The standard deviation of an RMSE over a verdict's seeds, on the rows of the search, pooled
-    over its models; None where there are no such rows or too few seeds."""
+    over its models that a seed changes; None where there are no such rows or too few seeds."""
     results = study.verdict_results
     if results is None or described(study).confirm is not None:
         return None
     runs = [
         [rmse for rmse in finalist.rmse_by_seed if rmse is not None]
         for finalist in results.finalists
-        if finalist.mean is not None and len(finalist.rmse_by_seed) > 1  # no baseline
+        if finalist.mean is not None and finalist.is_random
     ]
     n_free = sum(len(run) - 1 for run in runs)
     if n_free < LEAST_FREE:
@@ -210,6 +214,8 @@ def standings(study: StudyRecord) -> tuple[Standing, ...]:
     bias = bias_rmse(study)
     usual = noise(study).rmse
 
+    alike = Counter(map(_model, ranked))
+
     def standing(rmse: float, trial: TrialRecord | None, rank: int | None,
                  baseline: BaselineRecord | None) -> Standing:  # fmt: skip
         to_first = None if first is None else rmse - first
@@ -221,6 +227,7 @@ def standings(study: StudyRecord) -> tuple[Standing, ...]:
             to_bias=None if bias is None else rmse - bias,
             to_first=to_first,
             is_within_noise=to_first is not None and to_first <= usual,
+            n_alike=alike.pop(_model(trial), None) if trial else None,
         )
 
     rows = [
@@ -234,9 +241,18 @@ def standings(study: StudyRecord) -> tuple[Standing, ...]:
     return tuple(sorted(rows, key=lambda row: (row.rmse, row.rank or 0)))
 
 
+def _model(trial: TrialRecord) -> object:
+    return trial.best_rmse, frozenset(trial.values.items())
+
+
+def models(study: StudyRecord) -> list[tuple[TrialRecord, Standing]]:
+    """COMPLETE trials, best first; of those that are one model trained again only the first."""
+    return [(row.trial, row) for row in standings(study) if row.trial and row.n_alike]
+
+
 def trials_within_noise(study: StudyRecord) -> tuple[TrialRecord, ...]:
-    """The best trial and those that noise cannot tell from it, best first."""
-    return tuple(row.trial for row in standings(study) if row.trial and row.is_within_noise)
+    """The best trial and those that noise cannot tell from it, best first; alike ones once."""
+    return tuple(trial for trial, row in models(study) if row.is_within_noise)
 
 
 def line_of_noise(study: StudyRecord, ranked: Sequence[TrialRecord]) -> tuple[int, str] | None:
@@ -305,6 +321,13 @@ def label(study: StudyRecord, trial: TrialRecord) -> str:
     arm = f" {arm_text(study, trial.arm)}" if trial.arm is not None else ""
     origin = "default" if trial.is_default else "enqueued" if trial.is_enqueued else ""
     return f"#{trial.number}{arm}" + (f"{',' if arm else ''} {origin}" if origin else "")
+
+
+def model_label(study: StudyRecord, row: Standing) -> str:
+    """A trial's label, with those that it stands for: `#3 dcn, 12 more of the same values`."""
+    assert row.trial is not None
+    n_more = (row.n_alike or 1) - 1
+    return label(study, row.trial) + (f", {n_more:,} more of the same values" if n_more else "")
 
 
 def evenly(trials: Sequence[TrialRecord], at_most: int) -> Sequence[TrialRecord]:

@@ -155,10 +155,10 @@ def test_lines(study: StudyRecord) -> list[str]:
         cells = [label(study, found.name), numbers.rmse(found.mean), spread]
         lines.append("         " + "  ".join(cell for cell in cells if cell))
     if test.refit is not None:
-        mean = sum(test.refit.rmse_by_seed) / len(test.refit.rmse_by_seed)
+        n_seeds = len(test.refit.rmse_by_seed)
         lines.append(
             f"refit    {label(study, test.refit.name)} on {refitted_on(study)}: "
-            f"{numbers.rmse(mean)}, mean of {wording.plural(len(test.refit.rmse_by_seed), 'seed')}"
+            f"{numbers.rmse(test.refit.mean)}, mean of {wording.plural(n_seeds, 'seed')}"
         )
     if (lost := beaten_on_test(study, test)) is not None:
         lines.append(f"note     {lost}")

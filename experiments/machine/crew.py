@@ -82,9 +82,12 @@ def ask_for_workers(folder: Path, n_workers: int) -> tuple[int, str]:
         )
     holder = holder_of(folder)
     if holder is None:
+        study = read_study(folder)
+        if study.is_searched and study.verdict_results is not None:
+            raise StateError(f"nobody runs {name}: its search and its verdict are done")
         raise StateError(
             f"nobody runs {name}; start it with so many: recsweep "
-            f"{read_study(folder).training_command} {as_typed} --workers {n_workers}"
+            f"{study.training_command} {as_typed} --workers {n_workers}"
         )
     crew = read_crew(folder)
     if crew is None:

@@ -44,6 +44,7 @@ from experiments.records.study_records import (
 )
 from experiments.records.values import is_layer_size
 from experiments.records.verdict_records import (
+    CONFIDENCE,
     Answer,
     Finalist,
     FinalistResult,
@@ -57,6 +58,7 @@ from experiments.records.verdict_records import (
 __all__ = [
     "BASELINES_NAME",
     "COLUMNS_NAME",
+    "CONFIDENCE",
     "DRIVER_JOURNAL",
     "FIRST_NUMBER_BESIDE",
     "IMPORTANCE_NAME",

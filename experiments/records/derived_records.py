@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from experiments.files import read_record
 
@@ -22,6 +22,9 @@ BOARD_CHECK_NAME = "board.json"
 @dataclass(frozen=True, slots=True)
 class Segment:
     """Validation rows that have something in common."""
+
+    MIN_ROWS: ClassVar[int] = 30
+    """An RMSE over fewer says too little to be shown: there is no record."""
 
     kind: str
     """`user`, `user activity`, `item`, `item popularity`, `rating`, any list feature (`genres`) and

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from experiments.durations import parse_duration
 from experiments.errors import StateError, StudyError
@@ -66,6 +66,9 @@ class BaselineRecord:
 @dataclass(frozen=True, slots=True)
 class ImportanceRecord:
     """How much of the spread of the objective a dimension explains (PED-ANOVA)."""
+
+    MIN_TRIALS: ClassVar[int] = 12
+    """Fewer complete trials in an arm say nothing about its dimensions: there is no record."""
 
     arm: str | None
     dimension: str

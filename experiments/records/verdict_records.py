@@ -17,6 +17,8 @@ from experiments.typed import typed
 
 VERDICT_NAME = "verdict.json"
 TEST_NAME = "test.json"
+CONFIDENCE = 0.95
+"""Of every interval of a verdict; p values are held against the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class FinalistResult:
     search's number was too good."""
     p_best: float | None
     """Probability of the lowest RMSE of all, under other seeds and other users."""
+
+    @property
+    def is_random(self) -> bool:
+        """Whether its seeds made a difference: to a baseline, and some models, they do not."""
+        return len(set(self.rmse_by_seed)) > 1
 
 
 class Answer(StrEnum):
@@ -171,6 +178,10 @@ class RefitResult:
 
     name: str
     rmse_by_seed: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return sum(self.rmse_by_seed) / len(self.rmse_by_seed)
 
 
 @dataclass(frozen=True, slots=True)

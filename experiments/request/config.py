@@ -43,7 +43,10 @@ def load_sweep(
 def sweep_to_toml(config: SweepConfig) -> str:
     """The resolved sweep; read again it gives an equal one. Paths in it are absolute."""
     head: dict[str, Any] = {"name": config.name, "seed": config.seed, "note": config.note}
-    comment = "# A resolved sweep: defaults, environment and options are in it."
+    comment = (
+        "# A resolved sweep: environment and options are in it. It leaves open features, where it\n"
+        "# names none, and keys of [model]: they are at their defaults."
+    )
     parts = [toml_section(comment, head)]
     for name, table in _tables(config).items():
         if name != "space":
@@ -158,7 +161,7 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
             "rating_range": dataset.rating_range,
             "duplicates": dataset.duplicates if dataset.duplicates != "refuse" else None,
             **{f"{of}s": asdict(side) for of, side in dataset.sides.items()},
-            "features": dataset.features,
+            "features": dataset.features or None,
         },
         "split": {"method": split.own.reference if split.own else split.method}
         | {key: getattr(split, key) for key in SPLIT_KEYS[split.method]}

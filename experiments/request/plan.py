@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean
 
-from experiments.arms import shares_text
+from experiments.arms import arms_of, shares_text
 from experiments.durations import format_duration
 from experiments.records.values import plural
 from experiments.request.draws import draw_values
@@ -63,8 +63,8 @@ class Plan:
     """Of all trials together, after pruning and early stopping."""
     n_grid_points: int | None
     """How many points the space has; None where it has a continuous range."""
-    repeats_points: bool
-    """Whether it has fewer than trials, and nobody sees to it that each is tried once."""
+    few_points: str | None
+    """As `few_points` has it."""
     n_workers: int
     seconds: float
     assumptions: tuple[str, ...]
@@ -84,10 +84,10 @@ class Plan:
         """The plan for a terminal: what is certain, what it costs, what the cost rests on."""
         parts = [plural(self.n_trials, "trial"), *([self.arms] if self.arms else [])]
         if self.n_grid_points is not None:
-            points = f"the space has {plural(self.n_grid_points, 'point')}"
-            parts.append(points + ': sampler = "grid" tries each once' * self.repeats_points)
+            parts.append(f"the space has {plural(self.n_grid_points, 'point')}")
         return (
             f"trials   {' · '.join(parts)}",
+            *([f"         {self.few_points}"] if self.few_points else []),
             f"rows     {self.rows}",
             *(f"         {note}" for note in self.notes),
             f"epochs   up to {self.max_epochs} a trial, {self.most_epochs:,} in all · "
@@ -140,15 +140,29 @@ def plan_sweep(
         max_epochs=search.max_epochs,
         expected_epochs=epochs * search.trials,
         n_grid_points=n_points,
-        repeats_points=n_points is not None
-        and n_points < search.trials
-        and search.sampler in ("tpe", "random"),
+        few_points=few_points(config, search.trials),
         n_workers=n_workers,
         seconds=_START_S + rounds * (build_s + epochs * epoch_s),
         assumptions=tuple(assumptions),
         rows=_rows(dataset),
         notes=(*dataset.notes, *filter(None, [dataset.note_on_strangers])),
     )
+
+
+def few_points(config: SweepConfig, n_trials: int) -> str | None:
+    """Which arms have fewer points than trials, where nobody sees to it that each is tried once."""
+    assert config.space is not None and config.search is not None
+    if config.search.sampler not in ("tpe", "random"):
+        return None
+    space = config.space
+    arms = {"the space": space} if config.compare is None else arms_of(space, config.compare)
+    few = []
+    for i, (arm, of_arm) in enumerate(arms.items()):
+        n_points, n_tried = _n_points(of_arm), len(range(i, n_trials, len(arms)))
+        if n_points is not None and n_points < n_tried:
+            few.append(f"{arm} has {plural(n_points, 'point')} for {plural(n_tried, 'trial')}")
+    cure = '; sampler = "grid" tries each once' if _n_points(space) is not None else ""
+    return f"{', '.join(few)}: points are tried again{cure}" if few else None
 
 
 def with_data(plan: Plan, dataset: DatasetDescription, read_s: float) -> Plan:

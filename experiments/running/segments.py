@@ -29,8 +29,6 @@ Mask = npt.NDArray[np.bool_]
 
 N_BEST = 3
 """Trials of a search that are looked at, and the best of each arm."""
-MIN_ROWS = 30
-"""An RMSE over fewer rows says too little to be shown."""
 MAX_WORDS = 24
 MAX_RATINGS = 12
 N_BINS = 24
@@ -52,7 +50,7 @@ def segments_of(dataset: EncodedDataset, predicted: Mapping[str, Floats]) -> Seg
             {who: _mean_rmse(rows[:, mask], actual[mask]) for who, rows in predicted.items()},
         )
         for kind, name, mask in _masks(dataset)
-        if mask.sum() >= MIN_ROWS
+        if mask.sum() >= Segment.MIN_ROWS
     ]
     low, high = dataset.rating_range
     step = (high - low) / 16

@@ -17,8 +17,6 @@ from experiments.records import ImportanceRecord, TrialRecord
 from experiments.translate.optuna import study_in_memory, to_optuna
 from search_spaces import SearchSpace
 
-MIN_TRIALS = 12
-"""Fewer complete trials in an arm say nothing about its dimensions."""
 N_RESAMPLES = 200
 """Of an arm's trials, for 95 % intervals: two seconds for a few hundred trials."""
 MIN_RESAMPLES = 100
@@ -48,7 +46,7 @@ def importance(
             by_arm[trial.arm].append(trial)
     records = []
     for arm, ranked in by_arm.items():
-        if len(ranked) < MIN_TRIALS:
+        if len(ranked) < ImportanceRecord.MIN_TRIALS:
             continue
         theirs = [_to_optuna(space, trial) for trial in ranked]
         shares = _shares(theirs, [column.name for column in space.columns])

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from experiments.records import Answer, StudyRecord
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Note, Row, Section, Table, Text
-from reports.judging.decision import arm_of, deciding_pair, headline_of_verdict
+from reports.judging.decision import (
+    arm_of,
+    deciding_pair,
+    headline_of_verdict,
+    unbeaten_baselines,
+)
 
 NONE_YET = "none yet"
 
@@ -65,6 +70,8 @@ def _answer(study: StudyRecord) -> str:
     results = study.verdict_results
     if results is None:
         return NONE_YET
+    if unbeaten_baselines(study, results):
+        return "a baseline unbeaten"
     pair = deciding_pair(study, results)
     if pair is None:  # the finalists that could answer did not complete
         return "not decided"

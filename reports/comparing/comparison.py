@@ -206,6 +206,13 @@ def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
         return Headline("Nothing to compare yet", "Fewer than two studies have a complete trial.")
     (first_rmse, leader), (second_rmse, second) = led[:2]
     apart = second_rmse - first_rmse
+    bias = next((b for study in groups[0] if (b := ranking.bias_rmse(study)) is not None), None)
+    if bias is not None and first_rmse >= bias:
+        return Headline(
+            "No model beats the bias baseline",
+            f"The best trial, of {leader}, has RMSE {numbers.rmse(first_rmse)}; a user and an item "
+            f"bias alone have {numbers.rmse(bias)}. The same rows judged all of them.",
+        )
     return Headline(
         "Not decided: one seed each",
         f"The best trial of {leader} is {numbers.ahead(apart)} the best of {second}, "

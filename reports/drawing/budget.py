@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import accumulate, cycle
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,8 +28,8 @@ class BudgetCurve:
     points: tuple[ExpectedBest, ...]
     seconds_a_trial: float
     """Of all the arm's trials, divided by the complete ones."""
-    as_it_went: tuple[float, ...]
-    """The lowest so far after each complete trial, in the order of the search."""
+    values: tuple[float, ...]
+    """Of the complete trials, in the order of the search."""
 
 
 def budget_curves(curves: Sequence[BudgetCurve], bias: float | None, *, width: int) -> Figure:
@@ -70,7 +70,7 @@ def budget_curves(curves: Sequence[BudgetCurve], bias: float | None, *, width: i
             )  # fmt: skip
             axes.plot(x[-1], curve.points[-1].mean, "o", ms=6, color=curve.colour, zorder=6)
             if not is_time:
-                went = curve.as_it_went
+                went = tuple(accumulate(curve.values, min))
                 axes.step(
                     range(1, len(went) + 1), went, where="post", color=curve.colour, lw=1.2,
                     ls=(0, (2, 2)), zorder=4,

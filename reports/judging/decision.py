@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from experiments.records import (
+    CONFIDENCE,
     Answer,
     Finalist,
     FinalistResult,
@@ -32,18 +33,24 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
     results = study.verdict_results
     if results is None:
         return None
-    best = leading_finalist(study)
-    bias = judged_baseline(study, results, "bias")
-    if best is not None and best.mean is not None and bias is not None and best.mean >= bias:
+    pair = deciding_pair(study, results)
+    said = _unanswered(study, results) if pair is None else _sentence(study, results, pair)
+    best, unbeaten = leading_finalist(study), unbeaten_baselines(study, results)
+    if best is None or not unbeaten:
+        return said
+    who = f"No {'judged ' if study.late_trials else ''}model beats"
+    if unbeaten[0] == "bias":
         return Headline(
-            f"No {'judged ' if study.late_trials else ''}model beats the bias baseline",
+            f"{who} the bias baseline",
             f"The best finalist, {label(study, best.name)}, has a mean RMSE of "
             f"{numbers.rmse(best.mean)} over its seeds; a user and an item bias alone have "
-            f"{numbers.rmse(bias)}"
+            f"{numbers.rmse(judged_baseline(study, results, 'bias'))}"
             + (f", on {judged_on(results)}." if results.is_confirmed else "."),
         )
-    pair = deciding_pair(study, results)
-    return _unanswered(study, results) if pair is None else _sentence(study, results, pair)
+    lost = results.pair(unbeaten[0], best.name)
+    assert lost is not None
+    means = _means(study, results, lost)
+    return Headline(f"{who} {label(study, unbeaten[0])}", f"{means} {said.text}.")
 
 
 def _unanswered(study: StudyRecord, results: VerdictResults) -> Headline:
@@ -89,7 +96,7 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> 
     n_seeds = len(study.verdict.seeds) if study.verdict else 0
     why = (
         f"What sets them apart may be more than the {margin} that matters, and may be nothing."
-        if pair.holm_p >= 0.05
+        if pair.holm_p >= 1 - CONFIDENCE
         else f"There is a difference, and it may be less than the {margin} that matters."
     )
     return Headline(
@@ -145,6 +152,18 @@ def leading_finalist(study: StudyRecord) -> FinalistResult | None:
     judged."""
     results, leader = study.verdict_results, study.leader
     return results.finalist(leader.name) if results and leader else None
+
+
+def unbeaten_baselines(study: StudyRecord, results: VerdictResults) -> list[str]:
+    """The bias where the leader's mean is not below it, and the finalist that beats the leader."""
+    best = leading_finalist(study)
+    if best is None or best.mean is None:
+        return []
+    bias = judged_baseline(study, results, "bias")
+    unbeaten = ["bias"] * (bias is not None and best.mean >= bias)
+    baselines = [f.name for f in results.finalists if not is_model(study, f.name)]
+    beats = [n for n in baselines if against(results, best.name, n) == "is beaten by"]
+    return list(dict.fromkeys(unbeaten + beats))
 
 
 def _judged_trials(study: StudyRecord, results: VerdictResults) -> list[FinalistResult]:

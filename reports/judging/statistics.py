@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr, stdtrit  # not scipy.stats, which takes half a second to import
 
-from experiments.records import Answer
+from experiments.records import CONFIDENCE, Answer
 
 Array = npt.NDArray[np.floating[Any]]
 Counts = npt.NDArray[np.integer[Any]]
 
-CONFIDENCE = 0.95
 N_DRAWS = 4_000
 N_DRAWN_AT_ONCE = 4_000_000
 """Of users, over all draws: 32 MB."""

@@ -53,11 +53,12 @@ def leaderboard_table(study: StudyRecord) -> str:
     ranked = study.ranked
     default = ranking.default_trial(study)
     is_cut = False
+    best = [row for _, row in ranking.models(study)[:N_TRIALS]]
     for row in ranking.standings(study):
         if row.trial is not None:
-            if row.rank and row.rank > N_TRIALS and row.trial is not default:
+            if row not in best and row.trial is not default:
                 continue
-            who, values = ranking.label(study, row.trial), _values(study, row.trial, N_VALUES)
+            who, values = ranking.model_label(study, row), _values(study, row.trial, N_VALUES)
             is_cut |= values != _values(study, row.trial, None)
             epoch, size = numbers.count(row.trial.best_epoch), row.trial.n_parameters
         else:
@@ -111,7 +112,7 @@ def unsealed_table(study: StudyRecord) -> str:
     if verdict is None or judged is None or test is None:
         return ""
     results, bias = test.results, test.baselines.get("bias")
-    leader = judged.finalists[0].name
+    leader = study.leader.name if study.leader else judged.finalists[0].name
     found = {f.name: f for f in results.finalists}
     rows = [
         (f.mean, (*_judged(study, results, f, leader, bias), _p_best(f))) for f in found.values()
@@ -128,16 +129,15 @@ def unsealed_table(study: StudyRecord) -> str:
     beaten = f" {said}" if said else ""
     refit = ""
     if test.refit is not None:
-        scores = test.refit.rmse_by_seed
         refit = (
             f" Trained again on {refitted_on(study)} together, {label(study, test.refit.name)} has "
-            f"{numbers.rmse(sum(scores) / len(scores))}, mean of {len(scores)} seeds."
+            f"{numbers.rmse(test.refit.mean)}, mean of {len(test.refit.rmse_by_seed)} seeds."
         )
     caption = (
         f"The frozen finalists and the baselines, trained on train, on the test split: mean RMSE "
         f"over {len(verdict.seeds)} seeds, of a baseline its one RMSE, on {results.n_rows:,} rows "
         f"of {results.n_users:,} users that chose nothing, {_OF_SEEDS}; to leader: minus that of "
-        f"{label(study, leader)}, which leads on validation, {_OF_PAIRS}; {_P_BEST} "
+        f"{label(study, leader)}, of the trials the first on validation, {_OF_PAIRS}; {_P_BEST} "
         f"{_BOLD if is_finalist_first else _BOLD_BELOW_A_BASELINE}{beaten}{refit}"
     )
     return _table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -82,24 +83,27 @@ def _space(study: StudyRecord) -> list[str]:
         values = ", ".join(f"{name} {numbers.value(value)}" for name, value in fixed.items())
         sentences.append(f"Fixed for all trials: {values}.")
     if defaults := _defaults(study):
-        sentences.append(f"What the sweep does not name was at recsweep's defaults: {defaults}.")
+        sentences.append(f"What the sweep does not name was at its default: {defaults}.")
     return sentences
 
 
 def _defaults(study: StudyRecord) -> str:
-    """`dropout 0.3 (plain), optimizer adam`: of what varies nowhere, or not in every architecture,
-    with the architectures."""
+    """`optimizer adam; of plain: dropout 0.3`: by architecture what varies in others, has another
+    value there, or means nothing to them."""
     space: Mapping[str, Any] = study.sweep.get("space") or {}
-    by_name: dict[str, dict[str, list[str]]] = {}
-    for architecture, values in left_open(study, "model").items():
+    models = left_open(study, "model")
+    by_value: dict[tuple[str, str], list[str]] = {}
+    for architecture, values in models.items():
         for name, value in values.items():
-            at = by_name.setdefault(name, {}).setdefault(numbers.value(value), [])
-            at.append(architecture)
-    return ", ".join(
-        f"{name} {value}" + (f" ({' and '.join(where)})" if len(of_it) > 1 or name in space else "")
-        for name, of_it in by_name.items()
-        for value, where in of_it.items()
-    )
+            by_value.setdefault((name, numbers.value(value)), []).append(architecture)
+    shared: list[str] = []
+    of_some: dict[str, list[str]] = {}
+    for (name, value), where in by_value.items():
+        is_shared = len(where) == len(models) and name not in space
+        of_it = shared if is_shared else of_some.setdefault(" and ".join(where), [])
+        of_it.append(f"{name} {value}")
+    told = [", ".join(shared)] if shared else []
+    return "; ".join(told + [f"of {who}: {', '.join(of_it)}" for who, of_it in of_some.items()])
 
 
 def left_open(study: StudyRecord, what: str) -> Mapping[str, Any]:
@@ -151,6 +155,11 @@ def _budget(study: StudyRecord) -> list[str]:
         + (f" with the {sampler} sampler" if (sampler := argued(study, "sampler")) else "")
         + f"{seeded}."
     ]
+    n_asked = max(study.n_trials_asked_for, n.total)
+    if (limit := search.get("timeout")) is not None:
+        cut = study.is_ended_by_time and n.total < n_asked
+        ended = f", and time ended it before the {n_asked:,} trials asked for" if cut else ""
+        sentences.append(f"The sweep limited the search to {numbers.seconds(limit)}{ended}.")
     if random := _drawn_at_random(study):
         sentences.append(random)
     if "max_epochs" in search:
@@ -159,13 +168,15 @@ def _budget(study: StudyRecord) -> list[str]:
         after = numbers.plural(patience, "epoch") if patience else ""
         early = f", ended early after {after} without improvement" if after else ""
         sentences.append(f"A trial was trained for at most {most}{early}.")
-    if (pruner := argued(study, "pruner")) and pruner != "none":
-        sentences.append(f"The {pruner} pruner could stop weak trials.")
+    sentences.append(_pruner(study))
     sentences.append(
         f"Of all trials {n.complete:,} completed, {n.pruned:,} were pruned, {n.diverged:,} "
         f"diverged to a value that is not finite and {n.failed:,} failed; only completed ones are "
         "ranked."
     )
+    if not study.is_searched:
+        left = f"{n_asked - n.finished:,} of the {n_asked:,} asked for"
+        sentences.append(f"When this was written {left} had not ended.")
     if ranking.default_trial(study) is not None:
         sentences.append("The default configuration was the first trial of every arm." if arms
                          else "The default configuration was the first trial.")  # fmt: skip
@@ -178,24 +189,46 @@ def _budget(study: StudyRecord) -> list[str]:
 
 def argued(study: StudyRecord, what: str) -> str:
     """A sampler or pruner with all that it was told: `median (n_warmup_epochs 3)` pruner."""
+    name, told = _named(study, what)
+    arguments = ", ".join(f"{key} {numbers.value(value)}" for key, value in told.items())
+    return f"{name} ({arguments})" if arguments else name
+
+
+def _named(study: StudyRecord, what: str) -> tuple[str, dict[str, Any]]:
+    """Of a sampler or pruner its name, and its arguments with those that were left open."""
     said = (study.sweep.get("search") or {}).get(what)
     told = {**(said if isinstance(said, Mapping) else {}), **left_open(study, what)}
     told.pop("name", None)
-    arguments = ", ".join(f"{name} {numbers.value(value)}" for name, value in told.items())
-    return f"{name_of(said)} ({arguments})" if arguments else name_of(said)
+    return name_of(said), told
+
+
+def _most_trials(study: StudyRecord) -> int:
+    """Of the arm that has most; of all where there are no arms."""
+    arms = ranking.arms(study)
+    return max((len(arm.trials) for arm in arms), default=len(study.search_trials))
+
+
+def _pruner(study: StudyRecord) -> str:
+    """Whether it could stop any trial: none does in its warm-up, nor at its last epoch."""
+    name, told = _named(study, "pruner")
+    if name in ("", "none"):
+        return ""
+    max_epochs = (study.sweep.get("search") or {}).get("max_epochs", math.inf)
+    lacks = ["epochs"] * (told.get("n_warmup_epochs", 0) >= max_epochs)
+    lacks += ["trials"] * (told.get("n_startup_trials", 0) >= _most_trials(study))
+    could = f"had too few {' and '.join(lacks)} to stop any" if lacks else "could stop weak trials"
+    return f"The {argued(study, 'pruner')} pruner {could}."
 
 
 def _drawn_at_random(study: StudyRecord) -> str:
     """Of which trials it would be too much to say that tpe proposed them."""
-    said = (study.sweep.get("search") or {}).get("sampler")
-    told = {**(said if isinstance(said, Mapping) else {}), **left_open(study, "sampler")}
+    name, told = _named(study, "sampler")
     n_first = told.get("n_startup_trials")
-    if name_of(said) != "tpe" or not n_first:
+    if name != "tpe" or not n_first:
         return ""
     arms = ranking.arms(study)
-    most = max((len(arm.trials) for arm in arms), default=len(study.search_trials))
     text = f"It draws the first {n_first}{' of each arm' if arms else ''} at random"
-    if most > n_first:
+    if _most_trials(study) > n_first:
         return f"{text}."
     return f"{text}, and {'none had' if arms else 'there were no'} more."
 
@@ -316,8 +349,7 @@ def _refit(study: StudyRecord) -> str:
     refit = study.test.refit if study.test else None
     if refit is None:
         return ""
-    mean = sum(refit.rmse_by_seed) / len(refit.rmse_by_seed)
     return (
         f" Trained again on {refitted_on(study)} together, for as many epochs, "
-        f"{label(study, refit.name)} had {numbers.rmse(mean)}."
+        f"{label(study, refit.name)} had {numbers.rmse(refit.mean)}."
     )

@@ -44,14 +44,16 @@ def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None
         f"The finalists and the baselines, on {judged_on(results)}. Filled circles: means over "
         f"{n_seeds} fresh seeds, with 95 % intervals over seeds on these rows; whether a "
         "difference also holds for other users stands in the verdict. Shaded: within "
-        f"{numbers.two_digits(results.margin)} of the first, which does not matter in practice"
+        f"{numbers.two_digits(results.margin)} of the first model, which does not matter in "
+        "practice"
     )
     return _drawn(dots, caption, shaded_to)
 
 
 def _best_dots(study: StudyRecord) -> Picture | None:
     rows = ranking.standings(study)
-    shown = [row for row in rows if row.baseline or (row.rank and row.rank <= N_DOTS)]
+    best = [row for _, row in ranking.models(study)[:N_DOTS]]
+    shown = [row for row in rows if row.baseline or row in best]
     default = ranking.default_trial(study)
     shown += [row for row in rows if row.trial is default and default and row not in shown]
     if not shown:
@@ -61,7 +63,7 @@ def _best_dots(study: StudyRecord) -> Picture | None:
     for row in sorted(shown, key=lambda row: row.rmse):
         if row.trial:
             name, colour = ranking.label(study, row.trial), colours[row.trial.arm]
-            is_near = row.rank in range(1, N_DOTS + 1)
+            is_near = row in best
         else:
             assert row.baseline is not None
             name, colour, is_near = (
@@ -71,9 +73,9 @@ def _best_dots(study: StudyRecord) -> Picture | None:
     ranked = study.ranked
     usual = ranking.noise(study).rmse
     shaded_to = ranking.objective(ranked[0]) + usual if ranked else None
-    n = min(len(ranked), N_DOTS)
-    what = [f"the best {n} trials" if n > 1 else "the only complete trial"] if n else []
-    if any(row.trial is default and row.rank and row.rank > n for row in shown):
+    n = len(best)
+    what = [f"the best {n} trials" if n > 1 else "the only complete model"] if n else []
+    if any(row.rank and row not in best for row in shown):
         what.append("the default")
     if study.baselines:
         what.append("the baselines")
@@ -81,9 +83,8 @@ def _best_dots(study: StudyRecord) -> Picture | None:
     if n:
         caption += (
             ". Circles: trials of one seed, so without an interval. Diamonds: baselines. "
-            f"Shaded: within {numbers.two_digits(usual)} of the first, as much as one seed and "
-            "these users usually "
-            "make between models"
+            f"Shaded: within {numbers.two_digits(usual)} of the first trial, as much as one seed "
+            "and these users usually make between models"
         )
     return _drawn(dots, caption[0].upper() + caption[1:], shaded_to)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
-
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
 from reports.blocks import Column, Note, Row, Section, Table, Text
@@ -72,7 +70,7 @@ def _curves(study: StudyRecord) -> list[BudgetCurve]:
                 colour=colours[arm],
                 points=expected_best(values, sorted({*budgets(len(values)), *shown})),
                 seconds_a_trial=sum(trial.seconds for trial in trials) / len(complete),
-                as_it_went=tuple(accumulate(values, min)),
+                values=tuple(values),
             )
         )
     return curves
@@ -94,11 +92,12 @@ def _sentence(study: StudyRecord, curves: list[BudgetCurve]) -> str:
     within = min(curve.points[-1].n * curve.seconds_a_trial for curve in curves)
     reached = []
     for curve in curves:
-        paid = [p for p in curve.points if p.n * curve.seconds_a_trial <= within * (1 + 1e-9)]
+        costs = (n * curve.seconds_a_trial for n in range(1, len(curve.values) + 1))
+        n_paid = sum(cost <= within * (1 + 1e-9) for cost in costs)
         reached.append(
-            f"{curve.label} {numbers.rmse(paid[-1].mean)} "
-            f"({numbers.plural(paid[-1].n, 'complete trial')})"
-            if paid
+            f"{curve.label} {numbers.rmse(expected_best(curve.values, [n_paid])[0].mean)} "
+            f"({numbers.plural(n_paid, 'complete trial')})"
+            if n_paid
             else f"{curve.label} nothing, since a complete trial of it takes longer"
         )
     return (

@@ -54,6 +54,7 @@ def crossing(study: StudyRecord) -> Section | None:
         blocks += [Text(_strongest(study, one)), _picture(study, one)]
     blocks.append(_table(study, shown))
     left_out = len(crossed) - len(shown)
+    are = "finalist is" if left_out == 1 else "finalists are"
     blocks.append(
         Note(
             "A cross layer gives x0 * (W x + b) + x (Wang et al. 2020, DCN V2): row i and column j "
@@ -62,7 +63,7 @@ def crossing(study: StudyRecord) -> Section | None:
             "layer and a mixture of crosses in later ones. A wide feature has more weights and so "
             "a larger norm; and a norm tells how much a cross can weigh, not how large the "
             "features are that go in."
-            + (f" {left_out} more finalists are in crossing.json." if left_out else "")
+            + (f" {left_out} more {are} in crossing.json." if left_out else "")
         )
     )
     return Section("What the cross layers cross", tuple(blocks))

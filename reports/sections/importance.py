@@ -11,9 +11,6 @@ from reports.drawing.arm_colours import arm_colours
 from reports.drawing.canvas import SERIES, picture
 from reports.drawing.importance import ShareSeries, importance_plot
 
-MIN_TRIALS = 12
-"""Complete trials of an arm below which `experiments` computes none: it would be noise."""
-
 
 def importance(study: StudyRecord) -> Section:
     title = "Importance of the dimensions"
@@ -136,9 +133,10 @@ def _interval(record: ImportanceRecord, before: str = "", after: str = "") -> st
 
 
 def _left_out(arm: str | None, n_complete: int) -> Problem:
+    least = ImportanceRecord.MIN_TRIALS
     why = (
-        f"{numbers.plural(n_complete, 'complete trial')}; under {MIN_TRIALS} the shares are noise"
-        if n_complete < MIN_TRIALS
+        f"{numbers.plural(n_complete, 'complete trial')}; under {least} the shares are noise"
+        if n_complete < least
         else "the study folder holds no importance: it is computed when a sweep ends"
     )
     return Problem(f"Left out{f' for {arm}' if arm else ''}: {why}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from experiments.records import ColumnRecord, StudyRecord, TrialRecord, is_layer_size
+from experiments.records.values import layers_text
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Problem, Row, Section, Table, Text
 
@@ -90,7 +91,7 @@ def value_columns(study: StudyRecord) -> list[tuple[Column, Callable[[TrialRecor
             continue
         if column.name == "layer_size_0":
             widths = Column("layers", "Widths of the dense layers, from the first.", is_number=True)
-            columns.append((widths, lambda trial: numbers.layers(trial.values) or numbers.NOTHING))
+            columns.append((widths, lambda trial: layers_text(trial.values) or numbers.NOTHING))
         elif not is_layer_size(column.name):
             columns.append((_value_column(column), _reader(column.name)))
     return columns

@@ -13,6 +13,7 @@ from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Facts, Note, Row, Section, Table
 from reports.described import described
 from reports.exports import column_definitions, reproduce_commands, run_again_command
+from reports.paper.methods import argued
 from reports.trained_with import commit, git, over_time, package_versions, version
 
 N_ROWS = 200
@@ -111,8 +112,8 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "tags": ", ".join(study.tags),
         "started": _text(about.get("started_at")),
         "command": _command(about.get("command")),
-        "sampler": _argued(search.get("sampler")),
-        "pruner": _argued(search.get("pruner")),
+        "sampler": argued(study, "sampler"),
+        "pruner": argued(study, "pruner"),
         "epochs": f"up to {search['max_epochs']}" if "max_epochs" in search else "",
         "seed": _text(about.get("seed", study.sweep.get("seed"))),
         "training time": f"{numbers.seconds(spent)}, summed over trials",
@@ -180,11 +181,3 @@ def _command(value: object) -> str:
 def _gpus(run: Conditions) -> str:
     none = "none used" if run.hardware["GPUs"] else "none"
     return (run.gpus or none) if run.machine else ""
-
-
-def _argued(value: object) -> str:
-    """A sampler or pruner with its arguments: `hyperband (reduction_factor 3)`."""
-    if not isinstance(value, Mapping):
-        return _text(value)
-    rest = ", ".join(f"{name} {_text(v)}" for name, v in value.items() if name != "name")
-    return f"{value.get('name', '')} ({rest})" if rest else str(value.get("name", ""))

@@ -122,7 +122,7 @@ def _table(study: StudyRecord, record: SegmentsRecord, shown: tuple[str, ...]) -
             ),
         ),
         rows=tuple(rows),
-        note="Segments of fewer than 30 rows are left out.",
+        note=f"Segments of fewer than {Segment.MIN_ROWS} rows are left out.",
         is_sortable=True,
     )
 

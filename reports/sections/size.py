@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from experiments.records import Answer, FinalistResult, PairResult, StudyRecord, VerdictResults
+from experiments.records import (
+    CONFIDENCE,
+    Answer,
+    FinalistResult,
+    PairResult,
+    StudyRecord,
+    VerdictResults,
+)
+from experiments.records.values import layers_text
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.exports import reproduce_commands
@@ -101,7 +109,7 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> 
         who = f"{dcn} is ahead of a plain model" if is_ahead else f"a plain model is ahead of {dcn}"
         open_ = (
             "whether the crossing does anything beyond its size is not decided"
-            if pair.holm_p >= 0.05
+            if pair.holm_p >= 1 - CONFIDENCE
             else f"there is a difference, and it may be less than the {margin} that matters"
         )
         return f"{sizes} {who} by {by}: {open_}."
@@ -164,7 +172,7 @@ def _cells(
         label(study, found.name),
         what,
         numbers.count(size_of(study, found.name)),
-        numbers.layers(values) or numbers.NOTHING,
+        layers_text(values) or numbers.NOTHING,
         numbers.rmse(found.mean),
         gap,
         interval,

@@ -19,11 +19,11 @@ from reports.blocks import (
     Table,
 )  # fmt: skip
 from reports.judging.decision import (
-    against,
     headline_of_verdict,
     label,
     leading_finalist,
     smallest_tied,
+    unbeaten_baselines,
 )
 from reports.judging.judged_rows import (
     judged_baseline,
@@ -83,10 +83,15 @@ def headline(study: StudyRecord) -> Headline:
             f"{numbers.rmse(best.best_rmse)}; a user and an item bias alone have "
             f"{numbers.rmse(bias)}.",
         )
-    if len(ranked) == 1:
+    if len(ranking.models(study)) == 1:
         said = f"{ranking.label(study, best)} was trained under one seed."
-        return Headline("Nothing to compare: one trial is complete", said)
+        return Headline(f"Nothing to compare: one {_only(study)} is complete", said)
     return Headline("Not decided: one seed each", _what_is_open(study))
+
+
+def _only(study: StudyRecord) -> str:
+    """What there is one of."""
+    return "trial" if len(study.ranked) == 1 else "model"
 
 
 def _why_none(study: StudyRecord) -> str:
@@ -116,7 +121,7 @@ def _what_is_open(study: StudyRecord) -> str:
     elif (n := len(ranking.trials_within_noise(study))) > 1:
         return f"Noise cannot tell the best {n:,} trials apart. {ONE_SEED}"
     else:
-        best, second_best = study.ranked[:2]
+        (best, _), (second_best, _) = ranking.models(study)[:2]
         apart = ranking.objective(second_best) - ranking.objective(best)
         who, what = ranking.label(study, best), ranking.label(study, second_best)
     return (
@@ -192,7 +197,7 @@ def next_command(study: StudyRecord) -> Command:
     name = shlex.quote(study.name)
     if study.state == "running" and not study.is_finished:
         return Command("Watch it run", (f"recsweep show {name} --watch",))
-    if not (study.is_finished or study.is_ended_by_time):
+    if not study.is_searched:
         more = " --timeout 1h" if study.is_out_of_time else ""
         return Command("Go on where it stopped", (f"recsweep resume {name}{more}",))
     ranked = study.ranked
@@ -204,21 +209,13 @@ def next_command(study: StudyRecord) -> Command:
             f"({cost.text})",
             (f"recsweep verdict {name}",),
         )
-    verdict, results = study.verdict, study.verdict_results
-    if verdict is None or results is None or study.leader is None:
+    results = study.verdict_results
+    if results is None or study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
-    beating = [
-        other.name
-        for other in verdict.finalists
-        if other.is_baseline and against(results, study.leader.name, other.name) == "is beaten by"
-    ]
-    leader, bias = results.finalist(study.leader.name), judged_baseline(study, results, "bias")
-    if leader is not None and leader.mean is not None and bias is not None and leader.mean >= bias:
-        beating.append("bias")
-    if beating:
-        better = label(study, beating[0])
+    if unbeaten := unbeaten_baselines(study, results):
+        baseline = label(study, unbeaten[-1])
         return Command(
-            f"Take the {better} baseline, which the leader does not beat, or let more vary",
+            f"Take the {baseline} baseline, which the leader does not beat, or let more vary",
             (f"recsweep show {name}",),
         )
     taken = smallest_tied(study, results) or study.leader
@@ -233,18 +230,17 @@ def _top(study: StudyRecord) -> Table | None:
     ranked = study.ranked
     if not ranked:
         return None
-    rows = [row for row in ranking.standings(study) if row.trial][:N_ROWS]
+    models = ranking.models(study)
+    rows = models[:N_ROWS]
     source = ranking.noise(study).source
-    line_after, line = ranking.line_of_noise(study, ranked) or (0, "")
+    line_after, line = ranking.line_of_noise(study, [trial for trial, _ in models]) or (0, "")
     table_rows = []
-    for i, row in enumerate(rows):
-        assert row.trial is not None
-        trial = row.trial
+    for i, (trial, row) in enumerate(rows, start=1):
         table_rows.append(
             Row(
                 (
                     str(row.rank),
-                    ranking.label(study, trial),
+                    ranking.model_label(study, row),
                     numbers.rmse(row.rmse),
                     numbers.gap(row.to_bias),
                     numbers.count(trial.best_epoch),
@@ -253,8 +249,8 @@ def _top(study: StudyRecord) -> Table | None:
                         trial.values, leave_out=study.compared_dimension, at_most=N_VALUES
                     ),
                 ),
-                look="best" if i == 0 else "plain",
-                rule=line if row.rank == line_after else "",
+                look="best" if i == 1 else "plain",
+                rule=line if i == line_after else "",
             )
         )
     further = (
@@ -263,7 +259,7 @@ def _top(study: StudyRecord) -> Table | None:
         else ""
     )
     return Table(
-        caption=(f"The best {len(rows)}" if len(rows) > 1 else "The only complete trial")
+        caption=(f"The best {len(rows)}" if len(rows) > 1 else f"The only complete {_only(study)}")
         + (" of the search, under one seed" if study.verdict_results else ""),
         columns=(
             Column("rank", "Place among COMPLETE trials, by RMSE.", is_number=True),

@@ -119,7 +119,7 @@ def _refit(study: StudyRecord, test: UnsealedRecord) -> str:
     scores = test.refit.rmse_by_seed
     return (
         f"{label(study, test.refit.name)} trained again on {refitted_on(study)} together, each "
-        f"seed for as many epochs as before: test RMSE {numbers.rmse(sum(scores) / len(scores))}, "
+        f"seed for as many epochs as before: test RMSE {numbers.rmse(test.refit.mean)}, "
         f"mean of {numbers.plural(len(scores), 'seed')} ({numbers.rmse(min(scores))} to "
         f"{numbers.rmse(max(scores))}). It stands beside the others, not among them: it has seen "
         "more rows."

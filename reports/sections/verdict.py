@@ -21,6 +21,7 @@ from reports.judging.judged_rows import (
     optimism_text,
     too_good_by,
 )
+from reports.judging.statistics import N_DRAWS
 
 N_ROWS = 120
 
@@ -68,9 +69,10 @@ def late_text(study: StudyRecord) -> str:
     """Which trials are not judged, and what would judge them; empty where all could be."""
     if not study.late_trials:
         return ""
+    are = "it is" if len(study.late_trials) == 1 else "they are"
     return (
         f"{numbers.plural(len(study.late_trials), 'trial')} of the search had not ended when the "
-        "list was frozen, which is done once: they are not judged. A new study would judge all: "
+        f"list was frozen, which is done once: {are} not judged. A new study would judge all: "
         + run_again_command(study)
     )
 
@@ -100,7 +102,8 @@ def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
             ),
             Column(
                 "P(best)",
-                "Share of 4,000 redrawn sets of users and seeds in which its RMSE is the lowest.",
+                f"Share of {N_DRAWS:,} redrawn sets of users and seeds in which its RMSE is the "
+                "lowest.",
                 True,
             ),
             Column("parameters", "Trainable numbers of the model.", is_number=True),
@@ -144,10 +147,11 @@ def _cells(study: StudyRecord, found: FinalistResult, bias: float | None) -> tup
 
 
 def _shrinkage(results: VerdictResults) -> str:
-    shrunk = [f.shrinkage for f in results.finalists if f.shrinkage is not None]
-    if not shrunk:
+    completed = [(f.shrinkage, f.is_random) for f in results.finalists if f.shrinkage is not None]
+    if not completed:
         return "No finalist completed under every seed."
-    mean = sum(shrunk) / len(shrunk)
+    shrunk = [shrinkage for shrinkage, is_random in completed if is_random]
+    mean = sum(shrunk) / max(len(shrunk), 1)
     by = too_good_by(results, abs(mean))
     if not by:
         return "The search's own numbers came back, on average over these finalists."

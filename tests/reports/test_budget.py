@@ -74,6 +74,20 @@ def test_arms_are_compared_at_equal_training_time(study: StudyRecord) -> None:
     assert "For the same " in text and "plain 1.0" in text and "dcn 1.0" in text
 
 
+def test_what_equal_training_time_pays_for_is_counted_by_the_trial(study: StudyRecord) -> None:
+    dcn = next(trial for trial in study.ranked if trial.arm == "dcn")
+    plain = next(trial for trial in study.ranked if trial.arm == "plain")
+    cost = {"dcn": 1.0, "plain": 91.0}
+    trials = tuple(
+        replace(trial, number=number, epochs=(replace(trial.epochs[0], seconds=cost[trial.arm]),))
+        for number, trial in enumerate([plain] * 2 + [dcn] * 200)
+        if trial.arm
+    )
+    section = budget(replace(study, trials=trials))
+    assert section is not None and isinstance(section.blocks[0], Text)
+    assert "(182 complete trials)" in section.blocks[0].text
+
+
 def test_a_study_without_arms_has_one_curve(make: MakeStudy) -> None:
     section = budget(make(compare=False))
     assert section is not None

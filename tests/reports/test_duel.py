@@ -167,6 +167,8 @@ def test_the_best_are_drawn_and_the_others_counted(study: StudyRecord) -> None:
     section = crossing(with_crossings(study, moved=0.9, n=N_PICTURES + 2))
     assert section is not None
     assert sum(isinstance(block, Picture) for block in section.blocks) == N_PICTURES
+    one_more = crossing(with_crossings(study, moved=0.9, n=N_PICTURES + 1))
+    assert "1 more finalist is in crossing.json" in repr(one_more)
     assert "2 more finalists" in next(b.text for b in section.blocks if isinstance(b, Note))
 
 

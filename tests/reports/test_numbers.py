@@ -65,6 +65,7 @@ def test_a_trial_is_summed_up_by_optimizer_layers_and_the_rest() -> None:
     assert said == "adam 0.0011, 64-32, cross_layers 1"
     own = numbers.summary({**values, "layer_size_decay": 0.5}, leave_out="architecture")
     assert own == f"{said}, layer_size_decay 0.5"
+    assert numbers.summary({"n_layers": 0, "dropout": 0.2}) == "no dense layer, dropout 0.2"
 
 
 def test_a_trial_without_values_still_has_a_text() -> None:

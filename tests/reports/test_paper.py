@@ -167,6 +167,17 @@ def test_a_baseline_above_the_finalists_on_test_is_told_in_the_caption(
     assert "The lowest test RMSE is a baseline's: item mean 0.9000." in beaten
 
 
+def test_the_leader_of_the_test_table_is_a_trial_also_below_a_size_control(
+    study: StudyRecord,
+) -> None:
+    first = study.ranked[0]
+    below = opened(judged(study, {first.number: 0.02}, control=0.01))
+    assert below.verdict_results is not None
+    assert below.verdict_results.finalists[0].name != first.name
+    told = rf"minus that of \#{first.number} dcn, default, of the trials the first on validation"
+    assert told in unsealed_table(below)
+
+
 def test_the_caption_names_the_default_where_the_table_has_it(study: StudyRecord) -> None:
     assert ", the default and the baselines on ml-100k" in leaderboard_table(study)
     lost = tuple(
@@ -244,18 +255,51 @@ def test_the_methods_name_defaults_and_what_was_drawn_at_random(study: StudyReco
     text = methods_paragraph(tpe)
     assert "recsweep's models were fitted to the mean squared error." in text
     assert (
-        "at recsweep's defaults: activation relu, input_dropout 0.3, embedding_l2 1, "
-        "layer_size 8 (plain), cross_rank 0." in text
+        "at its default: activation relu, input_dropout 0.3, embedding_l2 1; of plain: "
+        "layer_size 8; of dcn: cross_rank 0." in text
     )
     assert (
         "the tpe (n_candidates 9, n_startup_trials 12) sampler under seed 0. It draws the" in text
     )
     assert "It draws the first 12 of each arm at random, and none had more." in text
     assert "The median (n_warmup_epochs 3) pruner could stop" in text
+    (facts,) = (block for block in provenance(tpe).blocks if isinstance(block, Facts))
+    told = dict(facts.items)
+    assert told["sampler"] == "tpe (n_candidates 9, n_startup_trials 12)"
+    assert told["pruner"] == "median (n_warmup_epochs 3)"
     fewer = dict(left_open) | {"sampler": {"n_startup_trials": 4}}
     learned = replace(tpe, provenance=dict(study.provenance) | {"left_open": fewer})
     assert "It draws the first 4 of each arm at random. A trial" in methods_paragraph(learned)
     assert "at random" not in methods_paragraph(study)
+
+
+@pytest.mark.parametrize(
+    ("pruner", "could"),
+    [
+        ({"n_warmup_epochs": 11, "n_startup_trials": 11}, "could stop weak trials."),
+        ({"n_warmup_epochs": 12, "n_startup_trials": 11}, "had too few epochs to stop any."),
+        ({"n_warmup_epochs": 11, "n_startup_trials": 12}, "had too few trials to stop any."),
+    ],
+)
+def test_a_pruner_that_could_stop_no_trial_is_not_said_to(
+    study: StudyRecord, pruner: dict[str, int], could: str
+) -> None:
+    left_open = {"left_open": {"pruner": pruner}}
+    told = methods_paragraph(replace(study, provenance=study.provenance | left_open))
+    assert f"pruner {could} Of all trials" in told
+
+
+def test_the_methods_tell_a_time_limit_and_trials_that_are_open(study: StudyRecord) -> None:
+    limited = {**study.sweep, "search": study.sweep["search"] | {"timeout": 7200.0}}
+    within = methods_paragraph(replace(study, sweep=limited))
+    assert "The sweep limited the search to 2 h 00 min. " in within and "had not" not in within
+    more = replace(study, state="interrupted", n_trials_asked_for=30)
+    text = methods_paragraph(more)
+    assert "When this was written 6 of the 30 asked for had not ended." in text
+    assert "limited" not in text
+    ended = methods_paragraph(replace(more, sweep=limited, is_out_of_time=True))
+    assert "to 2 h 00 min, and time ended it before the 30 trials asked for." in ended
+    assert "had not ended" not in ended
 
 
 def test_one_is_told_in_the_singular(study: StudyRecord) -> None:

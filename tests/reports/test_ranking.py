@@ -22,7 +22,9 @@ from experiments.records import (
 from reports import ranking
 from reports.described import described
 from reports.model_card import model_card
+from reports.paper.latex import leaderboard_table
 from reports.render import write_report
+from reports.sections.summary import headline, summary
 from tests.reports.conftest import MakeStudy
 from tests.reports.simulated_verdicts import simulate_gap, simulate_noise
 
@@ -115,6 +117,12 @@ def test_the_seeds_of_a_verdict_say_what_a_seed_moves(judged_study: StudyRecord)
     said = ranking.noise(measured)
     assert said.rmse == pytest.approx(1.96 * math.hypot(0.002, pooled * 2**0.5))
     assert "the latter over the seeds of the verdict" in said.source
+    first = results.finalists[0]
+    alike = replace(first, rmse_by_seed=first.rmse_by_seed[:1] * len(first.rmse_by_seed))
+    with_alike = replace(verdict, results=replace(results, finalists=(*results.finalists, alike)))
+    assert ranking.measured_over_seeds(replace(measured, verdict=with_alike)) == (
+        pytest.approx(pooled)
+    )
     few = replace(verdict, results=replace(results, finalists=results.finalists[:1]))
     assert len(runs[0]) - 1 < ranking.LEAST_FREE
     assert ranking.measured_over_seeds(replace(measured, verdict=few)) is None
@@ -246,6 +254,23 @@ def test_standings_are_sorted_and_rank_every_trial_once(rmse: list[float]) -> No
     assert [row.rank for row in rows if row.rank] == list(range(1, len(rmse) + 1))
     near = [row.is_within_noise for row in rows if row.rank]
     assert near == sorted(near, reverse=True)
+
+
+def test_trials_that_are_one_model_stand_once(study: StudyRecord) -> None:
+    first, *rest, other, seeded = study_of(study, *[1.03] * 12, 1.03, 1.0301).trials
+    alike = [first, *(replace(trial, seed=trial.seed + 1) for trial in rest)]  # no randomness
+    other = replace(other, values={"embedding_size": 16})
+    shown = replace(study, trials=(*alike, other, seeded))
+    models = ranking.models(shown)
+    assert [trial.number for trial, _ in models] == [0, other.number, seeded.number]
+    labels = [ranking.model_label(shown, row) for _, row in models]
+    assert labels[0] == "#0 default, 11 more of the same values" and "more" not in labels[1]
+    assert len(ranking.trials_within_noise(shown)) == 3
+    table = leaderboard_table(shown)
+    assert table.count(r"\textbf") == 3 and "11 more of the same values" in table
+    assert "'The best 3'" in repr(summary(shown)) and "The best 3 trials" in repr(summary(shown))
+    one = headline(replace(shown, trials=tuple(alike)))
+    assert one.text == "Nothing to compare: one model is complete"
 
 
 _EMPTY = StudyRecord(

@@ -66,7 +66,7 @@ def test_a_gap_between_arms_is_held_against_the_noise_and_decides_nothing(
     assert f"The best dcn {said}" in headline(shown).detail
     assert "the best of many is chosen on the rows" in headline(shown).detail
     assert "one seed and these users usually make. Not decided" in repr(compare(shown))
-    assert "Shaded: within 0.01 of the first" in repr(summary(shown))
+    assert "Shaded: within 0.01 of the first trial" in repr(summary(shown))
 
 
 def test_without_arms_a_gap_decides_nothing_either(make: MakeStudy) -> None:

@@ -181,9 +181,12 @@ def test_what_stands_in_tables_and_pictures_names_the_dimension_of_a_numeric_arm
 
 def test_losing_to_the_bias_baseline_goes_first(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
-    assert headline(judged(study, {plain: 0.2, dcn: 0.1})).text == (
-        "No model beats the bias baseline"
-    )
+    lost = judged(study, {plain: 0.2, dcn: 0.1})
+    assert headline(lost).text == "No model beats the bias baseline"
+    assert next_command(lost).purpose.startswith("Take the matrix factorisation baseline, which")
+    alone = replace(study, baselines=tuple(b for b in study.baselines if b.name == "bias"))
+    lost = judged(alone, {plain: 0.2, dcn: 0.0402})
+    assert next_command(lost).purpose.startswith("Take the user + item bias baseline, which the")
 
 
 def test_what_does_not_beat_the_bias_baseline_is_not_offered(study: StudyRecord) -> None:
@@ -196,6 +199,17 @@ def test_what_does_not_beat_the_bias_baseline_is_not_offered(study: StudyRecord)
     assert next_command(lost).purpose == (
         "Take the user + item bias baseline, which the leader does not beat, or let more vary"
     )
+
+
+def test_losing_to_another_baseline_goes_before_what_sets_models_apart(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    baselines = tuple(b for b in study.baselines if b.name == "matrix_factorisation")
+    lost = judged(replace(study, baselines=baselines), {plain: 0.055, dcn: 0.045})
+    said = headline(lost)
+    assert said.text == "No model beats matrix factorisation"
+    assert said.detail.startswith("Mean validation RMSE over 5 fresh seeds: 1.0390 (matrix fact")
+    assert "dcn beats plain by 0.0" in said.detail
+    assert next_command(lost).purpose.startswith("Take the matrix factorisation baseline")
 
 
 def test_trials_after_the_list_may_still_beat_the_bias_baseline(study: StudyRecord) -> None:
@@ -255,7 +269,8 @@ def test_how_far_the_search_s_own_numbers_came_back_is_told(
     finalists = tuple(
         replace(f, shrinkage=None if f.shrinkage is None else shrinkage) for f in results.finalists
     )
-    again = replace(shown.verdict, results=replace(results, finalists=finalists))
+    alike = replace(finalists[0], rmse_by_seed=(0.9,) * N_SEEDS, shrinkage=0.0)
+    again = replace(shown.verdict, results=replace(results, finalists=(*finalists, alike)))
     assert said in repr(verdict(replace(shown, verdict=again)))
 
 
@@ -328,6 +343,10 @@ def test_trials_after_the_list_was_frozen_are_told(study: StudyRecord) -> None:
     said = f"{len(study.search_trials)} trials of the search had not ended when"
     assert said in repr(verdict(late)) and said in repr(watch_outs(late))
     assert said not in repr(watch_outs(shown))
+    assert "which is done once: they are not judged." in repr(verdict(late))
+    last = replace(shown.verdict, frozen_at=max(t.ended_at or 0 for t in shown.trials) - 0.001)
+    one = repr(verdict(replace(shown, verdict=last)))
+    assert "1 trial of the search had not" in one and "once: it is not judged." in one
 
 
 def test_a_trial_that_is_tried_again_after_the_list_was_frozen_is_late(study: StudyRecord) -> None:

@@ -14,8 +14,10 @@ from experiments.ledger.lock import StudyLock
 from experiments.machine.crew import Crew, ask_for_workers, dismiss_crew
 from experiments.records import StopReason, TrialState, read_study
 from experiments.running.conductor import LOST_WORKER_RETRIES
+from experiments.verdict.verdict import write_verdict
 from tests.experiments.running.test_conductor import a_sweep, bumpy, outcome, run_alone, trials_of
 from tests.fake_workers import FakeStudy, FakeWorker, Fuse
+from tests.reports.verdicts import judged
 from tests.synthetic_study import make_study
 
 
@@ -76,6 +78,16 @@ def test_what_cannot_be_had_is_refused_with_the_cure(
             ask_for_workers(folder, 0)
         (folder / "scale").write_text("many\n")
         assert Crew(folder, 1, at_most=2).size == 1
+
+
+def test_of_a_study_with_a_verdict_there_is_nothing_to_start(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "mine")
+    study = read_study(folder)
+    record = judged(study, {study.ranked[0].number: 0.0}).verdict
+    assert record is not None and record.results is not None
+    write_verdict(folder, record, record.results)
+    with pytest.raises(StateError, match="nobody runs mine: its search and its verdict are done"):
+        ask_for_workers(folder, 2)
 
 
 def test_show_tells_how_many_run_at_once_while_they_run(tmp_path: Path) -> None:

@@ -582,6 +582,14 @@ def test_a_changed_copy_trains_as_its_file_says(tmp_path: Path) -> None:
     assert load_sweep(resolved) == other
 
 
+def test_a_resolved_sweep_names_no_features_where_all_are_taken() -> None:
+    every = Sweep("n", space=space(dropout=Float(0.1, 0.5)), trials=2)
+    assert "features =" not in sweep_to_toml(every)
+    assert "# names none, and keys of [model]: they are at their" in sweep_to_toml(every)
+    two = replace(every, dataset=replace(every.dataset, features=("user_id", "item_id")))
+    assert 'features = ["user_id", "item_id"]' in sweep_to_toml(two)
+
+
 def test_no_wish_of_a_search_is_lost(tmp_path: Path) -> None:
     sweep = Sweep(
         "n",

@@ -8,7 +8,7 @@ import pytest
 
 from experiments.machine.packing import models_to_probe
 from experiments.request.config import Sweep, load_sweep
-from experiments.request.plan import Plan, plan_sweep, with_data
+from experiments.request.plan import Plan, few_points, plan_sweep, with_data
 from experiments.sweep import SweepConfig
 from recommender.config import Value
 from recommender.datasets.description import DatasetDescription, LongTail, PartDescription
@@ -72,9 +72,29 @@ def test_a_grid_without_pruning_or_patience_spends_every_epoch() -> None:
     assert plan.expected_epochs == plan.most_epochs == 180
     assert plan.lines[0] == "trials   6 trials · the space has 6 points"
     search = replace(load_sweep("article-grid").search, sampler="tpe", trials=20)  # type: ignore[type-var]  # it has one
-    line = _plan(replace(load_sweep("article-grid"), search=search)).lines[0]
-    assert line.endswith('20 trials · the space has 6 points: sampler = "grid" tries each once')
+    lines = _plan(replace(load_sweep("article-grid"), search=search)).lines
+    assert lines[:2] == (
+        "trials   20 trials · the space has 6 points",
+        "         the space has 6 points for 20 trials: points are tried again; "
+        'sampler = "grid" tries each once',
+    )
     assert "no early stopping" in "\n".join(plan.lines)
+
+
+def test_an_arm_with_fewer_points_than_trials_is_named_beside_a_continuous_one() -> None:
+    arms = Sweep(
+        "arms",
+        compare="architecture",
+        space=space(
+            architecture=Choice(["plain", "dcn"]),
+            embedding_size=Choice([8, 16]),
+            dropout=Float(0, 0.5).when(architecture="dcn"),
+        ),
+        trials=6,
+    )
+    assert few_points(arms, 6) == "plain has 2 points for 3 trials: points are tried again"
+    assert f"         {few_points(arms, 6)}" in _plan(arms).lines
+    assert few_points(arms, 4) is None
 
 
 def test_the_quickstart_is_planned_at_under_three_minutes_on_two_cores() -> None:

@@ -33,6 +33,7 @@ from experiments.verdict.frozen_finalists import frozen_or_chosen
 from experiments.watcher import Silent
 from recommender.checkpoints import write_checkpoint
 from recommender.datasets.description import LoadedDataset
+from recsweep import Choice, Float, space
 from reports.sections.summary import next_command
 from tests.experiments.facts import ask, end, epoch, start
 from tests.in_process import Died, InProcess
@@ -184,6 +185,21 @@ def test_time_that_is_over_within_a_job_is_not_the_end_of_the_job(
     outcome = resume_study(tmp_path / sweep.name, watcher=Silent(), deadline=deadline)
     assert outcome.stopped_by is cause
     assert len(workers.trained) == (1 if cause is StopCause.TIMEOUT else 0)
+
+
+@pytest.mark.slow
+def test_a_run_names_an_arm_with_fewer_points_than_trials(
+    workers: InProcess, ratings_csv: Path, tmp_path: Path
+) -> None:
+    one_point = space(
+        architecture=Choice(["plain", "dcn"]),
+        learning_rate=Float(1e-3, 1e-1, log=True).when(architecture="dcn"),
+    )
+    told = Heard()
+    workers.dies_after = 0
+    with pytest.raises(Died):
+        run_study(replace(a_sweep(ratings_csv), space=one_point), root=tmp_path, watcher=told)
+    assert "plain has 1 point for 2 trials: points are tried again" in told.messages
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from experiments.records.derived_records import (
     SegmentsRecord,
     read_segments,
 )
-from experiments.running.segments import MIN_ROWS, segments_of, write_segments
+from experiments.running.segments import segments_of, write_segments
 from recommender.datasets.encoded import SideTable
 from tests.synthetic import synthetic_encoded
 
@@ -45,7 +45,7 @@ def test_rows_are_cut_by_activity_popularity_rating_and_genre() -> None:
     assert kinds == ["user", "user activity", "item", "item popularity", "rating", "genres"]
     seen = found(record, "user", "seen in training").n_rows
     assert sum(s.n_rows for s in record.segments if s.kind == "user activity") == seen
-    assert all(segment.n_rows >= MIN_ROWS for segment in record.segments)
+    assert all(segment.n_rows >= Segment.MIN_ROWS for segment in record.segments)
 
 
 def test_rows_are_cut_by_what_users_are_too() -> None:

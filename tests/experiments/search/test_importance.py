@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-from experiments.records import StopReason, TrialRecord, TrialState, Value
+from experiments.records import ImportanceRecord, StopReason, TrialRecord, TrialState, Value
 from experiments.search.importance import (
     MIN_TOP_TRIALS,
-    MIN_TRIALS,
     N_RESAMPLES,
     _to_optuna,
     importance,
@@ -56,7 +55,7 @@ def test_each_arm_has_its_own_importance_without_the_compared_dimension() -> Non
 
 
 def test_too_few_complete_trials_say_nothing() -> None:
-    trials = trials_of(MIN_TRIALS)
+    trials = trials_of(ImportanceRecord.MIN_TRIALS)
     assert importance(CONDITIONAL, trials)
     pruned = replace(trials[0], state=TrialState.PRUNED, stop_reason=StopReason.PRUNER)
     assert importance(CONDITIONAL, [pruned, *trials[1:]]) == []

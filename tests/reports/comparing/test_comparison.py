@@ -59,6 +59,10 @@ def test_studies_of_the_same_rows_share_one_ranking(two: tuple[StudyRecord, ...]
     assert [row.cells[3] for row in table.rows] == sorted(row.cells[3] for row in table.rows)
     assert "one seed each" in headline(two).text
     assert "than the 0.01 that one seed and these users usually make" in headline(two).detail
+    strong = (BaselineRecord("bias", "user + item bias", best, 0.1),)
+    beaten = headline(tuple(replace(study, baselines=strong) for study in two))
+    assert beaten.text == "No model beats the bias baseline"
+    assert f"bias alone have {best:.4f}" in beaten.detail
 
 
 def test_a_default_that_is_the_best_has_gained_nothing_over_the_default(
@@ -355,6 +359,10 @@ def test_what_the_verdicts_decided_is_counted_by_arm(two: tuple[StudyRecord, ...
     text, table = _arms_text_and_table((decided, two[1]))
     assert "After a verdict: decided for dcn in 1, none yet in 1." in text
     assert table.rows[0].cells[3].startswith("dcn beats plain by")
+    lost = judged(two[0], {best["plain"]: 0.3, best["dcn"]: 0.1})
+    text, table = _arms_text_and_table((lost, two[1]))
+    assert "After a verdict: a baseline unbeaten in 1, none yet in 1." in text
+    assert table.rows[0].cells[3] == "No model beats the bias baseline"
 
 
 def test_a_verdict_whose_finalists_of_an_arm_failed_decided_nothing(
