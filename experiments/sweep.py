@@ -17,7 +17,7 @@ from recommender.config import (
     ranking_config,
 )
 from recommender.datasets.config import DatasetConfig, SplitConfig
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from search_spaces import SearchSpace
 
 _NAME = re.compile(r"(?![.-])[A-Za-z0-9._-]{1,64}")
@@ -40,11 +40,11 @@ class SearchConfig:
     enqueue: tuple[Mapping[str, Value], ...] = ()
     """Tried after the default, in this order, projected onto the space; a value left out is the
     default's."""
-    sampler_own: OwnArchitecture | None = None
+    sampler_own: OwnDefinition | None = None
     """The researcher's function that makes the sampler."""
     pruner: str = "median"
     pruner_args: Mapping[str, Value] = field(default_factory=dict)
-    pruner_own: OwnArchitecture | None = None
+    pruner_own: OwnDefinition | None = None
     timeout_s: float | None = None
     """Wall time of the search over all runs of the study; None: no limit."""
     trial_timeout_s: float | None = None
@@ -73,9 +73,9 @@ class SweepConfig:
     model: Mapping[str, Value] = field(default_factory=dict)
     """What the space does not vary; what neither says takes the model's default."""
     search: SearchConfig | None = None
-    architectures: Mapping[str, OwnArchitecture] = field(default_factory=dict)
+    architectures: Mapping[str, OwnDefinition] = field(default_factory=dict)
     """The researcher's own, by the name that space, model and trials have for them."""
-    metrics: Mapping[str, OwnArchitecture | None] = field(default_factory=dict)
+    metrics: Mapping[str, OwnDefinition | None] = field(default_factory=dict)
     """Told beside the RMSE, by name: the researcher's own functions, or None for ours."""
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from recommender.errors import ModelError
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from recommender.own import Value as Value
 
 ARCHITECTURES = ("plain", "dcn")
@@ -105,7 +105,7 @@ class RankingConfig:
     jit_compile: bool = False
     """Whether XLA compiles the training: seconds more for each new shape, and then less for each
     step, on a GPU a fifth. Its noise is another under the same seed."""
-    own: OwnArchitecture | None = None
+    own: OwnDefinition | None = None
     """The researcher's own model that `architecture` names; None: it is one of ours."""
     own_arguments: tuple[tuple[str, Value], ...] = ()
     """What the function or class is called with."""
@@ -118,7 +118,7 @@ class RankingConfig:
             and not (f.name == "architecture" and self.own is not None)
             and (problem := problem_with(f.name, getattr(self, f.name)))
         ]
-        if self.own is not None and not isinstance(self.own, OwnArchitecture):
+        if self.own is not None and not isinstance(self.own, OwnDefinition):
             problems.append(f"own must be what recommender.own.read_own gives, got {self.own!r}")
         if not isinstance(self.layer_sizes, tuple | list):
             problems.append(
@@ -212,7 +212,7 @@ def problem_with(name: str, value: object) -> str | None:
 
 
 def ranking_config(
-    values: Mapping[str, Value], architectures: Mapping[str, OwnArchitecture] | None = None
+    values: Mapping[str, Value], architectures: Mapping[str, OwnDefinition] | None = None
 ) -> RankingConfig:
     """The model that a trial's values describe; what they leave out takes its default.
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from recommender.errors import OwnCodeError
 from recommender.metrics import mae
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from recommender.own_loading import blamed_on, load
 
 Array = npt.NDArray[np.floating[Any]]
@@ -41,7 +41,7 @@ class Measured:
 
 
 def measure(
-    metrics: Mapping[str, OwnArchitecture | None],
+    metrics: Mapping[str, OwnDefinition | None],
     predicted: Array,
     actual: Array,
     user: npt.NDArray[np.integer[Any]],
@@ -67,7 +67,7 @@ def measure(
 
 
 def _own_value(
-    own: OwnArchitecture, predicted: Array, actual: Array, user: npt.NDArray[np.integer[Any]]
+    own: OwnDefinition, predicted: Array, actual: Array, user: npt.NDArray[np.integer[Any]]
 ) -> float:
     function = load(own)
     required = [

@@ -4,7 +4,7 @@
     "mypackage.models:gated"     the same of a module that Python finds
 
 Standard library only. What a driver needs to know of them (keyword parameters and their defaults)
-is read from the source; only a process that trains imports it. `OwnArchitecture` also stands for
+is read from the source; only a process that trains imports it. `OwnDefinition` also stands for
 functions that are no models: see `recommender.own_functions`.
 """
 
@@ -48,10 +48,11 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnArchitecture:
-    """A function from the concatenated embeddings to ratings, or a class that is a whole model.
+class OwnDefinition:
+    """A function or class of the researcher's own, as its file has it; equal where its source is.
 
-    Equal where its source is.
+    Who holds it says what it is for: a function from the concatenated embeddings to ratings, a
+    whole model, a data set, a split, a metric, a sampler or a pruner.
     """
 
     root: Path = field(compare=False)
@@ -136,7 +137,7 @@ class OwnArchitecture:
         )
 
 
-def read_own(reference: str, base: Path) -> OwnArchitecture:
+def read_own(reference: str, base: Path) -> OwnDefinition:
     """The function or class that `"gated.py:gated"` or `"mypackage.models:gated"` names.
 
     Nothing is run. The parameters of a HyperModel are not in its source: they are left empty.
@@ -160,12 +161,12 @@ def read_own(reference: str, base: Path) -> OwnArchitecture:
     return _whole(own, read_class(node, tree), tree, place)
 
 
-def located(path: Path, node: ast.FunctionDef | ast.ClassDef) -> OwnArchitecture:
+def located(path: Path, node: ast.FunctionDef | ast.ClassDef) -> OwnDefinition:
     """What a file defines, with the files that it needs; its parameters are left to the caller."""
     root = root_of(path)
     needed = needed_files(path, root)
     files = tuple(sorted(needed))
-    return OwnArchitecture(
+    return OwnDefinition(
         root=root,
         file=path.relative_to(root).as_posix(),
         function=node.name,
@@ -200,9 +201,7 @@ def named_in(reference: str, base: Path) -> tuple[Path, ast.Module, ast.Function
     return path, tree, node
 
 
-def _whole(
-    own: OwnArchitecture, source: ClassSource, tree: ast.Module, place: str
-) -> OwnArchitecture:
+def _whole(own: OwnDefinition, source: ClassSource, tree: ast.Module, place: str) -> OwnDefinition:
     if source.problem is not None:
         raise ModelError(f"{place} {source.problem}")
     own = replace(own, kind=source.kind, compiles=source.compiles)

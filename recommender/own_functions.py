@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from recommender.errors import ModelError, unknown
-from recommender.own import OwnArchitecture, keyword_parameters, located, named_in
+from recommender.own import OwnDefinition, keyword_parameters, located, named_in
 
 
 def is_reference(name: object) -> bool:
@@ -25,7 +25,7 @@ def is_reference(name: object) -> bool:
 
 def read_function(
     reference: str, base: Path, takes: Sequence[str], further: Sequence[str] = ()
-) -> OwnArchitecture:
+) -> OwnDefinition:
     """The function that a reference names; its keyword-only parameters are what it may be told.
 
     Args:
@@ -54,7 +54,7 @@ def read_function(
     return replace(own, kind="helper", parameters=keyword_parameters(node, tree))
 
 
-def argument_problems(own: OwnArchitecture, given: Mapping[str, Any]) -> dict[str, str]:
+def argument_problems(own: OwnDefinition, given: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with what a sweep tells a function, by name."""
     known = {p.name: p for p in own.parameters}
     problems = {

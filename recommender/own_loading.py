@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from recommender.errors import OwnCodeError
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from recommender.own_files import OURS, module_of
 from recommender.precision import Precision, precision, set_precision
 
 
-def load(own: OwnArchitecture) -> Callable[..., Any]:
+def load(own: OwnDefinition) -> Callable[..., Any]:
     """Imports the function or class from its source, once.
 
     A precision that its module sets holds again.
@@ -38,7 +38,7 @@ def load(own: OwnArchitecture) -> Callable[..., Any]:
 
 
 @functools.cache
-def _imported(own: OwnArchitecture, root: str) -> tuple[Callable[..., Any], Precision | None]:
+def _imported(own: OwnDefinition, root: str) -> tuple[Callable[..., Any], Precision | None]:
     """The function or class, and the precision that importing it set.
 
     The root is given beside it: equal ones may lie in two places, and errors tell the place.
@@ -109,7 +109,7 @@ def _without_bytecode() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def blamed_on(own: OwnArchitecture) -> Iterator[None]:
+def blamed_on(own: OwnDefinition) -> Iterator[None]:
     """An error in the researcher's code is told by their file and line.
 
     Their `chdir` is undone, `exit` ends the trial and no more, and a process that they forked and
@@ -134,7 +134,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
-def _blame(own: OwnArchitecture, error: BaseException) -> OwnCodeError:
+def _blame(own: OwnDefinition, error: BaseException) -> OwnCodeError:
     frames = list(traceback.extract_tb(error.__traceback__))
     theirs = [i for i, f in enumerate(frames) if Path(f.filename).is_relative_to(own.root)]
     graph = _in_graph(own, error)
@@ -157,7 +157,7 @@ def _blame(own: OwnArchitecture, error: BaseException) -> OwnCodeError:
     return OwnCodeError(f"{place}: {_told(own, error)}", without_colours("".join(log)))
 
 
-def _in_graph(own: OwnArchitecture, error: BaseException) -> OwnCodeError | None:
+def _in_graph(own: OwnDefinition, error: BaseException) -> OwnCodeError | None:
     """What TensorFlow says of an error in a graph: where it is stands in the text, if anywhere."""
     text = _text_of(error)
     if text.startswith("in user code:"):
@@ -190,7 +190,7 @@ def _off_by_one(told: str) -> str:
     return "; tables of users and items need n + 1 rows: row 0 is for those without train rows"
 
 
-def _told(own: OwnArchitecture, error: BaseException) -> str:
+def _told(own: OwnDefinition, error: BaseException) -> str:
     lines = [line.strip() for line in _text_of(error).splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("Exception encountered when calling"):
         del lines[0]  # Keras's own words around what happened.

@@ -36,7 +36,7 @@ from recommender.epochs import (
 from recommender.errors import OwnCodeError
 from recommender.metrics import rmse
 from recommender.model_data import ModelData, ModelRows
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from recommender.own_loading import blamed_on, load
 from recommender.train_sample import train_sample
 
@@ -342,12 +342,12 @@ class _OwnModel:
         self._it.load(folder)
 
 
-def _asked_method(own: OwnArchitecture) -> str:
+def _asked_method(own: OwnDefinition) -> str:
     """What is asked for ratings: `mf.py: MF.predict`."""
     return f"{own.where}.{'predict' if own.kind == 'model' else 'call'}"
 
 
-def _checked(ratings: Any, n_rows: int, own: OwnArchitecture) -> Floats:
+def _checked(ratings: Any, n_rows: int, own: OwnDefinition) -> Floats:
     try:
         array = np.asarray(ratings)
         numbers = array.astype(np.float32) if array.dtype.kind in "fiub" else None

@@ -14,7 +14,7 @@ from typing import Any
 
 from experiments.errors import StateError
 from experiments.sweep import SweepConfig
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from recommender.own_files import digest_of
 
 CODE = Path("code")
@@ -29,7 +29,7 @@ Origin = tuple[str, Path, Sequence[str]]
 def as_kept(folder: Path, sweep: SweepConfig) -> SweepConfig:
     """The sweep with the researcher's own code as it lies in the study in `folder`."""
 
-    def kept(own: OwnArchitecture | None) -> OwnArchitecture | None:
+    def kept(own: OwnDefinition | None) -> OwnDefinition | None:
         return own and replace(own, root=folder / CODE)
 
     search = sweep.search
@@ -48,11 +48,11 @@ def as_kept(folder: Path, sweep: SweepConfig) -> SweepConfig:
     )
 
 
-def own_code(sweep: SweepConfig) -> dict[str, OwnArchitecture]:
+def own_code(sweep: SweepConfig) -> dict[str, OwnDefinition]:
     """All that a sweep has of the researcher's own: `gated`, `metric auc_at_4`, `the split`."""
     metrics = {f"metric {name}": own for name, own in sweep.metrics.items()}
     search = sweep.search
-    others: dict[str, OwnArchitecture | None] = {
+    others: dict[str, OwnDefinition | None] = {
         "dataset": sweep.dataset.own,
         "split": sweep.split.own,
         "sampler": search.sampler_own if search else None,

@@ -36,7 +36,7 @@ from recommender.config import (
     problem_with,
 )
 from recommender.errors import ModelError, unknown
-from recommender.own import OwnArchitecture, read_own
+from recommender.own import OwnDefinition, read_own
 from search_spaces import SHIPPED, Dimension, shipped_space
 from search_spaces.tables import write_dimension
 
@@ -47,7 +47,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,40}")
 class OwnCode:
     """What a sweep's tables may say beside the names that recsweep knows."""
 
-    architectures: Mapping[str, OwnArchitecture] = field(default_factory=dict)
+    architectures: Mapping[str, OwnDefinition] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
     """The architectures that the sweep is about, recsweep's too; empty where that is a mistake."""
     mistaken: frozenset[str] = frozenset()
@@ -149,12 +149,12 @@ def resolve_own(source: SweepSource, report: Report) -> tuple[dict[str, Any], Ow
     conditional on them, unless it says so itself.
     """
     table = deepcopy(source.table)
-    found: dict[str, OwnArchitecture] = {}
+    found: dict[str, OwnDefinition] = {}
     names: dict[str, str] = {}
     mistaken: set[str] = set()
-    tuned: dict[OwnArchitecture, tuple[Dimension, ...]] = {}
+    tuned: dict[OwnDefinition, tuple[Dimension, ...]] = {}
 
-    def read(reference: str, key: str) -> OwnArchitecture:
+    def read(reference: str, key: str) -> OwnDefinition:
         own = read_own(reference, source.resolve(key, "."))
         if own.kind != "hypermodel":
             return own
@@ -208,7 +208,7 @@ def _choices(table: Mapping[str, Any]) -> tuple[str, ...]:
     return (fixed,) if isinstance(fixed, str) else ()
 
 
-def _add(found: dict[str, OwnArchitecture], name: str, own: OwnArchitecture) -> None:
+def _add(found: dict[str, OwnDefinition], name: str, own: OwnDefinition) -> None:
     if name in ARCHITECTURES:
         raise ModelError(
             f"{own.reference} has the name of an architecture of recsweep; rename it, or "

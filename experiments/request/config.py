@@ -15,7 +15,7 @@ from experiments.sweep_files.sweep_file import SweepSource, read_sweep_file
 from experiments.sweep_files.toml_text import toml_key, toml_section
 from recommender.config import MAX_EPOCHS, PATIENCE, Value
 from recommender.datasets.config import SPLIT_KEYS
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from search_spaces import SearchSpace
 from search_spaces.values import as_python
 
@@ -198,7 +198,7 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
     return tables
 
 
-def _named(name: str, args: Mapping[str, Any], own: OwnArchitecture | None) -> str | dict[str, Any]:
+def _named(name: str, args: Mapping[str, Any], own: OwnDefinition | None) -> str | dict[str, Any]:
     name = own.reference if own else name
     return {"name": name, **args} if args else name
 

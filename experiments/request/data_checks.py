@@ -25,7 +25,7 @@ from recommender.datasets.config import (
 )
 from recommender.datasets.registry import DATASETS, problems_with
 from recommender.errors import ModelError
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from recommender.own_functions import is_reference, read_function
 
 _Side = TypeVar("_Side", bound=SideConfig)
@@ -62,7 +62,7 @@ def read_reference(
     source: SweepSource,
     report: Report,
     further: Sequence[str] = (),
-) -> OwnArchitecture | None:
+) -> OwnDefinition | None:
     """The function that a key of the sweep names; None after its mistake was reported."""
     try:
         return read_function(reference, source.resolve(key, "."), takes, further)
@@ -71,7 +71,7 @@ def read_reference(
         return None
 
 
-def _wants_more(key: str, own: OwnArchitecture, report: Report) -> bool:
+def _wants_more(key: str, own: OwnDefinition, report: Report) -> bool:
     """Whether a function has parameters that no key of the sweep gives."""
     lacking = [p.name for p in own.parameters if p.is_required]
     if lacking:

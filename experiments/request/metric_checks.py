@@ -10,7 +10,7 @@ from experiments.sweep_files.sweep_file import SweepSource
 from experiments.sweep_files.sweep_tables import MetricsTable, Report, read_table
 from recommender.errors import unknown
 from recommender.further_metrics import METRICS
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from recommender.own_functions import argument_problems, is_reference
 
 _TAKEN = ("val_rmse", "train_rmse", "epochs", "parameters", "seconds")
@@ -19,10 +19,10 @@ _TAKEN = ("val_rmse", "train_rmse", "epochs", "parameters", "seconds")
 
 def read_metrics(
     table: Mapping[str, Any], source: SweepSource, report: Report
-) -> dict[str, OwnArchitecture | None]:
+) -> dict[str, OwnDefinition | None]:
     """The metrics by name, in the order asked for; None is one of ours."""
     read = read_table(MetricsTable, table.get("metrics", {}), "metrics", report)
-    found: dict[str, OwnArchitecture | None] = {}
+    found: dict[str, OwnDefinition | None] = {}
     for asked in read.also if read is not None else ():
         own = None
         if is_reference(asked):

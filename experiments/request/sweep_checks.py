@@ -38,7 +38,7 @@ from experiments.sweep_files.sweep_tables import (
 )
 from recommender.config import TrainingConfig
 from recommender.errors import unknown
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from recommender.own_functions import argument_problems, is_reference
 from search_spaces import Choice, Problem, SearchSpace
 
@@ -206,7 +206,7 @@ def _read_named(
     takes: str,
     source: SweepSource,
     report: Report,
-) -> tuple[str, dict[str, Any], OwnArchitecture | None]:
+) -> tuple[str, dict[str, Any], OwnDefinition | None]:
     """Name and arguments of `"tpe"` or `{ name = "tpe", n_startup_trials = 20 }`.
 
     Or of a function of the researcher's own, called with `takes`.

@@ -13,7 +13,7 @@ from experiments.own.kept_code import as_kept
 from experiments.records import TrialRecord
 from experiments.sweep import SweepConfig
 from recommender.config import RankingConfig, TrainingConfig, Value, ranking_config
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 
 CHECKPOINT_EVERY_S = 10.0
 """`last/` is written at most this often while a trial runs, and once early on."""
@@ -34,9 +34,9 @@ class TrialOrder:
     training: TrainingConfig
     study: Path
     """The study's folder, on a disk that driver and worker share."""
-    architectures: Mapping[str, OwnArchitecture] = field(default_factory=dict)
+    architectures: Mapping[str, OwnDefinition] = field(default_factory=dict)
     """The researcher's own, as the study keeps them."""
-    metrics: Mapping[str, OwnArchitecture | None] = field(default_factory=dict)
+    metrics: Mapping[str, OwnDefinition | None] = field(default_factory=dict)
     """What is told of the predictions beside the RMSE; None is one of ours."""
     give_up: str | None = None
     """Set after too many lost workers: end the trial at once, for this reason."""

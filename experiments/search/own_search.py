@@ -27,12 +27,12 @@ from experiments.search.optuna_search import OptunaSearch
 from experiments.search.samplers import SamplerFactory
 from experiments.sweep import SweepConfig
 from recommender.errors import OwnCodeError
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from recommender.own_loading import blamed_on, load
 from search_spaces import SearchSpace
 
 
-def own_sampler_factory(own: OwnArchitecture, args: Mapping[str, Any]) -> SamplerFactory:
+def own_sampler_factory(own: OwnDefinition, args: Mapping[str, Any]) -> SamplerFactory:
     """What makes the sampler from a seed.
 
     Raises, when it is called:
@@ -48,7 +48,7 @@ def own_sampler_factory(own: OwnArchitecture, args: Mapping[str, Any]) -> Sample
     return build
 
 
-def own_pruner(own: OwnArchitecture, args: Mapping[str, Any], max_epochs: int) -> BasePruner:
+def own_pruner(own: OwnDefinition, args: Mapping[str, Any], max_epochs: int) -> BasePruner:
     """The pruner, for trials of at most `max_epochs`.
 
     Raises:
@@ -81,9 +81,7 @@ def check_own_search(sweep: SweepConfig) -> None:
             raise RequestError(error.message.removesuffix(_way_on(own))) from error
 
 
-def _try_sampler(
-    own: OwnArchitecture, build: SamplerFactory, space: SearchSpace, seed: int
-) -> None:
+def _try_sampler(own: OwnDefinition, build: SamplerFactory, space: SearchSpace, seed: int) -> None:
     """What it proposes first, and after trials enough for it to learn from: some of Optuna's import
     what they need only then."""
 
@@ -138,13 +136,13 @@ def _tried(search: OptunaSearch, number: int) -> TrialRecord:
     return trial
 
 
-def _made(own: OwnArchitecture, given: int, args: Mapping[str, Any]) -> object:
+def _made(own: OwnDefinition, given: int, args: Mapping[str, Any]) -> object:
     with _told_as_theirs(own):
         return load(own)(given, **args)
 
 
 @contextlib.contextmanager
-def _told_as_theirs(own: OwnArchitecture) -> Iterator[None]:
+def _told_as_theirs(own: OwnDefinition) -> Iterator[None]:
     try:
         with blamed_on(own):
             yield
@@ -152,7 +150,7 @@ def _told_as_theirs(own: OwnArchitecture) -> Iterator[None]:
         raise RequestError(f"{error.in_full}{_way_on(own)}") from error
 
 
-def _way_on(own: OwnArchitecture) -> str:
+def _way_on(own: OwnDefinition) -> str:
     return (
         f"\nThe sweep ends here; what is finished is kept. Mend {own.file} and run it as another "
         "study: --set name=..."
@@ -162,7 +160,7 @@ def _way_on(own: OwnArchitecture) -> str:
 class _OwnSampler(BaseSampler):
     """The sampler, whose errors are told by file and line."""
 
-    def __init__(self, own: OwnArchitecture, inner: BaseSampler) -> None:
+    def __init__(self, own: OwnDefinition, inner: BaseSampler) -> None:
         self._own = own
         self._inner = inner
 
@@ -212,7 +210,7 @@ class _OwnSampler(BaseSampler):
 class _OwnPruner(BasePruner):
     """The pruner, whose errors are told by file and line."""
 
-    def __init__(self, own: OwnArchitecture, inner: BasePruner) -> None:
+    def __init__(self, own: OwnDefinition, inner: BasePruner) -> None:
         self._own = own
         self._inner = inner
 

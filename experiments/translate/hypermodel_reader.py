@@ -23,7 +23,7 @@ from experiments.errors import DiskError
 from experiments.files import atomic_write
 from experiments.translate.keras_tuner import read_hyperparameters
 from recommender.errors import ModelError
-from recommender.own import OwnArchitecture, Parameter
+from recommender.own import OwnDefinition, Parameter
 from search_spaces import Dimension, SpaceError, is_name
 
 TIMEOUT_S = 300.0
@@ -36,7 +36,7 @@ _START = (
 )
 
 
-def with_hyperparameters(own: OwnArchitecture) -> tuple[OwnArchitecture, tuple[Dimension, ...]]:
+def with_hyperparameters(own: OwnDefinition) -> tuple[OwnDefinition, tuple[Dimension, ...]]:
     """The HyperModel with its hyperparameters for parameters, and the dimensions they make.
 
     Raises:
@@ -58,7 +58,7 @@ def with_hyperparameters(own: OwnArchitecture) -> tuple[OwnArchitecture, tuple[D
     return replace(own, parameters=parameters), dimensions
 
 
-def _listed(own: OwnArchitecture) -> Sequence[Mapping[str, Any]]:
+def _listed(own: OwnDefinition) -> Sequence[Mapping[str, Any]]:
     try:
         kept = _cache(own)
     except RuntimeError:  # a user without a home folder
@@ -71,14 +71,14 @@ def _listed(own: OwnArchitecture) -> Sequence[Mapping[str, Any]]:
     return listed
 
 
-def _cache(own: OwnArchitecture) -> Path:
+def _cache(own: OwnDefinition) -> Path:
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     version = importlib.metadata.version("keras-tuner")
     name = hashlib.sha256("\0".join([_RULES, own.digest, own.where, version]).encode()).hexdigest()
     return folder / "recsweep" / f"hyperparameters-{name[:32]}.json"
 
 
-def _read_in_child(own: OwnArchitecture) -> Sequence[Mapping[str, Any]]:
+def _read_in_child(own: OwnDefinition) -> Sequence[Mapping[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="recsweep-hypermodel-") as folder:
         asked, answered = Path(folder) / "asked.json", Path(folder) / "answered.json"
         asked.write_text(json.dumps(asdict(own), default=str), encoding="utf-8")
@@ -121,7 +121,7 @@ def main(asked: str, answered: str) -> None:
 
     plain = json.loads(Path(asked).read_text(encoding="utf-8"))
     plain |= {"root": Path(plain["root"]), "parameters": (), "files": tuple(plain["files"])}
-    own = OwnArchitecture(**plain)
+    own = OwnDefinition(**plain)
     try:
         answer: dict[str, Any] = {"space": explored(own)}
     except OwnCodeError as error:
@@ -129,7 +129,7 @@ def main(asked: str, answered: str) -> None:
     Path(answered).write_text(json.dumps(answer), encoding="utf-8")
 
 
-def explored(own: OwnArchitecture) -> list[dict[str, Any]]:
+def explored(own: OwnDefinition) -> list[dict[str, Any]]:
     """All hyperparameters, those of scopes that are inactive at first too, as KerasTuner does it.
 
     Built on a stand-in for the data: two users, two items, one word a feature.

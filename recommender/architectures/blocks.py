@@ -18,7 +18,7 @@ import numpy as np
 from recommender.architectures.noise import CountedNoise, Noise
 from recommender.config import PENALTIES, RATES, RankingConfig
 from recommender.datasets.encoded import EncodedDataset, Floats, Ints, SideTable
-from recommender.own import OwnArchitecture, Value
+from recommender.own import OwnDefinition, Value
 from recommender.runtime import tf, tfrs
 
 Tensor = Any
@@ -48,7 +48,7 @@ class Structure:
     cross_layers: int
     cross_rank: int
     cross_placement: str
-    own: OwnArchitecture | None
+    own: OwnDefinition | None
     own_arguments: tuple[tuple[str, Value], ...]
     active: frozenset[str]
     """Which of the rates and penalties are not 0: the others are left out of the graph."""

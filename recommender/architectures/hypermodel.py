@@ -12,7 +12,7 @@ from keras_tuner.engine import hyperparameters
 from recommender.architectures.keras_model import KerasModel
 from recommender.errors import OwnCodeError
 from recommender.model_data import ModelData
-from recommender.own import OwnArchitecture, Value
+from recommender.own import OwnDefinition, Value
 from recommender.own_loading import blamed_on, load
 
 MOST_ROUNDS = 100
@@ -35,7 +35,7 @@ class TunedModel(KerasModel):
         return model, functools.partial(hypermodel.fit, given, model)
 
 
-def explore(own: OwnArchitecture, data: ModelData) -> list[dict[str, Any]]:
+def explore(own: OwnDefinition, data: ModelData) -> list[dict[str, Any]]:
     """The hyperparameters that its `build` declares, as KerasTuner writes them down.
 
     It is built with the defaults; then, on top of what a build had, once more for each scope that

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 
 SplitMethod = Literal[
     "time-range", "time-fraction", "leave-last-out", "random", "folds", "files", "column"
@@ -81,7 +81,7 @@ class DatasetConfig:
     items: ItemsConfig | None = None
     """Only for a table, and so is the next."""
     users: UsersConfig | None = None
-    own: OwnArchitecture | None = None
+    own: OwnDefinition | None = None
     """The researcher's function that gives the data, which then goes by the function's name."""
     features: tuple[str, ...] = ()
     """What the model sees; empty: `recommender.datasets.registry.features_of`."""
@@ -120,7 +120,7 @@ class SplitConfig:
     test_path: Path | None = None
     validation_path: Path | None = None
     """None: the last tenth of the train file by time."""
-    own: OwnArchitecture | None = None
+    own: OwnDefinition | None = None
     """The researcher's function that labels the rows; only for `own`."""
 
     def __post_init__(self) -> None:

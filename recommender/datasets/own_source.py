@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from recommender.datasets.config import DatasetConfig, FeatureKind, Of
 from recommender.datasets.sources import TIME_FEATURES, Problem, RawSide, RawTable, Source
 from recommender.errors import DataError, OwnCodeError
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from recommender.own_loading import blamed_on, load
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("user", "item", "rating", "time")
 
 
-def own_source(own: OwnArchitecture) -> Source:
+def own_source(own: OwnDefinition) -> Source:
     """How its data is read; the function is called once for each of these."""
 
     @functools.cache
@@ -63,7 +63,7 @@ def _problems(dataset: DatasetConfig, files: Mapping[str, Path]) -> list[Problem
     return problems
 
 
-def _called(own: OwnArchitecture, path: Path | None) -> pd.DataFrame:
+def _called(own: OwnDefinition, path: Path | None) -> pd.DataFrame:
     import pandas as pd
 
     try:
@@ -101,7 +101,7 @@ def _feature_columns(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame.columns if name not in _COLUMNS]
 
 
-def _sides(own: OwnArchitecture, frame: pd.DataFrame) -> list[RawSide]:
+def _sides(own: OwnDefinition, frame: pd.DataFrame) -> list[RawSide]:
     import pandas as pd
 
     from recommender.datasets.identifiers import as_text
@@ -163,7 +163,7 @@ def _kind(column: pd.Series[Any]) -> FeatureKind:
     return "list" if has_lists else "category"
 
 
-def _as_tuple(value: Any, own: OwnArchitecture, name: str) -> Any:
+def _as_tuple(value: Any, own: OwnDefinition, name: str) -> Any:
     """A list of words, which can be compared; a set in order."""
     import pandas as pd
 

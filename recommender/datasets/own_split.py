@@ -16,11 +16,11 @@ import pandas as pd
 from recommender.datasets.cleaning import Ratings
 from recommender.datasets.config import PARTS
 from recommender.errors import DataError, OwnCodeError
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 from recommender.own_loading import blamed_on, load
 
 
-def labelled(own: OwnArchitecture, ratings: Ratings) -> npt.NDArray[np.int8]:
+def labelled(own: OwnDefinition, ratings: Ratings) -> npt.NDArray[np.int8]:
     """The part of each rating.
 
     Raises:
@@ -37,7 +37,7 @@ def labelled(own: OwnArchitecture, ratings: Ratings) -> npt.NDArray[np.int8]:
     return first
 
 
-def _labels(own: OwnArchitecture, ratings: Ratings) -> npt.NDArray[np.int8]:
+def _labels(own: OwnDefinition, ratings: Ratings) -> npt.NDArray[np.int8]:
     frame = pd.DataFrame(
         {"user": ratings.user_ids[ratings.user], "item": ratings.item_ids[ratings.item]}
     )
@@ -56,7 +56,7 @@ def _labels(own: OwnArchitecture, ratings: Ratings) -> npt.NDArray[np.int8]:
     return _as_parts(own, labels, frame.index)
 
 
-def _as_parts(own: OwnArchitecture, labels: Any, index: pd.Index[Any]) -> npt.NDArray[np.int8]:
+def _as_parts(own: OwnDefinition, labels: Any, index: pd.Index[Any]) -> npt.NDArray[np.int8]:
     known = PARTS[:3]
     rule = f"{own.where} must give {', '.join(known[:2])} or {known[2]} for each of the rows"
     if isinstance(labels, pd.Series) and labels.index.sort_values().equals(index):

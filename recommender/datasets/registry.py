@@ -24,7 +24,7 @@ from recommender.datasets.own_source import own_source
 from recommender.datasets.sources import NAME_TIME, TIME_FEATURES, Problem, Source
 from recommender.datasets.table import TABLE
 from recommender.errors import unknown
-from recommender.own import OwnArchitecture
+from recommender.own import OwnDefinition
 
 DATASETS: dict[str, Source] = {
     "movielens-small": MOVIELENS_SMALL,
@@ -116,7 +116,7 @@ def _type_problems(dataset: object, split: object) -> list[Problem]:
             ("dataset.features", dataset.features, (tuple, list), "a list of names"),
             ("dataset.items", dataset.items, (ItemsConfig, NoneType), "an ItemsConfig"),
             ("dataset.users", dataset.users, (UsersConfig, NoneType), "a UsersConfig"),
-            ("dataset.own", dataset.own, (OwnArchitecture, NoneType), _FROM_READ_FUNCTION),
+            ("dataset.own", dataset.own, (OwnDefinition, NoneType), _FROM_READ_FUNCTION),
         ]
         for of, side in dataset.sides.items():
             if isinstance(side, SideConfig):
@@ -128,7 +128,7 @@ def _type_problems(dataset: object, split: object) -> list[Problem]:
     else:
         rules.append(("dataset", dataset, (DatasetConfig,), 'a DatasetConfig("movielens-small")'))
     if isinstance(split, SplitConfig):
-        rules.append(("split.own", split.own, (OwnArchitecture, NoneType), _FROM_READ_FUNCTION))
+        rules.append(("split.own", split.own, (OwnDefinition, NoneType), _FROM_READ_FUNCTION))
         rules += [
             (f"split.{name}", getattr(split, name), (Path, NoneType), "a path")
             for name in ("train_path", "test_path", "validation_path")

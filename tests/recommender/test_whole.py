@@ -19,7 +19,7 @@ from recommender.datasets.encoded import SideTable
 from recommender.errors import Interrupted, ModelError, OwnCodeError
 from recommender.metrics import rmse
 from recommender.model_data import ModelData, StandIn, feature_table
-from recommender.own import OwnArchitecture, Parameter, read_own
+from recommender.own import OwnDefinition, Parameter, read_own
 from recommender.whole import WholeRun
 from tests.own_classes import write_classes
 from tests.synthetic import synthetic_encoded, validated_on_strangers
@@ -40,7 +40,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_classes(tmp_path_factory.mktemp("whole"))
 
 
-def _own(models: Path, reference: str) -> OwnArchitecture:
+def _own(models: Path, reference: str) -> OwnDefinition:
     return read_own(reference, models)
 
 
