@@ -24,7 +24,7 @@ def test_the_tutorial_leads_from_a_sweep_to_its_report(
     make_study(Path("studies/tutorial"))  # it was run before
     names = runpy.run_path(str(TUTORIAL))
     study, report = names["study"], names["report"]
-    assert report == Path("studies/tutorial-2/report/report.html")
+    assert report == tmp_path / "studies/tutorial-2/report/report.html"
     assert list(names["trials"]["arm"]) == ["plain", "dcn", "plain", "dcn"]
     inline = unescape(study._repr_html_())
     assert "<iframe" in inline and 'id="summary"' in inline and 'id="provenance"' not in inline
