@@ -227,7 +227,7 @@ def _drawn_at_random(study: StudyRecord) -> str:
     if name != "tpe" or not n_first:
         return ""
     arms = ranking.arms(study)
-    text = f"It draws the first {n_first}{' of each arm' if arms else ''} at random"
+    text = f"It draws at random until {'an arm has' if arms else 'there are'} {n_first} trials"
     if _most_trials(study) > n_first:
         return f"{text}."
     return f"{text}, and {'none had' if arms else 'there were no'} more."

@@ -259,9 +259,9 @@ def test_the_methods_name_defaults_and_what_was_drawn_at_random(study: StudyReco
         "layer_size 8; of dcn: cross_rank 0." in text
     )
     assert (
-        "the tpe (n_candidates 9, n_startup_trials 12) sampler under seed 0. It draws the" in text
+        "the tpe (n_candidates 9, n_startup_trials 12) sampler under seed 0. It draws at" in text
     )
-    assert "It draws the first 12 of each arm at random, and none had more." in text
+    assert "It draws at random until an arm has 12 trials, and none had more." in text
     assert "The median (n_warmup_epochs 3) pruner could stop" in text
     (facts,) = (block for block in provenance(tpe).blocks if isinstance(block, Facts))
     told = dict(facts.items)
@@ -269,7 +269,7 @@ def test_the_methods_name_defaults_and_what_was_drawn_at_random(study: StudyReco
     assert told["pruner"] == "median (n_warmup_epochs 3)"
     fewer = dict(left_open) | {"sampler": {"n_startup_trials": 4}}
     learned = replace(tpe, provenance=dict(study.provenance) | {"left_open": fewer})
-    assert "It draws the first 4 of each arm at random. A trial" in methods_paragraph(learned)
+    assert "It draws at random until an arm has 4 trials. A trial" in methods_paragraph(learned)
     assert "at random" not in methods_paragraph(study)
 
 
