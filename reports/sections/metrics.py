@@ -83,8 +83,8 @@ def metrics(study: StudyRecord) -> Section | None:
 
 def _table(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
     return Table(
-        caption="The best trials of the search by RMSE, under one seed, and what else their best "
-        "epochs come to",
+        caption="The best trials of the search by RMSE, under one seed each, and what else their "
+        "best epochs come to",
         columns=(
             Column("rank", "Place among COMPLETE trials, by RMSE.", is_number=True),
             Column("trial", "Number in the study, and its arm where arms are compared."),

@@ -260,7 +260,7 @@ def _top(study: StudyRecord) -> Table | None:
     )
     return Table(
         caption=(f"The best {len(rows)}" if len(rows) > 1 else f"The only complete {_only(study)}")
-        + (" of the search, under one seed" if study.verdict_results else ""),
+        + (" of the search, under one seed each" if study.verdict_results else ""),
         columns=(
             Column("rank", "Place among COMPLETE trials, by RMSE.", is_number=True),
             Column("trial", "Number in the study, and its arm where arms are compared."),

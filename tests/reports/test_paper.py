@@ -258,9 +258,7 @@ def test_the_methods_name_defaults_and_what_was_drawn_at_random(study: StudyReco
         "at its default: activation relu, input_dropout 0.3, embedding_l2 1; of plain: "
         "layer_size 8; of dcn: cross_rank 0." in text
     )
-    assert (
-        "the tpe (n_candidates 9, n_startup_trials 12) sampler under seed 0. It draws at" in text
-    )
+    assert "the tpe (n_candidates 9, n_startup_trials 12) sampler under seed 0. It draws at" in text
     assert "It draws at random until an arm has 12 trials, and none had more." in text
     assert "The median (n_warmup_epochs 3) pruner could stop" in text
     (facts,) = (block for block in provenance(tpe).blocks if isinstance(block, Facts))
