@@ -99,7 +99,7 @@ predictions.assign(error=predictions["predicted"] - predictions["rating"]).descr
 # ## The report, inline
 #
 # In a notebook a study shows the first screen of its report. It says "not decided: one seed each",
-# because that is what four trials under one seed allow to be said; `recsweep verdict tutorial`
+# because that is what four trials, trained once each, allow to be said; `recsweep verdict tutorial`
 # trains the finalists again under fresh seeds and tests their differences. All is in the file.
 
 # %%

@@ -38,7 +38,7 @@ from experiments.records import (
     read_study,
 )
 from experiments.records.values import plural
-from experiments.request.frozen import frozen_sweep, relocate
+from experiments.request.frozen import frozen_sweep, is_elsewhere, relocate
 from experiments.request.plan import Plan, few_points, plan_sweep, with_data
 from experiments.running.conductor import Conductor
 from experiments.running.driver import Driver, run_trials
@@ -182,7 +182,10 @@ def resume_study(
             refuse_changed_code(folder, origins(study.provenance))
         # Before anything is written: what is refused changes nothing.
         taken = take_machine(resources) if asks_for_more else None
-        loaded = load_same_data(study, sweep) if asks_for_more else None
+        is_moved = now is not None and is_elsewhere(folder, now)
+        loaded = load_same_data(study, sweep) if asks_for_more or is_moved else None
+        if now is not None:
+            relocate(folder, now)
         n_retried = 0
         with Journal(folder / DRIVER_JOURNAL) as journal:
             if n_trials is not None:
@@ -210,8 +213,6 @@ def resume_study(
         import_ray(settled)
         if loaded is None:
             loaded = load_same_data(study, sweep)
-        if now is not None:
-            relocate(folder, now)
         resources = within_memory(resources, settled, machine, loaded.encoded, watcher.message)
         for change in record_changes(folder, machine, resources):
             watcher.message(f"changed since the last run: {change}")

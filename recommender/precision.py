@@ -13,10 +13,12 @@ _OURS = ("float32", "float32")
 
 
 def precision() -> Precision:
-    found = {
-        name: (keras.backend.floatx(), keras.mixed_precision.global_policy().name)
-        for name, keras in _imported()
-    }
+    found = {}
+    for name, keras in _imported():
+        floatx, policy = keras.backend.floatx(), keras.mixed_precision.global_policy().name
+        # Whoever sets floatx alone means the layers, too: they follow it until a policy is set, and
+        # ours was.
+        found[name] = (floatx, floatx if policy == "float32" else policy)
     return {name: set_to for name, set_to in found.items() if set_to != _OURS}
 
 

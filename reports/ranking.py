@@ -61,8 +61,8 @@ class Standing:
     is_within_noise: bool
     """Noise cannot tell it from the best trial."""
     n_alike: int | None = None
-    """So many trials, this one first, have its values and RMSE: one model, trained again. None for
-    the others of them, and for a baseline."""
+    """So many trials, this one first, have its values: one model, trained again. None for the
+    others of them, and for a baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ def standings(study: StudyRecord) -> tuple[Standing, ...]:
 
 
 def _model(trial: TrialRecord) -> object:
-    return trial.best_rmse, frozenset(trial.values.items())
+    return frozenset(trial.values.items())
 
 
 def models(study: StudyRecord) -> list[tuple[TrialRecord, Standing]]:

@@ -161,7 +161,8 @@ def _log_folder(studies: Sequence[StudyRecord], scratch: Path) -> Path:
         list(dict.fromkeys(name for study in studies for name in study.metrics)),
     )
     for study in studies:
-        if hparams.name_in_events(study.folder / hparams.FOLDER) != study.folder.name:
+        name = hparams.name_in_events(study.folder / hparams.FOLDER)
+        if name not in (None, study.folder.name):
             # It was renamed, and another study may have the name that its trials go by there.
             study = replace(study, folder=scratch / "anew" / study.folder.name)
             hparams.write_board(study)

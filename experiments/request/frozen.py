@@ -58,10 +58,15 @@ def frozen_sweep(folder: Path, now: SweepConfig | None = None) -> SweepConfig:
         ) from None
 
 
+def is_elsewhere(folder: Path, now: SweepConfig) -> bool:
+    """Whether a sweep says otherwise than the study's where its data lie."""
+    return _relocated(folder, now) != (folder / SWEEP_NAME).read_text(encoding="utf-8")
+
+
 def relocate(folder: Path, now: SweepConfig) -> None:
     """Write into the study's sweep where its data lie by now."""
-    if (text := _relocated(folder, now)) != (folder / SWEEP_NAME).read_text(encoding="utf-8"):
-        atomic_write(folder / SWEEP_NAME, text)
+    if is_elsewhere(folder, now):
+        atomic_write(folder / SWEEP_NAME, _relocated(folder, now))
 
 
 def _relocated(folder: Path, now: SweepConfig) -> str:

@@ -178,7 +178,7 @@ def _read_search(
     )
     is_told = "trials" in table["search"] and read.trials is None
     n_trials = 0 if is_told else _count_trials(read.trials, sampler, space, compare, report)
-    if n_trials and space is not None:
+    if n_trials and space is not None and not source.is_frozen:
         for problem in check_points(read.enqueue, space, compare, sampler, n_trials):
             report(problem.key, problem.message)
     return SearchConfig(

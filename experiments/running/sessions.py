@@ -80,10 +80,10 @@ def _changed_options(
 ) -> dict[str, tuple[str | None, str | None]]:
     """What trials take of the machine, by the option that says it: `--gpu-share`, 0, 1."""
     options = {"workers": "--workers", "cpus": "--cpus-per-trial", "address": "--ray-address"}
-    if now.pack_up_to is None:  # else a probe chooses the two
-        options["gpus"] = "--gpu-share"
-    else:
+    if now.pack_up_to is not None:  # A probe chooses workers and share.
         del options["workers"]
+    if now.pack_up_to is None or not before.get("gpus"):
+        options["gpus"] = "--gpu-share"
     as_text = [
         {option: _text(values[name]) for name, option in options.items() if name in values}
         for values in (before, asdict(now))

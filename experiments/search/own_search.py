@@ -26,6 +26,7 @@ from experiments.records import Purpose, StopReason, TrialRecord, TrialState
 from experiments.search.optuna_search import OptunaSearch
 from experiments.search.samplers import SamplerFactory
 from experiments.sweep import SweepConfig
+from experiments.translate.optuna import quiet_optuna
 from recommender.errors import OwnCodeError
 from recommender.own import OwnDefinition
 from recommender.own_loading import blamed_on, load
@@ -76,7 +77,9 @@ def check_own_search(sweep: SweepConfig) -> None:
             if own is search.pruner_own:
                 own_pruner(own, search.pruner_args, search.max_epochs)
             else:
-                _try_sampler(own, own_sampler_factory(own, search.sampler_args), space, sweep.seed)
+                build = own_sampler_factory(own, search.sampler_args)
+                with quiet_optuna(optuna.logging.ERROR):
+                    _try_sampler(own, build, space, sweep.seed)
         except RequestError as error:
             raise RequestError(error.message.removesuffix(_way_on(own))) from error
 

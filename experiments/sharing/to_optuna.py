@@ -14,7 +14,7 @@ from experiments.errors import RequestError
 from experiments.records import StudyRecord, TrialRecord, TrialState
 from experiments.records.values import plural
 from experiments.request.space_checks import recorded_space
-from experiments.translate.optuna import to_params
+from experiments.translate.optuna import quiet_optuna, to_params
 from search_spaces import SearchSpace
 
 
@@ -32,9 +32,7 @@ def export_to_optuna(study: StudyRecord, url: str) -> str:
         RequestError: the storage cannot be used, or has a study of that name.
     """
     space = recorded_space(study)
-    quiet = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
+    with quiet_optuna():
         storage = _storage(url)
         if study.name in {
             summary.study_name for summary in optuna.get_all_study_summaries(storage)
@@ -47,8 +45,6 @@ def export_to_optuna(study: StudyRecord, url: str) -> str:
         for name, value in _about(study).items():
             theirs.set_user_attr(name, value)
         theirs.add_trials([_frozen(trial, space, study.metrics) for trial in study.search_trials])
-    finally:
-        optuna.logging.set_verbosity(quiet)
     return (
         f"wrote {plural(len(study.search_trials), 'trial')} to the study {study.name} in "
         f"{_shown(url)}; "

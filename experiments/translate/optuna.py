@@ -6,7 +6,8 @@ one has a parameter for each case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 import optuna
 from optuna.distributions import (
@@ -65,6 +66,17 @@ def to_params(
     )
 
 
+@contextlib.contextmanager
+def quiet_optuna(level: int = optuna.logging.WARNING) -> Iterator[None]:
+    """Optuna says nothing below this level."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(level)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
 def study_in_memory(
     name: str, pruner: optuna.pruners.BasePruner | None = None
 ) -> optuna.study.Study:
@@ -73,11 +85,7 @@ def study_in_memory(
     A sampler that has nothing left (BruteForceSampler) may `stop` it, which does nothing: who asks
     and tells has no loop to be stopped, and Optuna raises there.
     """
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
+    with quiet_optuna():
         study = optuna.create_study(study_name=name, direction="minimize", pruner=pruner)
-    finally:
-        optuna.logging.set_verbosity(verbosity)
     study.stop = lambda: None  # type: ignore[method-assign]
     return study

@@ -126,7 +126,13 @@ def _drawing_operations(graph: Any) -> set[str]:
     """What TensorFlow draws without a key, also within functions: no seed of a trial reaches it."""
     within = (node for function in graph.library.function for node in function.node_def)
     generators = ("RngReadAndSkip", "StatefulRandomBinomial")
-    return {n.op for n in (*graph.node, *within) if "seed2" in n.attr or n.op in generators}
+    return {
+        node.op
+        for node in (*graph.node, *within)
+        if node.op in generators
+        # Keras gives the dropout of cuDNN's recurrent layers a rate of 0.
+        or ("seed2" in node.attr and not node.op.startswith("CudnnRNN"))
+    }
 
 
 def _kept_in(created: list[Any]) -> Callable[..., Any]:

@@ -7,13 +7,13 @@ own, so that what is compared are the arms with their tuning.
 from __future__ import annotations
 
 import math
-import shlex
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from experiments.records import Answer, StudyRecord, VerdictResults
+from experiments.typed import typed
 from reports import numbers, ranking
 from reports.blocks import (
     Block,
@@ -143,7 +143,7 @@ def stand(studies: Sequence[StudyRecord], *, on_test: bool) -> list[Standing]:
 def _problem(studies: Sequence[StudyRecord]) -> tuple[Block, ...] | None:
     """Why there is no answer yet, and the cure."""
     if without := [study for study in studies if study.verdict_results is None]:
-        lines = tuple(f"recsweep verdict {shlex.quote(study.name)}" for study in without)
+        lines = tuple(f"recsweep verdict {typed(study.folder)}" for study in without)
         lack = "1 has" if len(without) == 1 else f"{len(without):,} have"
         return (
             Problem(f"No answer for all of them yet: {lack} no verdict."),

@@ -35,7 +35,7 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
         return None
     pair = deciding_pair(study, results)
     said = _unanswered(study, results) if pair is None else _sentence(study, results, pair)
-    best, unbeaten = leading_finalist(study), unbeaten_baselines(study, results)
+    best, unbeaten = _best_model(study, results), unbeaten_baselines(study, results)
     if best is None or not unbeaten:
         return said
     who = f"No {'judged ' if study.late_trials else ''}model beats"
@@ -154,9 +154,15 @@ def leading_finalist(study: StudyRecord) -> FinalistResult | None:
     return results.finalist(leader.name) if results and leader else None
 
 
+def _best_model(study: StudyRecord, results: VerdictResults) -> FinalistResult | None:
+    """A trial of the search or a control."""
+    models = (f for f in results.finalists if f.mean is not None and is_model(study, f.name))
+    return next(models, None)
+
+
 def unbeaten_baselines(study: StudyRecord, results: VerdictResults) -> list[str]:
-    """The bias where the leader's mean is not below it, and the finalist that beats the leader."""
-    best = leading_finalist(study)
+    """The bias where no model's mean is below it, and the finalist that beats the best model."""
+    best = _best_model(study, results)
     if best is None or best.mean is None:
         return []
     bias = judged_baseline(study, results, "bias")

@@ -50,7 +50,6 @@ def escape(text: str) -> str:
 def leaderboard_table(study: StudyRecord) -> str:
     """The best trials, the default and the baselines; needs booktabs, and T1 fonts."""
     rows = []
-    ranked = study.ranked
     default = ranking.default_trial(study)
     is_cut = False
     best = [row for _, row in ranking.models(study)[:N_TRIALS]]
@@ -78,7 +77,7 @@ def leaderboard_table(study: StudyRecord) -> str:
         f"% Study {_comment(study.name)}; the same numbers in full precision are in trials.csv.\n"
     )
     return head + _table(
-        _caption(study, len(ranked), is_cut), study.name,
+        _caption(study, len(best), is_cut), study.name,
         r"rp{0.18\linewidth}rrrrp{0.22\linewidth}",
         "Rank & Trial & RMSE & To bias & Epoch & Parameters & Values", rows,
     )  # fmt: skip
@@ -289,10 +288,13 @@ def _table(
     )
 
 
-def _caption(study: StudyRecord, n_ranked: int, is_cut: bool) -> str:
+def _caption(study: StudyRecord, n_best: int, is_cut: bool) -> str:
     data = described(study)
     on = f" on {data.name} ({data.method} split)" if data.name else ""
-    best = f"The best {min(N_TRIALS, n_ranked)} of {numbers.plural(n_ranked, 'complete trial')}"
+    n_ranked = len(study.ranked)
+    has_repeats = len(ranking.models(study)) < n_ranked
+    shown = numbers.plural(n_best, "model") if has_repeats else str(n_best)
+    best = f"The best {shown} of {numbers.plural(n_ranked, 'complete trial')}"
     default = ranking.default_trial(study)
     also = ", the default" if default is not None and default.is_ranked else ""
     who = f"{best}{also} and the baselines" if n_ranked else "The baselines"

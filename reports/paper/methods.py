@@ -271,19 +271,25 @@ def _effort(study: StudyRecord) -> list[str]:
     return sentences
 
 
+def _seed(study: StudyRecord) -> str:
+    if len({trial.seed for trial in study.search_trials}) < 2:
+        return "one seed"
+    return f"a seed of its own (it follows from {study.sweep.get('seed')})"
+
+
 def _tests(study: StudyRecord) -> str:
     noise = ranking.noise(study).rmse
     results = study.verdict_results
     if study.verdict is None or results is None:
         return (
-            "Every trial was trained under one seed and no test of significance was made; the best "
-            "of many trials is optimistic on the rows it was chosen on, and differences under "
-            f"{numbers.two_digits(noise)} RMSE are not interpreted."
+            f"Every trial was trained under {_seed(study)} and no test of significance was made; "
+            "the best of many trials is optimistic on the rows it was chosen on, and differences "
+            f"under {numbers.two_digits(noise)} RMSE are not interpreted."
         )
     return (
-        f"The search trained each model under one seed. Then {len(results.finalists):,} finalists "
-        f"({chosen_text(study, study.verdict)}) were frozen, the models among them trained again "
-        f"under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
+        f"The search trained every trial under {_seed(study)}. Then {len(results.finalists):,} "
+        f"finalists ({chosen_text(study, study.verdict)}) were frozen, the models among them "
+        f"trained again under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
         f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "
         f"{judged_on(results)}. {_lost(results)}{_late(study)}Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "

@@ -37,8 +37,7 @@ from reports.sections.watch_outs import watch_outs
 N_ROWS = 10
 N_VALUES = 4
 ONE_SEED = (
-    "Every trial was trained under one seed, and the best of many is chosen on the rows that it is "
-    "judged on."
+    "Every trial was trained once, and the best of many is chosen on the rows that it is judged on."
 )
 
 
@@ -84,7 +83,8 @@ def headline(study: StudyRecord) -> Headline:
             f"{numbers.rmse(bias)}.",
         )
     if len(ranking.models(study)) == 1:
-        said = f"{ranking.label(study, best)} was trained under one seed."
+        often = "once" if len(ranked) == 1 else f"{len(ranked):,} times"
+        said = f"{ranking.label(study, best)} was trained {often} by the search."
         return Headline(f"Nothing to compare: one {_only(study)} is complete", said)
     return Headline("Not decided: one seed each", _what_is_open(study))
 

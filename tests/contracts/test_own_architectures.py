@@ -87,6 +87,17 @@ def test_a_layer_that_is_called_twice_draws_twice(data: DeviceData, tmp_path: Pa
     assert (kernel.numpy() != before).all()  # with one mask for both the two are always equal
 
 
+def test_recurrent_layers_are_no_random_ones(data: DeviceData, tmp_path: Path) -> None:
+    (tmp_path / "recurrent.py").write_text(
+        "import tensorflow as tf\n"
+        "def recurrent(inputs):\n"
+        "    steps = tf.reshape(inputs, [-1, inputs.shape[1], 1])\n"
+        "    return tf.keras.layers.Dense(1)(tf.keras.layers.GRU(4)(steps))\n"
+    )
+    config = _config(tmp_path, "recurrent", "recurrent")
+    assert np.isfinite(_run(config, data, n_epochs=1).best_rmse or np.nan)
+
+
 def test_its_layers_may_be_of_mixed_precision(models: Path, data: DeviceData) -> None:
     untrained, trained = (
         _run(_config(models, "bad", "mixed"), data, n_epochs=n).predict_validation() for n in (0, 2)

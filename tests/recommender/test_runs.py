@@ -77,3 +77,16 @@ def test_the_precision_that_a_model_sets_holds_for_its_trials_and_no_others(
         trainer.begin(ranking_config({"architecture": "a"}, {"a": own}), TrainingConfig())
         trainer.begin(SMALL, TrainingConfig())
         assert tf.keras.mixed_precision.global_policy().name == "float32"
+
+
+def test_layers_follow_the_floatx_that_a_model_sets_as_it_is_imported(tmp_path: Path) -> None:
+    sets = 'tf.keras.backend.set_floatx("float16")'
+    looks = 'assert tf.keras.layers.Dense(1).compute_dtype == "float16"'
+    (tmp_path / "mine.py").write_text(PRECISE.format(at_import=sets, when_made=f"{looks}; {SETS}"))
+    own = read_own("mine.py:Precise", tmp_path)
+    trainer = Trainer(synthetic_encoded(), lambda: None)
+    for _ in range(2):
+        trainer.begin(SMALL, TrainingConfig())
+        trainer.begin(ranking_config({"architecture": "a"}, {"a": own}), TrainingConfig())
+    trainer.begin(SMALL, TrainingConfig())
+    assert tf.keras.layers.Dense(1).compute_dtype == tf.keras.backend.floatx() == "float32"

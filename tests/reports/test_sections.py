@@ -283,7 +283,7 @@ def test_an_edge_counts_the_near_trials_that_share_it(study: StudyRecord) -> Non
     values = dict(best.values) | {"dropout": 0.5}
     twins = (
         replace(best, number=0, values=values),
-        replace(best, number=1, values=values, best_rmse=best.best_rmse + 0.001),
+        replace(best, number=1, best_rmse=best.best_rmse + 0.001, values=values | {"item_l2": 1.0}),
         replace(best, number=2, best_rmse=best.best_rmse + 0.002, values=values | {"dropout": 0.3}),
         replace(best, number=3, best_rmse=best.best_rmse + 0.1, values=values),
     )

@@ -174,7 +174,7 @@ def test_what_lacks_a_verdict_is_named_with_the_command(made: StudyRecord) -> No
     studies[1] = of_fold(made, 2)
     blocks = section(studies).blocks
     assert "1 has no verdict" in only(Problem, blocks).text
-    assert only(Command, blocks).lines == ("recsweep verdict folds-2",)
+    assert only(Command, blocks).lines == (f"recsweep verdict {studies[1].folder}",)
     assert headline(studies).text.startswith("Not ranked together")
 
 
