@@ -29,7 +29,7 @@ def test_constants_of_the_file_and_arithmetic_are_read_as_defaults(tmp_path: Pat
         "cores=os.cpu_count(), twice=TWICE, over=1 / 0, none=None, pair=(1, 2)): ...\nLATE = 1\n"
         "class Mine:\n"
         "    HEADS = 3\n"
-        "    def __init__(self, data, *, n=HEADS, width=2 * 8): ...\n"
+        "    def __init__(self, data, *, n=HEADS, width=2**4): ...\n"
         "    def fit_epoch(self): ...\n"
         "    def predict(self, rows): ...\n"
     )

@@ -212,6 +212,12 @@ def test_losing_to_another_baseline_goes_before_what_sets_models_apart(study: St
     assert next_command(lost).purpose.startswith("Take the matrix factorisation baseline")
 
 
+def test_a_control_that_beats_the_bias_baseline_is_a_model_that_does(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    lost = judged(study, {plain: 0.2, dcn: 0.1}, control=0.01)
+    assert not headline(lost).text.startswith("No model")
+
+
 def test_trials_after_the_list_may_still_beat_the_bias_baseline(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     lost = judged(study, {plain: 0.2, dcn: 0.1})

@@ -305,6 +305,10 @@ def test_a_study_that_was_renamed_shares_no_row_with_one_that_has_its_old_name(
     }
     assert (shown / "tiny").samefile(second.folder / FOLDER)
     assert name_in_events(renamed.folder / FOLDER) == "tiny"  # left as it was
+    begun = read_study(make_study(tmp_path / "begun", n_trials=0))
+    write_board(begun)
+    shown = board._log_folder([begun, second], tmp_path / "scratch-2")
+    assert (shown / "begun").samefile(begun.folder / FOLDER)  # its trials are still to come
 
 
 def test_a_column_that_is_choices_in_one_study_and_a_range_in_another_is_filtered_as_a_range() -> (

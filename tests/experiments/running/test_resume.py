@@ -318,6 +318,11 @@ def test_a_job_that_is_queued_again_finds_its_data_where_they_are_now(
     assert job(3, ratings).exit_code == 0
     assert read_study(folder).is_finished
     assert (folder / "sweep.toml").read_text() == before.replace("job-1", "job-3")
+    # A verdict comes next, which goes by that file.
+    other = job(4, ratings.rpartition("\n")[0].rpartition("\n")[0])
+    assert "the data of small changed" in str(other.exception)
+    assert job(5, ratings).exit_code == 0
+    assert (folder / "sweep.toml").read_text() == before.replace("job-1", "job-5")
 
 
 @pytest.mark.slow

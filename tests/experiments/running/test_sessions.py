@@ -132,8 +132,8 @@ def test_uncommitted_changes_of_a_later_run_are_said_and_recorded(
         (Resources(2, gpus=1.0), ["--workers 8 -> 2", "--gpu-share 0 -> 1"]),
         (Resources(8, cpus=0.5, gpus=0.0), ["--cpus-per-trial 1 -> 0.5"]),
         (Resources(8, gpus=0.0, address="a:1"), ["--ray-address none -> a:1"]),
-        # A probe is still to choose how many trials share a GPU.
-        (Resources(1, gpus=1.0, pack_up_to=8), []),
+        # A probe is still to choose how many trials share a GPU; that they have one is new.
+        (Resources(1, gpus=1.0, pack_up_to=8), ["--gpu-share 0 -> 1"]),
     ],
 )
 def test_what_trials_have_otherwise_than_before_is_said_once_and_recorded(

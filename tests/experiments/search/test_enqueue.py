@@ -16,8 +16,10 @@ from experiments.ledger.ledger import Ledger
 from experiments.records import read_study
 from experiments.request.config import Sweep, load_sweep, sweep_to_toml
 from experiments.request.enqueued_files import changes_by_hand, with_enqueued
+from experiments.request.sweep_checks import build_sweep
 from experiments.search.search import build_search
 from experiments.sweep import SweepConfig, defaults_of, model_of
+from experiments.sweep_files.sweep_file import read_sweep_file
 from experiments.trials.best import trial_to_toml
 from recsweep import Choice, Float, Int, space
 from reports.exports import trials_frame
@@ -226,6 +228,12 @@ def test_a_choice_that_the_sweep_does_not_have_is_told_and_another_tried(tmp_pat
     frozen = tmp_path / "frozen.toml"
     frozen.write_text(sweep_to_toml(config))
     assert load_sweep(frozen).search == config.search
+    # A study that tried what a later rule refuses goes on.
+    source = read_sweep_file(frozen, environ={})
+    source.table["search"]["enqueue"] = [{"layer_size_0": 24}]
+    with pytest.raises(SweepFileError, match="must be one of"):
+        build_sweep(source)
+    assert build_sweep(replace(source, is_frozen=True)).search is not None
 
 
 def test_best_writes_what_run_enqueues(tmp_path: Path) -> None:
