@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from typing import Any
 
+import psutil
+
 from experiments.errors import ClusterError, RecsweepError, lines_of
 from experiments.machine.machine import Machine
 from experiments.machine.ray_environment import (
@@ -24,7 +26,7 @@ from experiments.machine.ray_environment import (
     ray_folder,
     set_environment,
 )
-from experiments.machine.ray_head import RayHead
+from experiments.machine.ray_head import RayHead, agents_of_ray
 from experiments.machine.resources import Resources
 from experiments.machine.scratch import remove_old_sessions
 from experiments.resting import collector_resting
@@ -127,7 +129,11 @@ def await_ends() -> None:
 def _end(node: Any) -> None:
     if node.is_head():
         node.destroy_external_storage()
+    agents = agents_of_ray()
     node.kill_all_processes(check_alive=False, allow_graceful=True)
+    for agent in agents:
+        with contextlib.suppress(psutil.Error):
+            agent.kill()
     if node.is_head():
         remove_old_sessions(ray_folder(os.environ) / "ray")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import time
 from dataclasses import dataclass, field
@@ -12,6 +14,25 @@ import psutil
 HEAD_ASKED_EVERY_S = 2.0
 HEAD_PATIENCE_S = 20.0
 """A cluster's head that has not answered for so long is lost."""
+
+
+def agents_of_ray() -> list[psutil.Process]:
+    """The agents of a Ray that this process started, also where their raylet went before them.
+
+    They end with it, but for one that hangs in a Ctrl-C of its own, which a terminal sends to all.
+    """
+    found = []
+    for process in psutil.process_iter(["name"]):
+        with contextlib.suppress(psutil.Error, OSError):
+            if not str(process.info["name"]).startswith("ray::"):
+                continue
+            parent = process.parent()
+            is_of_others = (
+                parent is not None and parent.name() == "raylet" and parent.ppid() != os.getpid()
+            )
+            if os.getpgid(process.pid) == os.getpgrp() and not is_of_others:
+                found.append(process)
+    return found
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ import psutil
 
 from experiments.errors import ClusterError, StateError
 from experiments.files import atomic_write
+from experiments.machine.ray_head import agents_of_ray
 from experiments.records import SWEEP_NAME
 from experiments.typed import from_here, typed
 
@@ -290,9 +291,9 @@ def _exit_at_once(told: str, exit_code: int) -> NoReturn:
     _tell(f"{shown}\n{told}\n{more}".encode())
     # Ray's would follow by themselves, but for one that hangs in a Ctrl-C of its own.
     with contextlib.suppress(psutil.Error):
-        for child in psutil.Process().children(recursive=True):
+        for process in (*psutil.Process().children(recursive=True), *agents_of_ray()):
             with contextlib.suppress(psutil.Error):
-                child.kill()
+                process.kill()
     os._exit(exit_code)
 
 
