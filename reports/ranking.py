@@ -214,7 +214,7 @@ def standings(study: StudyRecord) -> tuple[Standing, ...]:
     bias = bias_rmse(study)
     usual = noise(study).rmse
 
-    alike = Counter(map(_model, ranked))
+    alike = Counter(trial.point for trial in ranked)
 
     def standing(rmse: float, trial: TrialRecord | None, rank: int | None,
                  baseline: BaselineRecord | None) -> Standing:  # fmt: skip
@@ -227,7 +227,7 @@ def standings(study: StudyRecord) -> tuple[Standing, ...]:
             to_bias=None if bias is None else rmse - bias,
             to_first=to_first,
             is_within_noise=to_first is not None and to_first <= usual,
-            n_alike=alike.pop(_model(trial), None) if trial else None,
+            n_alike=alike.pop(trial.point, None) if trial else None,
         )
 
     rows = [
@@ -239,10 +239,6 @@ def standings(study: StudyRecord) -> tuple[Standing, ...]:
         standing(objective(trial), trial, rank, None) for rank, trial in enumerate(ranked, start=1)
     ]
     return tuple(sorted(rows, key=lambda row: (row.rmse, row.rank or 0)))
-
-
-def _model(trial: TrialRecord) -> object:
-    return frozenset(trial.values.items())
 
 
 def models(study: StudyRecord) -> list[tuple[TrialRecord, Standing]]:

@@ -123,6 +123,17 @@ def starts(inputs):
     return Dense(1, kernel_initializer=Start(0.1))(some)
 
 
+def twice(inputs):
+    drop = tf.keras.layers.Dropout(0.5)
+    apart = Dense(7)(drop(inputs) - drop(inputs))
+    return Dense(1)(tf.concat([inputs, apart], axis=1))
+
+
+def recurrent(inputs):
+    steps = tf.reshape(inputs, [-1, inputs.shape[1], 1])
+    return Dense(1)(tf.keras.layers.GRU(4)(steps))
+
+
 def mixed(inputs):
     return Dense(1, dtype="float32")(Dense(4, "relu", dtype="mixed_float16")(inputs))
 

@@ -162,6 +162,11 @@ class TrialRecord:
         return None if best is None else best.metrics.get(name)
 
     @property
+    def point(self) -> frozenset[tuple[str, Value]]:
+        """What it tried. Trials of equal ones are one model, trained again."""
+        return frozenset(self.values.items())
+
+    @property
     def is_ranked(self) -> bool:
         return self.state is TrialState.COMPLETE and self.purpose is Purpose.SEARCH
 

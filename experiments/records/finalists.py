@@ -54,7 +54,7 @@ def chosen_trials(study: StudyRecord, top: int) -> list[tuple[TrialRecord, tuple
     place_of: dict[int, int] = {}
     for place, trial in enumerate(study.ranked, start=1):
         place_of[trial.number] = place
-        equals.setdefault(frozenset(trial.values.items()), []).append(trial)
+        equals.setdefault(trial.point, []).append(trial)
     default = next((trial for trial in study.ranked if trial.is_default), None)
     arms: set[str] = set()
     chosen = []

@@ -80,10 +80,10 @@ def write_noise(study: StudyRecord, encoded: EncodedDataset, baselines: Sequence
 
 
 def _models(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Of trials with the same values the first: they are one model, trained again."""
+    """Of trials of one point the first."""
     models: dict[object, TrialRecord] = {}
     for trial in trials:
-        models.setdefault(frozenset(trial.values.items()), trial)
+        models.setdefault(trial.point, trial)
     return [*models.values()]
 
 

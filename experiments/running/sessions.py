@@ -96,7 +96,7 @@ def _text(value: float | str | None) -> str | None:
 
 
 def record_packing(folder: Path, packing: Packing, resources: Resources) -> None:
-    """Add to provenance.json, under `packing`, how many trials share a GPU in this session.
+    """Add to provenance.json, under `packing`, how many trials share a GPU in this run.
 
     The first that a probe chose is also what the study began with, until then one a GPU.
     """

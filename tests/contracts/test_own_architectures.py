@@ -72,30 +72,17 @@ def test_what_it_draws_itself_as_it_is_made_follows_from_the_seed(
     assert first != other
 
 
-def test_a_layer_that_is_called_twice_draws_twice(data: DeviceData, tmp_path: Path) -> None:
-    (tmp_path / "twice.py").write_text(
-        "import tensorflow as tf\n"
-        "def twice(inputs):\n"
-        "    drop = tf.keras.layers.Dropout(0.5)\n"
-        "    apart = tf.keras.layers.Dense(7)(drop(inputs) - drop(inputs))\n"
-        "    return tf.keras.layers.Dense(1)(tf.concat([inputs, apart], axis=1))\n"
-    )
-    run = _run(_config(tmp_path, "twice", "twice"), data, n_epochs=0)
+def test_a_layer_that_is_called_twice_draws_twice(models: Path, data: DeviceData) -> None:
+    run = _run(_config(models, "bad", "twice"), data, n_epochs=0)
     kernel = next(v for v in run._graph.state if v.shape.rank == 2 and v.shape[1] == 7)
     before = kernel.numpy()
     run.step()
     assert (kernel.numpy() != before).all()  # with one mask for both the two are always equal
 
 
-def test_recurrent_layers_are_no_random_ones(data: DeviceData, tmp_path: Path) -> None:
-    (tmp_path / "recurrent.py").write_text(
-        "import tensorflow as tf\n"
-        "def recurrent(inputs):\n"
-        "    steps = tf.reshape(inputs, [-1, inputs.shape[1], 1])\n"
-        "    return tf.keras.layers.Dense(1)(tf.keras.layers.GRU(4)(steps))\n"
-    )
-    config = _config(tmp_path, "recurrent", "recurrent")
-    assert np.isfinite(_run(config, data, n_epochs=1).best_rmse or np.nan)
+def test_recurrent_layers_are_no_random_ones(models: Path, data: DeviceData) -> None:
+    run = _run(_config(models, "bad", "recurrent"), data, n_epochs=1)
+    assert np.isfinite(run.best_rmse or np.nan)
 
 
 def test_its_layers_may_be_of_mixed_precision(models: Path, data: DeviceData) -> None:
