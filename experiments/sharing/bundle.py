@@ -163,7 +163,7 @@ def requirements(provenance: Mapping[str, Any]) -> str:
         f"# Python {provenance.get('python')}, recsweep {provenance.get('recsweep')}"
         f" (commit {(provenance.get('git') or {}).get('commit')})",
         *(
-            f"# from {datetime.fromtimestamp(change['at'], UTC):%Y-%m-%d} on: {name}=={new}"
+            f"# since {datetime.fromtimestamp(change['at'], UTC):%Y-%m-%d}: {name} {new or 'none'}"
             for change in provenance.get("changes") or ()
             for name, (_, new) in change["versions"].items()
         ),
