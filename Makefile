@@ -3,9 +3,9 @@
 # make unit         the quick tests alone, in about a minute
 # make bench        how fast it is, against its peers and by itself; alone on the machine, please.
 #                   Its parts: bench-sweeps (an hour), bench-step (half a minute),
-#                   bench-compiled (1 min), bench-memory (1 min), bench-workers (2 min),
-#                   bench-driver (1 min), bench-start (1 min); and by itself
-#                   bench-searches (hours): what each sampler and pruner finds
+#                   bench-compiled (1 min), bench-tables (1 min), bench-memory (1 min),
+#                   bench-workers (2 min), bench-driver (1 min), bench-start (1 min); and by
+#                   itself bench-searches (hours): what each sampler and pruner finds
 # make torture      long: kill a study at every write, and real sweeps at random; prints the counts
 # make lock         resolve requirements.lock anew (needs uv)
 
@@ -20,8 +20,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 # `venv` over another Python's leaves one that is half of each. A PYTHON that is named begins anew.
 KEEP := $(if $(filter file,$(origin PYTHON)),$(BIN)/python -c 'import pip; import ssl',false)
 
-BENCHES := bench-sweeps bench-step bench-compiled bench-memory bench-workers bench-driver \
-	bench-start bench-searches
+BENCHES := bench-sweeps bench-step bench-compiled bench-tables bench-memory bench-workers \
+	bench-driver bench-start bench-searches
 
 .PHONY: quickstart test unit bench $(BENCHES) torture setup lock clean
 
@@ -42,12 +42,12 @@ test: $(READY)
 unit: $(READY)
 	$(BIN)/python -m pytest -m "not ray and not slow" $(ASIDE)
 
-bench: bench-step bench-compiled bench-driver bench-start bench-memory bench-workers bench-sweeps
+bench: bench-step bench-compiled bench-tables bench-driver bench-start bench-memory bench-workers bench-sweeps
 
 bench-sweeps: $(READY)
 	$(BIN)/python -m tests.benchmarks.sweeps --repeats 3 --trials 40 --epochs 10
 
-bench-step bench-compiled bench-driver bench-start bench-memory bench-workers bench-searches: bench-%: $(READY)
+bench-step bench-compiled bench-tables bench-driver bench-start bench-memory bench-workers bench-searches: bench-%: $(READY)
 	$(BIN)/python -m tests.benchmarks.$*
 
 torture: $(READY)

@@ -94,7 +94,7 @@ class RankingConfig:
     """`stacked`: cross, then dense; `parallel`: side by side, concatenated. Only under `dcn`."""
     optimizer: str = _limits("adam", choices=OPTIMIZERS)
     """`sgd` has momentum .9. `lazy_adam` is Adam that leaves alone the users and items that are not
-    in the batch: another algorithm, and far faster where there are 100,000s of them."""
+    in the batch: another algorithm."""
     learning_rate: float = _limits(1e-3, above=0.0, high=1e3)
     """In the first epoch."""
     learning_rate_decay: float = _limits(1.0, above=0.0, high=1.0)

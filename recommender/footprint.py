@@ -9,14 +9,14 @@ from __future__ import annotations
 from recommender.config import RankingConfig
 from recommender.datasets.encoded import EncodedDataset
 from recommender.epochs import CHUNK_ROWS
-from recommender.sizes import feature_widths, n_parameters
+from recommender.sizes import feature_widths, n_of_ids, n_parameters
 
 _PROCESS_BYTES = 700_000_000
 """Of a process with TensorFlow, before it has data."""
 _CHUNK_ROW_BYTES = 60
 """Of each train row of the chunk that is trained on at once."""
-_COPIES = 3
-"""Of every trained number: itself, its gradient, and its value in the best epoch."""
+_COPIES = 2
+"""Of every trained number: itself, and its value in the best epoch."""
 _SLOTS = {"adagrad": 1, "sgd": 1}
 """Numbers that an optimizer keeps for each; the others keep two."""
 
@@ -45,10 +45,15 @@ def worker_bytes(dataset: EncodedDataset) -> int:
 
 def least_bytes(config: RankingConfig, dataset: EncodedDataset) -> int:
     """Weights with their gradients and the optimizer's slots, and one batch forward and back; 0
-    where the model is not one of ours."""
+    where the model is not one of ours.
+
+    Of large tables only the batch's rows have gradients, unless XLA compiles the steps.
+    """
     if config.own is not None:
         return 0
-    n_numbers = n_parameters(config, dataset) * (_COPIES + _SLOTS.get(config.optimizer, 2))
+    n_trained = n_parameters(config, dataset)
+    n_gradients = n_trained - (0 if config.jit_compile else n_of_ids(config, dataset))
+    n_numbers = n_trained * (_COPIES + _SLOTS.get(config.optimizer, 2)) + n_gradients
     width = sum(feature_widths(config, dataset).values()) + sum(config.layer_sizes)
     return 4 * (n_numbers + 2 * width * min(config.batch_size, len(dataset.train)))
 

@@ -30,6 +30,7 @@ from recommender.errors import OwnCodeError
 from recommender.optimizers import Optimizer, optimizer_numbers
 from recommender.own_loading import blamed_on
 from recommender.runtime import tf
+from recommender.table_rows import Chunk
 
 Array = npt.NDArray[Any]
 Initialiser = Any
@@ -50,13 +51,18 @@ class RankingGraph:
         self._own = structure.own
         self.model, self._initialisers, sizes = build_model(structure, data.dataset)
         self.weights: list[Variable] = self.model.trained_variables
-        self._optimizer = Optimizer(
-            structure.optimizer, self.model.trainable_variables, structure.jit_compile
-        )
         self._batch_size = min(structure.batch_size, len(data.dataset.train))
+        self._optimizer = Optimizer(
+            structure.optimizer,
+            self.model.trainable_variables,
+            self.model.tables,
+            self._batch_size,
+            is_compiled=structure.jit_compile,
+        )
         self._noise_sizes = {rate: [n * self._batch_size for n in ns] for rate, ns in sizes.items()}
         self._hyperparameters = dict.fromkeys(NUMERIC, 0.0)
         names = list(self._numbers(1, 0, 0, 0))
+        idle_numbers = self._optimizer.idle_numbers(Chunk(0.0, 0.0, 0, 1))
         int32 = tf.TensorSpec([], tf.int32)
         self._train = tf.function(
             functools.partial(
@@ -66,6 +72,7 @@ class RankingGraph:
                 tf.TensorSpec([None], tf.int64),
                 tf.TensorSpec([None, self._batch_size]),
                 tf.TensorSpec([None, len(names)]),
+                tf.TensorSpec([None, idle_numbers.shape[1]], tf.float64),
                 int32,
                 int32,
             ],
@@ -110,6 +117,8 @@ class RankingGraph:
         """
         n_steps = -(-len(order) // self._batch_size)
         numbers = self._numbers(n_steps, seed, first_step, epoch)
+        rate, decay = (float(numbers[name][0]) for name in ("learning_rate", "weight_decay"))
+        idle_numbers = self._optimizer.idle_numbers(Chunk(rate, decay, first_step, n_steps))
         # The last batch is filled up with rows that do not count in its loss.
         shape = (n_steps, self._batch_size)
         counts = (np.arange(math.prod(shape)) < len(order)).reshape(shape)
@@ -118,6 +127,7 @@ class RankingGraph:
                 tf.constant(np.resize(order, math.prod(shape)), tf.int64),
                 tf.constant(counts / counts.sum(axis=1, keepdims=True), tf.float32),
                 tf.constant(np.stack(list(numbers.values()), axis=1), tf.float32),
+                tf.constant(idle_numbers, tf.float64),
                 tf.constant(derive_seed(seed, "steps"), tf.int32),
                 tf.constant(first_step, tf.int32),
             )
@@ -215,6 +225,7 @@ def _train(
     order: Any,
     weight: Any,
     numbers: Any,
+    idle_numbers: Any,
     seed: Any,
     first_step: Any,
 ) -> Any:
@@ -224,20 +235,24 @@ def _train(
         order: of the rows, shape (n_steps * batch_size,).
         weight: of each in the mean over its batch, shape (n_steps, batch_size).
         numbers: the `names` of each step, shape (n_steps, n_names).
+        idle_numbers: as the optimizer gives them.
     """
     batches = rows.in_batches(order, weight)
     n_steps = tf.shape(numbers)[0]
     noise = EpochNoise(seed, first_step, n_steps, noise_sizes)
+    optimizer.begin(idle_numbers)
 
     # A GPU looks up its tables with an index that is in its memory, but keeps int32 in the host's:
     # there the counter of the loop and the index are two.
     def one_step(i: Any, index: Any, total: Any) -> tuple[Any, Any, Any]:
         of_step = dict(zip(names, tf.unstack(tf.gather(numbers, index)), strict=True))
-        loss = _step(model, optimizer, batches.at(index), noise.of_step(i, of_step), of_step)
+        loss = _step(model, optimizer, batches.at(index), noise.of_step(i, of_step), of_step, i)
         return i + 1, index + 1, total + loss
 
     start = (0, tf.zeros([], rows.ids.dtype), 0.0)
-    return tf.while_loop(lambda i, *_: i < n_steps, one_step, start, parallel_iterations=1)[-1]
+    *_, total = tf.while_loop(lambda i, *_: i < n_steps, one_step, start, parallel_iterations=1)
+    optimizer.end(n_steps)
+    return total
 
 
 def _step(
@@ -246,14 +261,15 @@ def _step(
     batch: Tensors,
     noise: Noise,
     numbers: Mapping[str, Any],
+    i: Any,
 ) -> Any:
-    """The loss before one step on a batch."""
+    """The loss before one step on a batch, which has `i` before it in its chunk."""
     ids, tables = model.ids(batch, noise), model.tables
     if optimizer.is_lazy:
         # It moves the rows of a batch, and what only fills one up is not of it.
         ids = [tf.where(batch["weight"] > 0, of_table, of_table[0]) for of_table in ids]
     # The gradients of the rows that were looked up, not of the tables: those take long to trace.
-    rows = [tf.gather(table, ids_of) for table, ids_of in zip(tables, ids, strict=True)]
+    rows = [optimizer.rows(table, of_table, i) for table, of_table in zip(tables, ids, strict=True)]
     names = [table.ref() for table in tables]
     others = [w for w in model.trainable_variables if w.ref() not in names]
     with tf.GradientTape() as tape:

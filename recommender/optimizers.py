@@ -3,6 +3,8 @@
 Keras builds an optimizer from hundreds of small operations, which is most of the time it takes to
 trace a model. These compute the same updates (a test holds each against Keras's, which has no
 `lazy_adam`) and keep all their state in variables that can be reset, saved and restored.
+
+Large tables are moved by `recommender.table_rows`, a batch's rows at a time.
 """
 
 from __future__ import annotations
@@ -14,38 +16,20 @@ from typing import Any
 import numpy as np
 
 from recommender.datasets.encoded import Floats
-from recommender.exact_sums import exact_sums
+from recommender.row_sums import has_gpu, row_sums
 from recommender.runtime import tf
+from recommender.steps import BETA_1, BETA_2, EPSILON, MOMENTUM, RHO, Step
+from recommender.table_rows import ROW_RULES, Chunk, Doubles, TableRows
 
 Tensor = Any
 Variable = Any
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
-MOMENTUM = 0.9
-RHO = 0.9
-
 _SMALL_TABLE = 100_000
 """Numbers that take less time to update than to choose among."""
+_LARGE_TABLE = 250_000
+"""Numbers that take longer to move, under momentum, than a batch's rows with what they missed."""
 _HYPERPARAMETERS = ("learning_rate", "weight_decay")
 _POWERS = ("beta_1_power", "beta_2_power")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one update needs beside the variable."""
-
-    learning_rate: Tensor
-    weight_decay: Tensor
-    beta_1: Tensor
-    beta_2: Tensor
-    beta_1_power: Tensor
-    """To the power of the step's number, which starts at 1."""
-    beta_2_power: Tensor
-    epsilon: Tensor
-    """Tensors, all of them: a number becomes another node of the graph at each use."""
-    is_compiled: bool
-    """By XLA, which has to know every shape beforehand."""
-
 
 Update = Callable[[Variable, Sequence[Variable], Tensor, Step], None]
 """Moves a variable, given its slots, its gradient (maybe `IndexedSlices`) and the step."""
@@ -73,9 +57,26 @@ def optimizer_numbers(first_step: int, n_steps: int) -> dict[str, Floats]:
 
 
 class Optimizer:
-    """Applies one of `RULES`. Its state is in `variables`; it is told the number of the step."""
+    """Applies one of `RULES`. Its state is in `variables`; it is told the number of the step.
 
-    def __init__(self, name: str, weights: Sequence[Variable], is_compiled: bool = False) -> None:
+    A chunk of steps begins with `begin` and ends with `end`; between them rows of `tables` may lag
+    behind, so that a step has to ask for them.
+
+    Args:
+        weights: all that it may move.
+        tables: those of them that have a row an id.
+        batch_size: ids of each that a step looks up.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        weights: Sequence[Variable],
+        tables: Sequence[Variable] = (),
+        batch_size: int = 0,
+        *,
+        is_compiled: bool = False,
+    ) -> None:
         self._rule = RULES[name]
         self._is_compiled = is_compiled
         self._weights = list(weights)
@@ -86,6 +87,13 @@ class Optimizer:
             ]
             for w in self._weights
         ]
+        slots = {w.ref(): of_w for w, of_w in zip(self._weights, self._slots, strict=True)}
+        self._row_rule = None if is_compiled else ROW_RULES.get(name)
+        self._rows = {
+            table.ref(): TableRows(self._row_rule, table, slots[table.ref()])
+            for table in tables
+            if self._row_rule is not None and (self.is_lazy or _pays(table, batch_size))
+        }
 
     @property
     def is_lazy(self) -> bool:
@@ -101,10 +109,35 @@ class Optimizer:
             for slot, start in zip(slots, self._rule.slots.values(), strict=True):
                 slot.assign(tf.fill(slot.shape, start))
 
+    def idle_numbers(self, chunk: Chunk) -> Doubles:
+        """What `begin` takes of a chunk."""
+        if self._row_rule is None or not self._rows:
+            return np.empty((0, 0))
+        return self._row_rule.numbers(chunk)
+
+    def begin(self, idle_numbers: Tensor) -> None:
+        for rows in self._rows.values():
+            rows.begin(idle_numbers)
+
+    def end(self, n_steps: Tensor) -> None:
+        """Brings all rows up to date."""
+        for rows in self._rows.values():
+            rows.end(n_steps)
+
+    def rows(self, table: Variable, ids: Tensor, i: Tensor) -> Tensor:
+        """The rows of a table for a step, shape (n_ids, width).
+
+        Args:
+            i: how many steps of the chunk were before it, int32.
+        """
+        rows = self._rows.get(table.ref())
+        return tf.gather(table, ids) if rows is None else rows.look_up(ids, i)
+
     def apply(self, gradients: Sequence[Tensor | None], numbers: Mapping[str, Tensor]) -> None:
         """One step; a weight whose gradient is None stays.
 
         Args:
+            gradients: of a table, `IndexedSlices` of the rows that the step has looked up.
             numbers: of the step: learning_rate, weight_decay and those of `optimizer_numbers`.
         """
         step = Step(
@@ -115,7 +148,10 @@ class Optimizer:
             is_compiled=self._is_compiled,
         )
         for weight, slots, gradient in zip(self._weights, self._slots, gradients, strict=True):
-            if gradient is not None:
+            rows = self._rows.get(weight.ref())
+            if rows is not None:
+                rows.apply(gradient, step)
+            elif gradient is not None:
                 self._rule.update(weight, slots, gradient, step)
 
 
@@ -142,36 +178,20 @@ def _nadam(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: 
 def _lazy_adam(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step) -> None:
     """Adam on the rows that have a gradient; the others keep their momentum and stay.
 
-    Not Adam: there a row goes on moving after the last batch that held it. A step costs what the
-    batch's rows do, whatever the size of the table; compiled it passes over all of it.
+    Not Adam: there a row goes on moving after the last batch that held it. Compiled it passes over
+    all of a table, else `table_rows` moves it.
     """
     if not isinstance(gradient, tf.IndexedSlices):
         _adam(weight, slots, gradient, step)
         return
-
-    def moved(slots: Sequence[Tensor], values: Tensor) -> tuple[Sequence[Tensor], Tensor]:
-        """Both slots after the step, and what the weight loses."""
-        mean = slots[0] + (values - slots[0]) * (1.0 - step.beta_1)
-        variance = slots[1] + (tf.square(values) - slots[1]) * (1.0 - step.beta_2)
-        rate = step.learning_rate * tf.sqrt(1.0 - step.beta_2_power) / (1.0 - step.beta_1_power)
-        return (mean, variance), rate * mean / (tf.sqrt(variance) + step.epsilon)
-
-    if step.is_compiled:
-        n_rows = weight.shape[0]
-        places = gradient.indices
-        counts = tf.math.unsorted_segment_sum(tf.ones_like(places), places, n_rows)
-        is_there = counts[:, tf.newaxis] > 0
-        after, loss = moved(slots, _sums(gradient.values, places, n_rows, step))
-        for slot, value in zip(slots, after, strict=True):
-            slot.assign(tf.where(is_there, value, slot))
-        weight.assign_sub(tf.where(is_there, loss, 0.0))
-        return
-    rows, places = tf.unique(gradient.indices)
-    values = _sums(gradient.values, places, tf.size(rows), step)
-    after, loss = moved([tf.gather(slot, rows) for slot in slots], values)
-    for slot, value in zip(slots, after, strict=True):
-        slot.scatter_update(tf.IndexedSlices(value, rows))
-    weight.scatter_sub(tf.IndexedSlices(loss, rows))
+    n_rows, places = weight.shape[0], gradient.indices
+    counts = tf.math.unsorted_segment_sum(tf.ones_like(places), places, n_rows)
+    is_there = counts[:, tf.newaxis] > 0
+    moved, after = ROW_RULES["lazy_adam"].move(
+        weight, slots, row_sums(gradient.values, places, n_rows, step.is_compiled), step
+    )
+    for variable, value in zip((weight, *slots), (moved, *after), strict=True):
+        variable.assign(tf.where(is_there, value, variable))
 
 
 def _adamw(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step: Step) -> None:
@@ -190,8 +210,8 @@ def _adagrad(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step
         rows, places = tf.unique(gradient.indices)
         tf.raw_ops.ResourceSparseApplyAdagradV2(
             var=weight.handle, accum=accumulator.handle, lr=step.learning_rate,
-            epsilon=step.epsilon, grad=_sums(gradient.values, places, tf.size(rows), step),
-            indices=rows,
+            epsilon=step.epsilon, indices=rows,
+            grad=row_sums(gradient.values, places, tf.size(rows), is_compiled=False),
         )  # fmt: skip
     else:
         tf.raw_ops.ResourceApplyAdagradV2(
@@ -216,38 +236,16 @@ def _rmsprop(weight: Variable, slots: Sequence[Variable], gradient: Tensor, step
     )  # fmt: skip
 
 
+def _pays(table: Variable, batch_size: int) -> bool:
+    """Whether a step is sooner done with the rows of its batch than with all (`bench-tables`)."""
+    n_rows, width = table.shape
+    return n_rows * width > _LARGE_TABLE and n_rows > 16 * batch_size and not has_gpu()
+
+
 def _dense(gradient: Tensor, weight: Variable, step: Step) -> Tensor:
     if isinstance(gradient, tf.IndexedSlices):
-        return _sums(gradient.values, gradient.indices, weight.shape[0], step)
+        return row_sums(gradient.values, gradient.indices, weight.shape[0], step.is_compiled)
     return gradient
-
-
-def _sums(values: Tensor, places: Tensor, n_places: Tensor | int, step: Step) -> Tensor:
-    """The sum of the rows of each place, shape (n_places, width).
-
-    On a CPU as the product with a sparse matrix of ones: the same sums in the same order, in half
-    the time of TensorFlow's operation for them. Its products are quick below 32 columns, so that a
-    wider row counts as several.
-    """
-    n_rows, width = values.shape
-    piece = next((n for n in range(min(width, 31), 7, -1) if width % n == 0), None)
-    is_on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    if step.is_compiled and is_on_gpu:
-        return exact_sums(values, places, n_places)
-    if piece is None or step.is_compiled or is_on_gpu:
-        return tf.math.unsorted_segment_sum(values, places, n_places)
-    n_pieces = width // piece
-    if n_pieces > 1:
-        places = tf.reshape(places[:, tf.newaxis] * n_pieces + np.arange(n_pieces), [-1])
-    n_ones = n_rows * n_pieces
-    shape = [n_places * n_pieces, n_ones]
-    sums = tf.raw_ops.SparseTensorDenseMatMul(
-        a_indices=tf.stack([places, np.arange(n_ones)], axis=1),
-        a_values=np.ones(n_ones, np.float32),
-        a_shape=np.array(shape) if isinstance(n_places, int) else tf.cast(shape, tf.int64),
-        b=tf.reshape(values, [n_ones, piece]),
-    )
-    return tf.reshape(sums, [n_places, width])
 
 
 _MOMENTS = {"mean": 0.0, "variance": 0.0}

@@ -35,7 +35,7 @@ def n_parameters(config: RankingConfig, dataset: EncodedDataset) -> int:
     """Trainable numbers of a `plain` or `dcn` model."""
     assert config.own is None, "what an architecture of one's own trains is known once it is built"
     width = sum(feature_widths(config, dataset).values())
-    total = (dataset.n_users + dataset.n_items + 2) * (config.embedding_size + config.biases)
+    total = n_of_ids(config, dataset)
     if config.side_features:
         tables = dataset.side_tables.values()
         n_words = sum(len(table.columns) for table in tables if table.kind != "number")
@@ -49,6 +49,11 @@ def n_parameters(config: RankingConfig, dataset: EncodedDataset) -> int:
         if config.cross_placement == "parallel":
             n_outputs += width
     return total + n_outputs + 1
+
+
+def n_of_ids(config: RankingConfig, dataset: EncodedDataset) -> int:
+    """Those of them in the tables with a row a user or item."""
+    return (dataset.n_users + dataset.n_items + 2) * (config.embedding_size + config.biases)
 
 
 def plain_as_large(config: RankingConfig, dataset: EncodedDataset) -> RankingConfig:

@@ -28,13 +28,11 @@ _UPDATE_S = 0.7e-3
 _FLOPS = 48e9
 """Of one core in the dense layers."""
 _SWEPT_S = 1.8e-9
-"""In a step, for each number of the embeddings and biases of all users and items, whether or not
-the batch holds them."""
+"""In a step, for each number of the embeddings and biases of all users and items: small tables, and
+all that XLA compiles."""
 _PICKED_S = 20e-9
-"""The same for each of the batch's rows alone, under an optimizer that moves only those. All seven
-were measured on 2 cores without a GPU."""
-_PICKING = ("adagrad", "lazy_adam")
-"""Optimizers that do, unless XLA compiles them."""
+"""The same for each of the batch's rows alone. Both were measured on 2 cores without a GPU, the
+largest of seven optimizers."""
 
 _FIT_ROW_S = 2.5e-6
 """To fit the baselines, for each train row of millions."""
@@ -229,12 +227,10 @@ def _epoch_s(config: SweepConfig, values: Mapping[str, Value], train: PartDescri
 
 
 def _tables_s(model: RankingConfig, n_ids: int) -> float:
-    """Seconds that a step takes to move the users and items: with 100,000s of them most of it."""
+    """Seconds that a step takes to move the users and items."""
     width = model.embedding_size + model.biases
     all_s = n_ids * width * _SWEPT_S
-    if model.optimizer not in _PICKING or model.jit_compile:
-        return all_s
-    return min(all_s, 2 * model.batch_size * width * _PICKED_S)
+    return all_s if model.jit_compile else min(all_s, 2 * model.batch_size * width * _PICKED_S)
 
 
 def _n_points(space: SearchSpace) -> int | None:

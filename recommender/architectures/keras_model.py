@@ -22,10 +22,10 @@ from recommender.config import KERAS_OPTIMIZERS, RankingConfig
 from recommender.epochs import derive_seed
 from recommender.errors import Interrupted, OwnCodeError
 from recommender.model_data import ModelData, ModelRows
-from recommender.optimizers import MOMENTUM
 from recommender.own import Value
 from recommender.own_loading import blamed_on, without_colours
 from recommender.runtime import tf, tfrs
+from recommender.steps import MOMENTUM
 
 Tensor = Any
 

@@ -72,7 +72,7 @@ def test_steps_of_rows_that_repeat_in_a_batch_add_up(
     np.add.at(summed, ids, values)
     weights = [tf.Variable(tf.ones([n_rows, width])) for _ in range(2)]
     rows = tf.IndexedSlices(values, tf.constant(ids, tf.int32))
-    _apply(Optimizer(name, weights[:1], is_compiled), [rows])
+    _apply(Optimizer(name, weights[:1], is_compiled=is_compiled), [rows])
     _apply(Optimizer(name, weights[1:]), [tf.constant(summed)])
     np.testing.assert_allclose(*(weight.numpy() for weight in weights), atol=1e-5)
     assert (weights[0].numpy()[:9] != 1).all()
@@ -84,7 +84,7 @@ def test_lazy_adam_is_adam_on_the_rows_of_the_batch_and_leaves_the_others(
     is_compiled: bool,
 ) -> None:
     lazy, adam = _weights(), _weights()
-    optimizers = Optimizer("lazy_adam", lazy, is_compiled), Optimizer("adam", adam)
+    optimizers = Optimizer("lazy_adam", lazy, is_compiled=is_compiled), Optimizer("adam", adam)
     for optimizer in optimizers:
         _apply(optimizer, _gradients(0))
     for a, b in zip(lazy, adam, strict=True):  # In a first step no row has momentum.
@@ -147,7 +147,7 @@ def test_compiled_by_xla_its_steps_are_the_same(name: str) -> None:
 
     def trained(is_compiled: bool) -> list[np.ndarray]:
         weights = _weights()
-        optimizer = Optimizer(name, weights, is_compiled)
+        optimizer = Optimizer(name, weights, is_compiled=is_compiled)
 
         def step(i: Any) -> Any:
             numbers = {name: column[i] for name, column in powers.items()}
