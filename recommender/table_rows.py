@@ -143,7 +143,7 @@ class TableRows:
             variable.scatter_update(tf.IndexedSlices(value, ids))
 
 
-def adam_moments(slots: Slots, gradient: Tensor, step: Step) -> tuple[Slots, Tensor]:
+def _adam_moments(slots: Slots, gradient: Tensor, step: Step) -> tuple[Slots, Tensor]:
     """Both slots after a step, and its rate over the root of the variance."""
     mean = slots[0] + (gradient - slots[0]) * (1.0 - step.beta_1)
     variance = slots[1] + (tf.square(gradient) - slots[1]) * (1.0 - step.beta_2)
@@ -152,7 +152,7 @@ def adam_moments(slots: Slots, gradient: Tensor, step: Step) -> tuple[Slots, Ten
 
 
 def _adam(weight: Tensor, slots: Slots, gradient: Tensor, step: Step) -> tuple[Tensor, Slots]:
-    after, rates = adam_moments(slots, gradient, step)
+    after, rates = _adam_moments(slots, gradient, step)
     return weight - rates * after[0], after
 
 
@@ -161,7 +161,7 @@ def _adamw(weight: Tensor, slots: Slots, gradient: Tensor, step: Step) -> tuple[
 
 
 def _nadam(weight: Tensor, slots: Slots, gradient: Tensor, step: Step) -> tuple[Tensor, Slots]:
-    after, rates = adam_moments(slots, gradient, step)
+    after, rates = _adam_moments(slots, gradient, step)
     ahead = gradient + (after[0] - gradient) * step.beta_1
     return weight - rates * ahead, after
 
