@@ -31,10 +31,10 @@ Z_95 = 1.96
 
 SEEDS = 0.0017
 """The standard deviation of an RMSE over seeds, as seven finalists on MovieLens 100K have it; for
-studies without a verdict that says it."""
+studies that do not say it themselves."""
 
 LEAST_FREE = 6
-"""Degrees of freedom that a verdict's seeds must have to say it: three models under three."""
+"""Degrees of freedom that a study's seeds must have to say it: three models under three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +137,11 @@ def noise(study: StudyRecord, baseline: str = "") -> Noise:
     if study.noise is None:
         return _simulated_noise(study)
     of_users = study.noise.of_baselines.get(baseline, study.noise.of_trials)
-    of_seeds = measured_over_seeds(study)
-    where = "measured here, the latter over the seeds of the verdict"
-    if of_seeds is None:
+    measured = measured_over_seeds(study)
+    if measured is not None:
+        of_seeds, where = measured
+        where = f"measured here, the latter over {where}"
+    else:
         of_seeds = SEEDS * _scale(study)
         where = "measured here and on MovieLens 100K"
         where += ", scaled to the spread of these ratings" if _scale(study) != 1 else ""
@@ -154,22 +156,43 @@ def noise(study: StudyRecord, baseline: str = "") -> Noise:
     return Noise(usual, source)
 
 
-def measured_over_seeds(study: StudyRecord) -> float | None:
-    """The standard deviation of an RMSE over a verdict's seeds, on the rows of the search, pooled
-    over its models that a seed changes; None where there are no such rows or too few seeds."""
+def measured_over_seeds(study: StudyRecord) -> tuple[float, str] | None:
+    """The standard deviation of an RMSE over seeds, on the rows of the search, and over which,
+    pooled over the models that a seed changes; None where there are too few.
+
+    A verdict's where it has the same rows, else those of trials with the same values.
+    """
+    for runs, which in (
+        (_runs_of_verdict(study), "the seeds of the verdict"),
+        (_runs_of_search(study), "the seeds of trials with the same values"),
+    ):
+        n_free = sum(len(run) - 1 for run in runs)
+        if n_free >= LEAST_FREE:
+            squares = sum((len(run) - 1) * statistics.variance(run) for run in runs)
+            return math.sqrt(squares / n_free), which
+    return None
+
+
+def _runs_of_verdict(study: StudyRecord) -> list[list[float]]:
     results = study.verdict_results
     if results is None or described(study).confirm is not None:
-        return None
-    runs = [
+        return []
+    return [
         [rmse for rmse in finalist.rmse_by_seed if rmse is not None]
         for finalist in results.finalists
         if finalist.mean is not None and finalist.is_random
     ]
-    n_free = sum(len(run) - 1 for run in runs)
-    if n_free < LEAST_FREE:
-        return None
-    squares = sum((len(run) - 1) * statistics.variance(run) for run in runs)
-    return math.sqrt(squares / n_free)
+
+
+def _runs_of_search(study: StudyRecord) -> list[list[float]]:
+    """Of models of which no trial was stopped early: those left would be the better ones."""
+    runs: dict[object, list[float]] = {}
+    for trial in study.ranked:
+        runs.setdefault(trial.point, []).append(objective(trial))
+    for trial in study.search_trials:
+        if trial.state is TrialState.PRUNED:
+            runs.pop(trial.point, None)
+    return [run for run in runs.values() if len(set(run)) > 1]
 
 
 def noise_of_users(study: StudyRecord) -> float | None:

@@ -112,7 +112,8 @@ def test_the_seeds_of_a_verdict_say_what_a_seed_moves(judged_study: StudyRecord)
     results = verdict.results
     runs = [np.array(f.rmse_by_seed, float) for f in results.finalists if len(f.rmse_by_seed) > 1]
     pooled = math.sqrt(np.mean([run.var(ddof=1) for run in runs]))  # all have as many seeds
-    assert ranking.measured_over_seeds(judged_study) == pytest.approx(pooled)
+    measured_there, where = ranking.measured_over_seeds(judged_study) or (0, "")
+    assert (measured_there, where) == (pytest.approx(pooled), "the seeds of the verdict")
     measured = replace(judged_study, noise=NoiseRecord(0.002, 10, {}))
     said = ranking.noise(measured)
     assert said.rmse == pytest.approx(1.96 * math.hypot(0.002, pooled * 2**0.5))
@@ -121,12 +122,37 @@ def test_the_seeds_of_a_verdict_say_what_a_seed_moves(judged_study: StudyRecord)
     alike = replace(first, rmse_by_seed=first.rmse_by_seed[:1] * len(first.rmse_by_seed))
     with_alike = replace(verdict, results=replace(results, finalists=(*results.finalists, alike)))
     assert ranking.measured_over_seeds(replace(measured, verdict=with_alike)) == (
-        pytest.approx(pooled)
+        pytest.approx(pooled),
+        where,
     )
     few = replace(verdict, results=replace(results, finalists=results.finalists[:1]))
     assert len(runs[0]) - 1 < ranking.LEAST_FREE
     assert ranking.measured_over_seeds(replace(measured, verdict=few)) is None
     assert ranking.measured_over_seeds(replace(measured, verdict=None)) is None
+
+
+def test_trials_with_the_same_values_say_what_a_seed_moves(study: StudyRecord) -> None:
+    runs = (0.95, 0.952, 0.957, 0.951), (0.96, 0.964, 0.961, 0.961)
+    trials = tuple(
+        replace(trial, number=100 * trial.number + i, best_rmse=rmse)
+        for trial, found in zip(study.ranked, runs, strict=False)
+        for i, rmse in enumerate(found)
+    )
+    repeated = replace(study, trials=trials, noise=NoiseRecord(0.002, 10, {}))
+    pooled = math.sqrt(np.mean([np.var(found, ddof=1) for found in runs]))
+    assert ranking.measured_over_seeds(repeated) == (
+        pytest.approx(pooled),
+        "the seeds of trials with the same values",
+    )
+    assert ranking.noise(repeated).rmse == pytest.approx(1.96 * math.hypot(0.002, pooled * 2**0.5))
+    assert "the latter over the seeds of trials with the same values" in (
+        ranking.noise(repeated).source
+    )
+    one_seed = tuple(replace(trial, best_rmse=0.95) for trial in trials)
+    assert ranking.measured_over_seeds(replace(repeated, trials=one_seed)) is None
+    assert ranking.measured_over_seeds(replace(repeated, trials=trials[1:])) is None
+    pruned = replace(trials[0], number=7, state=TrialState.PRUNED)
+    assert ranking.measured_over_seeds(replace(repeated, trials=(*trials, pruned))) is None
 
 
 def test_fewer_users_that_judge_a_verdict_leave_more_undecided(study: StudyRecord) -> None:
