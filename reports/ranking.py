@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,9 +59,9 @@ class Standing:
     """RMSE minus the best trial's; None where no trial is COMPLETE."""
     is_within_noise: bool
     """Noise cannot tell it from the best trial."""
-    n_alike: int | None = None
-    """So many trials, this one first, have its values: one model, trained again. None for the
-    others of them, and for a baseline."""
+    alike: tuple[float, ...] = ()
+    """RMSE of the trials, this one first, that have its values: one model, trained again. Empty for
+    the others of them, and for a baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +185,7 @@ def _runs_of_verdict(study: StudyRecord) -> list[list[float]]:
 
 def _runs_of_search(study: StudyRecord) -> list[list[float]]:
     """Of models of which no trial was stopped early: those left would be the better ones."""
-    runs: dict[object, list[float]] = {}
-    for trial in study.ranked:
-        runs.setdefault(trial.point, []).append(objective(trial))
+    runs = _by_values(study.ranked)
     for trial in study.search_trials:
         if trial.state is TrialState.PRUNED:
             runs.pop(trial.point, None)
@@ -204,6 +201,14 @@ def noise_of_users(study: StudyRecord) -> float | None:
     n_judging = data.confirm.n_users if data.confirm else None
     fewer = (data.validation.n_users or 1) / n_judging if n_judging else 1.0
     return Z_95 * study.noise.of_trials * math.sqrt(fewer)
+
+
+def _by_values(trials: Sequence[TrialRecord]) -> dict[object, list[float]]:
+    """The RMSE of trials that are one model, in the order of the trials."""
+    runs: dict[object, list[float]] = {}
+    for trial in trials:
+        runs.setdefault(trial.point, []).append(objective(trial))
+    return runs
 
 
 def _simulated_noise(study: StudyRecord) -> Noise:
@@ -237,7 +242,7 @@ def standings(study: StudyRecord) -> tuple[Standing, ...]:
     bias = bias_rmse(study)
     usual = noise(study).rmse
 
-    alike = Counter(trial.point for trial in ranked)
+    alike = _by_values(ranked)
 
     def standing(rmse: float, trial: TrialRecord | None, rank: int | None,
                  baseline: BaselineRecord | None) -> Standing:  # fmt: skip
@@ -250,7 +255,7 @@ def standings(study: StudyRecord) -> tuple[Standing, ...]:
             to_bias=None if bias is None else rmse - bias,
             to_first=to_first,
             is_within_noise=to_first is not None and to_first <= usual,
-            n_alike=alike.pop(trial.point, None) if trial else None,
+            alike=tuple(alike.pop(trial.point, ())) if trial else (),
         )
 
     rows = [
@@ -266,7 +271,7 @@ def standings(study: StudyRecord) -> tuple[Standing, ...]:
 
 def models(study: StudyRecord) -> list[tuple[TrialRecord, Standing]]:
     """COMPLETE trials, best first; of those that are one model trained again only the first."""
-    return [(row.trial, row) for row in standings(study) if row.trial and row.n_alike]
+    return [(row.trial, row) for row in standings(study) if row.trial and row.alike]
 
 
 def trials_within_noise(study: StudyRecord) -> tuple[TrialRecord, ...]:
@@ -343,10 +348,14 @@ def label(study: StudyRecord, trial: TrialRecord) -> str:
 
 
 def model_label(study: StudyRecord, row: Standing) -> str:
-    """A trial's label, with those that it stands for: `#3 dcn, 12 more of the same values`."""
+    """A trial's label, with those that it stands for: `#3 dcn, 12 more of the same values, mean
+    0.9771`."""
     assert row.trial is not None
-    n_more = (row.n_alike or 1) - 1
-    return label(study, row.trial) + (f", {n_more:,} more of the same values" if n_more else "")
+    who, n_more = label(study, row.trial), len(row.alike) - 1
+    if n_more < 1:
+        return who
+    mean = numbers.rmse(statistics.fmean(row.alike))
+    return f"{who}, {n_more:,} more of the same values, mean {mean}"
 
 
 def evenly(trials: Sequence[TrialRecord], at_most: int) -> Sequence[TrialRecord]:

@@ -292,7 +292,9 @@ def test_trials_that_are_one_model_stand_once(study: StudyRecord) -> None:
     models = ranking.models(shown)
     assert [trial.number for trial, _ in models] == [0, other.number]
     labels = [ranking.model_label(shown, row) for _, row in models]
-    assert labels[0] == "#0 default, 11 more of the same values" and "more" not in labels[1]
+    mean = f"{(11 * 1.03 + 1.0301) / 12:.4f}"
+    assert labels[0] == f"#0 default, 11 more of the same values, mean {mean}"
+    assert "more" not in labels[1]
     assert len(ranking.trials_within_noise(shown)) == 2
     table = leaderboard_table(shown)
     assert table.count(r"\textbf") == 2 and "11 more of the same values" in table
