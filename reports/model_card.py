@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments.records import FinalistResult, StudyRecord, TrialRecord
+from experiments.records import FinalistResult, StudyRecord, TrialRecord, Value
 from reports import numbers, ranking
 from reports.described import described
 from reports.exports import reproduce_commands
 from reports.judging.decision import headline_of_verdict, label
 from reports.judging.judged_rows import judged_on
 from reports.pages import as_markdown
+from reports.paper.methods import left_open
 from reports.trained_with import commit, git, package_versions, version
 
 
@@ -22,7 +23,7 @@ def model_card(study: StudyRecord, trial: TrialRecord) -> str:
         ("Training data", _data(study)),
         ("How good it is", _quality(study, trial)),
         ("Limits", _limits(study, trial)),
-        ("Hyperparameters", [f"- {n}: {numbers.value(v)}" for n, v in trial.values.items()]),
+        ("Hyperparameters", _hyperparameters(study, trial)),
         ("Made again by", [f"    {line}" for line in reproduce_commands(study, trial)]),
         ("Made with", _software(study)),
     )
@@ -44,6 +45,15 @@ def _about(study: StudyRecord, trial: TrialRecord) -> list[str]:
         f"{numbers.plural(len(trial.epochs), 'epoch')} under seed {trial.seed}; weights of epoch "
         f"{trial.best_epoch}, its best.",
     ]
+
+
+def _hyperparameters(study: StudyRecord, trial: TrialRecord) -> list[str]:
+    """All that are on record: varied, fixed by the sweep, left at their defaults."""
+    fixed: Mapping[str, Value] = study.sweep.get("model") or {}
+    architecture = trial.values.get("architecture", fixed.get("architecture", "plain"))
+    defaults = left_open(study, "model").get(str(architecture)) or {}
+    values = {**trial.values, **fixed, **defaults, **trial.values}
+    return [f"- {name}: {numbers.exact(value)}" for name, value in values.items()]
 
 
 def _use(study: StudyRecord, trial: TrialRecord) -> list[str]:

@@ -86,15 +86,22 @@ def day(value: float | None) -> str:
 
 def value(value: Value | None) -> str:
     """A hyperparameter to three significant digits: `0.00113`, `1.1e-6`, `adam`, `yes`."""
+    return _short(f"{value:.3g}") if isinstance(value, float) else exact(value)
+
+
+def exact(value: Value | None) -> str:
+    """A hyperparameter with all its digits, for whoever sets it again: `0.0011317`."""
     if value is None:
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        text = f"{value:.3g}"
-        mantissa, e, exponent = text.partition("e")
-        return f"{mantissa}e{int(exponent)}" if e else text
-    return str(value)
+    return _short(repr(value).removesuffix(".0")) if isinstance(value, float) else str(value)
+
+
+def _short(text: str) -> str:
+    """`1.1e-6` of `1.1e-06`."""
+    mantissa, e, exponent = text.partition("e")
+    return f"{mantissa}e{int(exponent)}" if e else text
 
 
 def summary(

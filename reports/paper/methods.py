@@ -80,30 +80,30 @@ def _space(study: StudyRecord) -> list[str]:
         dimensions = "; ".join(f"{name} {_range(cases)}" for name, cases in space.items())
         sentences.append(f"The search space was: {dimensions}.")
     if fixed:
-        values = ", ".join(f"{name} {numbers.value(value)}" for name, value in fixed.items())
+        values = ", ".join(f"{name} {numbers.exact(value)}" for name, value in fixed.items())
         sentences.append(f"Fixed for all trials: {values}.")
     if defaults := _defaults(study):
-        sentences.append(f"What the sweep does not name was at its default: {defaults}.")
+        sentences.append(f"What the sweep does not set was at its default: {defaults}.")
     return sentences
 
 
 def _defaults(study: StudyRecord) -> str:
-    """`optimizer adam; of plain: dropout 0.3`: by architecture what varies in others, has another
-    value there, or means nothing to them."""
+    """`optimizer adam; of plain: biases yes; where the space leaves it out: dropout 0.3`: by
+    architecture what has another value in others, or means nothing to them."""
     space: Mapping[str, Any] = study.sweep.get("space") or {}
     models = left_open(study, "model")
     by_value: dict[tuple[str, str], list[str]] = {}
     for architecture, values in models.items():
         for name, value in values.items():
-            by_value.setdefault((name, numbers.value(value)), []).append(architecture)
-    shared: list[str] = []
-    of_some: dict[str, list[str]] = {}
+            by_value.setdefault((name, numbers.exact(value)), []).append(architecture)
+    told: dict[str, list[str]] = {"": []}
     for (name, value), where in by_value.items():
-        is_shared = len(where) == len(models) and name not in space
-        of_it = shared if is_shared else of_some.setdefault(" and ".join(where), [])
-        of_it.append(f"{name} {value}")
-    told = [", ".join(shared)] if shared else []
-    return "; ".join(told + [f"of {who}: {', '.join(of_it)}" for who, of_it in of_some.items()])
+        whose = [f"of {' and '.join(where)}"] if len(where) < len(models) else []
+        whose += ["where the space leaves it out"] if name in space else []
+        told.setdefault(", ".join(whose), []).append(f"{name} {value}")
+    return "; ".join(
+        (f"{whose}: " if whose else "") + ", ".join(of_it) for whose, of_it in told.items() if of_it
+    )
 
 
 def left_open(study: StudyRecord, what: str) -> Mapping[str, Any]:
@@ -122,9 +122,9 @@ def _range(cases: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
     if "choices" in cases:
         text = f"of {_alternatives(cases['choices'], ' and ')}"
     else:
-        text = f"from {numbers.value(cases['low'])} to {numbers.value(cases['high'])}"
+        text = f"from {numbers.exact(cases['low'])} to {numbers.exact(cases['high'])}"
         notes = ["log"] * bool(cases.get("log"))
-        notes += [f"in steps of {numbers.value(cases['step'])}"] if cases.get("step") else []
+        notes += [f"in steps of {numbers.exact(cases['step'])}"] if cases.get("step") else []
         text += f" ({', '.join(notes)})" if notes else ""
     if each := cases.get("each"):
         text += f" for each of {each}"
@@ -137,7 +137,7 @@ def _range(cases: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
 
 def _alternatives(values: Sequence[Value], last: str) -> str:
     """`16`, `16 or 32`, `16, 32 or 64`."""
-    *first, end = map(numbers.value, values)
+    *first, end = map(numbers.exact, values)
     return f"{', '.join(first)}{last}{end}" if first else end
 
 
@@ -190,7 +190,7 @@ def _budget(study: StudyRecord) -> list[str]:
 def argued(study: StudyRecord, what: str) -> str:
     """A sampler or pruner with all that it was told: `median (n_warmup_epochs 3)` pruner."""
     name, told = _named(study, what)
-    arguments = ", ".join(f"{key} {numbers.value(value)}" for key, value in told.items())
+    arguments = ", ".join(f"{key} {numbers.exact(value)}" for key, value in told.items())
     return f"{name} ({arguments})" if arguments else name
 
 

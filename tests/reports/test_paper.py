@@ -255,8 +255,8 @@ def test_the_methods_name_defaults_and_what_was_drawn_at_random(study: StudyReco
     text = methods_paragraph(tpe)
     assert "recsweep's models were fitted to the mean squared error." in text
     assert (
-        "at its default: activation relu, input_dropout 0.3, embedding_l2 1; of plain: "
-        "layer_size 8; of dcn: cross_rank 0." in text
+        "at its default: activation relu, input_dropout 0.3, embedding_l2 1; of plain, where the "
+        "space leaves it out: layer_size 8; of dcn: cross_rank 0." in text
     )
     assert "the tpe (n_candidates 9, n_startup_trials 12) sampler under seed 0. It draws at" in text
     assert "It draws at random until an arm has 12 trials, and none had more." in text
@@ -269,6 +269,25 @@ def test_the_methods_name_defaults_and_what_was_drawn_at_random(study: StudyReco
     learned = replace(tpe, provenance=dict(study.provenance) | {"left_open": fewer})
     assert "It draws at random until an arm has 4 trials. A trial" in methods_paragraph(learned)
     assert "at random" not in methods_paragraph(study)
+
+
+def test_what_a_researcher_wrote_is_told_with_all_its_digits(study: StudyRecord) -> None:
+    decay = {"choices": [0.9992, 0.9998, 1.0], "when": {"embedding_size": [16]}}
+    dropout = {"low": 0.12345, "high": 0.12355, "when": {"biases": [True]}}
+    sweep = dict(study.sweep) | {
+        "space": {"learning_rate_decay": decay, "dropout": dropout},
+        "model": {"learning_rate": 0.0012345, "embedding_l2": 1234.5},
+    }
+    left_open = {"model": {"plain": {"dropout": 0.3}, "dcn": {"dropout": 0.3}}}
+    told = replace(study, sweep=sweep, provenance={**study.provenance, "left_open": left_open})
+    text = methods_paragraph(told)
+    assert "learning_rate_decay of 0.9992, 0.9998 and 1 where embedding_size is 16" in text
+    assert "dropout from 0.12345 to 0.12355 where biases is yes." in text
+    assert "Fixed for all trials: learning_rate 0.0012345, embedding_l2 1234.5." in text
+    assert "at its default: where the space leaves it out: dropout 0.3." in text
+    card = model_card(told, study.ranked[0])
+    assert "- embedding_l2: 1234.5\n" in card and "- dropout: " in card
+    assert f"- learning_rate: {study.ranked[0].values['learning_rate']!r}\n" in card
 
 
 @pytest.mark.parametrize(
