@@ -45,6 +45,7 @@ from experiments.records import (
     read_study,
     study_folders,
 )
+from experiments.records.values import plural
 from experiments.request.config import sweep_to_toml
 from experiments.request.frozen import difference, frozen_sweep
 from experiments.sweep import SweepConfig
@@ -243,8 +244,8 @@ def extend(study: StudyRecord, sweep: SweepConfig, n_trials: int, journal: Journ
     changes nothing.
 
     Raises:
-        RequestError: there are as many already, its arms would not get equally many, or it is no
-            whole number.
+        RequestError: there are as many already, its arms would not get equally many, its grid has
+            fewer points, or it is no whole number.
     """
     if type(n_trials) is not int:
         raise RequestError(f"trials must be a whole number, got {n_trials!r}")
@@ -255,8 +256,13 @@ def extend(study: StudyRecord, sweep: SweepConfig, n_trials: int, journal: Journ
             f"{study.name} has {study.n_trials_asked_for} trials to run in all; --trials must ask "
             f"for more, got {n_trials}"
         )
-    assert sweep.search is not None
-    n_arms = 0 if sweep.search.sampler == "grid" else len(sweep.arms)
+    assert sweep.search is not None and sweep.space is not None
+    is_grid = sweep.search.sampler == "grid"
+    if is_grid and n_trials > (n_all := sweep.space.count()):
+        raise RequestError(
+            f"{study.name}: --trials: the grid has {plural(n_all, 'point')}, got {n_trials}"
+        )
+    n_arms = 0 if is_grid else len(sweep.arms)
     if problem := unequal_problem(n_trials, n_arms, study.n_trials_asked_for):
         raise RequestError(f"{study.name}: --trials: {problem}")
     journal.append("extend", sync=True, trials=n_trials)

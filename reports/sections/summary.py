@@ -212,10 +212,12 @@ def next_command(study: StudyRecord) -> Command:
     results = study.verdict_results
     if results is None or study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
-    if unbeaten := unbeaten_baselines(study, results):
-        baseline = label(study, unbeaten[-1])
+    if unbeaten_baselines(study, results):
+        judged = {b.name: judged_baseline(study, results, b.name) for b in study.baselines}
+        best = min((rmse, name) for name, rmse in judged.items() if rmse is not None)[1]
         return Command(
-            f"Take the {baseline} baseline, which the leader does not beat, or let more vary",
+            f"Take the {label(study, best)} baseline, which the leader does not beat, or let more "
+            "vary",
             (f"recsweep show {name}",),
         )
     taken = smallest_tied(study, results) or study.leader

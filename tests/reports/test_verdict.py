@@ -199,6 +199,9 @@ def test_what_does_not_beat_the_bias_baseline_is_not_offered(study: StudyRecord)
     assert next_command(lost).purpose == (
         "Take the user + item bias baseline, which the leader does not beat, or let more vary"
     )
+    better = BaselineRecord("matrix_factorisation", "matrix factorisation", 0.99, 0.1)
+    lost = replace(lost, baselines=(strong, better))
+    assert next_command(lost).purpose.startswith("Take the matrix factorisation baseline, which")
 
 
 def test_losing_to_another_baseline_goes_before_what_sets_models_apart(study: StudyRecord) -> None:

@@ -13,6 +13,7 @@ from experiments.ledger.journal import Journal
 from experiments.ledger.ledger import Ledger
 from experiments.records import DRIVER_JOURNAL, LEDGER_NAME, read_study
 from experiments.request.frozen import frozen_sweep
+from search_spaces import Choice, space
 
 
 def test_a_disk_without_locks_is_refused_before_anything_is_written(
@@ -33,7 +34,11 @@ def test_an_extended_study_has_arms_of_equally_many_trials(study: Path) -> None:
         assert journal.path.read_bytes() == written
         extend(record, sweep, 6, journal)
         # Those of a grid have as many as each has points.
-        extend(record, replace(sweep, search=replace(sweep.search, sampler="grid")), 7, journal)
+        points = space(architecture=Choice(["plain", "dcn"]), embedding_size=Choice([4, 8, 12, 16]))
+        search = replace(sweep.search, sampler="grid")
+        extend(record, replace(sweep, space=points, search=search), 7, journal)
+        with pytest.raises(RequestError, match="--trials: the grid has 8 points, got 9"):
+            extend(record, replace(sweep, space=points, search=search), 9, journal)
 
 
 def test_the_command_that_extends_a_study_goes_on_with_it_where_it_is_given_again(
