@@ -13,6 +13,7 @@ from __future__ import annotations
 import html
 import importlib
 import importlib.util
+import numbers
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -105,9 +106,9 @@ class Study:
         from experiments.errors import RequestError
         from reports.exports import best_frame
 
-        if type(n) is not int or n < 0:
+        if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 0:
             raise RequestError(f"best(n) takes a whole number of trials, got {n!r}")
-        return best_frame(self.record, n)
+        return best_frame(self.record, int(n))
 
     def curves(self) -> pd.DataFrame:
         """One row an epoch of a trial."""
@@ -138,14 +139,22 @@ class Study:
     def column_definitions(
         self, of: Literal["trials", "best", "curves", "predictions"] = "trials"
     ) -> dict[str, str]:
-        """What stands in each column of a data frame of this study."""
-        from reports.exports import CURVE_COLUMNS, column_definitions
+        """What stands in each column of a data frame of this study.
+
+        Raises:
+            RequestError: there is no such data frame.
+        """
+        from experiments.errors import RequestError
+        from experiments.trials.predictions import PREDICTION_COLUMNS
+        from reports.exports import column_definitions, curve_definitions
 
         if of == "predictions":
-            from experiments.trials.predictions import PREDICTION_COLUMNS
-
             return dict(PREDICTION_COLUMNS)
-        return dict(CURVE_COLUMNS) if of == "curves" else column_definitions(self.record)
+        if of == "curves":
+            return curve_definitions(self.record)
+        if of not in ("trials", "best"):
+            raise RequestError(f"of must be trials, best, curves or predictions, got {of!r}")
+        return column_definitions(self.record)
 
     def report(self) -> Path:
         """Write the report anew; the path of its HTML."""

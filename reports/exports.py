@@ -95,11 +95,11 @@ CURVE_COLUMNS = {
     "n_updates": "Optimizer steps since the trial began.",
     "seconds": "Training and evaluation of this epoch.",
 }
-"""What stands in each column of `curves_frame`."""
+"""What stands in each column of `curves_frame` but the further metrics."""
 
 
 def curves_frame(study: StudyRecord) -> pd.DataFrame:
-    """One row an epoch of a trial; columns as `CURVE_COLUMNS` tells, then the further metrics."""
+    """One row an epoch of a trial; columns as `curve_definitions` tells."""
     rows = [
         (
             *(t.number, e.epoch, e.val_rmse, e.train_rmse, e.n_updates, e.seconds),
@@ -135,6 +135,15 @@ def verdict_frame(study: StudyRecord) -> pd.DataFrame | None:
     ]  # fmt: skip
     names = "finalist seed rmse mean mean_low mean_high search_rmse shrinkage p_best"
     return _judged_frame(names, rows)
+
+
+def curve_definitions(study: StudyRecord) -> dict[str, str]:
+    """Every column of `curves_frame`, in order, and what stands in it."""
+    metrics = {
+        name: f"Metric {name} of the validation predictions after this epoch."
+        for name in study.metrics
+    }
+    return CURVE_COLUMNS | metrics
 
 
 def column_definitions(study: StudyRecord) -> dict[str, str]:
@@ -241,7 +250,7 @@ def _metric_column(name: str) -> str:
 
 
 def _is_taken(name: str) -> bool:
-    return name in _FIXED or name in _RANKED or name == "reproduce"
+    return name in _FIXED or name in _RANKED or name in ("reproduce", "study")
 
 
 def _dtype(column: ColumnRecord) -> str:

@@ -21,7 +21,6 @@ from experiments.records import (
     Value,
 )
 from experiments.records.derived_records import BOARD_CHECK_NAME, BoardCheck
-from experiments.records.values import layers_text
 from experiments.typed import typed
 from experiments.watcher import StudyWatcher
 
@@ -178,24 +177,24 @@ def _python_value(value: Any) -> Value:
 def _column_problems(
     board: _Board, columns: Sequence[ColumnRecord], metrics: Sequence[str]
 ) -> list[str]:
-    expected = [*(column.name for column in columns), *hparams.own_columns(columns)]
+    names = [hparams.shown_name(column.name, columns) for column in columns]
+    expected = [*names, *hparams.own_columns(columns)]
     problems = [f"column {name} is missing" for name in expected if name not in board.columns]
     problems += [f"column {n} is not in the space" for n in board.columns if n not in expected]
-    for column in columns:
-        if column.name in board.columns:
-            domain = board.columns[column.name].domain_interval
+    for name, column in zip(names, columns, strict=True):
+        if name in board.columns:
+            domain = board.columns[name].domain_interval
             ends = (domain.min_value, domain.max_value)
             if not column.choices and column.low is not None and ends != (column.low, column.high):
                 problems.append(
-                    f"column {column.name} ranges over {ends} on the board, "
+                    f"column {name} ranges over {ends} on the board, "
                     f"over {(column.low, column.high)} in the space"
                 )
-            discrete = [_python_value(v) for v in board.columns[column.name].domain_discrete.values]
+            discrete = [_python_value(v) for v in board.columns[name].domain_discrete.values]
             choices = [str(c) if hparams.is_text(column) else c for c in column.choices]
             if discrete != choices:
                 problems.append(
-                    f"column {column.name} has the choices {discrete} on the board, "
-                    f"{choices} in the space"
+                    f"column {name} has the choices {discrete} on the board, {choices} in the space"
                 )
     declared = tuple(hparams.metric_columns(metrics))
     if board.metrics != declared:
@@ -206,10 +205,7 @@ def _column_problems(
 
 
 def _row_problems(row: _Row, trial: TrialRecord, study: StudyRecord) -> list[str]:
-    as_text = {column.name for column in study.columns if hparams.is_text(column)}
-    values = {n: str(v) if n in as_text else v for n, v in trial.values.items()}
-    if "layers" in hparams.own_columns(study.columns) and (layers := layers_text(trial.values)):
-        values["layers"] = layers
+    values = hparams.shown_values(trial, study.columns)
     shown = dict(row.values)
     if row.is_alone:
         values["state"] = hparams.shown_state(trial).value

@@ -131,7 +131,7 @@ def metric_columns(metrics: Sequence[str]) -> dict[str, str]:
 
 def write_root(folder: Path, columns: Sequence[ColumnRecord], metrics: Sequence[str]) -> None:
     """Write the one run that declares the table's columns, conditional ones too, and metrics."""
-    declared = [_declared(column) for column in columns]
+    declared = [_declared(column, shown_name(column.name, columns)) for column in columns]
     declared += [_own_column(name) for name in own_columns(columns)]
     shown = shown_columns(columns)
     for info in declared:
@@ -203,6 +203,23 @@ def own_columns(columns: Sequence[ColumnRecord]) -> tuple[str, ...]:
     return ("layers", *own) if any(is_layer_size(c.name) for c in columns) else own
 
 
+def shown_name(name: str, columns: Sequence[ColumnRecord]) -> str:
+    """Of a dimension; one that is called as a column of the board's own is `space.state` there."""
+    return f"space.{name}" if name in own_columns(columns) else name
+
+
+def shown_values(trial: TrialRecord, columns: Sequence[ColumnRecord]) -> dict[str, Value]:
+    """What a trial has in the columns of the dimensions, and its layers."""
+    as_text = {column.name for column in columns if is_text(column)}
+    # What a trial does not have is left out: the table keeps its row all the same.
+    values = {
+        shown_name(n, columns): str(v) if n in as_text else v for n, v in trial.values.items()
+    }
+    if "layers" in own_columns(columns) and (layers := layers_text(trial.values)) is not None:
+        values["layers"] = layers
+    return values
+
+
 def shown_columns(columns: Sequence[ColumnRecord]) -> tuple[str, ...]:
     """The columns that TensorBoard shows until asked for more: those said to "differ".
 
@@ -210,7 +227,7 @@ def shown_columns(columns: Sequence[ColumnRecord]) -> tuple[str, ...]:
     a condition alone would hide the trials of the other arm. Where these are fewer than it shows,
     it takes others by their names.
     """
-    there = [column.name for column in columns if column.is_always_there]
+    there = [shown_name(column.name, columns) for column in columns if column.is_always_there]
     own = [name for name in own_columns(columns) if name != "stop_reason"]
     if not {"n_layers", "layer_size_0"} & {*there}:
         own = [name for name in own if name != "layers"]
@@ -219,15 +236,15 @@ def shown_columns(columns: Sequence[ColumnRecord]) -> tuple[str, ...]:
     return (*own, *[*first, *last][: N_SHOWN - len(own)])
 
 
-def _declared(column: ColumnRecord) -> api_pb2.HParamInfo:
+def _declared(column: ColumnRecord, name: str) -> api_pb2.HParamInfo:
     if is_text(column):
-        info = api_pb2.HParamInfo(name=column.name, type=api_pb2.DATA_TYPE_STRING)
+        info = api_pb2.HParamInfo(name=name, type=api_pb2.DATA_TYPE_STRING)
         info.domain_discrete.extend(str(choice) for choice in column.choices)
     elif column.choices:
-        info = api_pb2.HParamInfo(name=column.name, type=_api_type(column.choices[0]))
+        info = api_pb2.HParamInfo(name=name, type=_api_type(column.choices[0]))
         info.domain_discrete.extend(column.choices)
     else:
-        info = api_pb2.HParamInfo(name=column.name, type=api_pb2.DATA_TYPE_FLOAT64)
+        info = api_pb2.HParamInfo(name=name, type=api_pb2.DATA_TYPE_FLOAT64)
         if column.low is not None and column.high is not None:
             info.domain_interval.min_value = column.low
             info.domain_interval.max_value = column.high
@@ -242,11 +259,7 @@ def _own_column(name: str) -> api_pb2.HParamInfo:
 
 
 def _hparams(trial: TrialRecord, columns: Sequence[ColumnRecord]) -> dict[str, Value]:
-    as_text = {column.name for column in columns if is_text(column)}
-    # What a trial does not have is left out: the table keeps its row all the same.
-    hparams = {n: str(v) if n in as_text else v for n, v in trial.values.items()}
-    if "layers" in own_columns(columns) and (layers := layers_text(trial.values)) is not None:
-        hparams["layers"] = layers
+    hparams = shown_values(trial, columns)
     hparams["state"] = shown_state(trial).value
     if trial.state.is_finished and trial.stop_reason is not None:
         hparams["stop_reason"] = trial.stop_reason.value

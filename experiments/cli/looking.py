@@ -225,9 +225,12 @@ def report(
         paths = write_report(records[0], to)
         written = [paths.html, paths.markdown, paths.csv, paths.parquet]
     else:
-        name = "-vs-".join(record.name for record in records)
-        if len(name) > 100:  # others may begin with the same studies
-            name = f"{name[:91]}-{sha256(name.encode()).hexdigest()[:8]}"
+        names = [record.name for record in records]
+        name = "-vs-".join(names)
+        # Others may begin with the same studies, or be called as these are.
+        if len(name) > 100 or len(set(names)) < len(names):
+            folder = sha256("\n".join(map(str, folders)).encode()).hexdigest()[:8]
+            name = f"{name[:91]}-{folder}"
         compared = write_comparison(records, to or root / "compared" / name)
         written = [compared.html, compared.markdown, compared.csv]
     for path in written:

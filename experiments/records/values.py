@@ -38,14 +38,19 @@ def layers_text(values: Mapping[str, Value]) -> str | None:
 
 def value_text(value: Value) -> str:
     """A value as one reads it: `1.1e-3`, `0.25`, `64`, `true`, `adam`."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if not isinstance(value, float):
-        return str(value)
-    if value != 0 and not 1e-2 <= abs(value) < 1e4:
+        return exact_text(value)
+    if value != 0 and not 1e-2 <= abs(value) < 999.5:
         mantissa, exponent = f"{value:.1e}".split("e")
         return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
     return f"{value:.3g}"
+
+
+def exact_text(value: Value) -> str:
+    """A value with all its digits: `0.0011317`, `64`, `true`, `adam`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def values_text(values: Mapping[str, Value], *, without: str | None = None) -> str:

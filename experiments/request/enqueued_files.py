@@ -10,7 +10,7 @@ from experiments.arms import arm_name, arms_of
 from experiments.errors import SweepFileError, SweepProblem
 from experiments.own.idle_dimensions import DECAYING
 from experiments.own.own_code import OwnCode
-from experiments.records.values import is_layer_size, value_text
+from experiments.records.values import exact_text, is_layer_size
 from experiments.request.config import load_sweep
 from experiments.search.enqueue import (
     Point,
@@ -83,10 +83,10 @@ def changes_by_hand(config: SweepConfig) -> list[str]:
             defaults.on(part, point) for arm, part in arms.items() if is_of_arm(point, compare, arm)
         ]
         for name, value in point.items():
-            columns = space.by_column({name: value})
+            columns = [c for c in space.by_column({name: value}) if c == name or c not in point]
             found = [values[c] for values in tried for c in columns if c in values]
-            others = dict.fromkeys(value_text(v) for v in found if not is_same(v, value))
-            told = f"is {' or '.join(others)} here, not {value_text(value)}"
+            others = dict.fromkeys(exact_text(v) for v in found if not is_same(v, value))
+            told = f"is {' or '.join(others)} here, not {exact_text(value)}"
             if not found:
                 told = "is left out: it means nothing beside the other values"
             if others or not found:
@@ -110,7 +110,7 @@ def _changes(config: SweepConfig, model: SweepConfig) -> list[str]:
     projected = defaults.on(space, point)
     here = _by_layer(config, {**defaults.values, **config.model, **projected}, projected)
     notes = [
-        f"{name} is {value_text(here[name])} here, not {value_text(value)}"
+        f"{name} is {exact_text(here[name])} here, not {exact_text(value)}"
         for name, value in _by_layer(model, {**model.model, **_left_open(model)}, {}).items()
         if name in here and here[name] != value
     ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from experiments.records import StudyRecord
 from reports import numbers
+from reports.paper.methods import left_open
 from reports.trained_with import commit, hardware, over_time, package_versions, version
 
 Change = tuple[str, tuple[str, ...]]
@@ -25,8 +26,14 @@ _RECORDED: dict[str, Callable[[Mapping[str, Any]], object]] = {
 
 
 def changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:
-    """Keys of the sweeps that differ, in the order of the first sweep that has them."""
-    return _differing([settings(study) for study in studies])
+    """Keys of the sweeps that differ, in the order of the first sweep that has them; what a sweep
+    leaves open is what it came to."""
+    said, open_ = [settings(study) for study in studies], [_left_open(study) for study in studies]
+    keys = set.union(*map(set, said)) | set.intersection(*map(set, open_))
+    return _differing([
+        told | {k: v for k, v in left.items() if k in keys and k not in told}
+        for told, left in zip(said, open_, strict=True)
+    ])  # fmt: skip
 
 
 def settings(study: StudyRecord) -> dict[str, str]:
@@ -36,6 +43,21 @@ def settings(study: StudyRecord) -> dict[str, str]:
     """
     said = {key: value for key, value in study.sweep.items() if key not in _TOLD}
     return _flat(said) | {"search.trials": _text(study.n_trials_asked_for)}
+
+
+def _left_open(study: StudyRecord) -> dict[str, str]:
+    """Features and hyperparameters that its sweep does not say, as they are on record; but for what
+    the space varies, or what depends on the architecture."""
+    models = [*left_open(study, "model").values()]
+    first = models[0] if models else {}
+    space = study.sweep.get("space") or {}
+    shared = {
+        f"model.{name}": _text(value)
+        for name, value in first.items()
+        if name not in space and all(model.get(name, value) == value for model in models)
+    }
+    features = (study.provenance.get("dataset") or {}).get("features")
+    return shared | ({"dataset.features": _text(features)} if features else {})
 
 
 def recorded_changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:

@@ -86,6 +86,7 @@ def _trial_cells(study: StudyRecord, row: ranking.Standing, trial: TrialRecord) 
 def value_columns(study: StudyRecord) -> list[tuple[Column, Callable[[TrialRecord], str]]]:
     """A column a dimension and how to read it; the widths of the layers stand in one."""
     columns: list[tuple[Column, Callable[[TrialRecord], str]]] = []
+    has_widths = any(column.name == "layer_size_0" for column in study.columns)
     for column in study.columns:
         if column.name == study.compared_dimension:
             continue
@@ -93,14 +94,15 @@ def value_columns(study: StudyRecord) -> list[tuple[Column, Callable[[TrialRecor
             widths = Column("layers", "Widths of the dense layers, from the first.", is_number=True)
             columns.append((widths, lambda trial: layers_text(trial.values) or numbers.NOTHING))
         elif not is_layer_size(column.name):
-            columns.append((_value_column(column), _reader(column.name)))
+            title = "space.layers" if has_widths and column.name == "layers" else column.name
+            columns.append((_value_column(column, title), _reader(column.name)))
     return columns
 
 
-def _value_column(column: ColumnRecord) -> Column:
+def _value_column(column: ColumnRecord, title: str) -> Column:
     inactive = f"{numbers.NOTHING}: not active in this trial"
     is_number = not any(isinstance(choice, bool | str) for choice in column.choices)
-    return Column(column.name, f"Dimension of the search space ({inactive}).", is_number)
+    return Column(title, f"Dimension of the search space ({inactive}).", is_number)
 
 
 def _reader(name: str) -> Callable[[TrialRecord], str]:

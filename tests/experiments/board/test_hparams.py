@@ -243,6 +243,23 @@ def test_a_column_of_several_types_is_text_throughout(folder: Path, writer: Boar
     assert shown == ["0", "auto", "True"]
 
 
+def test_a_dimension_called_as_a_column_of_the_board_stands_under_another_name(
+    folder: Path,
+) -> None:
+    named = ("state", "layers", "layer_size_0")
+    columns = [ColumnRecord(n, "int", 1, 9, False, (), True) for n in named]
+    write_root(folder, columns, ())
+    values = {"state": 3, "layers": 2, "n_layers": 1, "layer_size_0": 32}
+    BoardWriter(folder, columns, ()).start(trial_of(values=values))
+    board = board_check._read_board(folder)
+    assert board.columns["space.state"].domain_interval.max_value == 9
+    assert board.columns["layers"].domain_interval.max_value == 0
+    shown = board.rows["0007"].values
+    assert (shown["space.state"], shown["state"]) == (3, "RUNNING")
+    assert (shown["space.layers"], shown["layers"]) == (2, "32")
+    assert board_check._column_problems(board, columns, ()) == []
+
+
 def test_numbers_and_truth_values_keep_their_type(folder: Path, writer: BoardWriter) -> None:
     writer.start(trial_of(values={"layer_size_0": 64, "biases": False, "learning_rate": 0.1 + 0.2}))
     values = row(folder).values

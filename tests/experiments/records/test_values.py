@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.records.values import layers_text, plural, value_text, values_text
+from experiments.records.values import exact_text, layers_text, plural, value_text, values_text
 
 
 def test_layers_are_joined_in_their_order() -> None:
@@ -23,6 +23,8 @@ def test_a_trial_whose_widths_are_fixed_has_no_layers_to_tell() -> None:
         (1.1e-3, "1.1e-3"),
         (1e-3, "1e-3"),
         (0.25, "0.25"),
+        (999.4, "999"),
+        (1234.5, "1.2e3"),
         (0.0, "0"),
         (64, "64"),
         (True, "true"),
@@ -31,6 +33,10 @@ def test_a_trial_whose_widths_are_fixed_has_no_layers_to_tell() -> None:
 )
 def test_a_value_reads_as_one_would_write_it(value: float | str, text: str) -> None:
     assert value_text(value) == text
+
+
+def test_an_exact_value_has_all_its_digits() -> None:
+    assert [exact_text(v) for v in (0.9998, 1234.5, True, 64)] == ["0.9998", "1234.5", "true", "64"]
 
 
 @given(st.floats(min_value=1e-8, max_value=1e8))

@@ -16,7 +16,7 @@ from experiments.watcher import Silent
 from recommender.further_metrics import measure
 from recommender.own_functions import read_function
 from recsweep import Float, space
-from reports.exports import column_definitions, curves_frame, trials_frame
+from reports.exports import column_definitions, curve_definitions, curves_frame, trials_frame
 from reports.sections.metrics import metrics
 from tests.in_process import InProcess
 from tests.synthetic import ratings_table
@@ -112,6 +112,7 @@ def test_metrics_ride_along_on_curves_board_report_and_table(
     assert (frame["worst_user"] > frame["mae"]).all()
     assert ((frame["auc_at_4"] > 0) & (frame["auc_at_4"] < 1)).all()
     assert "auc_at_4" in column_definitions(study)
+    assert list(curve_definitions(study)) == list(curves_frame(study).columns)
     assert curves_frame(study)["flaky"].isna().sum() == 6
     assert check_board(study) == []
     section = metrics(study)

@@ -173,9 +173,10 @@ def test_what_the_space_changes_in_points_is_told() -> None:
         "search.enqueue[0]: cross_layers is left out: it means nothing beside the other values",
         "search.enqueue[2]: layer_size_1 is left out: it means nothing beside the other values",
     ]
+    assert changes_by_hand(a_sweep(enqueue=[{"layer_size": 16, "layer_size_1": 8}])) == []
     point = ["--set", "search.enqueue=[{learning_rate=7.0}]"]
     done = CliRunner().invoke(app, ["run", "quickstart", "--plan", *point])
-    assert "search.enqueue[0]: learning_rate is 3e-3 here, not 7" in done.output
+    assert "search.enqueue[0]: learning_rate is 0.003 here, not 7" in done.output
 
 
 @pytest.mark.parametrize(

@@ -61,11 +61,14 @@ def test_a_study_gives_tidy_frames_and_a_short_word_of_itself(study: Path) -> No
     best = opened.best(2)
     assert list(best["rank"]) == [1, 2] and list(best.columns) == list(opened.trials().columns)
     assert opened.best()["number"].iloc[0] == opened.record.ranked[0].number
-    for mistake in ("2", -1):
+    assert list(opened.best(np.int64(2))["rank"]) == [1, 2]  # type: ignore[arg-type]
+    for mistake in ("2", -1, True):
         with pytest.raises(RequestError, match="takes a whole number of trials"):
             opened.best(mistake)  # type: ignore[arg-type]
     for of, frame in (("trials", opened.trials()), ("curves", opened.curves())):
         assert list(opened.column_definitions(of)) == list(frame.columns)  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="of must be trials, best, curves or predictions"):
+        opened.column_definitions("curv")  # type: ignore[arg-type]
     assert repr(opened).startswith(f"<recsweep study {study.name}, finished: ")
     assert not (study / "report").exists()
     assert "srcdoc" in opened._repr_html_()

@@ -14,7 +14,14 @@ from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from experiments.cli.main import app
-from experiments.records import BaselineRecord, NoiseRecord, StudyRecord, TrialState, read_study
+from experiments.records import (
+    BaselineRecord,
+    ColumnRecord,
+    NoiseRecord,
+    StudyRecord,
+    TrialState,
+    read_study,
+)
 from reports.blocks import Headline, Picture, Table, Text
 from reports.comparing import side_by_side
 from reports.comparing.changes import changes, recorded_changes
@@ -182,6 +189,25 @@ def test_only_what_differs_between_the_sweeps_is_listed(two: tuple[StudyRecord, 
     assert dict(changes((extended, two[0]))) == {"search.trials": ("14", "12")}
 
 
+def test_what_a_sweep_leaves_open_is_compared_as_it_came_out(two: tuple[StudyRecord, ...]) -> None:
+    def study(said: dict[str, object], **left_open: object) -> StudyRecord:
+        study = two[0]
+        data = study.provenance["dataset"] | {"features": ["user_id", "year"]}
+        models = {"plain": left_open | {"cross": 0}, "dcn": left_open | {"cross": 1}}
+        recorded = {**study.provenance, "dataset": data, "left_open": {"model": models}}
+        return replace(study, sweep={**study.sweep, **said}, provenance=recorded)
+
+    features = {"features": ["user_id", "year"]}
+    data = {k: v for k, v in two[0].sweep["dataset"].items() if k != "features"}
+    said = study({"model": {"batch_size": 64}, "dataset": data | features})
+    left = study({"model": {}, "dataset": data}, batch_size=64)
+    assert changes((said, left)) == ()
+    other = study({"model": {}, "dataset": data}, batch_size=32, user_oov_rate=0.1)
+    assert changes((said, other)) == (("model.batch_size", ("64", "32")),)
+    later = study({"model": {}, "dataset": data}, batch_size=32, user_oov_rate=0.2)
+    assert changes((other, later)) == (("model.user_oov_rate", ("0.1", "0.2")),)
+
+
 def test_own_code_that_was_edited_in_between_is_listed(two: tuple[StudyRecord, ...]) -> None:
     before, after = (
         replace(two[0], provenance=dict(two[0].provenance) | {"code": {"gated": {"sha256": sha}}})
@@ -300,6 +326,17 @@ def test_the_csv_holds_the_trials_of_every_study(
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_a_dimension_called_study_stands_beside_the_study(
+    two: tuple[StudyRecord, ...], tmp_path: Path
+) -> None:
+    columns = (ColumnRecord("study", "int", 1, 9, False, ()),)
+    trials = tuple(replace(trial, values={"study": 3}) for trial in two[0].trials)
+    paths = write_comparison([replace(two[0], columns=columns, trials=trials), two[1]], tmp_path)
+    frame = pd.read_csv(paths.csv)
+    assert set(frame["study"]) == {"first", "second"} and 3 in set(frame["space.study"])
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_compares_several_studies_and_reports_one(
     two: tuple[StudyRecord, StudyRecord], tmp_path: Path
 ) -> None:
@@ -311,6 +348,10 @@ def test_the_command_compares_several_studies_and_reports_one(
     compared = lines("first", "second")
     assert Path(compared[0]) == tmp_path / "compared" / "first-vs-second" / "comparison.html"
     assert "first · second" in Path(compared[0]).read_text("utf-8")
+    for place in ("a", "b", "c"):
+        shutil.copytree(tmp_path / "first", tmp_path / place / "first")
+    of_one_name = {lines("first", str(tmp_path / place / "first"))[0] for place in ("a", "b", "c")}
+    assert len(of_one_name) == 3
     long = ["a" * 60, "b" * 59]
     for name in (*long, f"{long[1]}-2"):
         shutil.copytree(tmp_path / "first", tmp_path / name)
