@@ -74,7 +74,7 @@ def arms_of(space: SearchSpace, compare: str) -> dict[str, SearchSpace]:
     """The space of each arm by its name, in the order of the choices; ValueError where `compare` is
     no unconditional Choice of the space."""
     dimension = next((d for d in space.dimensions if d.name == compare), None)
-    if dimension is None or len(dimension.cases) != 1 or dimension.cases[0].when:
+    if dimension is None or len(dimension.cases) != 1 or dimension.cases[0].conditions:
         raise ValueError(f"{compare!r} is not an unconditional dimension of the space")
     distribution = dimension.cases[0].distribution
     if not isinstance(distribution, Choice):

@@ -203,12 +203,16 @@ def problem_with(name: str, value: object) -> str | None:
         return f"{name} must be a number, got {value!r}"
     low, high, above = (spec.metadata.get(key) for key in ("low", "high", "above"))
     if above is not None and not value > above:
-        return f"{name} must be above {above:g}, got {value!r}"
+        return f"{name} must be above {_spoken(above)}, got {value!r}"
     if low is not None and not value >= low:
-        return f"{name} must be at least {low:g}, got {value!r}"
+        return f"{name} must be at least {_spoken(low)}, got {value!r}"
     if high is not None and not value <= high:
-        return f"{name} must be at most {high:g}, got {value!r}"
+        return f"{name} must be at most {_spoken(high)}, got {value!r}"
     return None
+
+
+def _spoken(limit: float) -> str:
+    return f"{limit:,}" if _is_whole(limit) else f"{limit:g}"
 
 
 def ranking_config(

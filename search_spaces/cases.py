@@ -24,7 +24,7 @@ class Case:
     """One distribution of a dimension and when it is used."""
 
     distribution: Distribution
-    when: Conditions = field(default_factory=dict)
+    conditions: Conditions = field(default_factory=dict)
     """Empty: always."""
     count: str | int | None = None
     """One value per layer: the dimension that says how many, or the number itself."""
@@ -32,16 +32,20 @@ class Case:
     def __post_init__(self) -> None:
         object.__setattr__(self, "count", as_python(self.count))
         problems = [
-            problem.under("when") for n, v in self.when.items() for problem in _faults(n, v)
+            problem.under("when") for n, v in self.conditions.items() for problem in _faults(n, v)
         ]
         if self.count is not None:
             problems += problems_with_count(self.count)
         if problems:
             raise SpaceError(problems)
-        object.__setattr__(self, "when", {n: tuple(v) for n, v in self.when.items()})
+        object.__setattr__(self, "conditions", {n: tuple(v) for n, v in self.conditions.items()})
 
     def __hash__(self) -> int:
-        return hash((self.distribution, frozenset(self.when.items()), self.count))
+        return hash((self.distribution, frozenset(self.conditions.items()), self.count))
+
+    def when(self, **conditions: Value | Sequence[Value]) -> Case:
+        """Active only where these hold, too."""
+        return replace(self, conditions={**self.conditions, **regular_conditions(conditions)})
 
     def each(self, count: str | int) -> Case:
         """One value per layer: the dimension (or number) `count` says how many."""

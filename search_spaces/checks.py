@@ -72,7 +72,11 @@ def check(
         above = ancestors(name, parents)
         if name not in unsound and not above & unsound:
             tree = {
-                n: [Case(case.distribution, case.when) for case in drafts[n] if case.distribution]
+                n: [
+                    Case(case.distribution, case.conditions)
+                    for case in drafts[n]
+                    if case.distribution
+                ]
                 for n in order
                 if n in above
             }
@@ -86,7 +90,7 @@ def _parents(drafts: Drafts) -> Parents:
         name: frozenset(
             above
             for case in cases
-            for above in (*case.when, *([case.count] if isinstance(case.count, str) else []))
+            for above in (*case.conditions, *([case.count] if isinstance(case.count, str) else []))
             if above in drafts
         )
         for name, cases in drafts.items()
@@ -155,7 +159,7 @@ def _kinds(distribution: Distribution) -> tuple[str, Kind | None]:
 def _faults_of_references(
     case: Draft, drafts: Drafts, absent: Mapping[str, str]
 ) -> Iterator[Problem]:
-    for name, allowed in case.when.items():
+    for name, allowed in case.conditions.items():
         key = f"{case.key}.when.{name}"
         if name not in drafts:
             yield Problem(key, _unknown(name, drafts, absent))

@@ -44,22 +44,24 @@ def activity_of(
         tree: all that it depends on, directly or not, parents first.
         meaningless: where it means nothing, so that a hole is none there.
     """
-    deciding = deciding_names([case.when for case in cases]).union(*(c.decided_by for c in cases))
-    shared = {n: allowed for n, allowed in cases[0].when.items() if n not in deciding}
+    deciding = deciding_names([case.conditions for case in cases]).union(
+        *(c.decided_by for c in cases)
+    )
+    shared = {n: allowed for n, allowed in cases[0].conditions.items() if n not in deciding}
     overlaps: dict[tuple[int, int], Problem] = {}
     places: dict[str, None] = {}
     used: set[int] = set()
     is_sometimes_absent = False
     for values in _situations(cases, deciding, tree):
-        active = [i for i, case in enumerate(cases) if holds(case.when, values)]
+        active = [i for i, case in enumerate(cases) if holds(case.conditions, values)]
         used.update(active)
         for i, j in itertools.pairwise(active):
-            where = _where(values, (*cases[i].when, *cases[j].when))
+            where = _where(values, (*cases[i].conditions, *cases[j].conditions))
             message = f"holds at the same time as {cases[i].key}{where}"
             overlaps.setdefault((i, j), Problem(cases[j].key, message))
         if not active:
             is_sometimes_absent = True
-            can_be_decided = any(case.when.keys() <= values.keys() for case in cases)
+            can_be_decided = any(case.conditions.keys() <= values.keys() for case in cases)
             is_wanted = not (meaningless and holds(meaningless, values))
             if can_be_decided and is_wanted and holds(shared, values):
                 places[_where(values, sorted(deciding))] = None
@@ -74,8 +76,8 @@ def activity_of(
 def _situations(
     cases: Sequence[Draft], deciding: Iterable[str], tree: Mapping[str, Sequence[Case]]
 ) -> Iterator[dict[str, Value]]:
-    asked: list[Conditions] = [case.when for case in cases]
-    asked += [case.when for above in tree.values() for case in above]
+    asked: list[Conditions] = [case.conditions for case in cases]
+    asked += [case.conditions for above in tree.values() for case in above]
     # A hole is told choice by choice, also for those that no case mentions.
     asked += [
         {name: (choice,)}

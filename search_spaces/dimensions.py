@@ -34,7 +34,7 @@ class Dimension:
     def parents(self) -> frozenset[str]:
         """The dimensions that this one depends on."""
         counts = {case.count for case in self.cases if isinstance(case.count, str)}
-        return frozenset(counts.union(*(case.when for case in self.cases)))
+        return frozenset(counts.union(*(case.conditions for case in self.cases)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class Slot:
     name: str
     """The column: `learning_rate`, `layer_size_0`. A trial has at most one value of a name."""
     distribution: Distribution
-    when: Conditions
+    conditions: Conditions
     """All that must hold; for `layer_size_1` that includes `n_layers` being 2 or more."""
 
     def __hash__(self) -> int:
-        return hash((self.key, self.name, self.distribution, frozenset(self.when.items())))
+        return hash((self.key, self.name, self.distribution, frozenset(self.conditions.items())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +93,13 @@ def slots_of(dimension: Dimension, counts: tuple[int, ...]) -> tuple[Slot, ...]:
     each = dimension.each
     if each is None:
         return tuple(
-            _slot(dimension, case, dimension.name, dict(case.when)) for case in dimension.cases
+            _slot(dimension, case, dimension.name, dict(case.conditions))
+            for case in dimension.cases
         )
     slots = []
     for layer in range(each if isinstance(each, int) else max(counts, default=0)):
         for case in dimension.cases:
-            when = dict(case.when)
+            when = dict(case.conditions)
             if isinstance(each, str):
                 enough = tuple(count for count in counts if count > layer)
                 when[each] = tuple(n for n in enough if each not in when or n in when[each])
@@ -128,5 +129,5 @@ def column_of(slots: tuple[Slot, ...], *, is_always_there: bool) -> Column:
 
 def _slot(dimension: Dimension, case: Case, name: str, when: Conditions) -> Slot:
     has_one_case = len(dimension.cases) == 1
-    key = name if has_one_case else f"{name}[{spell_conditions(case.when)}]"
+    key = name if has_one_case else f"{name}[{spell_conditions(case.conditions)}]"
     return Slot(key, name, case.distribution, when)

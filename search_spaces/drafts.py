@@ -18,7 +18,7 @@ class Draft:
     key: str
     distribution: Distribution | None
     """None where it was written but cannot be used, which has been told already."""
-    when: dict[str, tuple[Value, ...]] = field(default_factory=dict)
+    conditions: dict[str, tuple[Value, ...]] = field(default_factory=dict)
     count: str | int | None = None
     is_inherited: bool = False
     """From a shipped space: it gives way where the user's own tables leave it no room."""
@@ -33,12 +33,12 @@ Drafts = dict[str, list[Draft]]
 def drafts_of(dimensions: Sequence[Dimension], *, is_inherited: bool = False) -> Drafts:
     drafts: Drafts = {}
     for dimension in dimensions:
-        names = deciding_names([case.when for case in dimension.cases])
+        names = deciding_names([case.conditions for case in dimension.cases])
         drafts[dimension.name] = [
             Draft(
                 dimension.name if len(dimension.cases) == 1 else f"{dimension.name}[{i}]",
                 case.distribution,
-                dict(case.when),
+                dict(case.conditions),
                 case.count,
                 is_inherited,
                 names if is_inherited else frozenset(),
@@ -54,7 +54,7 @@ def dimensions_of(drafts: Drafts) -> tuple[Dimension, ...]:
         Dimension(
             name,
             tuple(
-                Case(case.distribution, case.when, case.count)
+                Case(case.distribution, case.conditions, case.count)
                 for case in cases
                 if case.distribution
             ),

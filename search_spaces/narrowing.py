@@ -45,7 +45,7 @@ def _narrowed(case: Draft, left: Drafts, gone: Collection[str]) -> Draft | None:
     if not case.is_inherited:
         return case
     when: dict[str, tuple[Value, ...]] = {}
-    for name, allowed in case.when.items():
+    for name, allowed in case.conditions.items():
         if name in gone:
             return None
         when[name] = tuple(value for value in allowed if may_be(value, left.get(name, [])))
@@ -53,7 +53,7 @@ def _narrowed(case: Draft, left: Drafts, gone: Collection[str]) -> Draft | None:
             return None
     if case.count in gone:
         return None
-    return replace(case, when=when)
+    return replace(case, conditions=when)
 
 
 def may_be(value: Value, cases: Sequence[Draft]) -> bool:

@@ -86,7 +86,7 @@ class SearchSpace:
         """One point of the space: a value for each active slot, parents before children."""
         values: dict[str, Value] = {}
         for slot in self._ordered_slots:
-            if holds(slot.when, values):
+            if holds(slot.conditions, values):
                 values[slot.name] = draw(slot)
         return values
 
@@ -94,7 +94,9 @@ class SearchSpace:
         """The slots that `values` fills, parents first; SpaceError where it is no point."""
         if problems := self.problems(values):
             raise SpaceError([Problem("", problem) for problem in problems])
-        return tuple((s, values[s.name]) for s in self._ordered_slots if holds(s.when, values))
+        return tuple(
+            (s, values[s.name]) for s in self._ordered_slots if holds(s.conditions, values)
+        )
 
     def project(self, defaults: Mapping[str, Value]) -> dict[str, Value]:
         """The point nearest to `defaults`: clipped to ranges, the first choice where theirs is not.
@@ -118,7 +120,7 @@ class SearchSpace:
     def problems(self, values: Mapping[str, Value]) -> list[str]:
         """Why `values` is no point of the space: names too many, names missing, wrong values."""
         found = []
-        active = {slot.name: slot for slot in self._ordered_slots if holds(slot.when, values)}
+        active = {slot.name: slot for slot in self._ordered_slots if holds(slot.conditions, values)}
         names = {slot.name for slot in self.slots}
         for name, value in values.items():
             if name not in names:
@@ -142,7 +144,11 @@ class SearchSpace:
             known = [dimension.name for dimension in self.dimensions]
             raise SpaceError([Problem(name, unknown("dimension", name, known))])
         case = dimension.cases[0]
-        if not isinstance(case.distribution, Choice) or case.when or dimension.each is not None:
+        if (
+            not isinstance(case.distribution, Choice)
+            or case.conditions
+            or dimension.each is not None
+        ):
             raise SpaceError([Problem(name, "arms need choices that are always active")])
         if not case.distribution.contains(value):
             message = f"must be {case.distribution}, got {spell(value)}"
@@ -196,12 +202,12 @@ class SearchSpace:
     def _is_always_there(self, slots: Sequence[Slot]) -> bool:
         """Whether at every point of the space one of these is active."""
         parents = {d.name: d.parents for d in self.dimensions}
-        asked = [name for slot in slots for name in slot.when]
+        asked = [name for slot in slots for name in slot.conditions]
         above = {*asked}.union(*(ancestors(name, parents) for name in asked))
         deciding = {name: self._slots[name] for name in self._order if name in above}
-        conditions = [s.when for its in (*deciding.values(), slots) for s in its]
+        conditions = [s.conditions for its in (*deciding.values(), slots) for s in its]
         return all(
-            any(holds(slot.when, values) for slot in slots)
+            any(holds(slot.conditions, values) for slot in slots)
             for values, _ in situations(tuple(deciding), deciding, conditions)
         )
 
@@ -211,16 +217,17 @@ class SearchSpace:
         above = {parent for d in self.dimensions if d.name in slots for parent in d.parents}
         deciding = [name for name in slots if name in above]
         others = [slot for name in slots if name not in above for slot in slots[name]]
-        asked = [slot.when for its in slots.values() for slot in its]
+        asked = [slot.conditions for its in slots.values() for slot in its]
         return sum(
-            n_alike * math.prod(s.distribution.size or 0 for s in others if holds(s.when, values))
+            n_alike
+            * math.prod(s.distribution.size or 0 for s in others if holds(s.conditions, values))
             for values, n_alike in situations(deciding, slots, asked)
         )
 
     def _grow(self, values: dict[str, Value], depth: int) -> Iterator[dict[str, Value]]:
         """The points that agree with `values`, which fill the first `depth` slots."""
         slots = enumerate(self._ordered_slots[depth:], depth)
-        i, slot = next(((i, s) for i, s in slots if holds(s.when, values)), (0, None))
+        i, slot = next(((i, s) for i, s in slots if holds(s.conditions, values)), (0, None))
         if slot is None:
             yield values
             return

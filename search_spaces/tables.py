@@ -49,7 +49,7 @@ def _read_case(key: str, table: Mapping[str, Any], problems: list[Problem]) -> D
     if "when" in table:
         if isinstance(table["when"], Mapping):
             try:
-                draft.when = regular_conditions(table["when"])
+                draft.conditions = regular_conditions(table["when"])
             except SpaceError as error:
                 faults += [problem.under("when") for problem in error.problems]
         else:
@@ -110,8 +110,8 @@ def _write_case(case: Case) -> dict[str, Any]:
             table["log"] = True
         if distribution.step != (1 if isinstance(distribution, Int) else None):
             table["step"] = distribution.step
-    if case.when:
-        table["when"] = {n: v[0] if len(v) == 1 else list(v) for n, v in case.when.items()}
+    if case.conditions:
+        table["when"] = {n: v[0] if len(v) == 1 else list(v) for n, v in case.conditions.items()}
     if case.count is not None:
         table["each"] = case.count
     return table

@@ -112,7 +112,7 @@ def _read_without(
                 other
                 for other, cases in inherited.items()
                 if other not in names and other not in table
-                if any(name in case.when or case.count == name for case in cases)
+                if any(name in case.conditions or case.count == name for case in cases)
             )
             if dependent:
                 message = (
@@ -143,7 +143,7 @@ def _settle_case(
     case: Draft, constants: Mapping[str, Value], problems: list[Problem]
 ) -> Draft | None:
     faults = []
-    for name, allowed in case.when.items():
+    for name, allowed in case.conditions.items():
         if name in constants and not is_among(constants[name], allowed):
             message = (
                 f"{name!r} is fixed to {spell(constants[name])} in [model], so this never holds"
@@ -158,8 +158,8 @@ def _settle_case(
         elif is_whole(number) and not problems_with_count(number):
             count = number
     if not faults:
-        when = {name: allowed for name, allowed in case.when.items() if name not in constants}
-        return replace(case, when=when, count=count)
+        when = {name: allowed for name, allowed in case.conditions.items() if name not in constants}
+        return replace(case, conditions=when, count=count)
     if not case.is_inherited:
         problems += faults
     return None
@@ -201,7 +201,7 @@ def _problems_with_fixed(
             elif column != name or not _may_be_absent(name, cases, findings):
                 yield Problem(name, f"varied here, but [model] fixes {column!r}: drop one of them")
         for case in cases:
-            for above in (*case.when, case.count):
+            for above in (*case.conditions, case.count):
                 if (
                     above in drafts
                     and above in fixed
@@ -228,7 +228,7 @@ def _problems_with_gaps(
         if name in left or name in fixed or not cases or not cases[0].decided_by:
             continue
         deciding = cases[0].decided_by
-        shared = {n: allowed for n, allowed in cases[0].when.items() if n not in deciding}
+        shared = {n: allowed for n, allowed in cases[0].conditions.items() if n not in deciding}
         is_wanted = all(can_be(n, allowed) for n, allowed in shared.items())
         if is_wanted and all(above in left or above in fixed for above in deciding):
             yield Problem(
@@ -247,4 +247,4 @@ def _may_be_absent(name: str, cases: list[Draft], findings: Findings) -> bool:
     """Also where that cannot be known, because something about its conditions is wrong."""
     if name in findings.activities:
         return findings.activities[name].is_sometimes_absent
-    return not cases or any(case.when for case in cases)
+    return not cases or any(case.conditions for case in cases)

@@ -16,7 +16,7 @@ class Branch(Protocol):
     @property
     def distribution(self) -> Distribution: ...
     @property
-    def when(self) -> Conditions: ...
+    def conditions(self) -> Conditions: ...
 
 
 Parents = Mapping[str, frozenset[str]]
@@ -100,7 +100,7 @@ def situations(
             yield values, alike
             return
         name = order[depth]
-        active = next((b for b in branches[name] if holds(b.when, values)), None)
+        active = next((b for b in branches[name] if holds(b.conditions, values)), None)
         if active is None:
             yield from grow(depth + 1, values, alike)
             return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, study_folder
+from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, file_to_write, study_folder
 from experiments.cli.wording import plural
 from experiments.errors import RecsweepError, StateError
 
@@ -38,6 +38,8 @@ def bundle(
     from reports.render import write_report
 
     folder = study_folder(study, root)
+    if output is not None:
+        file_to_write(output)
     with tempfile.TemporaryDirectory(prefix="recsweep-bundle-") as stage:
         staged = stage_study(folder, Path(stage))
         write_report(staged, now=as_of(staged))

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import io
 import os
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterator, MutableMapping
 from pathlib import Path
 from typing import ParamSpec
 
@@ -65,13 +65,23 @@ def sweeps(incomplete: str) -> Iterator[tuple[str, str]]:
 @_without_errors
 def files(incomplete: str) -> Iterator[tuple[str, str]]:
     """TOML files, and the folders on the way to them."""
+    yield from _files(incomplete, (".toml",))
+
+
+@_without_errors
+def tables(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Tables, and the folders on the way to them."""
+    yield from _files(incomplete, (".csv", ".tsv", ".txt", ".gz", ".parquet"))
+
+
+def _files(incomplete: str, endings: Collection[str]) -> Iterator[tuple[str, str]]:
     head, slash, tail = incomplete.rpartition("/")
     for path in sorted(Path(head + slash or ".").iterdir()):
         if path.name.startswith(".") or not path.name.startswith(tail):
             continue
         if path.is_dir():
             yield f"{head}{slash}{path.name}/", "folder"
-        elif path.suffix == ".toml":
+        elif path.suffix in endings:
             yield f"{head}{slash}{path.name}", "file"
 
 

@@ -41,12 +41,14 @@ def init(
     items: Annotated[
         Path | None,
         typer.Option(
-            "--items", help="A table with a row an item.", autocompletion=completing.files
+            "--items", help="A table with a row an item.", autocompletion=completing.tables
         ),
     ] = None,
     users: Annotated[
         Path | None,
-        typer.Option("--users", help="A table with a row a user.", autocompletion=completing.files),
+        typer.Option(
+            "--users", help="A table with a row a user.", autocompletion=completing.tables
+        ),
     ] = None,
     output: Annotated[
         Path | None,

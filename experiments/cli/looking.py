@@ -18,6 +18,8 @@ from experiments.cli.options import (
     Json,
     Root,
     StudyName,
+    file_to_write,
+    folder_to_write,
     split_trial,
     study_folder,
 )
@@ -222,7 +224,7 @@ def report(
     folders = dict.fromkeys(study_folder(name, root).resolve() for name in studies)
     records = [read_study(folder) for folder in folders]
     if len(records) == 1:
-        paths = write_report(records[0], to)
+        paths = write_report(records[0], to and folder_to_write(to))
         written = [paths.html, paths.markdown, paths.csv, paths.parquet]
     else:
         names = [record.name for record in records]
@@ -231,7 +233,7 @@ def report(
         if len(name) > 100 or len(set(names)) < len(names):
             folder = sha256("\n".join(map(str, folders)).encode()).hexdigest()[:8]
             name = f"{name[:91]}-{folder}"
-        compared = write_comparison(records, to or root / "compared" / name)
+        compared = write_comparison(records, folder_to_write(to or root / "compared" / name))
         written = [compared.html, compared.markdown, compared.csv]
     for path in written:
         typer.echo(path)
@@ -264,9 +266,6 @@ def best(
     if output is None:
         typer.echo(text, nl=False)
     else:
-        try:
-            with disk_errors(output):
-                output.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise RequestError(f"{output}: cannot be written: {error.strerror}") from error
+        with disk_errors(output):
+            file_to_write(output).write_text(text, encoding="utf-8")
         typer.echo(f"wrote {output}; train it with: recsweep train {shlex.quote(str(output))}")

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli import completing
-from experiments.cli.options import DEFAULT_ROOT, Root, Set, StudyName, split_trial, study_folder
+from experiments.cli.options import (
+    DEFAULT_ROOT,
+    Root,
+    Set,
+    StudyName,
+    file_to_write,
+    folder_to_write,
+    split_trial,
+    study_folder,
+)
 from experiments.errors import RequestError
 from experiments.records.values import plural
 
@@ -153,14 +162,14 @@ def _to_optuna(study: StudyRecord, url: str) -> str:
 def _to_mlflow(study: StudyRecord, folder: str) -> str:
     from experiments.sharing.to_mlflow import export_to_mlflow
 
-    return export_to_mlflow(study, Path(folder))
+    return export_to_mlflow(study, folder_to_write(Path(folder)))
 
 
 def _to_csv(study: StudyRecord, file: str) -> str:
     from experiments.files import replacing
     from reports.exports import trials_frame, write_csv
 
-    with replacing(Path(file)) as temporary:
+    with replacing(file_to_write(Path(file))) as temporary:
         write_csv(trials_frame(study), temporary)
     return f"wrote {plural(len(study.trials), 'trial')} to {file}"
 

@@ -10,6 +10,7 @@ import typer
 
 from experiments.cli import completing
 from experiments.errors import RequestError
+from experiments.files import disk_errors
 from experiments.typed import with_its_name
 
 Root = Annotated[
@@ -45,7 +46,7 @@ StudyName = Annotated[
 RatingsTable = Annotated[
     Path,
     typer.Argument(
-        metavar="TABLE", help="Ratings as CSV, TSV or Parquet.", autocompletion=completing.files
+        metavar="TABLE", help="Ratings as CSV, TSV or Parquet.", autocompletion=completing.tables
     ),
 ]
 UserColumn = Annotated[str | None, typer.Option("--user", help="Its column; default: by its name.")]
@@ -74,6 +75,35 @@ def study_folder(name: str, root: Path) -> Path:
     if there is not None:
         raise RequestError(f"{there} is a folder without sweep.toml, so it is no study; {listed}")
     raise RequestError(f"no study {name!r}; {listed}")
+
+
+def file_to_write(path: Path) -> Path:
+    """The path, its folder made where it was not there.
+
+    Raises:
+        RequestError: there can be no such file.
+        DiskError: the disk is full, or this user may not.
+    """
+    if path.is_dir():
+        raise RequestError(f"{path} is a folder; name a file")
+    folder_to_write(path.parent)
+    return path
+
+
+def folder_to_write(path: Path) -> Path:
+    """The folder, made where it was not there.
+
+    Raises:
+        RequestError: there can be no such folder.
+        DiskError: the disk is full, or this user may not.
+    """
+    try:
+        with disk_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"{path}: there can be no such folder: {error.strerror}; name another"
+        raise RequestError(told) from error
+    return path
 
 
 def split_trial(text: str) -> tuple[str, int | None]:

@@ -162,9 +162,8 @@ def about_lines(study: StudyRecord) -> list[str]:
 
 def note_text(study: StudyRecord) -> str:
     """The note and the tags: `first look, ids only  #paper #v2`."""
-    return "  ".join(
-        part for part in (study.note, " ".join(f"#{tag}" for tag in study.tags)) if part
-    )
+    parts = " ".join(study.note.split()), " ".join(f"#{tag}" for tag in study.tags)
+    return "  ".join(filter(None, parts))
 
 
 def data_lines(study: StudyRecord) -> list[str]:

@@ -12,6 +12,8 @@ from experiments.arms import arms_of, shares_text
 from experiments.durations import format_duration
 from experiments.records.values import plural
 from experiments.request.draws import draw_values
+from experiments.search.arguments import with_defaults
+from experiments.search.pruners import PRUNERS
 from experiments.sweep import SweepConfig, defaults_of
 from recommender.config import RankingConfig, Value, ranking_config
 from recommender.datasets.description import DatasetDescription, PartDescription
@@ -108,7 +110,7 @@ def plan_sweep(
     """
     assert config.space is not None and config.search is not None
     search = config.search
-    epochs = _expected_epochs(search.max_epochs, search.patience, search.pruner)
+    epochs = _expected_epochs(config)
     epoch_s = _mean_epoch_s(config, dataset.train)
     epoch = f"{epoch_s:.2g} s" if epoch_s < 10 else format_duration(epoch_s)
     rounds = -(-search.trials // n_workers)
@@ -200,10 +202,18 @@ def _arms(config: SweepConfig) -> str | None:
     return shares_text(config.compare, choices, config.search.trials, config.search.sampler)
 
 
-def _expected_epochs(max_epochs: int, patience: int, pruner: str) -> int:
-    by_patience = _USUAL_BEST_EPOCH + patience if patience else max_epochs
-    by_pruner = round(max_epochs * _SHARE_OF_EPOCHS.get(pruner, 1.0))
-    return max(1, min(max_epochs, by_patience, by_pruner))
+def _expected_epochs(config: SweepConfig) -> int:
+    """Of a trial."""
+    search = config.search
+    assert search is not None
+    most = search.max_epochs
+    by_patience = _USUAL_BEST_EPOCH + search.patience if search.patience else most
+    known = PRUNERS.get(search.pruner)
+    told = with_defaults(known.arguments if known else (), search.pruner_args)
+    n_trials = search.trials // max(1, len(config.arms))
+    can_stop = told.get("n_warmup_epochs", 0) < most and told.get("n_startup_trials", 0) < n_trials
+    share = _SHARE_OF_EPOCHS.get(search.pruner, 1.0) if can_stop else 1.0
+    return max(1, min(most, by_patience, round(most * share)))
 
 
 def _mean_epoch_s(config: SweepConfig, train: PartDescription) -> float:

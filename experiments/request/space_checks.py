@@ -84,7 +84,7 @@ def check_layers(space: SearchSpace, model: Mapping[str, Value], report: Report)
 def check_defaults(space: SearchSpace, own: OwnCode, report: Report) -> None:
     """Refuses to vary what only running own code would tell the default of."""
     for dimension in space.dimensions:
-        named = [case.when.get("architecture", own.choices) for case in dimension.cases]
+        named = [case.conditions.get("architecture", own.choices) for case in dimension.cases]
         for name, its in own.architectures.items():
             unread = {p.name for p in its.parameters if not p.is_readable}
             if dimension.name in unread and any(name in choices for choices in named):

@@ -136,14 +136,17 @@ def _read_compare(
             d.name
             for d in space.dimensions
             if len(d.cases) == 1
-            and not d.cases[0].when
+            and not d.cases[0].conditions
             and not d.each
             and isinstance(d.cases[0].distribution, Choice)
         ]
-        report(
-            "compare.dimension",
-            "must be a choice that every trial makes: " + unknown("one", read.dimension, known),
-        )
+        rule = "must be a choice that every trial makes: "
+        choices = f"known: {', '.join(known)}" if known else "the space has none"
+        if any(d.name == read.dimension for d in space.dimensions):
+            told = f"{read.dimension!r} is a range or not always there; {choices}"
+        else:
+            told = unknown("one", read.dimension, known) if known else choices
+        report("compare.dimension", rule + told)
         return None
     return read.dimension
 

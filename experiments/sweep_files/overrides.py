@@ -95,6 +95,10 @@ def read_environment(
                 overrides.append(Override(path, _parse_value(text.strip()), f"{name}={text}"))
             except OverrideError as error:
                 problems.append(f"{name}={text}: {error}")
+        elif path[0].partition("_")[0] in top_level_keys:
+            slip = name.removeprefix(ENVIRONMENT_PREFIX)
+            meant = ENVIRONMENT_PREFIX + slip.replace("_", "__", 1)
+            problems.append(f"{name}={text}: two underscores go down into a table: {meant}")
         elif len(path) > 1 or get_close_matches(path[0], top_level_keys, cutoff=0.75):
             problems.append(f"{name}={text}: {unknown('key', path[0], top_level_keys)}")
     return overrides, problems
@@ -136,9 +140,12 @@ def unreadable(error: ValueError | RecursionError) -> str:
 def _parse_value(text: str) -> Any:
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError as error:
+    except tomllib.TOMLDecodeError:
         if text[:1] in ("[", "{", '"', "'"):
-            raise OverrideError(f"the value is no TOML: {error}") from None
+            raise OverrideError(
+                f"{text} is no TOML, as ['a', 'b'] and {{a = 1}} are; in a shell put all of it "
+                "between quotes, which it takes away"
+            ) from None
         return text
     except (ValueError, RecursionError) as error:
         raise OverrideError(f"the value cannot be read: {unreadable(error)}") from None

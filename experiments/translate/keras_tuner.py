@@ -130,7 +130,7 @@ def _plain(value: float, kind: str) -> Any:
 def _parents_first(space: SearchSpace) -> Iterator[Slot]:
     waiting, there = list(space.slots), set[str]()
     while waiting:
-        ready = [slot for slot in waiting if slot.when.keys() <= there]
+        ready = [slot for slot in waiting if slot.conditions.keys() <= there]
         # A name is there once all its cases are.
         yield from ready
         waiting = [slot for slot in waiting if slot not in ready]
@@ -140,7 +140,7 @@ def _parents_first(space: SearchSpace) -> Iterator[Slot]:
 def _hyperparameter(slot: Slot, default: Value) -> dict[str, Any]:
     conditions = [
         {"class_name": "Parent", "config": {"name": name, "values": list(values)}}
-        for name, values in slot.when.items()
+        for name, values in slot.conditions.items()
     ]
     common = {"name": slot.name, "conditions": conditions, "default": default}
     config: dict[str, Any]

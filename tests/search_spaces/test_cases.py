@@ -8,12 +8,14 @@ from search_spaces.cases import holds, spell_conditions
 
 def test_when_takes_one_value_or_several() -> None:
     case = Float(0, 1).when(optimizer=["adam", "adamw"], side_features=True)
-    assert case.when == {"optimizer": ("adam", "adamw"), "side_features": (True,)}
+    assert case.conditions == {"optimizer": ("adam", "adamw"), "side_features": (True,)}
 
 
 def test_each_follows_a_distribution_or_its_conditions() -> None:
     assert Choice([32, 64]).each("n_layers") == Case(Choice([32, 64]), {}, "n_layers")
     assert Int(1, 2).when(a=1).each(2) == Case(Int(1, 2), {"a": (1,)}, 2)
+    assert Int(1, 2).each(2).when(a=1) == Case(Int(1, 2), {"a": (1,)}, 2)
+    assert Int(1, 2).when(a=1).when(b=[2, 3]) == Case(Int(1, 2), {"a": (1,), "b": (2, 3)})
 
 
 def test_all_conditions_must_hold_and_one_on_an_absent_dimension_does_not() -> None:

@@ -116,7 +116,7 @@ def test_whatever_is_drawn_at_most_one_case_holds_and_none_only_where_it_may(
     for seed in range(20):
         values = space.walk(sampler(seed))
         for dimension in space.dimensions:
-            n_active = sum(holds(case.when, values) for case in dimension.cases)
+            n_active = sum(holds(case.conditions, values) for case in dimension.cases)
             assert n_active == 1 or (
                 n_active == 0 and activities[dimension.name].is_sometimes_absent
             )

@@ -39,7 +39,7 @@ def test_layers_are_columns_up_to_the_most_there_can_be() -> None:
         "layer_size_1",
         "layer_size_2",
     ]
-    assert [dict(slot.when) for slot in space.slots[1:]] == [
+    assert [dict(slot.conditions) for slot in space.slots[1:]] == [
         {"n_layers": (1, 2, 3)},
         {"n_layers": (2, 3)},
         {"n_layers": (3,)},
@@ -58,7 +58,7 @@ def test_layers_of_cases_have_a_slot_per_layer_and_case() -> None:
 
 def test_a_condition_on_the_count_itself_narrows_the_layers() -> None:
     space = SearchSpace.of(n=Int(1, 3), size=Int(1, 2).when(n=[1, 2]).each("n"))
-    assert [dict(slot.when) for slot in space.slots[1:]] == [{"n": (1, 2)}, {"n": (2,)}]
+    assert [dict(slot.conditions) for slot in space.slots[1:]] == [{"n": (1, 2)}, {"n": (2,)}]
     assert set(space.walk(lambda slot: 3 if slot.name == "n" else 1)) == {"n"}
 
 

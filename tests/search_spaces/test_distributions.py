@@ -189,5 +189,5 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert repr(Int(np.int64(1), np.uint8(3))) == repr(Int(1, 3))  # type: ignore[arg-type]
     assert repr(Float(np.float32(0), np.float64(1))) == repr(Float(0, 1))  # type: ignore[arg-type]
     case = Int(1, 2).when(n_layers=np.int64(1)).each(np.int64(2))  # type: ignore[arg-type]
-    assert (case.when, type(case.count)) == ({"n_layers": (1,)}, int)
+    assert (case.conditions, type(case.count)) == ({"n_layers": (1,)}, int)
     assert problems_of(Choice, [np.nan, np.datetime64("2020")]) == ["choices", "choices"]

@@ -362,7 +362,7 @@ def test_a_dimension_can_be_left_out_and_fixed() -> None:
     assert {"learning_rate", "layer_size_0", "cross_layers"} <= set(keys)
     assert not {"optimizer", "n_layers", "architecture", "layer_size_1"} & set(keys)
     (rate,) = (slot for slot in space.slots if slot.key == "learning_rate")
-    assert (rate.distribution, rate.when) == (Float(0.01, 0.3, log=True), {})
+    assert (rate.distribution, rate.conditions) == (Float(0.01, 0.3, log=True), {})
     assert "cross_layers" not in names_of(
         read(toml, optimizer="sgd", n_layers=1, architecture="plain")
     )

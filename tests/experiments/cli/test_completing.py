@@ -22,7 +22,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_study(folder / "studies" / "made-up")
     make_study(folder / "studies" / "other")
     (folder / "best.toml").touch()
-    (folder / "notes.txt").touch()
+    (folder / "notes.md").touch()
+    for name in ("ratings.csv", "ratings.toml", "items.csv.gz"):
+        (folder / name).touch()
     return folder
 
 
@@ -55,10 +57,15 @@ def test_studies_and_their_trials_are_offered(here: Path) -> None:
     assert bash(here, "show", "made-up", ":")[0] == "0"
 
 
+def test_tables_are_offered_where_one_is_read(here: Path) -> None:
+    assert bash(here, "init", "r") == ["ratings.csv"]
+    assert bash(here, "init", "ratings.csv", "--items", "i") == ["items.csv.gz"]
+
+
 def test_sweeps_are_offered_by_name_and_by_file(here: Path) -> None:
     assert bash(here, "run", "q") == ["quickstart"]
     assert bash(here, "run", "b") == ["best.toml"]
-    assert bash(here, "run", "x", "--enqueue", "") == ["best.toml", "studies/"]
+    assert bash(here, "run", "x", "--enqueue", "") == ["best.toml", "ratings.toml", "studies/"]
 
 
 def test_what_goes_wrong_offers_nothing_and_says_nothing(here: Path) -> None:

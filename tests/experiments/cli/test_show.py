@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.cli.show import ls_json, ls_text, show_json, show_text, trial_json, trial_text
+from experiments.cli.wording import note_text
 from experiments.errors import DiskError, RequestError
 from experiments.records import (
     Finalist,
@@ -290,11 +292,19 @@ def test_a_split_that_was_opened_is_no_longer_called_sealed(study: StudyRecord) 
 
 
 @pytest.mark.parametrize(
-    ("output", "error"),
-    [("nothere/best.toml", RequestError), (".", RequestError), ("/dev/full", DiskError)],
+    ("output", "error", "told"),
+    [
+        ("/dev/null/best.toml", RequestError, "/dev/null: there can be no such folder: "),
+        (".", RequestError, ". is a folder; name a file"),
+        ("/dev/full", DiskError, "/dev/full: cannot be written: "),
+    ],
 )
 def test_a_place_that_cannot_be_written_to_is_named(
-    study: StudyRecord, output: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+    study: StudyRecord,
+    output: str,
+    error: type[Exception],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("experiments.request.frozen.frozen_sweep", lambda folder: None)
     monkeypatch.setattr("experiments.trials.best.trial_to_toml", lambda *arguments: "[model]")
@@ -302,4 +312,40 @@ def test_a_place_that_cannot_be_written_to_is_named(
         app, ["best", "made-up", "-o", output, "--studies", str(study.folder.parent)]
     )
     assert isinstance(done.exception, error)
-    assert f"{output}: cannot be written" in str(done.exception)
+    assert str(done.exception).startswith(told)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("report", "made-up", "--to"),
+        ("report", "made-up", "other", "--to"),
+        ("bundle", "made-up", "-o"),
+        ("export", "made-up", "--to", "csv:"),
+        ("export", "made-up", "--to", "mlflow:"),
+    ],
+)
+def test_no_command_writes_below_a_file(
+    study: StudyRecord, command: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in ("made-up", "other"):
+        shutil.copytree(study.folder, tmp_path / name)
+    *words, last = command
+    (tmp_path / "file").touch()
+    place = f"{last}{tmp_path}/file/x" if last[-1] == ":" else f"{tmp_path}/file/x"
+    words += [place] if last[-1] == ":" else [last, place]
+    done = CliRunner().invoke(app, [*words, "--studies", str(tmp_path)])
+    assert isinstance(done.exception, RequestError), done.output
+    assert "there can be no such folder: " in str(done.exception)
+
+
+def test_a_csv_makes_its_folder(study: StudyRecord, tmp_path: Path) -> None:
+    place = tmp_path / "new" / "x.csv"
+    root = str(study.folder.parent)
+    CliRunner().invoke(app, ["export", "made-up", "--to", f"csv:{place}", "--studies", root])
+    assert len(place.read_text("utf-8").splitlines()) == 1 + len(study.trials)
+
+
+def test_a_note_of_several_lines_stands_in_one(study: StudyRecord) -> None:
+    told = replace(study, note="first look,\n  ids only\n", tags=("paper",))
+    assert note_text(told) == "first look, ids only  #paper"

@@ -68,7 +68,7 @@ def test_a_reference_becomes_a_name_and_its_parameters_dimensions_of_its_arm(fil
     assert sweep.arms == ("plain", "gated")
     assert sweep.space is not None
     heads, noise = sweep.space.dimensions[1:]
-    assert heads.cases[0].when == noise.cases[0].when == {"architecture": ("gated",)}
+    assert heads.cases[0].conditions == noise.cases[0].conditions == {"architecture": ("gated",)}
     assert sweep.space.columns[2].kind == "float"
     assert defaults_of(sweep).values["noise"] == 0.1
     assert model_of(sweep, {"architecture": "gated", "n_heads": 3}).own_arguments == (

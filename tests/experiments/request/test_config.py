@@ -186,11 +186,13 @@ def test_problems_found_elsewhere_are_told_with_those_of_the_file(file: Path) ->
         ("split.train=0.9", "split.validation", "test"),
         ("split.train=high", "split.train", "must be a number, got 'high'"),
         ("compare.dimension=dropout", "compare.dimension", "must be a choice that every trial"),
+        ("compare.dimension=dropout", "compare.dimension", "'dropout' is a range or not always"),
         ("compare={}", "compare.dimension", "is missing"),
         ("space=3", "space", "must be a table"),
         ("space.dropuot={low=0, high=1}", "space.dropuot", "did you mean 'dropout'?"),
         ("space.dropout.high=1.5", "space.dropout.high", "dropout must be at most 0.95"),
         ("space.dropout.low=a", "space.dropout.low", "number"),
+        ("model.batch_size=1048580", "model.batch_size", "must be at most 1,048,576, got 1048580"),
         ("space.n_layers={choices=[1, 2.5]}", "space.n_layers.choices", "whole number, got 2.5"),
         (
             "space.architecture={choices=[['plain'], 'dcn']}",
@@ -253,7 +255,7 @@ def test_cross_layers_are_only_where_there_is_a_cross_network(given: dict[str, A
     sweep = Sweep("n", space=given, trials=2)
     assert sweep.space is not None
     crossing = next(d for d in sweep.space.dimensions if d.name == "cross_layers")
-    assert [dict(case.when) for case in crossing.cases] == [{"architecture": ("dcn",)}]
+    assert [dict(case.conditions) for case in crossing.cases] == [{"architecture": ("dcn",)}]
 
 
 @pytest.mark.parametrize(
@@ -283,7 +285,7 @@ def test_weight_decay_is_only_where_the_optimizer_knows_it(given: dict[str, Any]
     sweep = Sweep("n", space=given, trials=2)
     assert sweep.space is not None
     decay = next(d for d in sweep.space.dimensions if d.name == "weight_decay")
-    assert [dict(case.when) for case in decay.cases] == [{"optimizer": ("adamw",)}]
+    assert [dict(case.conditions) for case in decay.cases] == [{"optimizer": ("adamw",)}]
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,17 @@ def test_a_grid_without_pruning_or_patience_spends_every_epoch() -> None:
     assert "no early stopping" in "\n".join(plan.lines)
 
 
+def test_a_pruner_that_can_stop_nothing_saves_no_epochs() -> None:
+    whole = Sweep("few", space=space(dropout=Float(0, 0.5)), trials=2, max_epochs=2, patience=0)
+    assert _plan(whole).expected_epochs == 4
+    few_trials, few_epochs = (
+        Sweep("few", space=space(dropout=Float(0, 0.5)), trials=n, max_epochs=m, patience=0)
+        for n, m in ((5, 20), (20, 3))
+    )
+    assert _plan(few_trials).expected_epochs == 100
+    assert _plan(few_epochs).expected_epochs == 60
+
+
 def test_an_arm_with_fewer_points_than_trials_is_named_beside_a_continuous_one() -> None:
     arms = Sweep(
         "arms",

@@ -69,7 +69,7 @@ def test_each_arm_has_the_dimensions_that_mean_something_to_it_and_its_own_defau
         },
     )
     assert sweep.space is not None
-    when = {d.name: d.cases[0].when.get("architecture") for d in sweep.space.dimensions[1:]}
+    when = {d.name: d.cases[0].conditions.get("architecture") for d in sweep.space.dimensions[1:]}
     assert when == {
         "n_factors": ("MF",),
         "l2": ("MF", "MovielensModel"),

@@ -50,6 +50,7 @@ def test_a_value_is_toml_or_else_a_word(text: str, value: Any) -> None:
         ("search..trials=3", "is no key"),
         ("a b=3", "is no key"),
         ('space.x.choices=["dcn"', "is no TOML"),
+        ("space.x.choices=[dcn]", "in a shell put all of it between quotes"),
         ('note="open', "is no TOML"),
     ],
 )
@@ -103,16 +104,19 @@ def test_a_variable_that_looks_like_a_slip_is_named_and_others_are_left_alone() 
         "RECSWEEP_SAERCH__TRIALS": "100",
         "RECSWEEP_SEEDS": "1",
         "RECSWEEP_ML100K": "/data",
+        "RECSWEEP_SEARCH_MAX_EPOCHS": "4",
         "RECSWEEP_SPACE": "[1",
     }
     overrides, problems = read_environment(environ, KEYS)
     assert overrides == []
     assert [problem.split(":")[0] for problem in problems] == [
         "RECSWEEP_SAERCH__TRIALS=100",
+        "RECSWEEP_SEARCH_MAX_EPOCHS=4",
         "RECSWEEP_SEEDS=1",
         "RECSWEEP_SPACE=[1",
     ]
     assert "did you mean 'search'" in problems[0]
+    assert problems[1].endswith("go down into a table: RECSWEEP_SEARCH__MAX_EPOCHS")
 
 
 _parts = st.from_regex(r"[A-Za-z0-9_-]+", fullmatch=True)
