@@ -92,7 +92,9 @@ class Optimizer:
         self._rows = {
             table.ref(): TableRows(self._row_rule, table, slots[table.ref()])
             for table in tables
-            if self._row_rule is not None and (self.is_lazy or _pays(table, batch_size))
+            if table.ref() in slots
+            and self._row_rule is not None
+            and (self.is_lazy or _pays(table, batch_size))
         }
 
     @property

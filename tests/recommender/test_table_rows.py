@@ -122,6 +122,12 @@ def test_a_table_that_is_not_used_does_not_decay() -> None:
     assert not any(slot.any() for slot in slots)
 
 
+def test_a_table_that_is_not_trained_is_looked_up_all_the_same() -> None:
+    table = _table()
+    rows = Optimizer("adam", [], [table]).rows(table, tf.constant([3, 3]), tf.constant(0))
+    np.testing.assert_array_equal(rows.numpy(), table.numpy()[[3, 3]])
+
+
 @pytest.mark.parametrize(
     ("n_rows", "batch_size", "is_compiled"),
     [(10_000, 100, False), (20_000, 1000, False), (20_000, 2000, False), (20_000, 1000, True)],
