@@ -18,7 +18,7 @@ from recommender.table_rows import ROW_RULES, Chunk
 from recommender.training import TrainingRun
 from tests.synthetic import synthetic_encoded
 
-N_ROWS, WIDTH, N_STEPS = 40, 3, 120
+N_ROWS, WIDTH, N_STEPS = 40, 3, 60
 MOVING = sorted(name for name, rule in ROW_RULES.items() if rule.idle is not None)
 
 
@@ -151,7 +151,7 @@ def _run(optimizer: str, data: DeviceData) -> TrainingRun:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", MOVING)
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
 def test_a_model_trains_alike_in_rows_and_resumes_to_the_bit(
     optimizer: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
