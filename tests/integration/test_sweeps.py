@@ -242,7 +242,7 @@ def test_a_driver_killed_in_mid_sweep_is_resumed_to_the_same_numbers(
         ratings_csv,
         "alone",
         trials=4,
-        max_epochs=400,
+        max_epochs=160,
         sampler={"name": "tpe", "n_startup_trials": 1},
     )
     alone = run_study(sweep, root=tmp_path, watcher=Silent(), resources=Resources(1, gpus=0)).study
