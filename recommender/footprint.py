@@ -44,15 +44,13 @@ def worker_bytes(dataset: EncodedDataset) -> int:
 
 
 def least_bytes(config: RankingConfig, dataset: EncodedDataset) -> int:
-    """Weights with their gradients and the optimizer's slots, and one batch forward and back; 0
-    where the model is not one of ours.
-
-    Of large tables only the batch's rows have gradients, unless XLA compiles the steps.
-    """
+    """Weights with their gradients, but for those of users and items, of which some steps hold the
+    batch's alone, the optimizer's slots, and one batch forward and back; 0 where the model is not
+    one of ours."""
     if config.own is not None:
         return 0
     n_trained = n_parameters(config, dataset)
-    n_gradients = n_trained - (0 if config.jit_compile else n_of_ids(config, dataset))
+    n_gradients = n_trained - n_of_ids(config, dataset)
     n_numbers = n_trained * (_COPIES + _SLOTS.get(config.optimizer, 2)) + n_gradients
     width = sum(feature_widths(config, dataset).values()) + sum(config.layer_sizes)
     return 4 * (n_numbers + 2 * width * min(config.batch_size, len(dataset.train)))

@@ -79,11 +79,12 @@ class TableRows:
     def __init__(self, rule: RowRule, table: Variable, slots: Sequence[Variable]) -> None:
         self._rule = rule
         self._table, self._slots = table, slots
-        self._is_used = True
         self._n_rows = int(table.shape[0])
         if rule.idle is not None:
             self._n_done = tf.Variable(tf.zeros([self._n_rows], tf.int32), trainable=False)
             """Steps of the chunk that each row has had."""
+            self._is_used = tf.Variable(1, trainable=False, dtype=tf.int32)
+            """0 once a step had no gradient of the table, which is known after its rows are."""
 
     def begin(self, numbers: Tensor) -> None:
         """Before a chunk of steps, with `RowRule.numbers` of it."""
@@ -99,9 +100,11 @@ class TableRows:
         return tf.gather(self._values[0], self._places)
 
     def apply(self, gradient: Tensor | None, step: Step) -> None:
-        """One step on the rows that were looked up; without a gradient the table is not in use."""
+        """One step on the rows that were looked up; a table without a gradient stays as it is."""
         if gradient is None:
-            self._is_used = False
+            if self._rule.idle is not None:
+                with tf.init_scope():
+                    self._is_used.assign(0)
             return
         sums = row_sums(gradient.values, self._places, tf.size(self._ids), is_compiled=False)
         weight, *slots = self._values
@@ -113,7 +116,7 @@ class TableRows:
 
     def end(self, n_steps: Tensor) -> None:
         """After the chunk."""
-        if self._rule.idle is None or not self._is_used:
+        if self._rule.idle is None:
             return
 
         def one_block(start: Tensor) -> list[Tensor]:
@@ -133,7 +136,7 @@ class TableRows:
         idle = Idle(
             _columns(tf.gather(self._numbers, done)),
             tf.unstack(tf.gather(self._numbers, i)),
-            _columns(tf.gather(self._numbers, i - done)),
+            _columns(tf.gather(self._numbers, (i - done) * self._is_used)),
         )
         weight, after = self._rule.idle(weight, slots, idle)
         return [weight, *after]

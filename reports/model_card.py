@@ -51,9 +51,13 @@ def _hyperparameters(study: StudyRecord, trial: TrialRecord) -> list[str]:
     """All that are on record: varied, fixed by the sweep, left at their defaults."""
     fixed: Mapping[str, Value] = study.sweep.get("model") or {}
     architecture = trial.values.get("architecture", fixed.get("architecture", "plain"))
-    defaults = left_open(study, "model").get(str(architecture)) or {}
-    values = {**trial.values, **fixed, **defaults, **trial.values}
-    return [f"- {name}: {numbers.exact(value)}" for name, value in values.items()]
+    defaults: Mapping[str, Value] = left_open(study, "model").get(str(architecture)) or {}
+    lines = [f"- {name}: {numbers.exact(value)}" for name, value in trial.values.items()]
+    for which, others in (("fixed", fixed), ("at their defaults", defaults)):
+        told = [f"{n} {numbers.exact(v)}" for n, v in others.items() if n not in trial.values]
+        if told:
+            lines.append(f"- {which}, where the model has them: {', '.join(told)}")
+    return lines
 
 
 def _use(study: StudyRecord, trial: TrialRecord) -> list[str]:

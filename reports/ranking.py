@@ -184,12 +184,14 @@ def _runs_of_verdict(study: StudyRecord) -> list[list[float]]:
 
 
 def _runs_of_search(study: StudyRecord) -> list[list[float]]:
-    """Of models of which no trial was stopped early: those left would be the better ones."""
-    runs = _by_values(study.ranked)
-    for trial in study.search_trials:
-        if trial.state is TrialState.PRUNED:
-            runs.pop(trial.point, None)
-    return [run for run in runs.values() if len(set(run)) > 1]
+    """Of trials with the same values, one a seed; none where any was pruned: the models of which
+    none was are those whose seeds were all good."""
+    if any(trial.state is TrialState.PRUNED for trial in study.search_trials):
+        return []
+    runs: dict[object, dict[int | None, float]] = {}
+    for trial in study.ranked:
+        runs.setdefault(trial.point, {})[trial.seed] = objective(trial)
+    return [[*run.values()] for run in runs.values() if len(set(run.values())) > 1]
 
 
 def noise_of_users(study: StudyRecord) -> float | None:
@@ -201,14 +203,6 @@ def noise_of_users(study: StudyRecord) -> float | None:
     n_judging = data.confirm.n_users if data.confirm else None
     fewer = (data.validation.n_users or 1) / n_judging if n_judging else 1.0
     return Z_95 * study.noise.of_trials * math.sqrt(fewer)
-
-
-def _by_values(trials: Sequence[TrialRecord]) -> dict[object, list[float]]:
-    """The RMSE of trials that are one model, in the order of the trials."""
-    runs: dict[object, list[float]] = {}
-    for trial in trials:
-        runs.setdefault(trial.point, []).append(objective(trial))
-    return runs
 
 
 def _simulated_noise(study: StudyRecord) -> Noise:
@@ -242,7 +236,9 @@ def standings(study: StudyRecord) -> tuple[Standing, ...]:
     bias = bias_rmse(study)
     usual = noise(study).rmse
 
-    alike = _by_values(ranked)
+    alike: dict[object, list[float]] = {}
+    for trial in ranked:
+        alike.setdefault(trial.point, []).append(objective(trial))
 
     def standing(rmse: float, trial: TrialRecord | None, rank: int | None,
                  baseline: BaselineRecord | None) -> Standing:  # fmt: skip
@@ -354,8 +350,12 @@ def model_label(study: StudyRecord, row: Standing) -> str:
     who, n_more = label(study, row.trial), len(row.alike) - 1
     if n_more < 1:
         return who
-    mean = numbers.rmse(statistics.fmean(row.alike))
-    return f"{who}, {n_more:,} more of the same values, mean {mean}"
+    pruned = [t for t in study.search_trials if t.state is TrialState.PRUNED]
+    n_pruned = sum(trial.point == row.trial.point for trial in pruned)
+    # Those that were not pruned are the better ones: their mean would say too much.
+    mean = f"mean {numbers.rmse(statistics.fmean(row.alike))}"
+    told = f"{n_pruned:,} pruned" if n_pruned else mean
+    return f"{who}, {n_more:,} more of the same values, {told}"
 
 
 def evenly(trials: Sequence[TrialRecord], at_most: int) -> Sequence[TrialRecord]:

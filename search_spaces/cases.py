@@ -44,7 +44,14 @@ class Case:
         return hash((self.distribution, frozenset(self.conditions.items()), self.count))
 
     def when(self, **conditions: Value | Sequence[Value]) -> Case:
-        """Active only where these hold, too."""
+        """Active only where these hold, too.
+
+        Raises:
+            SpaceError: one of them has a condition already.
+        """
+        if twice := self.conditions.keys() & conditions.keys():
+            told = "has a condition already; give its values in one list"
+            raise SpaceError([Problem(f"when.{name}", told) for name in sorted(twice)])
         return replace(self, conditions={**self.conditions, **regular_conditions(conditions)})
 
     def each(self, count: str | int) -> Case:

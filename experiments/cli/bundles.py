@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import DEFAULT_ROOT, Root, StudyName, file_to_write, study_folder
+from experiments.cli.options import (
+    DEFAULT_ROOT,
+    Root,
+    StudyName,
+    file_to_write,
+    folder_to_write,
+    study_folder,
+)
 from experiments.cli.wording import plural
 from experiments.errors import RecsweepError, StateError
 
@@ -64,7 +71,7 @@ def verify(
     Nothing in it is run. What does not hold is listed, and the exit code is 4.
     """
     with tempfile.TemporaryDirectory(prefix="recsweep-verify-") as scratch:
-        folder = to or Path(scratch)
+        folder = folder_to_write(to or Path(scratch))
         from experiments.cli.terminal import say
         from experiments.sharing.bundle import MANIFEST_NAME, REQUIREMENTS_NAME, read_manifest
         from experiments.sharing.unpacking import unpack

@@ -17,6 +17,7 @@ from experiments.cli.options import (
     Set,
     TimeColumn,
     UserColumn,
+    file_to_write,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def init(
     from experiments.records.values import plural
     from experiments.typed import from_here
 
-    target = output or Path(f"{table.name.partition('.')[0]}.toml")
+    target = file_to_write(output or Path(f"{table.name.partition('.')[0]}.toml"))
     tables: dict[Of, Path | None] = {"item": items, "user": users}
     named = {of: path for of, path in tables.items() if path is not None}
     draft = draft_sweep(table, target, _given(user, item, rating, time), named)
@@ -156,7 +157,7 @@ def clean(
     given = _given(user, item, rating, time)
     written = write_clean(
         table,
-        output or Path(f"{table.name.partition('.')[0]}-clean.csv"),
+        file_to_write(output or Path(f"{table.name.partition('.')[0]}-clean.csv")),
         given,
         rating_range=rating_range,
         duplicates=duplicates,

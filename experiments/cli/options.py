@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -84,9 +85,13 @@ def file_to_write(path: Path) -> Path:
         RequestError: there can be no such file.
         DiskError: the disk is full, or this user may not.
     """
-    if path.is_dir():
-        raise RequestError(f"{path} is a folder; name a file")
-    folder_to_write(path.parent)
+    with _told(path, "file"):
+        if path.is_dir():
+            raise RequestError(f"{path} is a folder; name a file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch()
+            path.unlink()
     return path
 
 
@@ -97,13 +102,19 @@ def folder_to_write(path: Path) -> Path:
         RequestError: there can be no such folder.
         DiskError: the disk is full, or this user may not.
     """
+    with _told(path, "folder"):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextlib.contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
     try:
         with disk_errors(path):
-            path.mkdir(parents=True, exist_ok=True)
+            yield
     except OSError as error:
-        told = f"{path}: there can be no such folder: {error.strerror}; name another"
+        told = f"{path}: there can be no such {what}: {error.strerror}; name another"
         raise RequestError(told) from error
-    return path
 
 
 def split_trial(text: str) -> tuple[str, int | None]:

@@ -84,6 +84,7 @@ def read_environment(
     `__` goes down one table. A variable that names no key of a sweep is somebody else's and is
     left alone, unless it looks like a slip.
     """
+    tables = {*top_level_keys} - {"name", "note", "seed"}
     overrides: list[Override] = []
     problems: list[str] = []
     for name, text in sorted(environ.items()):
@@ -95,7 +96,7 @@ def read_environment(
                 overrides.append(Override(path, _parse_value(text.strip()), f"{name}={text}"))
             except OverrideError as error:
                 problems.append(f"{name}={text}: {error}")
-        elif path[0].partition("_")[0] in top_level_keys:
+        elif path[0] not in top_level_keys and path[0].partition("_")[0] in tables:
             slip = name.removeprefix(ENVIRONMENT_PREFIX)
             meant = ENVIRONMENT_PREFIX + slip.replace("_", "__", 1)
             problems.append(f"{name}={text}: two underscores go down into a table: {meant}")

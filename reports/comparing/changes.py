@@ -104,4 +104,6 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def _text(value: object) -> str:
     if value is None:
         return numbers.NOTHING
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1.0, as recorded, is the 1 that someone wrote
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

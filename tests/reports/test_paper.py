@@ -278,15 +278,18 @@ def test_what_a_researcher_wrote_is_told_with_all_its_digits(study: StudyRecord)
         "space": {"learning_rate_decay": decay, "dropout": dropout},
         "model": {"learning_rate": 0.0012345, "embedding_l2": 1234.5},
     }
-    left_open = {"model": {"plain": {"dropout": 0.3}, "dcn": {"dropout": 0.3}}}
+    defaults = {"dropout": 0.3, "user_oov_rate": 0.3}
+    left_open = {"model": {"plain": defaults, "dcn": defaults}}
     told = replace(study, sweep=sweep, provenance={**study.provenance, "left_open": left_open})
     text = methods_paragraph(told)
     assert "learning_rate_decay of 0.9992, 0.9998 and 1 where embedding_size is 16" in text
     assert "dropout from 0.12345 to 0.12355 where biases is yes." in text
     assert "Fixed for all trials: learning_rate 0.0012345, embedding_l2 1234.5." in text
-    assert "at its default: where the space leaves it out: dropout 0.3." in text
+    assert "at its default: user_oov_rate 0.3; where the space leaves it out: dropout 0.3." in text
     card = model_card(told, study.ranked[0])
-    assert "- embedding_l2: 1234.5\n" in card and "- dropout: " in card
+    assert "- fixed, where the model has them: embedding_l2 1234.5\n" in card
+    assert "- at their defaults, where the model has them: user_oov_rate 0.3\n" in card
+    assert "- dropout: " in card
     assert f"- learning_rate: {study.ranked[0].values['learning_rate']!r}\n" in card
 
 

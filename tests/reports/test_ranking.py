@@ -134,7 +134,7 @@ def test_the_seeds_of_a_verdict_say_what_a_seed_moves(judged_study: StudyRecord)
 def test_trials_with_the_same_values_say_what_a_seed_moves(study: StudyRecord) -> None:
     runs = (0.95, 0.952, 0.957, 0.951), (0.96, 0.964, 0.961, 0.961)
     trials = tuple(
-        replace(trial, number=100 * trial.number + i, best_rmse=rmse)
+        replace(trial, number=100 * trial.number + i, seed=i, best_rmse=rmse)
         for trial, found in zip(study.ranked, runs, strict=False)
         for i, rmse in enumerate(found)
     )
@@ -151,7 +151,9 @@ def test_trials_with_the_same_values_say_what_a_seed_moves(study: StudyRecord) -
     one_seed = tuple(replace(trial, best_rmse=0.95) for trial in trials)
     assert ranking.measured_over_seeds(replace(repeated, trials=one_seed)) is None
     assert ranking.measured_over_seeds(replace(repeated, trials=trials[1:])) is None
-    pruned = replace(trials[0], number=7, state=TrialState.PRUNED)
+    again = tuple(replace(trial, seed=0) for trial in trials)  # as studies once had them
+    assert ranking.measured_over_seeds(replace(repeated, trials=again)) is None
+    pruned = replace(trials[0], number=7, values={"n": 7}, state=TrialState.PRUNED)
     assert ranking.measured_over_seeds(replace(repeated, trials=(*trials, pruned))) is None
 
 
@@ -295,6 +297,9 @@ def test_trials_that_are_one_model_stand_once(study: StudyRecord) -> None:
     mean = f"{(11 * 1.03 + 1.0301) / 12:.4f}"
     assert labels[0] == f"#0 default, 11 more of the same values, mean {mean}"
     assert "more" not in labels[1]
+    stopped = replace(alike[0], number=99, state=TrialState.PRUNED)
+    less = ranking.model_label(replace(shown, trials=(*shown.trials, stopped)), models[0][1])
+    assert less == "#0 default, 11 more of the same values, 1 pruned"
     assert len(ranking.trials_within_noise(shown)) == 2
     table = leaderboard_table(shown)
     assert table.count(r"\textbf") == 2 and "11 more of the same values" in table

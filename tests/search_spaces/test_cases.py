@@ -15,6 +15,8 @@ def test_each_follows_a_distribution_or_its_conditions() -> None:
     assert Choice([32, 64]).each("n_layers") == Case(Choice([32, 64]), {}, "n_layers")
     assert Int(1, 2).when(a=1).each(2) == Case(Int(1, 2), {"a": (1,)}, 2)
     assert Int(1, 2).each(2).when(a=1) == Case(Int(1, 2), {"a": (1,)}, 2)
+    with pytest.raises(SpaceError, match=r"when\.a: has a condition already"):
+        Int(1, 2).when(a=1).when(a=2)
     assert Int(1, 2).when(a=1).when(b=[2, 3]) == Case(Int(1, 2), {"a": (1,), "b": (2, 3)})
 
 

@@ -105,6 +105,8 @@ def test_a_variable_that_looks_like_a_slip_is_named_and_others_are_left_alone() 
         "RECSWEEP_SEEDS": "1",
         "RECSWEEP_ML100K": "/data",
         "RECSWEEP_SEARCH_MAX_EPOCHS": "4",
+        "RECSWEEP_SEARCH__": "5",
+        "RECSWEEP_NAME_SPACE": "somebody else's",
         "RECSWEEP_SPACE": "[1",
     }
     overrides, problems = read_environment(environ, KEYS)
@@ -112,6 +114,7 @@ def test_a_variable_that_looks_like_a_slip_is_named_and_others_are_left_alone() 
     assert [problem.split(":")[0] for problem in problems] == [
         "RECSWEEP_SAERCH__TRIALS=100",
         "RECSWEEP_SEARCH_MAX_EPOCHS=4",
+        "RECSWEEP_SEARCH__=5",
         "RECSWEEP_SEEDS=1",
         "RECSWEEP_SPACE=[1",
     ]
