@@ -14,7 +14,6 @@ from experiments.cli.options import (
     Root,
     StudyName,
     file_to_write,
-    folder_to_write,
     study_folder,
 )
 from experiments.cli.wording import plural
@@ -71,7 +70,7 @@ def verify(
     Nothing in it is run. What does not hold is listed, and the exit code is 4.
     """
     with tempfile.TemporaryDirectory(prefix="recsweep-verify-") as scratch:
-        folder = folder_to_write(to or Path(scratch))
+        folder = to or Path(scratch)
         from experiments.cli.terminal import say
         from experiments.sharing.bundle import MANIFEST_NAME, REQUIREMENTS_NAME, read_manifest
         from experiments.sharing.unpacking import unpack

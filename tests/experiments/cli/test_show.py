@@ -294,7 +294,8 @@ def test_a_split_that_was_opened_is_no_longer_called_sealed(study: StudyRecord) 
 @pytest.mark.parametrize(
     ("output", "error", "told"),
     [
-        ("/dev/null/best.toml", RequestError, "/dev/null: there can be no such folder: "),
+        ("/dev/null/best.toml", RequestError, "/dev/null/best.toml: there can be no such file: "),
+        ("x" * 300, RequestError, f"{'x' * 300}: there can be no such file: File name too long"),
         (".", RequestError, ". is a folder; name a file"),
         ("/dev/full", DiskError, "/dev/full: cannot be written: "),
     ],
@@ -336,7 +337,7 @@ def test_no_command_writes_below_a_file(
     words += [place] if last[-1] == ":" else [last, place]
     done = CliRunner().invoke(app, [*words, "--studies", str(tmp_path)])
     assert isinstance(done.exception, RequestError), done.output
-    assert "there can be no such folder: " in str(done.exception)
+    assert "there can be no such f" in str(done.exception)
 
 
 def test_a_csv_makes_its_folder(study: StudyRecord, tmp_path: Path) -> None:
