@@ -55,7 +55,7 @@ def chosen_trials(study: StudyRecord, top: int) -> list[tuple[TrialRecord, tuple
     for place, trial in enumerate(study.ranked, start=1):
         place_of[trial.number] = place
         equals.setdefault(trial.point, []).append(trial)
-    default = next((trial for trial in study.ranked if trial.is_default), None)
+    default = next((t for t in study.ranked if t.point in study.default_points), None)
     arms: set[str] = set()
     chosen = []
     for n_better, (first, *others) in enumerate(equals.values()):

@@ -143,6 +143,11 @@ class StudyRecord:
         return tuple(trial for trial in self.trials if trial.purpose is Purpose.SEARCH)
 
     @property
+    def default_points(self) -> frozenset[frozenset[tuple[str, Value]]]:
+        """Values of the default configurations; a search may try them under several seeds."""
+        return frozenset(trial.point for trial in self.search_trials if trial.is_default)
+
+    @property
     def ranked(self) -> tuple[TrialRecord, ...]:
         """COMPLETE search trials by best RMSE; ties by number."""
         ranked = [t for t in self.trials if t.is_ranked and t.best_rmse is not None]

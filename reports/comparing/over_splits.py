@@ -29,7 +29,7 @@ from reports.blocks import (
 )
 from reports.comparing.changes import own_code, settings
 from reports.described import described
-from reports.judging.decision import ANSWERS, best_of_arms
+from reports.judging.decision import ANSWERS, first_of_arms
 from reports.judging.judged_rows import judged_baseline
 from reports.judging.statistics import Difference, answer, holm, over_splits
 
@@ -169,8 +169,8 @@ def _contestants(studies: Sequence[StudyRecord], *, on_test: bool) -> list[Conte
 
 
 def _models(studies: Sequence[StudyRecord], on_test: bool) -> list[Contestant]:
-    """The arms that have a finalist in every split: the one with the best validation mean."""
-    chosen = [best_of_arms(study, _results(study, on_test=False)) for study in studies]
+    """The arms that have a finalist in every split: the one that its search put first."""
+    chosen = [first_of_arms(study, _results(study, on_test=False)) for study in studies]
     shared = [arm for arm in chosen[0] if all(arm in best for best in chosen)]
     contestants = []
     for arm in shared:
@@ -180,7 +180,7 @@ def _models(studies: Sequence[StudyRecord], on_test: bool) -> list[Contestant]:
         ]
         means = [f.mean for f in found if f is not None and f.mean is not None]
         if len(means) == len(studies):
-            text = "the best finalist" if arm is None else ranking.arm_text(studies[0], arm)
+            text = "the first of the search" if arm is None else ranking.arm_text(studies[0], arm)
             contestants.append(Contestant(text, is_baseline=False, by_split=tuple(means)))
     return contestants
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from experiments.records import (
@@ -145,6 +146,15 @@ def best_of_arms(study: StudyRecord, results: VerdictResults) -> dict[str | None
     for found in _judged_trials(study, results):
         best.setdefault(arm_of(study, found.name), found)
     return best
+
+
+def first_of_arms(study: StudyRecord, results: VerdictResults) -> dict[str | None, FinalistResult]:
+    """Of each arm the trial that the search put first, so that an arm with more finalists does not
+    stand by the best of more means; under None where there are no arms."""
+    first: dict[str | None, FinalistResult] = {}
+    for found in sorted(_judged_trials(study, results), key=lambda f: f.search_rmse or math.inf):
+        first.setdefault(arm_of(study, found.name), found)
+    return first
 
 
 def leading_finalist(study: StudyRecord) -> FinalistResult | None:

@@ -36,8 +36,9 @@ def optimism_text(results: VerdictResults) -> str:
     if results.is_confirmed:
         return (
             f"Judged on {judged_on(results)}: neither the choice of the finalists nor the epoch at "
-            "which a training stopped knew these ratings, so being chosen does not flatter them. "
-            "The search's own numbers are of other users, and stand beside, not against them."
+            "which a training stopped knew these ratings, so being chosen does not flatter them; "
+            "which of them leads is seen here alone, and the lowest of several means is rather too "
+            "low. The search's own numbers are of other users, and stand beside, not against them."
         )
     chosen = (
         f"Chosen and judged on the same {results.n_users:,} users, finalists look better than they "

@@ -272,9 +272,13 @@ def _effort(study: StudyRecord) -> list[str]:
 
 
 def _seed(study: StudyRecord) -> str:
-    if len({trial.seed for trial in study.search_trials}) < 2:
+    trials = study.search_trials
+    n_seeds = len({trial.seed for trial in trials})
+    if n_seeds < 2:
         return "one seed"
-    return f"a seed of its own (it follows from {study.sweep.get('seed')})"
+    own = f"a seed of its own (it follows from {study.sweep.get('seed')})"
+    # One that was begun when all trials of a search had one.
+    return own if n_seeds == len(trials) else f"the seed of the first ones, or {own}"
 
 
 def _tests(study: StudyRecord) -> str:

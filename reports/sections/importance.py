@@ -41,9 +41,11 @@ def importance(study: StudyRecord) -> Section:
     )
     draws = {record.n_draws for records in by_arm.values() for record in records}
     times = f", {' or '.join(map(str, sorted(filter(None, draws))))} times" if any(draws) else ""
+    n_seeds = len({trial.seed for trial in study.search_trials})
+    luck = "and what their seeds did" if n_seeds > 1 else "not that of their one seed"
     how_sure = (
         f"Lines: 95 % of the shares when these trials are drawn again with replacement{times}. It "
-        "covers the luck of which trials there were, not that of their seeds."
+        f"covers the luck of which trials there were, {luck}."
         if has_intervals
         else "No intervals: they are computed when a sweep is finished."
     )

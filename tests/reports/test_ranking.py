@@ -25,6 +25,7 @@ from reports.model_card import model_card
 from reports.paper.latex import leaderboard_table
 from reports.render import write_report
 from reports.sections.summary import headline, summary
+from reports.sections.watch_outs import watch_outs
 from tests.reports.conftest import MakeStudy
 from tests.reports.simulated_verdicts import simulate_gap, simulate_noise
 
@@ -142,10 +143,16 @@ def test_trials_with_the_same_values_say_what_a_seed_moves(study: StudyRecord) -
     pooled = math.sqrt(np.mean([np.var(found, ddof=1) for found in runs]))
     assert ranking.measured_over_seeds(repeated) == (
         pytest.approx(pooled),
-        "the seeds of trials with the same values",
+        "the seeds of the best trials with the same values",
     )
+    weak = tuple(
+        replace(trials[0], number=900 + i, seed=i, values={"n": 9}, best_rmse=1.0 + i / 10)
+        for i in range(4)
+    )
+    with_weak = replace(repeated, trials=(*trials, *weak))
+    assert ranking.measured_over_seeds(with_weak) == ranking.measured_over_seeds(repeated)
     assert ranking.noise(repeated).rmse == pytest.approx(1.96 * math.hypot(0.002, pooled * 2**0.5))
-    assert "the latter over the seeds of trials with the same values" in (
+    assert "the latter over the seeds of the best trials with the same values" in (
         ranking.noise(repeated).source
     )
     one_seed = tuple(replace(trial, best_rmse=0.95) for trial in trials)
@@ -284,6 +291,18 @@ def test_standings_are_sorted_and_rank_every_trial_once(rmse: list[float]) -> No
     assert [row.rank for row in rows if row.rank] == list(range(1, len(rmse) + 1))
     near = [row.is_within_noise for row in rows if row.rank]
     assert near == sorted(near, reverse=True)
+
+
+def test_a_default_that_is_tried_again_is_the_default(study: StudyRecord) -> None:
+    default, other = study_of(study, 1.03, 1.02).trials
+    again = replace(default, number=7, seed=7, is_default=False, best_rmse=1.01)
+    other = replace(other, is_default=False, values={"embedding_size": 16})
+    shown = replace(study, trials=(replace(default, is_default=True), other, again))
+    found = ranking.default_trial(shown)
+    assert found is not None and found.number == 7
+    assert "The best, #7, is a default configuration: nothing found is better" in (
+        repr(watch_outs(shown))
+    )
 
 
 def test_trials_that_are_one_model_stand_once(study: StudyRecord) -> None:
