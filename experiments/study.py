@@ -268,7 +268,7 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
         search = build_search(
             sweep.space,
             sweep.search,
-            sweep.seed,
+            sweep.search_seed,
             sweep.compare,
             defaults_of(sweep),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from experiments.arms import Defaults, arms_of
 from recommender.config import (
@@ -17,6 +18,7 @@ from recommender.config import (
     ranking_config,
 )
 from recommender.datasets.config import DatasetConfig, SplitConfig
+from recommender.epochs import derive_seed
 from recommender.own import OwnDefinition
 from search_spaces import SearchSpace
 
@@ -94,11 +96,33 @@ class SweepConfig:
         object.__setattr__(self, "training", said)  # the one way in a frozen class
 
     @property
+    def search_seed(self) -> int:
+        """What the search, its trials and its verdict follow from: `seed_of_split`."""
+        split = {"method": self.split.method, "fold": self.split.fold, "seed": self.split.seed}
+        return seed_of_split(self.seed, split)
+
+    @property
     def arms(self) -> tuple[str, ...]:
         """The choices of the compared dimension; empty where nothing is compared."""
         if self.space is None or self.compare is None:
             return ()
         return tuple(arms_of(self.space, self.compare))
+
+
+def seed_of_split(seed: int, split: Mapping[str, Any]) -> int:
+    """The sweep's seed; of several folds or random splits of the same ratings each has another.
+
+    Else all their searches would be offered the same configurations, and the luck of that would be
+    in every split alike, where no spread over splits shows it.
+
+    Args:
+        split: the `[split]` table; what it lacks has its default.
+    """
+    if split.get("method") == "folds":
+        return derive_seed(seed, "fold", split.get("fold", 1))
+    if split.get("method") == "random":
+        return derive_seed(seed, "split", split.get("seed", 0))
+    return seed
 
 
 def name_problem(name: str) -> str | None:

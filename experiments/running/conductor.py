@@ -175,7 +175,7 @@ class Conductor:
             arm=proposal.arm,
             arm_number=proposal.arm_number,
             values=proposal.values,
-            seed=derive_seed(self._sweep.seed, "trial", number),
+            seed=derive_seed(self._sweep.search_seed, "trial", number),
             is_default=proposal.is_default,
             is_enqueued=proposal.is_enqueued,
         )

@@ -79,6 +79,8 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> 
     by = f"{-pair.estimate:.4f} ({numbers.plain(-pair.high)} to {numbers.plain(-pair.low)})"
     margin = numbers.two_digits(results.margin)
     means = _means(study, results, pair)
+    if arm_of(study, pair.first) != arm_of(study, pair.second):
+        means += " Each stands by the best configuration that was found of it."
     if pair.answer == Answer.BETTER:
         return Headline(f"{first} beats {second} by {by}", means)
     if pair.answer == Answer.TIE:

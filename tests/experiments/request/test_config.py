@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 from experiments.errors import SweepFileError, SweepProblem
 from experiments.request.config import Sweep, load_sweep, sweep_to_toml
 from experiments.request.sweep_checks import build_sweep
-from experiments.sweep import SearchConfig, SweepConfig, defaults_of, model_of, ranking_values
+from experiments.sweep import (
+    SearchConfig,
+    SweepConfig,
+    defaults_of,
+    model_of,
+    ranking_values,
+    seed_of_split,
+)
 from experiments.sweep_files.sweep_file import SWEEPS, SweepSource
 from recommender.config import RankingConfig, ranking_config
 from recommender.datasets.config import UsersConfig
@@ -801,3 +808,19 @@ def test_users_kept_for_the_verdict_stay_in_the_resolved_sweep() -> None:
 def test_a_share_of_users_that_is_none_is_told_by_its_key() -> None:
     with pytest.raises(SweepFileError, match=r"split\.confirm.* below 1.* got 1"):
         Sweep("kept", split={"confirm": 1.0}, space={"use": "ranking"}, trials=4)
+
+
+def test_folds_and_random_splits_have_searches_of_their_own() -> None:
+    def seed_of(**split: Any) -> int:
+        sweep = load_sweep("quickstart")
+        return replace(sweep, split=replace(sweep.split, **split)).search_seed
+
+    assert seed_of() == load_sweep("quickstart").seed
+    folds = [seed_of(method="folds", fold=fold) for fold in (1, 2, 3)]
+    random = [seed_of(method="random", seed=seed) for seed in (0, 1)]
+    assert len({seed_of(), *folds, *random}) == 6
+    assert seed_of(method="folds", fold=2) == folds[1]
+    # As a verdict reads it, which has the sweep as a table.
+    assert seed_of_split(42, {"method": "folds", "fold": 2}) == folds[1]
+    assert seed_of_split(42, {"method": "folds"}) == folds[0]
+    assert seed_of_split(42, {"method": "random"}) == random[0]
