@@ -133,7 +133,8 @@ def _table(
     rows = [(crossed, "crossing"), (control, "its size without the crossing")]
     if plain is not None:
         trial = trial_of(study, plain.name)
-        is_tuned = trial is not None and not trial.is_default and not trial.is_enqueued
+        defaults = study.default_points
+        is_tuned = trial is not None and not (trial.is_enqueued or trial.point in defaults)
         rows.append((plain, "the best plain of the list" + ", tuned" * is_tuned))
     return Table(
         caption="The best DCN, and plain with and without its size",
