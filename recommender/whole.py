@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -317,7 +318,7 @@ class _OwnModel:
     @property
     def n_parameters(self) -> int | None:
         count = getattr(self._it, "n_parameters", None)
-        return count if isinstance(count, int) else None
+        return int(count) if isinstance(count, int | np.integer) else None
 
     @property
     def n_updates(self) -> int:
@@ -348,6 +349,11 @@ def _asked_method(own: OwnDefinition) -> str:
 
 
 def _checked(ratings: Any, n_rows: int, own: OwnDefinition) -> Floats:
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(ratings, pandas.Series):
+        rows = pandas.RangeIndex(n_rows)
+        if ratings.index.sort_values().equals(rows):
+            ratings = ratings.reindex(rows)  # sorted or grouped in between
     try:
         array = np.asarray(ratings)
         numbers = array.astype(np.float32) if array.dtype.kind in "fiub" else None

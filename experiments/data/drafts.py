@@ -121,9 +121,8 @@ def _cure(table: Path, known: Sequence[str], columns: Mapping[str, str]) -> str:
         return f"its ratings are in blocks, one an item; {of_blocks(table)}"
     is_nameless = any(_IS_NUMBER.fullmatch(name) for name in known)
     if len(known) > WIDE and (is_nameless or "user" in columns):
-        user = None if is_nameless else columns["user"]
         told = f"its {len(known):,} columns seem to be a user's ratings, one an item"
-        return f"{told}; {of_wide_table(table, user)}"
+        return f"{told}; {of_wide_table(table, columns.get('user'))}"
     if is_nameless:
         _, separator, _ = read_header(table, ())
         cure = without_names(table, separator, len(known))

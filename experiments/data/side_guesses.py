@@ -13,7 +13,7 @@ from experiments.data.column_names import best_match, plain_name
 from experiments.errors import RequestError
 from recommender.datasets.config import ItemsConfig, Of, UsersConfig
 from recommender.datasets.leaks import sounds_of_ratings
-from recommender.datasets.table import column_names, frequent_words, read_table
+from recommender.datasets.table import NO_FEATURES, column_names, frequent_words, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +69,8 @@ def guessed_side(path: Path, of: Of, name: str, taken: Sequence[str] = ()) -> Si
     for name in columns:
         is_code = _IS_ID.search(name) or _IS_CODE.fullmatch(plain_name(name)) or name in taken
         kind = None if is_code else _kind(frame[name])
+        if kind is not None and name in NO_FEATURES and not sounds_of_ratings(name):
+            kind = None
         if kind == "number" and sounds_of_ratings(name):
             of_ratings.append(name)
         else:

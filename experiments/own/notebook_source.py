@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import linecache
 import symtable
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,9 +106,11 @@ def _bound(node: ast.stmt) -> Iterator[str]:
         yield node.name
     elif isinstance(node, ast.Import | ast.ImportFrom):
         yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-    elif isinstance(node, ast.Assign | ast.AnnAssign):
+    elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
         for target in _targets(node):
-            yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name))
+            for part in ast.walk(target):
+                if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                    yield part.id
 
 
 def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
@@ -122,6 +125,7 @@ def _with_needs(
 ) -> list[Statement]:
     """The statement after all that it needs, each once."""
     ordered: list[Statement] = []
+    named: dict[str, Statement] = {}
     seen: set[int] = set()
 
     def visit(statement: Statement) -> None:
@@ -131,11 +135,7 @@ def _with_needs(
         for used in sorted(_global_names(statement.text)):
             needed = statements.get(used)
             if needed is not None and _is_plain(needed.node):
-                if _is_other_value(needed.node, namespace.get(used)):
-                    raise ModelError(
-                        f"{name} uses {used}, which is {namespace[used]!r:.80} now and not what "
-                        f"{needed.text!r:.80} made it; assign it anew and run its cell again"
-                    )
+                named[used] = needed
                 visit(needed)
             elif used in namespace and not hasattr(builtins, used):
                 raise ModelError(
@@ -146,6 +146,13 @@ def _with_needs(
         ordered.append(statement)
 
     visit(first)
+    there = _values_of(ordered, namespace)
+    for used, needed in named.items():
+        if used in there and _is_other(there[used], namespace.get(used)):
+            raise ModelError(
+                f"{name} uses {used}, which is {namespace.get(used)!r:.80} now and not what "
+                f"{needed.text!r:.80} made it; assign it anew and run its cell again"
+            )
     return ordered
 
 
@@ -159,17 +166,24 @@ def _is_plain(node: ast.stmt) -> bool:
     return True
 
 
-def _is_other_value(node: ast.stmt, value: object) -> bool:
-    """Whether a name that a cell gave a plain value has another one by now: `WIDTH += 1`."""
-    if not (isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None):
+def _values_of(
+    statements: Sequence[Statement], namespace: Mapping[str, Any]
+) -> Mapping[str, object]:
+    """What the assignments among them, which call nothing, make of their names in this order."""
+    names, bound = dict(namespace), set[str]()
+    for statement in statements:
+        if isinstance(statement.node, ast.Assign | ast.AnnAssign):
+            bound.update(_bound(statement.node))
+            with contextlib.suppress(Exception):  # told where a worker imports it
+                exec(statement.text, names)  # noqa: S102
+    return {name: names[name] for name in bound if name in names}
+
+
+def _is_other(made: object, value: object) -> bool:
+    """Whether a name has another value by now than its assignment gives it: `WIDTH += 1`."""
+    if made is value or " at 0x" in repr(made):  # a function is what its text says
         return False
-    if not all(isinstance(target, ast.Name) for target in _targets(node)):
-        return False
-    try:
-        said = ast.literal_eval(node.value)
-    except ValueError:
-        return False
-    return type(value) is not type(said) or repr(value) != repr(said)
+    return type(value) is not type(made) or repr(value) != repr(made)
 
 
 def _global_names(text: str) -> set[str]:

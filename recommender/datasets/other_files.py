@@ -47,24 +47,23 @@ def of_other_kind(path: Path) -> str:
 
 def with_blanks(path: Path) -> str:
     """Tabs for the blanks between the columns of a file."""
-    source, target = shlex.quote(str(path)), shlex.quote(str(_called(path, ".tabs.tsv")))
-    return f"write a tab instead: awk -v OFS='\\t' '{{$1 = $1; print}}' {source} > {target}"
+    target = shlex.quote(str(_called(path, ".tabs.tsv")))
+    command = _reading(path, "awk -v OFS='\\t' '{$1 = $1; print}'")
+    return f"write a tab instead: {command} > {target}"
 
 
 def with_colons(path: Path) -> str:
     """Tabs for the `::` between the columns of a file."""
-    source, target = shlex.quote(str(path)), shlex.quote(str(_called(path, ".tabs.tsv")))
-    return f"write one tab instead: sed 's/::/\\t/g' {source} > {target}"
+    target = shlex.quote(str(_called(path, ".tabs.tsv")))
+    command = _reading(path, "sed 's/::/\\t/g'")
+    return f"write one tab instead: {command} > {target}"
 
 
 def with_doubled_quotes(path: Path) -> str:
     """Quotes inside fields as CSV has them, of a file that writes `\\"`."""
-    source, target = shlex.quote(str(path)), shlex.quote(str(_called(path, ".quoted.csv")))
-    read = "zcat" if path.suffix == ".gz" else "cat"
-    return (
-        'quotes inside fields are written \\", and CSV has them twice: '
-        f'{read} {source} | sed \'s/\\\\"/""/g\' > {target}'
-    )
+    target = shlex.quote(str(_called(path, ".quoted.csv")))
+    command = _reading(path, """sed 's/\\\\"/""/g'""")
+    return f'quotes inside fields are written \\", and CSV has them twice: {command} > {target}'
 
 
 def without_names(path: Path, separator: str, n_columns: int) -> str:
@@ -72,22 +71,27 @@ def without_names(path: Path, separator: str, n_columns: int) -> str:
     names = ["user", "item", "rating", "time", *(f"column{i}" for i in range(5, n_columns + 1))]
     is_tab = separator == "\t"
     written = ("\\t" if is_tab else separator).join(names[:n_columns])
-    source = shlex.quote(str(path))
     target = shlex.quote(str(_called(path, ".named.tsv" if is_tab else ".named.csv")))
+    command = _reading(path, f"sed '1i {written}'")
     return (
-        "write one above it, the names in the order of its columns, such as "
-        f"sed '1i {written}' {source} > {target}"
+        f"write one above it, the names in the order of its columns, such as {command} > {target}"
     )
 
 
 def of_blocks(path: Path) -> str:
     """A row a rating of the blocks of the Netflix prize: `7:`, and below it who rated film 7."""
-    source, target = shlex.quote(str(path)), shlex.quote(str(_called(path, ".rows.csv")))
-    return (
-        """make rows of them: awk 'BEGIN {print "user,item,rating,date"} """
-        """/:/ {sub(":.*", ""); film = $0; next} {sub(",", "," film ","); print}' """
-        f"{source} > {target}"
+    target = shlex.quote(str(_called(path, ".rows.csv")))
+    program = (
+        """awk 'BEGIN {print "user,item,rating,date"} """
+        """/:/ {sub(":.*", ""); film = $0; next} {sub(",", "," film ","); print}'"""
     )
+    return f"make rows of them: {_reading(path, program)} > {target}"
+
+
+def _reading(path: Path, command: str) -> str:
+    """A command on the text of a file."""
+    source = shlex.quote(str(path))
+    return f"zcat {source} | {command}" if path.suffix == ".gz" else f"{command} {source}"
 
 
 def of_wide_table(path: Path, user: str | None) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("user", "item", "rating", "time")
 ROLES = (*COLUMNS, "part")
+NO_FEATURES = ("user_id", "item_id", *TIME_FEATURES, *COLUMNS[:3])
+"""What no feature may be called: other features, and what models of one's own are given beside."""
 MOST_WORDS = 1_000
 """Of a column of texts: so many words at most, those that most items have, and two at least."""
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
@@ -127,7 +129,7 @@ def _problems(dataset: DatasetConfig, files: Mapping[str, Path]) -> list[Problem
         problems += _column_problems(f"split.{part}_path", path, named)
     if dataset.path is not None and not files:
         problems += _column_problems("dataset.path", dataset.path, named)
-    taken = ["user_id", "item_id", *TIME_FEATURES]
+    taken = [*NO_FEATURES]
     for of, side in dataset.sides.items():
         key, names = f"dataset.{of}s", side.features
         problems += _column_problems(key, side.path, (side.key, *names))

@@ -164,6 +164,11 @@ def test_mistakes_name_the_table_of_users(tmp_path: Path, config: dict[str, Any]
     twice = replace(config["items"], number=("age",))
     with pytest.raises(DataError, match=r"dataset\.users: the feature name 'age' is taken"):
         load_table(tmp_path, RATINGS, items=twice, users=config["users"])
+    for name in ("user", "rating"):
+        users().assign(**{name: 1.5}).to_csv(tmp_path / "users.csv", index=False)
+        named = replace(config["users"], number=(name,))
+        with pytest.raises(DataError, match=f"feature name '{name}' is taken; rename the column"):
+            load_table(tmp_path, RATINGS, items=config["items"], users=named)
     users()[:20].to_csv(tmp_path / "users.csv", index=False)
     (note,) = load_table(tmp_path, RATINGS, **config).description.notes
     assert note == "users.csv lacks 10 of 30 users who rate"

@@ -11,8 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from recommender import whole
 from recommender.checkpoints import CheckpointError
 from recommender.config import RankingConfig, TrainingConfig, ranking_config
 from recommender.datasets.encoded import SideTable
@@ -236,6 +238,14 @@ def test_its_mistakes_are_told_in_one_line(models: Path, name: str, told: str) -
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "recommender/whole.py" not in caught.value.log
+
+
+def test_ratings_that_were_sorted_in_between_go_by_their_rows(models: Path) -> None:
+    own = _own(models, KINDS["mf"])
+    by_item = pd.Series([3.0, 1.0, 2.0], index=[2, 0, 1])
+    np.testing.assert_array_equal(whole._checked(by_item, 3, own), [1, 2, 3])
+    others = pd.Series([3.0, 1.0, 2.0], index=["c", "a", "b"])
+    np.testing.assert_array_equal(whole._checked(others, 3, own), [3, 1, 2])
 
 
 def test_one_that_is_shown_only_unknown_ids_may_give_one_rating(models: Path) -> None:

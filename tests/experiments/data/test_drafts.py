@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -249,3 +251,21 @@ def test_the_command_writes_and_tells_what_it_took(
 )
 def test_a_study_is_called_after_its_file(stem: str, name: str) -> None:
     assert study_name(stem) == name
+
+
+def test_the_cure_of_a_packed_table_unpacks_it(tmp_path: Path) -> None:
+    (tmp_path / "u.tsv.gz").write_bytes(gzip.compress(b"196\t242\t3\t881250949\n"))
+    with pytest.raises(RequestError, match="its first line names no columns") as caught:
+        guessed_columns(tmp_path / "u.tsv.gz", {})
+    command = str(caught.value).partition("such as ")[2]
+    assert command.startswith("zcat ")
+    subprocess.run(command, shell=True, check=True)  # as a user would
+    (named,) = tmp_path.glob("*.named.tsv")
+    assert named.read_text().splitlines() == ["user\titem\trating\ttime", "196\t242\t3\t881250949"]
+
+
+def test_a_wide_table_of_numbered_items_is_melted_by_its_user(tmp_path: Path) -> None:
+    head = ",".join(["user", *map(str, range(1, 60))])
+    (tmp_path / "wide.csv").write_text(f"{head}\n")
+    with pytest.raises(RequestError, match=r"seem to be a user's ratings.*melt\(.user."):
+        guessed_columns(tmp_path / "wide.csv", {})

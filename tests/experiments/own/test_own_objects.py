@@ -163,7 +163,11 @@ def test_what_cannot_be_found_again_is_refused(notebook: ModuleType) -> None:
     [
         (["N = 1", "N += 1"], "uses N, which is 2 now and not what 'N = 1' made it"),
         (["N = [1]", "for _ in 'a': N.append(2)"], r"uses N, which is \[1, 2\] now"),
-        (["N = {}", "N['a'] = 1"], "uses N, which the notebook computes"),
+        (["N = {}", "N['a'] = 1"], "uses N, which is {'a': 1} now and not what 'N = {}' made it"),
+        (["N = 10 ** -1", "N *= 50"], r"uses N, which is 5\.0 now and not what 'N = 10 \*\* -1'"),
+        (["M, N = 1, 2", "N += 5"], "uses N, which is 7 now and not what 'M, N = 1, 2' made it"),
+        (["B = 1", "N = B * 2", "B = 10"], "uses N, which is 2 now"),
+        (["N = {'k': 10 ** 3}", "for _ in 'a': N.update(k=16)"], "uses N, which is {'k': 16} now"),
     ],
 )
 def test_what_a_cell_said_of_a_value_must_still_hold(
@@ -174,6 +178,15 @@ def test_what_a_cell_said_of_a_value_must_still_hold(
         exec(cell, notebook.__dict__)
     with pytest.raises(RequestError, match=said):
         reference_of(notebook.mine)
+
+
+def test_a_value_that_still_holds_is_saved_however_it_was_made(notebook: ModuleType) -> None:
+    cells = ["M, N = 1, 10 ** 2", "seen = [0] * 200", "seen[N] = 3", "P: int", "ACT = lambda x: x"]
+    for cell in (*cells, "def mine(inputs): return ACT(N * inputs)"):
+        notebook.In.append(cell)
+        exec(cell, notebook.__dict__)
+    text = Path(reference_of(notebook.mine).rpartition(":")[0]).read_text()
+    assert "M, N = 1, 10 ** 2" in text and "ACT = lambda x: x" in text
 
 
 @pytest.mark.parametrize("choices", [3, None, "plain", {"plain", "dcn"}])
