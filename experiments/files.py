@@ -131,10 +131,14 @@ def is_denied(error: OSError) -> bool:
     return error.errno in _DENIALS
 
 
+def free_bytes(path: Path) -> int:
+    """What is free on the disk of a path, which need not exist yet."""
+    there = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
+    return shutil.disk_usage(there).free
+
+
 def disk_error(path: Path, error: Exception) -> DiskError:
     """The DiskError for a write that failed: what, where, and how much room is left there."""
-    there = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
-    free_mb = shutil.disk_usage(there).free / 1e6
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
     if isinstance(error, OSError) and error.errno == errno.EROFS:
         return DiskError(f"{path}: cannot be written: {reason}. Go on where it can be")
@@ -144,7 +148,7 @@ def disk_error(path: Path, error: Exception) -> DiskError:
             "go on with a copy of the study"
         )
     return DiskError(
-        f"{path}: cannot be written: {reason} ({free_mb:,.0f} MB free there). "
+        f"{path}: cannot be written: {reason} ({free_bytes(path) / 1e6:,.0f} MB free there). "
         "What was finished is safe; make room and resume the study"
     )
 

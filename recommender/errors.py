@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -42,6 +45,25 @@ def raised(error: BaseException) -> str:
     if not lines:
         return type(error).__name__
     return lines[0] if isinstance(error, OwnCodeError) else f"{type(error).__name__}: {lines[0]}"
+
+
+_NO_ROOM = re.compile(
+    rf"{os.strerror(errno.ENOSPC)}|{os.strerror(errno.EDQUOT)}|\d+ requested and \d+ written"
+)
+
+
+def is_out_of_room(error: BaseException) -> bool:
+    """Whether a disk was full, said by this error or one that it came of.
+
+    By their text: TensorFlow calls it ResourceExhaustedError, as it calls a lack of memory, and
+    NumPy's and shutil's errors have no number.
+    """
+    told: BaseException | None = error
+    while told is not None:
+        if _NO_ROOM.search(str(told)):
+            return True
+        told = told.__cause__ or told.__context__
+    return False
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from recommender.errors import OwnCodeError
+from recommender.errors import OwnCodeError, is_out_of_room
 from recommender.own import OwnDefinition
 from recommender.own_files import OURS, module_of
 from recommender.precision import Precision, precision, set_precision
@@ -131,7 +131,8 @@ def blamed_on(own: OwnDefinition) -> Iterator[None]:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """By its name: TensorFlow's own class would need TensorFlow."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    is_exhausted = type(error).__name__ == "ResourceExhaustedError" and not is_out_of_room(error)
+    return is_exhausted or isinstance(error, MemoryError)
 
 
 def _blame(own: OwnDefinition, error: BaseException) -> OwnCodeError:

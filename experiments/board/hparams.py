@@ -364,13 +364,16 @@ def _replace(folder: Path, events: Iterable[Event]) -> Path:
     that it has read is gone.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    former = list(folder.glob("events.out.tfevents.*"))
+    stamps = ("".join(file.name.split(".")[3:5]) for file in former)
+    # Later also where the clock was set back.
+    now = max(time.time_ns(), *(int(stamp) + 1 for stamp in stamps if stamp.isdigit()), 0)
+    seconds, nanoseconds = divmod(now, 1_000_000_000)
     path = folder / f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}"
     unfinished = folder / ".unfinished"
     version = Event(wall_time=time.time(), file_version="brain.Event:2")
     unfinished.unlink(missing_ok=True)
     _append(unfinished, [version, *events])
-    former = list(folder.glob("events.out.tfevents.*"))
     unfinished.rename(path)
     for file in former:
         os.truncate(file, 0)

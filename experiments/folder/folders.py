@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -58,7 +59,11 @@ from search_spaces import SearchSpace
 _OF_A_BEGINNING = {
     LOCK_NAME, BEAT_NAME, CODE.name, COLUMNS_NAME, PROVENANCE_NAME, "README.txt"
 }  # fmt: skip
-"""What a driver that ended while it made a folder leaves there, without a study."""
+"""What a driver that ended while it made a folder leaves there, without a study; beside what
+is made under a name of its own first."""
+_OF_A_MOMENT = (".tmp", "-takeover")
+_LONGEST_ROOT = 400
+"""Bytes. SQLite opens no file whose path has more than 512."""
 
 README = """{name}: a recsweep study
 
@@ -84,7 +89,7 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
     while (root / candidate).exists():
         folder = root / candidate
         if not (folder / SWEEP_NAME).is_file():
-            if not folder.is_dir() or {p.name for p in folder.iterdir()} - _OF_A_BEGINNING:
+            if not folder.is_dir() or not _is_beginning(folder):
                 raise StateError(
                     f"{folder} is there and is no study; choose another name: --set name=OTHER"
                 )
@@ -110,8 +115,25 @@ def free_name(root: Path, name: str) -> tuple[str, str | None]:
     return candidate, f"{name} is finished: this run is {candidate}"
 
 
+def _is_beginning(folder: Path) -> bool:
+    names = [path.name for path in folder.iterdir()]
+    hidden = [name for name in names if name.startswith(".") and name.endswith(_OF_A_MOMENT)]
+    return set(names) <= _OF_A_BEGINNING.union(hidden)
+
+
 def _refuse_unwritable(root: Path) -> None:
-    """As `has_locks` tries it out; leaves nothing behind."""
+    """Also where `has_locks` says so, which tries it out and leaves nothing behind."""
+    path = os.fsencode(root.absolute())
+    if len(path) > _LONGEST_ROOT:
+        raise RequestError(
+            f"{root}: {len(path)} bytes long, where {_LONGEST_ROOT} is the most for the ledgers of "
+            "studies; name another folder with --studies"
+        )
+    try:
+        path.decode()
+    except UnicodeDecodeError as error:
+        told = path.decode(errors="backslashreplace")
+        raise RequestError(f"{told}: not UTF-8; name another folder with --studies") from error
     there = next(path for path in (root, *root.absolute().parents) if path.exists())
     if not there.is_dir():
         raise RequestError(f"{there} is a file; --studies must name a folder")
@@ -265,7 +287,7 @@ def extend(study: StudyRecord, sweep: SweepConfig, n_trials: int, journal: Journ
     n_arms = 0 if is_grid else len(sweep.arms)
     if problem := unequal_problem(n_trials, n_arms, study.n_trials_asked_for):
         raise RequestError(f"{study.name}: --trials: {problem}")
-    journal.append("extend", sync=True, trials=n_trials)
+    journal.append("extend", sync=True, in_order=True, trials=n_trials)
 
 
 def refuse_changed_data(study: StudyRecord, now: DatasetDescription) -> None:

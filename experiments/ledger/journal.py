@@ -46,25 +46,30 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             is_new = not path.exists()
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            self._last_at = -math.inf
             if is_new:
                 sync_folder(path.parent)
             else:
-                _, end = read_journal(path)
+                events, end = read_journal(path)
                 os.ftruncate(self._descriptor, end)
+                self._last_at = max((e["at"] for e in events), default=-math.inf)
 
-    def append(self, kind: str, sync: bool = False, **fields: Any) -> None:
+    def append(self, kind: str, sync: bool = False, in_order: bool = False, **fields: Any) -> None:
         """Add one event; floats among the fields that are not finite are written as strings.
 
         Each event says when it happened: `at`, seconds since 1970, is now unless it is given.
 
         Args:
             sync: wait until the disk has it, and all lines before it.
+            in_order: `at` is later than in all lines before it, also where the clock was set back.
 
         Raises:
             DiskError: no room; the journal ends with the event before, whole.
         """
         event = {"kind": kind} | {name: _standard(value) for name, value in fields.items()}
-        event.setdefault("at", time.time())
+        now = time.time()
+        event.setdefault("at", max(now, self._last_at + 1e-6) if in_order else now)
+        self._last_at = max(self._last_at, event["at"])
         text = json.dumps(event, separators=(",", ":"), allow_nan=False).encode()
         line = memoryview(_HEAD % zlib.crc32(text) + text + b"}\n")
         with disk_errors(self.path):

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
 
 from experiments.errors import DiskError, StudyError
 from experiments.files import NO_LOCKS, disk_error, is_on_network
@@ -66,7 +65,7 @@ class Ledger:
         with self._translated():
             if not path.exists():
                 _create(path)
-            self._connection = _connect(f"file:{quote(str(path))}")
+            self._connection = _connect(path)
             try:
                 self._prepare()
                 self._offsets = self._read_offsets()
@@ -89,7 +88,7 @@ class Ledger:
         ledger = cls.__new__(cls)
         ledger.path = path
         with ledger._translated():
-            ledger._connection = _connect(f"file:{quote(str(path))}?mode=ro")
+            ledger._connection = _connect(path, "?mode=ro")
             try:
                 ledger._connection.execute("BEGIN")
                 ledger._check_version()
@@ -342,7 +341,7 @@ def _create(path: Path) -> None:
     """An empty ledger, there whole or not at all: somebody may be waiting to read it."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
-    with contextlib.closing(_connect(f"file:{quote(str(new))}")) as connection:
+    with contextlib.closing(_connect(new)) as connection:
         connection.executescript(_NEW)
     new.replace(path)
 
@@ -360,7 +359,8 @@ def _cure(path: Path) -> str:
     return f"`recsweep repair {typed(path.parent)}` rebuilds it from the journals"
 
 
-def _connect(uri: str) -> sqlite3.Connection:
+def _connect(path: Path, how: str = "") -> sqlite3.Connection:
+    uri = path.absolute().as_uri() + how
     # We begin transactions; the driver writes from one thread at a time, not always the same.
     return sqlite3.connect(
         uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False

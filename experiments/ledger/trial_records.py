@@ -55,7 +55,12 @@ class StopReason(StrEnum):
     @property
     def is_of_the_machine(self) -> bool:
         """Whether a trial failed of where it ran: elsewhere it would have had a number."""
-        return self in (StopReason.OUT_OF_MEMORY, StopReason.WORKER_LOST, StopReason.STALLED)
+        return self in (
+            StopReason.OUT_OF_MEMORY,
+            StopReason.WORKER_LOST,
+            StopReason.STALLED,
+            StopReason.TRIAL_TIMEOUT,
+        )
 
 
 _STATE_OF_REASON = {

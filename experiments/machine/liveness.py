@@ -116,6 +116,13 @@ class Liveness:
                 said.append(f"#{number} waits for a worker: Ray has no room for it")
         return said
 
+    def end_all(self) -> list[int]:
+        """Kill the workers of all attempts; gives the numbers of the trials that had one.
+
+        May be called from another thread.
+        """
+        return [number for number in list(self._watched) if self.kill(number)]
+
     def _judge(self, watched: _Watched) -> tuple[StopReason, str] | None:
         now = self._clock()
         if watched.worker is not None:

@@ -144,7 +144,8 @@ def job_of_installed_code() -> Any:
 
 def temporary_folder(environ: Mapping[str, str]) -> Path:
     """Where Ray by itself would make a folder `ray`, the same for all who use the machine."""
-    return Path(environ.get("RAY_TMPDIR") or environ.get("TMPDIR") or "/tmp")  # noqa: S108  # Ray's
+    named = environ.get("RAY_TMPDIR") or environ.get("TMPDIR") or "/tmp"  # noqa: S108  # Ray's
+    return Path(named).absolute()
 
 
 def ray_folder(environ: Mapping[str, str]) -> Path:
@@ -176,6 +177,10 @@ def make_private(folder: Path) -> None:
 
 def socket_path_problem(temporary: Path) -> str | None:
     """What is wrong with a temporary folder for Ray's sockets; None: nothing."""
+    if not str(temporary).isascii():
+        return (
+            f"{temporary}: the paths of Ray's sockets must be ASCII; set TMPDIR to another folder"
+        )
     length = len(str(temporary / _RAY_SOCKET).encode())
     if length <= _LONGEST_SOCKET_PATH:
         return None

@@ -213,7 +213,8 @@ class Conductor:
         return number not in self._live
 
     def lose(self, number: int, attempt: int | None = None) -> TrialOrder | None:
-        """The worker of a trial is gone. The order for its next attempt, or None if it had ended.
+        """The worker of a trial is gone. The order for its next attempt; None if it had ended, or
+        is left to another run since this one stops.
 
         Args:
             attempt: the one that was lost; None: the one that is live. Of another, nothing is new.
@@ -251,6 +252,10 @@ class Conductor:
             self._write("attempt_end", **lost)
             if live.n_lost > LOST_WORKER_RETRIES:
                 give_up = f"its worker was lost {live.n_lost} times"
+        if self._is_stopping:
+            self.leave(number)  # no worker is started for what ends here
+            return None
+        if not is_recycled:
             has_checkpoint = (live.order.folder / "last").is_dir()
             goes_on = "going on from its last checkpoint" if has_checkpoint else "beginning anew"
             self._watcher.message(

@@ -18,7 +18,7 @@ from experiments.machine.resources import Resources
 from experiments.machine.room import SHARE_OF_MEMORY
 from experiments.running.conductor import Conductor
 from experiments.running.orders import WorkerSettings
-from experiments.running.supervision import StopCause, StopSwitch, supervise
+from experiments.running.supervision import GRACE_S, StopCause, StopSwitch, supervise
 from experiments.stages import stage_over
 from experiments.sweep import SweepConfig
 from experiments.waiting import waiting, waits_told
@@ -117,11 +117,16 @@ def run_trials(
             tell(line)
         return heads[0].loss() if heads else None
 
+    def end_late_workers() -> None:
+        for number in conductor.liveness.end_all():
+            tell(f"#{number} did not come to rest in {GRACE_S:.0f} s; its worker is ended")
+
     supervise(
         trials,
         switch,
         on_stop=on_stop,
         on_poll=look_around,
+        on_late=end_late_workers,
         time_left_s=time_left_s,
         deadline=driver.deadline,
     )

@@ -33,6 +33,7 @@ def begin_session(folder: Path, journal: Journal, machine: Machine, resources: R
     journal.append(
         "session",
         sync=True,
+        in_order=True,
         pid=os.getpid(),
         host=socket.gethostname(),
         sweep=(folder / SWEEP_NAME).read_text(encoding="utf-8"),
@@ -45,7 +46,7 @@ def begin_session(folder: Path, journal: Journal, machine: Machine, resources: R
 def end_session(journal: Journal, *, is_finished: bool) -> None:
     """Journal that a driver ends, and what it leaves."""
     state = "finished" if is_finished else "interrupted"
-    journal.append("session_end", sync=True, state=state)
+    journal.append("session_end", sync=True, in_order=True, state=state)
 
 
 def versions_now() -> dict[str, str | None]:
@@ -123,9 +124,12 @@ def deadline_of(stop_at: str | None) -> float | None:
 
 
 def job_end_s(environ: Mapping[str, Any], now: float) -> float | None:
-    """Seconds until a driver under Slurm should stop, before its job ends; None elsewhere."""
+    """Seconds until a driver under Slurm should stop, before its job ends; None elsewhere, also in
+    a terminal that outlived its job."""
     end = str(environ.get("SLURM_JOB_END_TIME", ""))
-    return max(1.0, float(end) - now - JOB_MARGIN_S) if end.isdigit() else None
+    if not end.isdigit() or float(end) <= now:
+        return None
+    return max(1.0, float(end) - now - JOB_MARGIN_S)
 
 
 JOB_MARGIN_S = 120.0

@@ -30,7 +30,7 @@ from experiments.typed import from_here, typed
 
 POLL_S = 0.2
 GRACE_S = 60.0
-"""Who has not come to rest so long after a stop was asked for is left behind."""
+"""Who has not come to rest so long after a stop was asked for is ended, or left behind."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _TRAINS = threading.Lock()
 _IS_GUEST = ContextVar("recsweep_is_guest", default=False)
@@ -208,6 +208,7 @@ def supervise(
     *,
     on_stop: Callable[[StopCause], None],
     on_poll: Callable[[], str | None] = lambda: None,
+    on_late: Callable[[], None] = lambda: None,
     time_left_s: float | None = None,
     deadline: float | None = None,
 ) -> None:
@@ -218,6 +219,8 @@ def supervise(
         on_stop: called once, on the main thread, when a stop has been asked for.
         on_poll: called on the main thread a few times a second; what it gives is why the trials'
             cluster is lost, and ends the process on the spot.
+        on_late: called once, on the main thread, where `work` has not come to rest `GRACE_S` after
+            a stop that meant the study and not the process; it may end what holds it up.
         time_left_s: after so many seconds a stop is asked for; None: never.
         deadline: at this monotonic time, too, since the job that this runs in is about to end.
 
@@ -234,7 +237,7 @@ def supervise(
 
     ends_at = None if time_left_s is None else time.monotonic() + time_left_s
     job_ends_at = math.inf if deadline is None else deadline
-    leave_at = math.inf
+    leave_at, is_late = math.inf, False
     thread = threading.Thread(target=run, name="recsweep-trials", daemon=True)
     with _signals(switch) as hold_signals:
         thread.start()
@@ -253,7 +256,13 @@ def supervise(
                 leave_at = time.monotonic() + GRACE_S
                 on_stop(cause)
             elif time.monotonic() >= leave_at:
-                _leave(switch, f"a worker did not come to rest in {GRACE_S:.0f} s", cause.exit_code)
+                if cause.exit_code == 0 and not is_late:
+                    is_late, leave_at = True, time.monotonic() + GRACE_S
+                    on_late()
+                    continue
+                waited_s = GRACE_S * (1 + is_late)
+                code = cause.exit_code or ClusterError.exit_code
+                _leave(switch, f"a worker did not come to rest in {waited_s:.0f} s", code)
     if failure:
         if isinstance(failure[0], ClusterError):
             failure[0].exit_code = _exit_code_of_loss(switch)

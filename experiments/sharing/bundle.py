@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from experiments.errors import RequestError, StateError
 from experiments.files import atomic_write, disk_errors
@@ -230,7 +229,9 @@ def _copy_ledger(source: Path, target: Path) -> None:
     """A whole copy, what SQLite has not merged yet included."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with (
-        contextlib.closing(sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True)) as old,
+        contextlib.closing(
+            sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
+        ) as old,
         contextlib.closing(sqlite3.connect(target)) as new,
     ):
         old.backup(new)

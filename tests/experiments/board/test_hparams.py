@@ -296,6 +296,17 @@ def test_an_open_tensorboard_follows_a_rewritten_run_without_doubling_its_epochs
     assert len(open_board.Tensors("0007", "final/val_rmse")) == 1
 
 
+def test_an_open_board_reads_on_where_the_clock_was_set_back(
+    folder: Path, writer: BoardWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.start(trial_of())
+    monkeypatch.setattr(hparams.time, "time_ns", lambda: 1_000)
+    later = BoardWriter(folder, COLUMNS, ())
+    later.end(trial_of(epochs=epochs_of(1.0), reason=StopReason.MAX_EPOCHS))
+    emptied, written = sorted((folder / "0007").glob("events.out.tfevents.*"))
+    assert (emptied.stat().st_size, written.stat().st_size > 0) == (0, True)
+
+
 def test_the_whole_board_can_be_written_anew_from_the_record(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "made-up", n_trials=10))
     write_board(study)

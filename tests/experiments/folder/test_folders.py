@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import RequestError
+from experiments.errors import RequestError, StateError
 from experiments.folder.folders import extend, free_name
 from experiments.ledger.journal import Journal
 from experiments.ledger.ledger import Ledger
@@ -22,6 +22,36 @@ def test_a_disk_without_locks_is_refused_before_anything_is_written(
     with pytest.raises(RequestError, match=r"no file locks, which .* --studies"):
         free_name(tmp_path / "studies", "mine")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "left", [".provenance.json.ab12cd34.tmp", ".driver.beat-takeover", "driver.lock"]
+)
+def test_a_name_is_free_where_a_driver_was_killed_before_it_had_a_study(
+    tmp_path: Path, left: str
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / left).touch()
+    assert free_name(tmp_path, "mine") == ("mine", None)
+    (tmp_path / "mine" / ".git").mkdir()
+    with pytest.raises(StateError, match="is no study"):
+        free_name(tmp_path, "mine")
+
+
+@pytest.mark.parametrize(
+    ("root", "why"),
+    [("x/" * 200, "bytes long, where 400 is the most"), ("st\udcf5", r"st\\xf5: not UTF-8")],
+)
+def test_a_place_that_cannot_hold_ledgers_is_refused(tmp_path: Path, root: str, why: str) -> None:
+    with pytest.raises(RequestError, match=f"{why}.*--studies"):
+        free_name(tmp_path / root, "mine")
+
+
+def test_a_place_that_begins_with_two_slashes_is_one(tmp_path: Path) -> None:
+    with Ledger(Path(f"/{tmp_path}") / LEDGER_NAME) as ledger:
+        assert ledger.trials() == ()
+    with Ledger.reading(Path(f"/{tmp_path}") / LEDGER_NAME) as ledger:
+        assert ledger.trials() == ()
 
 
 def test_an_extended_study_has_arms_of_equally_many_trials(study: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from experiments.machine import doctor
 from experiments.machine.doctor import Finding
-from experiments.machine.ray_environment import socket_path_problem
+from experiments.machine.ray_environment import socket_path_problem, temporary_folder
 
 
 def wrong(findings: object) -> list[Finding]:
@@ -45,6 +45,11 @@ def test_ray_without_a_token_is_wrong(tmp_path: Path) -> None:
 def test_a_temporary_folder_too_long_for_sockets_is_wrong(tmp_path: Path) -> None:
     assert socket_path_problem(Path("/tmp")) is None
     assert "TMPDIR" in (socket_path_problem(Path("/scratch") / ("x" * 60)) or "")
+    assert "ASCII" in (socket_path_problem(Path("/für")) or "")
+
+
+def test_a_relative_temporary_folder_is_one_of_where_the_command_is_typed() -> None:
+    assert temporary_folder({"TMPDIR": "mine"}) == Path.cwd() / "mine"
 
 
 def test_folders_that_hide_ours_are_named(tmp_path: Path) -> None:

@@ -113,6 +113,15 @@ def test_a_worker_whose_process_is_gone_is_no_lack_of_room(tmp_path: Path, clock
     assert liveness.doom_of(4) is None
 
 
+def test_the_workers_of_all_trials_can_be_ended(tmp_path: Path, clock: Clock) -> None:
+    liveness = Liveness(tmp_path, 5.0, None, clock=clock)
+    liveness.kill = lambda number: number != 2  # which waits for one
+    for number in (1, 2, 3):
+        liveness.handed_out(number)
+    liveness.over(3)
+    assert liveness.end_all() == [1]
+
+
 def test_a_trial_that_ended_is_watched_no_more(tmp_path: Path, clock: Clock) -> None:
     killed: list[int] = []
     liveness = watched(tmp_path, clock, killed, 5.0, 5.0)

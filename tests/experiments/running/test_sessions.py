@@ -18,7 +18,7 @@ from experiments.ledger.ledger import Ledger
 from experiments.machine.gpu_memory import Gpu
 from experiments.machine.machine import read_machine
 from experiments.machine.resources import Resources
-from experiments.records import DRIVER_JOURNAL, StopReason, TrialState, read_study
+from experiments.records import DRIVER_JOURNAL, LEDGER_NAME, StopReason, TrialState, read_study
 from experiments.records.conditions import conditions
 from experiments.records.openings import record_opening
 from experiments.request.config import sweep_to_toml
@@ -287,6 +287,7 @@ def test_a_slurm_job_is_left_two_minutes_before_its_end() -> None:
     assert job_end_s({}, 1000.0) is None
     assert job_end_s({"SLURM_JOB_END_TIME": "4600"}, 1000.0) == 3480.0
     assert job_end_s({"SLURM_JOB_END_TIME": "1001"}, 1000.0) == 1.0
+    assert job_end_s({"SLURM_JOB_END_TIME": "999"}, 1000.0) is None
 
 
 def test_a_time_to_stop_at_counts_from_now_and_comes_before_that_of_the_job(
@@ -426,3 +427,19 @@ def test_too_many_failures_are_a_problem_and_no_result_is_one(
     }.items():
         nothing = tuple(replace(t, state=TrialState.PRUNED, stop_reason=reason) for t in trials)
         assert told in (Outcome(replace(study, trials=nothing)).problem() or "")
+
+
+def test_a_clock_that_was_set_back_changes_no_order_of_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begun(tmp_path / "mine", a_sweep())
+    with Journal(folder / DRIVER_JOURNAL) as journal:
+        end_session(journal, is_finished=True)
+    past = time.time() - 7200
+    monkeypatch.setattr(time, "time", lambda: past)
+    with Journal(folder / DRIVER_JOURNAL) as journal:
+        begin_session(folder, journal, read_machine(), Resources(1))
+        end_session(journal, is_finished=False)
+    with Ledger(folder / LEDGER_NAME) as ledger:
+        ledger.catch_up(folder / "journal")
+        assert not ledger.is_said_to_be_finished

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from experiments.errors import ClusterError, StateError
+from experiments.running import supervision
 from experiments.running.supervision import StopCause, StopSwitch, one_at_a_time, supervise
 from experiments.study import resume_study, run_study
 from experiments.verdict.verdict import gather_evidence
@@ -142,6 +144,30 @@ def test_who_does_not_come_to_rest_is_left_behind(tmp_path: Path) -> None:
     _, err = driver.communicate(timeout=30)
     assert driver.returncode == 143
     assert "did not come to rest" in err
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_where_the_study_was_meant_to_stop_who_is_late_is_ended_and_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, helps: bool
+) -> None:
+    """Where that does not help, the run is not taken for one that came to its end."""
+    monkeypatch.setattr(supervision, "GRACE_S", 0.3)
+    ended = threading.Event()
+    exits: list[tuple[str, int]] = []
+
+    def leave(told: str, exit_code: int) -> None:
+        exits.append((told.partition(";")[0], exit_code))
+        ended.set()
+
+    monkeypatch.setattr(supervision, "_exit_at_once", leave)
+    supervise(
+        ended.wait,
+        StopSwitch(tmp_path),
+        on_stop=lambda _: None,
+        on_late=ended.set if helps else lambda: None,
+        time_left_s=0.0,
+    )
+    assert exits[:1] == ([] if helps else [("a worker did not come to rest in 1 s", 7)])
 
 
 GUEST = DRIVER.replace(

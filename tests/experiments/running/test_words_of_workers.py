@@ -187,6 +187,19 @@ def test_a_worker_that_ended_its_trial_and_died_has_ended_it(study: FakeStudy) -
     assert (trial.state, len(trial.attempts)) == (TrialState.COMPLETE, 1)
 
 
+def test_a_worker_that_is_lost_after_a_stop_leaves_its_trial_to_the_next_run(
+    study: FakeStudy,
+) -> None:
+    with study.opened(Fuse()) as conductor:
+        order = handed(conductor)
+        on(study, 0, order).step(conductor)
+        conductor.stop()
+        assert conductor.lose(0, order.attempt) is None
+        assert conductor.is_to_stop(0) and not conductor.is_finished
+    with study.opened(Fuse()) as conductor:
+        assert (handed(conductor).number, order.number) == (0, 0)
+
+
 def test_a_worker_that_is_recycled_is_not_lost_however_often(study: FakeStudy) -> None:
     with study.opened(Fuse()) as conductor:
         order = handed(conductor)

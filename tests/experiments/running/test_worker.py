@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from recommender.checkpoints import has_checkpoint, read_checkpoint, write_check
 from recommender.config import RankingConfig, TrainingConfig
 from recommender.datasets.encoded import EncodedDataset, Floats, Rows
 from recommender.epochs import EpochResult, Run
-from recommender.errors import Interrupted
+from recommender.errors import Interrupted, OwnCodeError
 from recommender.runs import Trainer
 from tests.synthetic import synthetic_encoded
 
@@ -272,6 +273,23 @@ def test_a_disk_that_takes_nothing_is_told_to_the_driver_and_is_no_trials_fault(
     result = bench.step(an_order(tmp_path))
     assert result["done"] and ("disk" in result) is is_disk
     assert (told(tmp_path)[-1]["kind"] == "end") is not is_disk
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_that_a_model_of_ones_own_ran_into_is_no_trials_fault(
+    bench: Workbench, manner: Manner, tmp_path: Path, number: int
+) -> None:
+    exhausted = type("ResourceExhaustedError", (Exception,), {})
+    full = f"[Errno {number}] {os.strerror(number)}"
+    for cause in (
+        shutil.Error([("/tmp/model/w.npy", "last/w.npy", full)]),
+        exhausted(f"variables.data-00000-of-00001; {os.strerror(number)} [Op:SaveV2]"),
+        OSError("400000 requested and 131056 written"),
+    ):
+        for manner.raises in (cause, OwnCodeError("mf.py:7: Error: it was not saved")):
+            manner.raises.__cause__ = None if manner.raises is cause else cause
+            assert "make room and resume" in bench.step(an_order(tmp_path))["disk"]
+    assert "end" not in {event["kind"] for event in told(tmp_path)}
 
 
 def test_a_diverged_trial_says_where_and_keeps_nothing(

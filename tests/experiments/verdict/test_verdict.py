@@ -281,8 +281,9 @@ def test_a_damaged_prediction_file_is_made_again_from_the_weights(
     assert decide(study) == expected
 
 
+@pytest.mark.parametrize("reason", [StopReason.WORKER_LOST, StopReason.TRIAL_TIMEOUT])
 def test_what_failed_of_the_machine_is_tried_again_under_its_seed_and_nothing_else_is(
-    study: Path, workers: InProcess, tmp_path: Path
+    study: Path, workers: InProcess, tmp_path: Path, reason: StopReason
 ) -> None:
     expected = decide(shutil.copytree(study, tmp_path / "alone"), n_seeds=2)
     workers.dies_after = 0
@@ -291,13 +292,13 @@ def test_what_failed_of_the_machine_is_tried_again_under_its_seed_and_nothing_el
         decide(study, n_seeds=2)
     lost, broken, *_ = (t for t in read_study(study).trials if t.purpose is Purpose.VERDICT)
     with Journal(study / DRIVER_JOURNAL) as journal:
-        journal.append("end", **ended(lost.number, 1, "worker_lost", "it was killed"))
+        journal.append("end", **ended(lost.number, 1, reason.value, "it was killed"))
         journal.append("end", **ended(broken.number, 1, "error", "no such file"))
     workers.dies_after = None
     first = decide(study)
     assert {f.name for f in first.finalists if f.mean is None} == {lost.name[:4], broken.name[:4]}
     assert verdict_lines(read_study(study))[-2:] == [
-        f"failed   {lost.name} worker_lost",
+        f"failed   {lost.name} {reason}",
         "again    recsweep verdict small --retry-failed",
     ]
     workers.trained.clear()
@@ -309,7 +310,7 @@ def test_what_failed_of_the_machine_is_tried_again_under_its_seed_and_nothing_el
     assert found.rmse_by_seed == wanted.rmse_by_seed
     record = read_study(study)
     (tried,) = (trial for trial in record.trials if trial.name == lost.name)
-    assert tried.attempts[0].stop_reason is StopReason.WORKER_LOST  # on record
+    assert tried.attempts[0].stop_reason is reason  # on record
     assert verdict_lines(record)[-1].startswith(" ")
 
 
