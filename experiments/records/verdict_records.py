@@ -136,10 +136,10 @@ class VerdictResults:
     baselines: Mapping[str, float] = field(default_factory=dict)
     """Their RMSE on the rows that judge; empty where these are the search's: the study's own."""
     optimism: float | None = None
-    """How much too good the best trial's RMSE is on the users who chose it; None where that is not
-    known, and where others judge."""
+    """How much too good the RMSE of the best is on the users who chose it: of all complete trials,
+    or, where kept users judge and choose who leads, of the finalists; None: not known."""
     n_choosable: int = 0
-    """Complete trials that `optimism` was worked out from."""
+    """Trials that `optimism` was worked out from."""
 
     def finalist(self, name: str) -> FinalistResult | None:
         return next((f for f in self.finalists if f.name == name), None)

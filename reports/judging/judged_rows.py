@@ -36,9 +36,9 @@ def optimism_text(results: VerdictResults) -> str:
     if results.is_confirmed:
         return (
             f"Judged on {judged_on(results)}: neither the choice of the finalists nor the epoch at "
-            "which a training stopped knew these ratings, so being chosen does not flatter them; "
-            "which of them leads is seen here alone, and the lowest of several means is rather too "
-            "low. The search's own numbers are of other users, and stand beside, not against them."
+            "which a training stopped knew these ratings, so being chosen does not flatter them. "
+            + _leading(results)
+            + "The search's own numbers are of other users, and stand beside, not against them."
         )
     chosen = (
         f"Chosen and judged on the same {results.n_users:,} users, finalists look better than they "
@@ -56,11 +56,30 @@ def optimism_text(results: VerdictResults) -> str:
     return chosen + how + f"{by} higher: at most about as much too good." + cure
 
 
+def _leading(results: VerdictResults) -> str:
+    """What choosing the leader on kept users does to its mean on them."""
+    if results.n_choosable == 1:
+        return ""
+    seen = "Which of them leads is seen here alone"
+    if results.optimism is None:
+        return f"{seen}, and the lowest of several means is rather too low. "
+    how = (
+        f"{seen}: choosing it among {results.n_choosable:,} under some of these users and seeds "
+        "and judging it under the others comes out "
+    )
+    if not (by := too_good_by(results, results.optimism)):
+        return f"{how}no higher. "
+    return f"{how}{by} higher: at most about as much too good. "
+
+
 def optimism_in_short(study: StudyRecord, results: VerdictResults) -> str:
     """One sentence for a first screen; empty where there is nothing to warn of."""
     by = too_good_by(results, results.optimism or 0.0)
-    if results.is_confirmed or not by:
+    if not by:
         return ""
+    if results.is_confirmed:
+        leads = f"#{study.leader.number}" if study.leader else "the leader"
+        return f"Seen to lead on these users alone, {leads} looks up to {by} too good."
     late = study.late_trials
     first = next((trial.number for trial in study.ranked if trial not in late), None)
     who = "the first " if first is None else f"#{first}, first of the search, "

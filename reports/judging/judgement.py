@@ -124,6 +124,10 @@ def judge(
             p_best=chances.get(name),
         )
 
+    choice = searched and (searched[0][:, None], searched[1])
+    if on_searched is not None:
+        judged = [by_user[t.name][0] for t in study.search_trials if t.name in by_user]
+        choice = (np.stack(judged), counts) if judged else None
     left_out = [f.name for f in frozen.finalists if f.name not in means]
     return VerdictResults(
         margin=margin,
@@ -133,8 +137,8 @@ def judge(
         pairs=tuple(pairs),
         is_confirmed=on_searched is not None,
         baselines=dict(baselines or {}),
-        optimism=optimism_of_best(*searched) if searched is not None else None,
-        n_choosable=len(searched[0]) if searched is not None else 0,
+        optimism=optimism_of_best(*choice) if choice else None,
+        n_choosable=len(choice[0]) if choice else 0,
     )
 
 

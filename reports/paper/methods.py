@@ -320,9 +320,10 @@ def _lost(results: VerdictResults) -> str:
 
 
 def _chosen(results: VerdictResults) -> str:
-    if results.is_confirmed:
-        return ""
     by = too_good_by(results, results.optimism or 0.0)
+    if results.is_confirmed:
+        seen = "Which finalist leads was seen on these users alone"
+        return f"{seen}, which flatters its mean by up to {by}. " if by else ""
     up_to = f", by up to {by}" if by else ""
     return f"The choice of the finalists on these rows flatters them{up_to}. "
 

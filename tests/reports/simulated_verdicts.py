@@ -177,13 +177,32 @@ def simulate_choice(
             (rmse_by_seed(kept, counts_kept) - true, others),
         ):
             told.append(off[best] - off.mean())
-        estimated.append(-(optimism_of_best(searched, counts_searched, n_draws=100) or 0.0))
+        estimated.append(
+            -(optimism_of_best(searched[:, None], counts_searched, n_draws=100) or 0.0)
+        )
     return Luck(
         float(np.mean(chose)),
         float(np.mean(others)),
         float(np.std(others)) / n_studies**0.5,
         float(np.mean(estimated)),
     )
+
+
+def simulate_leader(
+    n_studies: int, spread_of_truth: float, *, seed: int, n_finalists: int = 7, n_users: int = 57
+) -> tuple[float, float]:
+    """The lowest mean over five seeds on the kept users, who alone say which finalist leads: what
+    it is off by, as in `Luck`, and what a verdict would have said."""
+    dice = np.random.default_rng(seed)
+    off, estimated = [], []
+    for _ in range(n_studies):
+        true = TRUE_RMSE + spread_of_truth * dice.normal(size=n_finalists)
+        sums, counts = draw_study(dice, true, n_users=n_users)
+        means = rmse_by_seed(sums, counts).mean(axis=1)
+        leads = means.argmin()
+        off.append((means - true)[leads] - (means - true).mean())
+        estimated.append(-(optimism_of_best(sums, counts, n_draws=100) or 0.0))
+    return float(np.mean(off)), float(np.mean(estimated))
 
 
 def main(n_studies: int = 2_000) -> None:
@@ -214,6 +233,11 @@ def main(n_studies: int = 2_000) -> None:
                 f"best of {n_trials}, {spread:g} apart | {luck.on_those_who_chose:.4f} | "
                 f"{luck.on_others:.4f} ({luck.error_on_others:.4f}) | {luck.estimated:.4f}"
             )
+
+    for n_finalists in (3, 7):
+        for spread in (0.0, 0.003, 0.01):
+            off, said = simulate_leader(n_studies // 4, spread, seed=7, n_finalists=n_finalists)
+            print(f"leader of {n_finalists}, {spread:g} apart | {off:.4f} | {said:.4f}")
 
 
 if __name__ == "__main__":

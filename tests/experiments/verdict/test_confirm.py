@@ -138,7 +138,8 @@ def test_the_verdict_judges_on_them_alone(confirmed: Path, monkeypatch: pytest.M
     assert results.baselines["train_mean"] == pytest.approx(
         rmse(np.full(len(rows.rows), results_mean(confirmed)), rows.rows.rating), abs=1e-5
     )
-    assert results.optimism is None
+    searched = {trial.name for trial in record.search_trials}
+    assert results.n_choosable == sum(f.name in searched for f in results.finalists)
     # So is where they err.
     assert record.segments is not None
     assert sum(s.n_rows for s in record.segments.segments if s.kind == "user") <= len(rows.rows)

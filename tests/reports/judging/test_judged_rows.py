@@ -21,7 +21,7 @@ from reports.sections.data import data
 from reports.sections.summary import summary
 from reports.sections.unsealed import unsealed
 from reports.sections.verdict import verdict
-from tests.reports.simulated_verdicts import simulate_choice
+from tests.reports.simulated_verdicts import simulate_choice, simulate_leader
 from tests.reports.verdicts import judged, opened
 
 
@@ -68,6 +68,22 @@ def test_it_is_said_that_finalists_are_judged_on_users_whom_the_search_never_saw
         assert "57 of the validation users (4,038 rows) are kept for the verdict" in said
     assert "57 validation users" in "\n".join(data_lines(confirmed))
     assert "too good" not in "\n".join(verdict_lines(confirmed))
+
+
+def test_who_leads_on_kept_users_is_said_to_be_flattered_by_that(confirmed: StudyRecord) -> None:
+    shown = with_results(confirmed, optimism=0.0056, n_choosable=7)
+    assert "choosing it among 7 under some" in repr(verdict(shown))
+    assert "comes out 0.0056 higher: at most" in repr(verdict(shown))
+    assert shown.leader is not None
+    first = f"on these users alone, #{shown.leader.number} looks up to 0.0056 too good."
+    assert first in repr(summary(shown)) and first in "\n".join(verdict_lines(shown))
+    assert "flatters its mean by up to 0.0056. " in methods_paragraph(shown)
+    little = with_results(shown, optimism=-0.001)
+    assert "comes out no higher" in repr(verdict(little))
+    assert "too good" not in "\n".join(verdict_lines(little)) + repr(summary(little))
+    assert "rather too low" in repr(verdict(confirmed))  # an older verdict, or a handful of users
+    alone = repr(verdict(with_results(confirmed, n_choosable=1)))
+    assert "leads" not in alone
 
 
 def test_before_the_verdict_the_first_screen_says_who_is_kept(confirmed: StudyRecord) -> None:
@@ -168,12 +184,21 @@ def test_the_best_is_too_good_on_those_who_chose_it_and_not_on_others(
     assert 0.85 < luck.estimated / luck.on_those_who_chose < 1.4
 
 
+@pytest.mark.parametrize("spread_of_truth", [0.0, 0.003])
+def test_who_leads_on_kept_users_is_too_good_by_about_what_a_verdict_says(
+    spread_of_truth: float,
+) -> None:
+    off, said = simulate_leader(150, spread_of_truth, seed=5)
+    assert off < -0.003
+    assert 0.85 < said / off < 1.4
+
+
 def test_of_one_trial_or_a_handful_of_users_nothing_is_said() -> None:
-    assert optimism_of_best(np.ones((1, 50)), np.ones(50, int)) is None
-    assert optimism_of_best(np.ones((9, 5)), np.ones(5, int)) is None
-    assert optimism_of_best(np.ones((0, 50)), np.ones(50, int)) is None
+    assert optimism_of_best(np.ones((1, 1, 50)), np.ones(50, int)) is None
+    assert optimism_of_best(np.ones((9, 1, 5)), np.ones(5, int)) is None
+    assert optimism_of_best(np.ones((0, 1, 50)), np.ones(50, int)) is None
 
 
 def test_equal_trials_cannot_be_chosen_wrongly() -> None:
-    sums = np.tile(np.arange(1.0, 31.0), (4, 1))
+    sums = np.tile(np.arange(1.0, 31.0), (4, 2, 1))
     assert optimism_of_best(sums, np.ones(30, int)) == pytest.approx(0.0, abs=1e-12)

@@ -132,7 +132,7 @@ def test_how_much_too_good_the_best_is_follows_from_all_trials_of_the_search(
     counts = np.full(20, 5)
     sums = DICE.gamma(5, 1, (7, 20))
     _, results = judged(study, searched=(sums, counts))
-    assert results.optimism == optimism_of_best(sums, counts)
+    assert results.optimism == optimism_of_best(sums[:, None], counts)
     assert results.n_choosable == 7
     _, without = judged(study)
     assert (without.optimism, without.n_choosable) == (None, 0)

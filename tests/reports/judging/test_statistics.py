@@ -182,15 +182,15 @@ def test_the_probabilities_of_being_best_are_shared_by_equal_models() -> None:
 def test_the_best_is_too_good_by_what_luck_with_the_users_makes_of_it() -> None:
     counts = np.arange(1, 13)
     same_for_all = np.outer([1.21, 1.0, 1.44], counts)
-    assert optimism_of_best(same_for_all, counts) == pytest.approx(0, abs=1e-12)
+    assert optimism_of_best(same_for_all[:, None], counts) == pytest.approx(0, abs=1e-12)
     # Each is good for other users and none is better: what chose it says nothing of the others.
     parity = np.arange(12) % 2
     of_taste = np.where([parity, 1 - parity], 2.0, 1.0) * counts
-    lucky = optimism_of_best(of_taste, counts)
+    lucky = optimism_of_best(of_taste[:, None], counts)
     assert lucky is not None and 0.05 < lucky < 0.5
-    assert optimism_of_best(of_taste[:1], counts) is None
-    assert optimism_of_best(of_taste[:, :9], counts[:9]) is None
-    assert optimism_of_best(of_taste[:, :10], counts[:10]) is not None
+    assert optimism_of_best(of_taste[:1, None], counts) is None
+    assert optimism_of_best(of_taste[:, None, :9], counts[:9]) is None
+    assert optimism_of_best(of_taste[:, None, :10], counts[:10]) is not None
 
 
 def test_draws_of_very_many_users_never_stand_in_memory_together() -> None:
@@ -200,7 +200,7 @@ def test_draws_of_very_many_users_never_stand_in_memory_together() -> None:
     tracemalloc.start()
     try:
         draws = resampled(sums, counts, n_draws=300)
-        assert optimism_of_best(sums[:, 0], counts, n_draws=300) is not None
+        assert optimism_of_best(sums, counts, n_draws=300) is not None
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -210,10 +210,10 @@ def test_draws_of_very_many_users_never_stand_in_memory_together() -> None:
 
 def test_draws_are_the_same_however_many_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     sums, counts = draw_study(np.random.default_rng(1), [0.9, 1.0, 1.0])
-    draws, luck = resampled(sums, counts), optimism_of_best(sums[:, 0], counts)
+    draws, luck = resampled(sums, counts), optimism_of_best(sums, counts)
     monkeypatch.setattr(statistics, "N_DRAWN_AT_ONCE", 7 * len(counts))
     assert resampled(sums, counts) == pytest.approx(draws, rel=1e-12)
-    assert optimism_of_best(sums[:, 0], counts) == pytest.approx(luck, rel=1e-9)
+    assert optimism_of_best(sums, counts) == pytest.approx(luck, rel=1e-9)
 
 
 def test_intervals_and_corrected_tests_keep_their_word_where_the_truth_is_known() -> None:
