@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 from optuna.study import Study
@@ -160,6 +159,16 @@ def _way_on(own: OwnDefinition) -> str:
     )
 
 
+def _told(name: str) -> Any:
+    """The inner sampler's method of this name, whose errors are told by file and line."""
+
+    def method(self: _OwnSampler, *args: Any, **kwargs: Any) -> Any:
+        with _told_as_theirs(self._own):
+            return getattr(self._inner, name)(*args, **kwargs)
+
+    return method
+
+
 class _OwnSampler(BaseSampler):
     """The sampler, whose errors are told by file and line."""
 
@@ -167,47 +176,11 @@ class _OwnSampler(BaseSampler):
         self._own = own
         self._inner = inner
 
-    def __str__(self) -> str:
-        return self._own.where
-
-    def reseed_rng(self) -> None:
-        self._inner.reseed_rng()
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        with _told_as_theirs(self._own):
-            return self._inner.infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        with _told_as_theirs(self._own):
-            return self._inner.sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        with _told_as_theirs(self._own):
-            return self._inner.sample_independent(study, trial, param_name, param_distribution)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        with _told_as_theirs(self._own):
-            self._inner.before_trial(study, trial)
-
-    def after_trial(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        state: optuna.trial.TrialState,
-        values: Any,
-    ) -> None:
-        with _told_as_theirs(self._own):
-            self._inner.after_trial(study, trial, state, values)
+    infer_relative_search_space = _told("infer_relative_search_space")
+    sample_relative = _told("sample_relative")
+    sample_independent = _told("sample_independent")
+    before_trial = _told("before_trial")
+    after_trial = _told("after_trial")
 
 
 class _OwnPruner(BasePruner):
