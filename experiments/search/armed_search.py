@@ -48,8 +48,6 @@ class ArmedSearch:
     def restore(
         self, trials: Sequence[TrialRecord], checkpoints: Mapping[int, int]
     ) -> tuple[int, ...]:
-        if strangers := {t.arm for t in searched(trials)} - self._arms.keys():
-            raise ValueError(f"trials of arms that are not compared: {sorted(map(str, strangers))}")
         stopped: list[int] = []
         for name, search in self._arms.items():
             own = [trial for trial in searched(trials) if trial.arm == name]

@@ -117,13 +117,14 @@ class OptunaSearch:
         self, trials: Sequence[TrialRecord], checkpoints: Mapping[int, int]
     ) -> tuple[int, ...]:
         stopped = []
+        own = searched(trials)
         if self._sampler is None:
             # What a grid's earlier run has asked for stays, in whatever order that was.
-            asked = [dict(trial.values) for trial in _in_order(trials)]
+            asked = [dict(trial.values) for trial in own]
             known = {frozenset(values.items()) for values in asked}
             rest = [p for p in self._planned if frozenset(p.items()) not in known]
             self._planned = asked + rest
-        for trial in _in_order(trials):
+        for trial in own:
             is_finished = trial.state.is_finished
             last_epoch = checkpoints.get(trial.number, 0)
             if is_finished:  # an earlier attempt may have gone further, before it was lost
@@ -181,12 +182,3 @@ class OptunaSearch:
 
     def _frozen_trials(self) -> list[optuna.trial.FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
-
-
-def _in_order(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The search's own trials by number; ValueError where one is missing."""
-    ordered = searched(trials)
-    for number, trial in enumerate(ordered):
-        if trial.number != number:
-            raise ValueError(f"trial {number} is missing before trial {trial.number}")
-    return ordered

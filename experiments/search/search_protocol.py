@@ -64,7 +64,7 @@ class Search(Protocol):
         """Rebuild a new search from the trials of an earlier one.
 
         Args:
-            trials: those of other purposes than search are left out.
+            trials: numbered without a gap; those of other purposes than search are left out.
             checkpoints: by number, the epoch after which an unfinished trial goes on; what it
                 reported later is forgotten. 0 where a number is missing.
 

@@ -387,18 +387,6 @@ def test_hyperband_does_not_wait_for_a_complete_trial_to_know_how_long_they_get(
 # Rebuilding
 
 
-def test_trials_of_another_comparison_are_refused() -> None:
-    trials = FakeRunner(slow_learner, n_trials=2, max_epochs=1).run(search_over())
-    with pytest.raises(ValueError, match="arms that are not compared"):
-        search_over(compare="architecture").restore(trials, {})
-
-
-def test_a_missing_number_is_refused() -> None:
-    trials = FakeRunner(slow_learner, n_trials=3, max_epochs=1).run(search_over())
-    with pytest.raises(ValueError, match="trial 1 is missing"):
-        search_over().restore([trials[0], trials[2]], {})
-
-
 def test_what_an_unfinished_trial_did_after_its_checkpoint_is_forgotten() -> None:
     before = search_over(pruner="successive-halving")
     runner = FakeRunner(slow_learner, n_trials=1, checkpoint_every=3, kill_at=14)
