@@ -43,14 +43,14 @@ class Liveness:
 
     Args:
         folder: the study's.
-        stall_s: a worker without a sign of life for so long is killed; None: never.
+        stall_s: a worker without a sign of life for so long is killed.
         trial_s: an attempt that runs for longer is ended; None: never.
     """
 
     def __init__(
         self,
         folder: Path,
-        stall_s: float | None = None,
+        stall_s: float,
         trial_s: float | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -102,8 +102,6 @@ class Liveness:
         May be called from another thread.
         """
         said: list[str] = []
-        if self._stall_s is None and self._trial_s is None:
-            return said
         for number, watched in list(self._watched.items()):
             if watched.doom is not None:
                 continue
@@ -130,15 +128,11 @@ class Liveness:
                 sign = (self._journals / journal_name(watched.worker)).stat().st_mtime_ns
                 if sign != watched.sign:
                     watched.sign, watched.heard_at = sign, now
-        if self._stall_s is not None:
-            limit_s = self._stall_s if watched.is_warm else max(self._stall_s, START_S)
-            if now - watched.heard_at > limit_s:
-                when = "" if watched.is_warm else " from a worker that was to start"
-                limit = format_duration(limit_s)
-                return (
-                    StopReason.STALLED,
-                    f"no sign of life for {limit}{when} (search.stall_timeout)",
-                )
+        limit_s = self._stall_s if watched.is_warm else max(self._stall_s, START_S)
+        if now - watched.heard_at > limit_s:
+            when = "" if watched.is_warm else " from a worker that was to start"
+            limit = format_duration(limit_s)
+            return StopReason.STALLED, f"no sign of life for {limit}{when} (search.stall_timeout)"
         if self._trial_s is not None and now - watched.began_at > self._trial_s:
             limit = format_duration(self._trial_s)
             return StopReason.TRIAL_TIMEOUT, f"ran for more than {limit} (search.trial_timeout)"

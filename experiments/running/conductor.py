@@ -104,11 +104,8 @@ class Conductor:
         self._n_lost: dict[int, int] = {}
         """Of trials that wait to be handed out anew: how often they lost their worker."""
         limits = sweep.search
-        self.liveness = Liveness(
-            folder,
-            limits.stall_timeout_s if limits else None,
-            limits.trial_timeout_s if limits else None,
-        )
+        assert limits is not None
+        self.liveness = Liveness(folder, limits.stall_timeout_s, limits.trial_timeout_s)
         """Its `check` may be called from any thread."""
         self._live: dict[int, _Live] = {}
         """By number; from the order until the end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def clock() -> Clock:
 
 
 def watched(
-    folder: Path, clock: Clock, killed: list[int], stall_s: float | None, trial_s: float | None
+    folder: Path, clock: Clock, killed: list[int], stall_s: float, trial_s: float | None
 ) -> Liveness:
     liveness = Liveness(folder, stall_s, trial_s, clock=clock)
 
@@ -81,7 +82,7 @@ def test_a_trial_that_takes_too_long_is_ended_earlier_attempts_counted(
     tmp_path: Path, clock: Clock
 ) -> None:
     killed: list[int] = []
-    liveness = watched(tmp_path, clock, killed, None, 60.0)
+    liveness = watched(tmp_path, clock, killed, math.inf, 60.0)
     liveness.began(1, "host-1", spent_s=50)
     liveness.began(2, "host-2")
     clock.now += 11
@@ -95,7 +96,7 @@ def test_a_trials_time_begins_when_a_worker_that_is_ready_takes_it(
     is_warm: bool, tmp_path: Path, clock: Clock
 ) -> None:
     killed: list[int] = []
-    liveness = watched(tmp_path, clock, killed, None, 60.0)
+    liveness = watched(tmp_path, clock, killed, math.inf, 60.0)
     liveness.handed_out(1)
     clock.now += 1000  # it waits for a worker
     liveness.check()
