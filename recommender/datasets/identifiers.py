@@ -73,7 +73,7 @@ def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Int
             "them) and count as different"
         )
     codes = np.append(merged, -1)[codes]
-    codes[codes == _index(ids, "")] = -1
+    codes[_rows_of(ids == "", codes)] = -1
     found.refuse(codes < 0, f"{what} id is missing", f"{what} ids are missing")
     return codes.astype(np.int32), list(ids)
 
@@ -118,8 +118,3 @@ def _printed_bytes(text: str) -> bytes | None:
 
 def _rows_of(is_bad_id: Mask, codes: npt.NDArray[Any]) -> Mask:
     return np.asarray(np.append(is_bad_id, False)[codes], dtype=bool)
-
-
-def _index(ids: npt.NDArray[Any], text: str) -> int:
-    found = np.flatnonzero(ids == text)
-    return int(found[0]) if len(found) else len(ids)
