@@ -26,7 +26,7 @@ N_DRAWN_AT_ONCE = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and where its true value lies, with the confidence that was asked for."""
+    """A mean and where its true value lies, with `CONFIDENCE`."""
 
     estimate: float
     low: float
@@ -67,20 +67,18 @@ def rmse_by_seed(sums: Array, counts: Counts) -> Array:
     return np.asarray(np.sqrt(sums.sum(axis=-1) / counts.sum()))
 
 
-def over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def over_seeds(values: Sequence[float]) -> Interval:
     """Mean over seeds, on these rows alone: by t with one degree of freedom less than seeds."""
     mean = float(np.mean(values))
     n = len(values)
     if n < 2:
         return Interval(mean, float("nan"), float("nan"))
     error = float(np.std(values, ddof=1)) / n**0.5
-    half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * error
+    half = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * error
     return Interval(mean, mean - half, mean + half)
 
 
-def difference(
-    first: Array, second: Array, counts: Counts, confidence: float = CONFIDENCE
-) -> Difference:
+def difference(first: Array, second: Array, counts: Counts) -> Difference:
     """Mean over seeds of the difference of RMSE, for other seeds and other users.
 
     Seeds and users are crossed random factors. The variance of the mean over both is estimated
@@ -116,7 +114,7 @@ def difference(
         of_seeds**2 / seeds_free + of_users**2 / users_free + of_rest**2 / (seeds_free * users_free)
     )
     error = (total / (n_seeds * n_users)) ** 0.5
-    half = float(stdtrit(degrees, 0.5 + confidence / 2)) * error
+    half = float(stdtrit(degrees, 0.5 + CONFIDENCE / 2)) * error
     p = 2 * float(stdtr(degrees, -abs(mean) / error))
     return Difference(mean, mean - half, mean + half, degrees, p)
 
@@ -230,11 +228,9 @@ def users_drawn(n_users: int, n_draws: int, dice: np.random.Generator) -> Iterat
         yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
 
 
-def bootstrap_interval(
-    first: Array, second: Array, confidence: float = CONFIDENCE
-) -> tuple[float, float]:
+def bootstrap_interval(first: Array, second: Array) -> tuple[float, float]:
     """Percentiles of the difference of two models' draws from `resampled`: the cross-check."""
-    low, high = np.quantile(first - second, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(first - second, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
