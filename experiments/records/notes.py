@@ -45,8 +45,8 @@ def _note(plain: Any) -> Note:
 
 def write_note(
     folder: Path, text: str | None, tags: Iterable[str] = (), without: Iterable[str] = ()
-) -> Note:
-    """Replace the text (None: leave it), add tags and take tags away; gives what is there now.
+) -> None:
+    """Replace the text (None: leave it), add tags and take tags away.
 
     Raises:
         RequestError: a tag is no single word, or the text is too long for a table.
@@ -68,4 +68,3 @@ def write_note(
         tags=tuple(sorted({*before.tags, *tags} - {*without})),
     )
     write_json(folder / NOTE_NAME, {"text": note.text, "tags": note.tags})
-    return note

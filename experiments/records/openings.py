@@ -31,7 +31,7 @@ class Opening:
     why: str
 
 
-def record_opening(folder: Path, split: str, why: str) -> Opening:
+def record_opening(folder: Path, split: str, why: str) -> None:
     """Put on record, durably, that the study in this folder opens its test split now."""
     opening = Opening(
         at=time.time(),
@@ -43,7 +43,6 @@ def record_opening(folder: Path, split: str, why: str) -> Opening:
     for place in _places(folder):
         with Journal(place) as journal:
             journal.append("opening", sync=True, **asdict(opening))
-    return opening
 
 
 def openings_of(folder: Path, split: str | None) -> tuple[Opening, ...]:
