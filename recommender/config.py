@@ -132,9 +132,7 @@ class RankingConfig:
 
     def _problems_with_sizes(self) -> list[str]:
         problems = [
-            f"layer_size must be a whole number from 1 to 65,536, got {size!r}"
-            for size in self.layer_sizes
-            if not _is_whole(size) or not 1 <= size <= 1 << 16
+            problem for size in self.layer_sizes if (problem := problem_with("layer_size", size))
         ]
         if len(self.layer_sizes) != self.n_layers:
             problems.append(
