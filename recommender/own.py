@@ -79,10 +79,8 @@ class OwnDefinition:
         return self.kind in ("model", "keras", "hypermodel")
 
     @property
-    def uses(self) -> frozenset[str] | None:
-        """The hyperparameters of recsweep's own that mean something to it; None: all of them."""
-        if not self.is_whole:
-            return None
+    def uses(self) -> frozenset[str]:
+        """The hyperparameters that mean something to a whole model: its own and `applied`."""
         return frozenset({p.name for p in self.parameters} | set(self.applied))
 
     @property

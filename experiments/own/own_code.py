@@ -68,7 +68,7 @@ class OwnCode:
         if own is None:
             return _is_ours(name) and not (choice == "plain" and name in CROSS_VALUES)
         if own.is_whole:
-            return name in (own.uses or ())
+            return name in own.uses
         is_of_layers = name in OF_LAYERS or is_layer_size(name)
         is_theirs = name in {p.name for p in own.parameters}
         return is_theirs or (_is_ours(name) and not is_of_layers)
