@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from statistics import median
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -143,10 +144,9 @@ def strip_plot(
         if row:
             best = min(range(len(row)), key=lambda i: row[i])
             axes.scatter([row[best]], [heights[best]], s=44, color=colour, zorder=4)
-            middle = sorted(row)[(len(row) - 1) // 2 : len(row) // 2 + 1]
-            median = sum(middle) / len(middle)
-            if median <= high:
-                axes.plot([median] * 2, [y - 0.36, y + 0.36], color=COLOURS["ink"], lw=2, zorder=5)
+            middle = median(row)
+            if middle <= high:
+                axes.plot([middle] * 2, [y - 0.36, y + 0.36], color=COLOURS["ink"], lw=2, zorder=5)
     row_labels(axes, list(arms))
     axes.xaxis.set_major_locator(MaxNLocator(7 if is_wide else 3))
     axes.set_xlabel("validation RMSE (lower is better)" if is_wide else "validation RMSE")
