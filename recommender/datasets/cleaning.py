@@ -368,8 +368,8 @@ def _place_of(tables: Sequence[RawTable]) -> Callable[[int], str]:
     def place(row: int) -> str:
         number = int(np.searchsorted(starts, row, side="right")) - 1
         table = tables[number]
-        counted = int(table.frame.index[row - starts[number]]) + table.first
+        at = int(table.frame.index[row - starts[number]]) + table.first
         prefix = f"{table.name} " if len(tables) > 1 else ""
-        return f"{prefix}{table.unit} {counted}"
+        return f"{prefix}{table.unit} {at}"
 
     return place
