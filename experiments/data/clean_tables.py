@@ -40,9 +40,9 @@ def write_clean(
     target: Path,
     given: Mapping[str, str],
     *,
-    rating_range: tuple[float, float] | None = None,
-    duplicates: str | None = None,
-    at_least: int = 1,
+    rating_range: tuple[float, float] | None,
+    duplicates: str | None,
+    at_least: int,
 ) -> CleanTable:
     """Read a table, leave out what is damaged, and write the rest; whole or not at all.
 

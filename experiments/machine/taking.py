@@ -9,7 +9,7 @@ from experiments.machine.resources import Resources
 from experiments.machine.shared_cluster import nodes_at, settle_there
 
 
-def take_machine(resources: Resources | None = None) -> tuple[Machine, Resources]:
+def take_machine(resources: Resources | None) -> tuple[Machine, Resources]:
     """The machine as far as it may be used here, and the resources settled on it, or on the
     cluster that they name.
 

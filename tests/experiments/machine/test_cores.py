@@ -89,7 +89,9 @@ def test_two_workers_never_keep_to_the_same_core_and_a_third_is_left_free() -> N
 
 
 def test_under_taskset_there_is_one_worker() -> None:
-    told = "from experiments.machine.taking import take_machine\nprint(take_machine()[1].workers)"
+    told = (
+        "from experiments.machine.taking import take_machine\nprint(take_machine(None)[1].workers)"
+    )
     done = subprocess.run(
         ["taskset", "-c", str(min(os.sched_getaffinity(0))), sys.executable, "-c", told],
         cwd=ROOT,
