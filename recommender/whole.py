@@ -355,6 +355,8 @@ def _checked(ratings: Any, n_rows: int, own: OwnDefinition) -> Floats:
         if ratings.index.sort_values().equals(rows):
             ratings = ratings.reindex(rows)  # sorted or grouped in between
     try:
+        if np.ma.is_masked(ratings):
+            ratings = np.ma.filled(ratings, np.nan)
         array = np.asarray(ratings)
         numbers = array.astype(np.float32) if array.dtype.kind in "fiub" else None
     except (TypeError, ValueError):

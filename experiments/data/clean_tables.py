@@ -19,6 +19,7 @@ from experiments.records.values import plural
 from experiments.waiting import waiting
 from recommender.datasets.config import Duplicates
 from recommender.datasets.mending import Mended, as_table, mended
+from recommender.datasets.table import column_names
 from recommender.errors import unknown
 
 if TYPE_CHECKING:
@@ -90,8 +91,10 @@ def _as_bytes(frame: pd.DataFrame, name: str) -> bytes:
 
 def _lines(table: Path, columns: Mapping[str, str], found: Mended) -> list[str]:
     roles = " · ".join(f"{role} {name}" for role, name in columns.items())
+    others = [name for name in column_names(table) if name not in columns.values()]
     return [
         f"columns  {roles}",
+        *([f"dropped  {', '.join(others)}"] if others else []),
         f"read     {table.name}: {found.n_rows:,} rows",
         *(f"left out {line}" for line in found.left_out),
         *(f"note     {note.partition(': ')[2]}" for note in found.ratings.notes),

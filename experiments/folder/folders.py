@@ -282,7 +282,12 @@ def extend(study: StudyRecord, sweep: SweepConfig, n_trials: int, journal: Journ
     is_grid = sweep.search.sampler == "grid"
     if is_grid and n_trials > (n_all := sweep.space.count()):
         raise RequestError(
-            f"{study.name}: --trials: the grid has {plural(n_all, 'point')}, got {n_trials}"
+            f"{study.name}: --trials: the grid has {plural(n_all, 'point')}, got {n_trials}; "
+            + (
+                f"--trials {n_all} takes them all"
+                if n_all > study.n_trials_asked_for
+                else "all of them are asked for"
+            )
         )
     n_arms = 0 if is_grid else len(sweep.arms)
     if problem := unequal_problem(n_trials, n_arms, study.n_trials_asked_for):

@@ -13,7 +13,9 @@ from recommender.further_metrics import METRICS
 from recommender.own import OwnDefinition
 from recommender.own_functions import argument_problems, is_reference
 
-_TAKEN = ("val_rmse", "train_rmse", "epochs", "parameters", "seconds")
+_TAKEN = {
+    "val_rmse", "train_rmse", "epochs", "parameters", "seconds", "number", "epoch", "n_updates"
+}  # fmt: skip
 """What the curves and the dashboard call something else."""
 
 

@@ -115,7 +115,7 @@ def _parse(found: Findings, rating_range: tuple[float, float] | None) -> _Parsed
     found.refuse(is_missing, "rating is missing", "ratings are missing")
     is_bad = ~np.isfinite(rating) & ~is_missing
     shown = example(frame["rating"], is_bad)
-    cure = "write them with a decimal point" if _HAS_COMMA.fullmatch(shown) else MEND
+    cure = next((cure for wrong, cure in _COMMAS.items() if re.fullmatch(wrong, shown)), MEND)
     found.refuse(is_bad, "rating is no number", "ratings are no numbers", such_as=shown, cure=cure)
     is_huge = np.isfinite(rating) & (np.abs(rating) > LARGEST_RATING)
     shown = example(frame["rating"], is_huge)
@@ -171,7 +171,11 @@ def _is_dates(column: pd.Series[Any]) -> bool:
     return is_period or pd.api.types.is_datetime64_any_dtype(column)
 
 
-_HAS_COMMA = re.compile(r"'-?\d+,\d+'")
+_COMMAS = {
+    r"'-?\d{1,3}(,\d{3})+'": "write them without commas between digits",
+    r"'-?\d+,\d+'": "write them with a decimal point",
+}
+"""What may be wrong with a number, as `example` shows it, and its cure."""
 
 _UNITS = (
     (0.0, 1, "seconds"),

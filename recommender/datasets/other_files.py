@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shlex
+import zlib
 from pathlib import Path
 
 _UNPACKED_BY = {
@@ -31,12 +33,17 @@ def of_other_kind(path: Path) -> str:
             return f"unpack it: {command} {shlex.quote(str(path))}"
     if re.search(r"\.(json|jsonl|ndjson)(\.gz)?$", name):
         # Not pandas's own reader, for which 007 and times are numbers.
-        opened = f"gzip.open({_text(path)})" if name.endswith(".gz") else f"open({_text(path)})"
-        is_whole = not name.endswith(".gz") and _begins_with(path, b"[")
-        rows = f"json.load({opened})" if is_whole else f"map(json.loads, {opened})"
+        opened = (
+            f"gzip.open({_text(path)}, {_text('rt')})"
+            if name.endswith(".gz")
+            else f"open({_text(path)})"
+        )
+        is_whole = _begins_with(path, b"[")
+        line = "ast.literal_eval" if _begins_with(path, b"{'") else "json.loads"
+        rows = f"json.load({opened})" if is_whole else f"map({line}, {opened})"
         target = _text(_called(path, ".csv"))
         return "make a table of it: " + _python(
-            "gzip, json, pandas", f"pandas.DataFrame({rows}).to_csv({target}, index=False)"
+            "ast, gzip, json, pandas", f"pandas.DataFrame({rows}).to_csv({target}, index=False)"
         )
     if name.endswith(_SHEETS):
         return "save it as CSV in UTF-8"
@@ -129,5 +136,9 @@ def _called(path: Path, ending: str) -> Path:
 
 
 def _begins_with(path: Path, start: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(64).lstrip().startswith(start)
+    is_packed = path.name.lower().endswith(".gz")
+    try:
+        with gzip.open(path) if is_packed else path.open("rb") as file:
+            return file.read(64).lstrip().startswith(start)
+    except (OSError, EOFError, zlib.error):  # packed in name only
+        return False

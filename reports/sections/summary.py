@@ -37,7 +37,7 @@ from reports.sections.watch_outs import watch_outs
 N_ROWS = 10
 N_VALUES = 4
 ONE_SEED = (
-    "Every trial was trained once, and the best of many is chosen on the rows that it is judged on."
+    "Every trial is one training, and the best of many is chosen on the rows that it is judged on."
 )
 
 

@@ -248,6 +248,12 @@ def test_ratings_that_were_sorted_in_between_go_by_their_rows(models: Path) -> N
     np.testing.assert_array_equal(whole._checked(others, 3, own), [3, 1, 2])
 
 
+def test_a_rating_that_is_masked_is_none(models: Path) -> None:
+    masked = np.ma.array([3.0, 1.0, 2.0], mask=[False, True, False])
+    given = whole._checked(masked, 3, _own(models, KINDS["mf"]))
+    np.testing.assert_array_equal(given, [3, np.nan, 2])
+
+
 def test_one_that_is_shown_only_unknown_ids_may_give_one_rating(models: Path) -> None:
     config, strangers = _config(models, KINDS["mf"]), validated_on_strangers()
     run = WholeRun(config, TrainingConfig(seed=1, patience=0), strangers)

@@ -43,6 +43,12 @@ def test_a_clean_table_is_written_with_what_was_left_out(messy: Path) -> None:
     )
 
 
+def test_columns_that_are_not_kept_are_named(messy: Path) -> None:
+    assert "dropped" not in clean(str(messy), "-o", "all.csv")
+    synthetic_ratings().assign(part="train", mood=3).to_csv("more.csv", index=False)
+    assert "dropped  part, mood\n" in clean("more.csv")
+
+
 @pytest.mark.parametrize("name", ["c.csv", "c.tsv", "c.csv.gz", "c.parquet"])
 def test_each_kind_of_file_is_read_as_the_same_data(messy: Path, name: str) -> None:
     clean(str(messy), "-o", name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -52,6 +53,9 @@ FILES = {
     "blocks.txt": in_blocks(),
     "reviews.jsonl": lines(*map(json.dumps, in_json("user_id", "parent_asin"))),
     "reviews.json": json.dumps(in_json("reviewerID", "asin")),
+    "reviews_2014.json": lines(*map(repr, in_json("reviewerID", "asin"))),
+    "packed.json.gz": json.dumps(in_json("reviewerID", "asin")),
+    "reviews_2014.json.gz": lines(*map(repr, in_json("reviewerID", "asin"))),
 }
 
 
@@ -60,7 +64,8 @@ def test_what_is_said_to_be_typed_makes_a_table_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path(name).write_text(FILES[name])
+    content = FILES[name].encode()
+    Path(name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     with pytest.raises(RecsweepError) as refused:
         draft_sweep(Path(name), Path("s.toml"), {})
     found = re.search(r"\b(sed|cp|cat|awk|python) .*", refused.value.message)
@@ -88,6 +93,7 @@ def test_a_column_an_item_is_told_with_what_makes_a_row_a_rating(tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "cure"),
     [("r.zip", "unpack it: unzip "), ("r.csv.zst", "unpack it: zstd --decompress "),
+     ("r.json.gz", "json.loads, gzip.open("),
      ("r.xlsx", "save it as CSV in UTF-8"), ("r.pkl", ".parquet, .pq")],
 )  # fmt: skip
 def test_a_file_of_another_kind_is_told_with_what_to_do(

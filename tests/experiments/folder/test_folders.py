@@ -67,7 +67,7 @@ def test_an_extended_study_has_arms_of_equally_many_trials(study: Path) -> None:
         points = space(architecture=Choice(["plain", "dcn"]), embedding_size=Choice([4, 8, 12, 16]))
         search = replace(sweep.search, sampler="grid")
         extend(record, replace(sweep, space=points, search=search), 7, journal)
-        with pytest.raises(RequestError, match="--trials: the grid has 8 points, got 9"):
+        with pytest.raises(RequestError, match="the grid has 8 points, got 9; --trials 8 takes"):
             extend(record, replace(sweep, space=points, search=search), 9, journal)
 
 

@@ -52,6 +52,10 @@ def odd(actual, predicted, *, k):
     return k
 
 
+def epoch(actual, predicted):
+    return 0
+
+
 def of_four(actual, predicted, user, item):
     return 0
 
@@ -145,6 +149,7 @@ def test_an_own_metric_is_that_of_the_predictions(folder: Path) -> None:
         ("mea", "unknown metric 'mea'; did you mean 'mae'?"),
         ("mine.py:auc", "has no function or class 'auc'; it has auc_at_4, flaky, words, vast, "),
         ("mine.py:odd", "give k a default"),
+        ("mine.py:epoch", "'epoch' is there already; give the function another name"),
         (
             "mine.py:of_four",
             "is called with (actual, predicted), or (actual, predicted, user); all",

@@ -350,6 +350,7 @@ def test_one_damaged_byte_does_not_change_all_accents(tmp_path) -> None:
         (b"user,item,rating,time\na,b,3,4\n" + b"a,c,3,4,5,6,7\n" * 2, "(lines 3, 4)"),
         (b"\xff\xfe\0\0u\0\0\0", "UTF-32"),
         (b'user;item;rating;time\na;b;"3,5";4\n', "decimal point"),
+        (b'user;item;rating;time\na;b;"12,500";4\n', "without commas between digits"),
         (b"user,item,rating,time\na,b,1e39,4\n", "1 rating is too large"),
         (b'user,item,rating,time\na,"b,3,4\n' + b"a,b,3,4\n" * 20_000, "EOF inside string"),
         (b"x" * 200_000, "the first line must name the columns and cannot"),
