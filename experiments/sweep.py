@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from experiments.arms import Defaults, arms_of
 from recommender.config import (
@@ -97,9 +96,17 @@ class SweepConfig:
 
     @property
     def search_seed(self) -> int:
-        """What the search, its trials and its verdict follow from: `seed_of_split`."""
-        split = {"method": self.split.method, "fold": self.split.fold, "seed": self.split.seed}
-        return seed_of_split(self.seed, split)
+        """What the search, its trials and its verdict follow from: the sweep's seed; of several
+        folds or random splits of the same ratings each has another.
+
+        Else all their searches would be offered the same configurations, and the luck of that would
+        be in every split alike, where no spread over splits shows it.
+        """
+        if self.split.method == "folds":
+            return derive_seed(self.seed, "fold", self.split.fold)
+        if self.split.method == "random":
+            return derive_seed(self.seed, "split", self.split.seed)
+        return self.seed
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -107,22 +114,6 @@ class SweepConfig:
         if self.space is None or self.compare is None:
             return ()
         return tuple(arms_of(self.space, self.compare))
-
-
-def seed_of_split(seed: int, split: Mapping[str, Any]) -> int:
-    """The sweep's seed; of several folds or random splits of the same ratings each has another.
-
-    Else all their searches would be offered the same configurations, and the luck of that would be
-    in every split alike, where no spread over splits shows it.
-
-    Args:
-        split: the `[split]` table; what it lacks has its default.
-    """
-    if split.get("method") == "folds":
-        return derive_seed(seed, "fold", split.get("fold", 1))
-    if split.get("method") == "random":
-        return derive_seed(seed, "split", split.get("seed", 0))
-    return seed
 
 
 def name_problem(name: str) -> str | None:

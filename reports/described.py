@@ -1,4 +1,4 @@
-"""What the provenance says about data and split; None where it does not say."""
+"""What the provenance says about data, split and defaults; None where it does not say."""
 
 from __future__ import annotations
 
@@ -122,3 +122,8 @@ def is_movielens(study: StudyRecord) -> bool:
     its file is called."""
     dataset: Mapping[str, Any] = study.sweep.get("dataset") or {}
     return dataset.get("name") in MOVIELENS
+
+
+def left_open(study: StudyRecord, what: str) -> Mapping[str, Any]:
+    """Defaults of model, sampler or pruner that a sweep leaves open; empty where not on record."""
+    return (study.provenance.get("left_open") or {}).get(what) or {}

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 from experiments.records import FinalistResult, StudyRecord, TrialRecord, Value
 from reports import numbers, ranking
-from reports.described import described
+from reports.described import described, left_open
 from reports.exports import reproduce_commands
 from reports.judging.decision import headline_of_verdict, label
 from reports.judging.judged_rows import judged_on
 from reports.pages import as_markdown
-from reports.paper.methods import left_open
 from reports.trained_with import commit, git, package_versions, version
 
 

@@ -196,8 +196,9 @@ def _runs_of_search(study: StudyRecord) -> list[list[float]]:
     for trial in study.ranked:
         runs.setdefault(trial.point, {})[trial.seed] = objective(trial)
     found: list[list[float]] = []
-    for run in runs.values():
-        # The best suffice: a seed may do a hundred times as much to one that hardly trains.
+    # The best suffice: a seed may do a hundred times as much to one that hardly trains. By their
+    # mean: the lowest single numbers are of those whose seeds lie apart.
+    for run in sorted(runs.values(), key=lambda run: statistics.fmean(run.values())):
         if len(set(run.values())) > 1 and sum(len(one) - 1 for one in found) < LEAST_FREE:
             found.append([*run.values()])
     return found
@@ -348,7 +349,8 @@ def architecture_of(study: StudyRecord, trial: TrialRecord) -> str:
 def label(study: StudyRecord, trial: TrialRecord) -> str:
     """How a trial is named in tables and pictures: `#19 dcn`, `#0 embedding_size 16, default`."""
     arm = f" {arm_text(study, trial.arm)}" if trial.arm is not None else ""
-    origin = "default" if trial.is_default else "enqueued" if trial.is_enqueued else ""
+    is_default = trial.point in study.default_points
+    origin = "default" if is_default else "enqueued" if trial.is_enqueued else ""
     return f"#{trial.number}{arm}" + (f"{',' if arm else ''} {origin}" if origin else "")
 
 

@@ -42,7 +42,7 @@ def provenance(
         "git": git_state(Path(__file__)),
         "project": git_state(Path.cwd()),
         "command": list(command),
-        "seed": sweep.seed,
+        "seed": sweep.search_seed,
         "code": code_record(sweep),
         "left_open": left_open(sweep),
         "machine": machine.to_json(),

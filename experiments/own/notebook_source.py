@@ -44,6 +44,11 @@ def source_with_needs(thing: Any) -> str:
                 futures.append(statement.text)
             for bound in _bound(statement.node):
                 statements[bound] = statement
+            for changed in _changed(statement.node):
+                made = statements.get(changed)
+                # What an assignment made is compared by its value.
+                if made is None or not isinstance(made.node, ast.Assign | ast.AnnAssign):
+                    statements[changed] = statement
     found = statements.get(name)
     if (
         found is None
@@ -111,6 +116,16 @@ def _bound(node: ast.stmt) -> Iterator[str]:
             for part in ast.walk(target):
                 if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
                     yield part.id
+
+
+def _changed(node: ast.stmt) -> Iterator[str]:
+    """Names of what an assignment changes something of, as `Config.width = 64` does."""
+    for target in _targets(node) if isinstance(node, ast.Assign | ast.AnnAssign) else ():
+        root = target
+        while isinstance(root, ast.Attribute | ast.Subscript):
+            root = root.value
+        if root is not target and isinstance(root, ast.Name):
+            yield root.id
 
 
 def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:

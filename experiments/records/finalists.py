@@ -55,7 +55,8 @@ def chosen_trials(study: StudyRecord, top: int) -> list[tuple[TrialRecord, tuple
     for place, trial in enumerate(study.ranked, start=1):
         place_of[trial.number] = place
         equals.setdefault(trial.point, []).append(trial)
-    default = next((t for t in study.ranked if t.point in study.default_points), None)
+    defaults = study.default_points
+    default = next((t for t in study.ranked if t.point in defaults), None)
     arms: set[str] = set()
     chosen = []
     for n_better, (first, *others) in enumerate(equals.values()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -98,7 +99,7 @@ class ColumnRecord:
     """Every trial has a value of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StudyRecord:
     """A study folder, read whole."""
 
@@ -138,16 +139,16 @@ class StudyRecord:
     unreadable: tuple[str, ...] = ()
     """What could not be read of what recsweep works out itself: file and reason."""
 
-    @property
+    @cached_property
     def search_trials(self) -> tuple[TrialRecord, ...]:
         return tuple(trial for trial in self.trials if trial.purpose is Purpose.SEARCH)
 
-    @property
+    @cached_property
     def default_points(self) -> frozenset[frozenset[tuple[str, Value]]]:
         """Values of the default configurations; a search may try them under several seeds."""
         return frozenset(trial.point for trial in self.search_trials if trial.is_default)
 
-    @property
+    @cached_property
     def ranked(self) -> tuple[TrialRecord, ...]:
         """COMPLETE search trials by best RMSE; ties by number."""
         ranked = [t for t in self.trials if t.is_ranked and t.best_rmse is not None]

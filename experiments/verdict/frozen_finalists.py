@@ -9,7 +9,6 @@ from experiments.records import BASELINES_NAME, StudyRecord
 from experiments.records.finalists import N_SEEDS, TOP, chosen_trials, judging_users
 from experiments.records.verdict_records import Finalist, VerdictRecord, read_verdict
 from experiments.search.samplers import stable_seed
-from experiments.sweep import seed_of_split
 from experiments.typed import typed
 from experiments.verdict.size_control import size_control
 from recommender.baselines import BASELINES
@@ -95,13 +94,13 @@ def choose_finalists(study: StudyRecord, top: int) -> tuple[Finalist, ...]:
 
 
 def fresh_seeds(study: StudyRecord, n_seeds: int) -> list[int]:
-    """Seeds that follow from the sweep's and that no search trial was trained under."""
-    of_sweep = seed_of_split(study.sweep.get("seed", 0), study.sweep.get("split") or {})
+    """Seeds that follow from the search's and that no search trial was trained under."""
+    of_search = study.provenance.get("seed", study.sweep.get("seed", 0))
     used = {trial.seed for trial in study.search_trials}
     seeds: list[int] = []
     index = 1
     while len(seeds) < n_seeds:
-        seed = stable_seed(of_sweep, "verdict", index)
+        seed = stable_seed(of_search, "verdict", index)
         if seed not in used and seed not in seeds:
             seeds.append(seed)
         index += 1

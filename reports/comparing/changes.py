@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.records import StudyRecord
 from reports import numbers
-from reports.paper.methods import left_open
+from reports.described import left_open
 from reports.trained_with import commit, hardware, over_time, package_versions, version
 
 Change = tuple[str, tuple[str, ...]]

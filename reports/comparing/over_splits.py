@@ -42,7 +42,8 @@ _SPLIT_KEYS = {"folds": "split.fold", "random": "split.seed"}
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """An arm, the best finalist where there are no arms, or the best baseline."""
+    """An arm, or all trials where there are none, by what its search put first; or the best
+    baseline."""
 
     text: str
     is_baseline: bool
@@ -245,8 +246,8 @@ def _table(
         columns=(
             Column(
                 studies[0].compared_dimension or "model",
-                "Of an arm the best finalist of each split, by its mean on validation rows; and "
-                "the baseline with the lowest mean.",
+                "Of an arm the finalist that the search put first in each split; and the baseline "
+                "with the lowest mean.",
             ),
             Column("RMSE", f"Mean over the splits, on {part} rows; in each, over seeds.", True),
             Column("spread", "Standard deviation over the splits.", is_number=True),

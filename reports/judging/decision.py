@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from experiments.records import (
     CONFIDENCE,
@@ -144,17 +144,21 @@ def deciding_pair(study: StudyRecord, results: VerdictResults) -> PairResult | N
 
 def best_of_arms(study: StudyRecord, results: VerdictResults) -> dict[str | None, FinalistResult]:
     """Of each arm the trial with the best mean, best first; under None where there are no arms."""
-    best: dict[str | None, FinalistResult] = {}
-    for found in _judged_trials(study, results):
-        best.setdefault(arm_of(study, found.name), found)
-    return best
+    return _first_of_each_arm(study, _judged_trials(study, results))
 
 
 def first_of_arms(study: StudyRecord, results: VerdictResults) -> dict[str | None, FinalistResult]:
     """Of each arm the trial that the search put first, so that an arm with more finalists does not
     stand by the best of more means; under None where there are no arms."""
+    by_search = sorted(_judged_trials(study, results), key=lambda f: f.search_rmse or math.inf)
+    return _first_of_each_arm(study, by_search)
+
+
+def _first_of_each_arm(
+    study: StudyRecord, judged: Sequence[FinalistResult]
+) -> dict[str | None, FinalistResult]:
     first: dict[str | None, FinalistResult] = {}
-    for found in sorted(_judged_trials(study, results), key=lambda f: f.search_rmse or math.inf):
+    for found in judged:
         first.setdefault(arm_of(study, found.name), found)
     return first
 

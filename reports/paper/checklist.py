@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from experiments.records import StudyRecord
 from reports import numbers, ranking
-from reports.described import described
+from reports.described import described, left_open
 from reports.exports import run_again_command
 from reports.judging.openings import n_early_openings, openings_text
-from reports.paper.methods import argued, left_open
+from reports.paper.methods import argued
 from reports.trained_with import commit, git, hardware, package_versions, version
 
 Answer = Literal["yes", "no", "not recorded"]
@@ -130,7 +130,10 @@ def _result_items(study: StudyRecord) -> tuple[Item, ...]:
 
 def _text_of_seeds(study: StudyRecord) -> str:
     of_sweep, of_trials = study.sweep.get("seed"), {trial.seed for trial in study.search_trials}
+    of_search = study.provenance.get("seed", of_sweep)
     told = [] if of_sweep is None else [f"{of_sweep} of the sweep"]
+    if of_search != of_sweep:
+        told.append(f"{of_search} of its search, which follows from it and the split")
     if of_trials - {of_sweep}:
         told.append("one of each trial in trials.csv, which follows from it and the number")
     if study.verdict is not None and study.verdict_results is not None:

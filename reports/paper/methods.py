@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.records import StudyRecord, Value, VerdictResults
 from reports import numbers, ranking
-from reports.described import described
+from reports.described import described, left_open
 from reports.judging.decision import chosen_text, label
 from reports.judging.judged_rows import (
     judged_on,
@@ -104,11 +104,6 @@ def _defaults(study: StudyRecord) -> str:
     return "; ".join(
         (f"{whose}: " if whose else "") + ", ".join(of_it) for whose, of_it in told.items() if of_it
     )
-
-
-def left_open(study: StudyRecord, what: str) -> Mapping[str, Any]:
-    """Of model, sampler or pruner; empty where it is not on record."""
-    return (study.provenance.get("left_open") or {}).get(what) or {}
 
 
 def _is_fitted_by_recsweep(study: StudyRecord) -> bool:

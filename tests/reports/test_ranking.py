@@ -145,8 +145,8 @@ def test_trials_with_the_same_values_say_what_a_seed_moves(study: StudyRecord) -
         pytest.approx(pooled),
         "the seeds of the best trials with the same values",
     )
-    weak = tuple(
-        replace(trials[0], number=900 + i, seed=i, values={"n": 9}, best_rmse=1.0 + i / 10)
+    weak = tuple(  # whose best comes first all the same
+        replace(trials[0], number=900 + i, seed=i, values={"n": 9}, best_rmse=0.94 + i / 10)
         for i in range(4)
     )
     with_weak = replace(repeated, trials=(*trials, *weak))
@@ -300,6 +300,7 @@ def test_a_default_that_is_tried_again_is_the_default(study: StudyRecord) -> Non
     shown = replace(study, trials=(replace(default, is_default=True), other, again))
     found = ranking.default_trial(shown)
     assert found is not None and found.number == 7
+    assert ranking.label(shown, found).endswith("default")
     assert "The best, #7, is a default configuration: nothing found is better" in (
         repr(watch_outs(shown))
     )

@@ -27,6 +27,9 @@ def test_a_studys_origin_is_plain_json() -> None:
     assert origin["dataset"]["name"] == "made-up"
     assert origin["versions"]["optuna"] == package_version("optuna")
     assert abs(origin["started_at"] - time.time()) < 60
+    of_fold = load_sweep("quickstart", ["split={method='folds', fold=2}"])
+    origin = provenance(of_fold, _data(), machine, [])
+    assert origin["seed"] == of_fold.search_seed != of_fold.seed
 
 
 def test_a_package_that_is_not_installed_has_no_version() -> None:

@@ -180,6 +180,27 @@ def test_what_a_cell_said_of_a_value_must_still_hold(
         reference_of(notebook.mine)
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["class N:\n    by = 2", "N.by = 3"],
+        ["class N:\n    by = [2]", "N.by[0] = 3"],
+        ["def N(): return 2", "N.by = 3"],
+        ["import string as N", "N.mine = 3"],
+        ["from os import environ as N", "N['RECSWEEP_MINE'] = '3'"],
+    ],
+)
+def test_what_a_cell_changed_of_what_no_assignment_made_is_refused(
+    notebook: ModuleType, cells: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECSWEEP_MINE", "2")
+    for cell in (*cells, "def mine(inputs): return (N, inputs)"):
+        notebook.In.append(cell)
+        exec(cell, notebook.__dict__)
+    with pytest.raises(RequestError, match="uses N, which the notebook computes"):
+        reference_of(notebook.mine)
+
+
 def test_a_value_that_still_holds_is_saved_however_it_was_made(notebook: ModuleType) -> None:
     cells = ["M, N = 1, 10 ** 2", "seen = [0] * 200", "seen[N] = 3", "P: int", "ACT = lambda x: x"]
     for cell in (*cells, "def mine(inputs): return ACT(N * inputs)"):

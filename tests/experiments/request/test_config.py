@@ -23,7 +23,6 @@ from experiments.sweep import (
     defaults_of,
     model_of,
     ranking_values,
-    seed_of_split,
 )
 from experiments.sweep_files.sweep_file import SWEEPS, SweepSource
 from recommender.config import RankingConfig, ranking_config
@@ -820,7 +819,3 @@ def test_folds_and_random_splits_have_searches_of_their_own() -> None:
     random = [seed_of(method="random", seed=seed) for seed in (0, 1)]
     assert len({seed_of(), *folds, *random}) == 6
     assert seed_of(method="folds", fold=2) == folds[1]
-    # As a verdict reads it, which has the sweep as a table.
-    assert seed_of_split(42, {"method": "folds", "fold": 2}) == folds[1]
-    assert seed_of_split(42, {"method": "folds"}) == folds[0]
-    assert seed_of_split(42, {"method": "random"}) == random[0]

@@ -99,11 +99,8 @@ def test_seeds_are_fresh_different_and_the_same_every_time(made_up: StudyRecord)
     seeds = fresh_seeds(made_up, 5)
     assert len({*seeds, *(trial.seed for trial in made_up.trials)}) == 5 + 1
     assert fresh_seeds(made_up, 7)[:5] == seeds
-    other = replace(made_up, sweep={**made_up.sweep, "seed": 1})
+    other = replace(made_up, provenance={**made_up.provenance, "seed": 1})
     assert not {*fresh_seeds(other, 5)} & {*seeds}
-    folds = [{"method": "folds", "fold": fold} for fold in (1, 2)]
-    of_folds = [replace(made_up, sweep={**made_up.sweep, "split": split}) for split in folds]
-    assert len({*seeds, *fresh_seeds(of_folds[0], 5), *fresh_seeds(of_folds[1], 5)}) == 15
     taken = tuple(replace(trial, seed=seeds[0]) for trial in made_up.trials)
     assert fresh_seeds(replace(made_up, trials=taken), 5) != seeds
 
