@@ -127,3 +127,13 @@ def is_movielens(study: StudyRecord) -> bool:
 def left_open(study: StudyRecord, what: str) -> Mapping[str, Any]:
     """Defaults of model, sampler or pruner that a sweep leaves open; empty where not on record."""
     return (study.provenance.get("left_open") or {}).get(what) or {}
+
+
+def default_moved(study: StudyRecord) -> str:
+    """`embedding_size 16 for 32`: what stands for defaults that the space does not hold; else
+    empty."""
+    moved = (study.provenance.get("default_moved") or {}).items()
+    return " and ".join(
+        f"{name} {numbers.exact(tried)} for {numbers.exact(default)}"
+        for name, (default, tried) in moved
+    )

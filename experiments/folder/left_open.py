@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.arms import arms_of
 from experiments.own.idle_dimensions import DECAYING
 from experiments.own.own_code import OwnCode
 from experiments.records.values import is_layer_size
@@ -31,6 +32,16 @@ def left_open(sweep: SweepConfig) -> dict[str, Any]:
         "sampler": _arguments(sampler.arguments if sampler else (), search.sampler_args),
         "pruner": _arguments(pruner.arguments if pruner else (), search.pruner_args),
     }
+
+
+def default_moved(sweep: SweepConfig) -> dict[str, tuple[Value, Value]]:
+    """Of the default configuration what the space does not hold, and what stands for it; not what
+    is compared, whose arms have one each."""
+    assert sweep.space is not None
+    compared = sweep.compare
+    spaces = arms_of(sweep.space, compared).values() if compared else [sweep.space]
+    moved = defaults_of(sweep).moved(spaces)
+    return {name: pair for name, pair in moved.items() if name != compared}
 
 
 def _arguments(known: tuple[Argument, ...], given: Mapping[str, Value]) -> dict[str, Value]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.folder.left_open import left_open
+from experiments.folder.left_open import default_moved, left_open
 from experiments.machine.machine import Machine
 from experiments.machine.versions import (
     PACKAGES,
@@ -45,6 +45,7 @@ def provenance(
         "seed": sweep.search_seed,
         "code": code_record(sweep),
         "left_open": left_open(sweep),
+        "default_moved": default_moved(sweep),
         "machine": machine.to_json(),
         "dataset": dataset.to_json(),
         "started_at": time.time(),

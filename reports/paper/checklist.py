@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from experiments.records import StudyRecord
 from reports import numbers, ranking
-from reports.described import described, left_open
+from reports.described import default_moved, described, left_open
 from reports.exports import run_again_command
 from reports.judging.openings import n_early_openings, openings_text
 from reports.paper.methods import argued
@@ -69,7 +69,7 @@ def _search_items(study: StudyRecord) -> tuple[Item, ...]:
     )
     fixed = (*(study.sweep.get("model") or {}), *left_open(study, "model"))
     n = ranking.counts(study.search_trials)
-    default = ranking.default_trial(study)
+    default, moved = ranking.default_trial(study), default_moved(study)
     arms = ranking.arms(study)
     counts = {len(arm.trials) for arm in arms}
     items = [
@@ -83,7 +83,8 @@ def _search_items(study: StudyRecord) -> tuple[Item, ...]:
                f"{n.total:,}: {n.complete:,} complete, {n.pruned:,} pruned, {n.diverged:,} "
                f"diverged, {n.failed:,} failed" if n.total else ""),
         Item("The default configuration was tried", "yes" if default else "no",
-             f"#{default.number}, {default.state.value}" if default else numbers.NOTHING),
+             f"#{default.number}, {default.state.value}" + (f"; {moved}" if moved else "")
+             if default else numbers.NOTHING),
     ]  # fmt: skip
     if arms:
         told = ", ".join(f"{ranking.arm_text(study, arm.arm)}: {len(arm.trials):,}" for arm in arms)

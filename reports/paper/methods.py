@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.records import StudyRecord, Value, VerdictResults
 from reports import numbers, ranking
-from reports.described import described, left_open
+from reports.described import default_moved, described, left_open
 from reports.judging.decision import chosen_text, label
 from reports.judging.judged_rows import (
     judged_on,
@@ -173,8 +173,10 @@ def _budget(study: StudyRecord) -> list[str]:
         left = f"{n_asked - n.finished:,} of the {n_asked:,} asked for"
         sentences.append(f"When this was written {left} had not ended.")
     if ranking.default_trial(study) is not None:
-        sentences.append("The default configuration was the first trial of every arm." if arms
-                         else "The default configuration was the first trial.")  # fmt: skip
+        moved = default_moved(study)
+        held = f" (with {moved}, which the space does not hold)" if moved else ""
+        of = " of every arm" if arms else ""
+        sentences.append(f"The default configuration{held} was the first trial{of}.")
     if n_enqueued := sum(trial.is_enqueued for trial in study.search_trials):
         sentences.append(
             f"The values of {numbers.plural(n_enqueued, 'other')} were given beforehand."

@@ -367,6 +367,18 @@ def test_a_bare_study_has_a_paragraph_and_a_checklist_without_inventions(
     assert answers["All of the code is kept"] == "not recorded"
 
 
+def test_a_default_outside_the_space_is_told_with_what_stands_for_it(study: StudyRecord) -> None:
+    assert "The default configuration was the first trial" in methods_paragraph(study)
+    provenance = {**study.provenance, "default_moved": {"dropout": [0.0, 0.1], "n_layers": [2, 3]}}
+    shown = replace(study, provenance=provenance)
+    stands = "dropout 0.1 for 0 and n_layers 3 for 2"
+    assert f"configuration (with {stands}, which the space does not hold) was" in (
+        methods_paragraph(shown)
+    )
+    evidence = {item.question: item.evidence for item in checklist(shown)}
+    assert evidence["The default configuration was tried"].endswith(f"; {stands}")
+
+
 def test_the_checklist_says_no_where_the_record_does(study: StudyRecord) -> None:
     dirty = replace(
         study, provenance=dict(study.provenance) | {"git": {"commit": "abc", "dirty": True}}

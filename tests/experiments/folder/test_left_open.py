@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.folder.left_open import left_open
+from experiments.folder.left_open import default_moved, left_open
 from experiments.request.config import load_sweep
 from recommender.config import HYPERPARAMETERS
 
@@ -46,3 +46,14 @@ def test_layers_that_vary_or_are_fixed_are_not_left_open() -> None:
     for sweep in ("quickstart", "article-grid"):
         for of_one in left_open(load_sweep(sweep, []))["model"].values():
             assert not {name for name in of_one if name.startswith("layer_size")}
+
+
+def test_defaults_that_the_space_does_not_hold_are_told_with_what_stands_for_them(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own.py").write_text(GATED)
+    (tmp_path / "mine.toml").write_text(SWEEP.replace("high = 3", "high = 1"))
+    assert default_moved(load_sweep(str(tmp_path / "mine.toml"), [])) == {"n_heads": (2, 1)}
+    alone = load_sweep("quickstart", ["space.embedding_size={choices=[8, 4]}"])
+    assert default_moved(alone) == {"embedding_size": (HYPERPARAMETERS["embedding_size"], 8)}
+    assert default_moved(load_sweep("dcn-vs-plain", [])) == {}
