@@ -51,9 +51,16 @@ class KerasModel:
             raise OwnCodeError(f"{self._own.where} must give a Keras model, got {model!r}")
         self._model: Any = model
         self._is_tfrs = isinstance(model, tfrs.Model)
+        is_compiled = getattr(model, "optimizer", None) is not None
+        if is_compiled and self._own.kind == "keras" and not self._own.compiles:
+            raise OwnCodeError(
+                f"{self._own.where} comes compiled by code outside its class, so that recsweep took "
+                "optimizer and learning_rate for its own to set; call compile in the class, or "
+                "leave it out"
+            )
         with blamed_on(self._own):
             self._given: Any = None
-            if getattr(model, "optimizer", None) is None:
+            if not is_compiled:
                 loss = {} if self._is_tfrs else {"loss": "mse"}
                 self._given = self._optimizer()
                 model.compile(optimizer=self._given, **loss)

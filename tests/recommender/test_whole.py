@@ -431,6 +431,16 @@ def test_a_keras_model_may_have_xla_compile_its_training(tmp_path: Path) -> None
         _run(_config(tmp_path, "compiled.py:Compiled", column="user_id"))
 
 
+def test_a_keras_model_that_another_function_compiles_is_told(tmp_path: Path) -> None:
+    """Its learning rate would vary in the record alone."""
+    outside = COMPILED.replace("self.compile(", "ready(self, ") + (
+        "\n\ndef ready(model, *how, **more):\n    model.compile(*how, **more)\n"
+    )
+    (tmp_path / "helped.py").write_text(outside)
+    with pytest.raises(OwnCodeError, match="comes compiled by code outside its class"):
+        _run(_config(tmp_path, "helped.py:Compiled"))
+
+
 MIXED = """\
 import tensorflow as tf
 
