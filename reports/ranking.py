@@ -163,17 +163,20 @@ def measured_over_seeds(study: StudyRecord) -> tuple[float, str] | None:
 
     A verdict's where it has the same rows, else those of trials with the same values.
     """
-    for runs, which in (
-        (_runs_of_verdict(study), "the seeds of the verdict"),
-        (_runs_of_search(study), "the seeds of the best trials with the same values"),
+    for runs_of, which in (
+        (_runs_of_verdict, "the seeds of the verdict"),
+        (_runs_of_search, "the seeds of the best trials with the same values"),
     ):
-        n_free, squares = 0, 0.0
-        for run in runs:
-            n_free += len(run) - 1
-            squares += (len(run) - 1) * statistics.variance(run)
-        if n_free >= LEAST_FREE:
+        runs = runs_of(study)
+        if (n_free := _n_free(runs)) >= LEAST_FREE:
+            squares = sum((len(run) - 1) * statistics.variance(run) for run in runs)
             return math.sqrt(squares / n_free), which
     return None
+
+
+def _n_free(runs: Sequence[Sequence[float]]) -> int:
+    """Degrees of freedom of their pooled variance."""
+    return sum(len(run) - 1 for run in runs)
 
 
 def _runs_of_verdict(study: StudyRecord) -> list[list[float]]:
@@ -199,7 +202,7 @@ def _runs_of_search(study: StudyRecord) -> list[list[float]]:
     # The best suffice: a seed may do a hundred times as much to one that hardly trains. By their
     # mean: the lowest single numbers are of those whose seeds lie apart.
     for run in sorted(runs.values(), key=lambda run: statistics.fmean(run.values())):
-        if len(set(run.values())) > 1 and sum(len(one) - 1 for one in found) < LEAST_FREE:
+        if len(set(run.values())) > 1 and _n_free(found) < LEAST_FREE:
             found.append([*run.values()])
     return found
 
