@@ -54,7 +54,7 @@ class KerasModel:
         is_compiled = getattr(model, "optimizer", None) is not None
         if is_compiled and self._own.kind == "keras" and not self._own.compiles:
             raise OwnCodeError(
-                f"{self._own.where} comes compiled by code outside its class, so that recsweep took "
+                f"{self._own.where} comes compiled by code outside its class, where recsweep took "
                 "optimizer and learning_rate for its own to set; call compile in the class, or "
                 "leave it out"
             )
