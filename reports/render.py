@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from experiments.files import replacing
+from experiments.files import atomic_write, replacing
 from experiments.records import StudyRecord
 from reports import ranking
 from reports.blocks import Problem, Section
@@ -75,11 +75,9 @@ def write_report(
         paper=tuple(folder / "paper" / name for name in PAPER_FILES),
     )
     for path in paths.figures:
-        with replacing(path) as temporary:
-            temporary.write_bytes(figures[path.name])
+        atomic_write(path, figures[path.name])
     for path in paths.paper:
-        with replacing(path) as temporary:
-            temporary.write_text(PAPER_FILES[path.name](study), "utf-8")
+        atomic_write(path, PAPER_FILES[path.name](study))
     frame = trials_frame(study)
     with replacing(paths.csv) as temporary:
         write_csv(frame, temporary)
@@ -92,12 +90,9 @@ def write_report(
                 write_csv(decisive, temporary)
                 if not path.exists() or path.read_bytes() != temporary.read_bytes():
                     _keep_dated(paths.html)
-    with replacing(paths.schema) as temporary:
-        temporary.write_text(json.dumps(table_schema(study), indent=1) + "\n", "utf-8")
-    with replacing(paths.markdown) as temporary:
-        temporary.write_text(markdown(page), "utf-8")
-    with replacing(paths.html) as temporary:
-        temporary.write_text(html(page), "utf-8")
+    atomic_write(paths.schema, json.dumps(table_schema(study), indent=1) + "\n")
+    atomic_write(paths.markdown, markdown(page))
+    atomic_write(paths.html, html(page))
     return paths
 
 
@@ -111,8 +106,7 @@ def _keep_dated(page: Path) -> None:
     written_at = datetime.fromtimestamp(page.stat().st_mtime, UTC)
     copy = page.parent / "earlier" / f"report-{written_at:%Y-%m-%d-%H%M%S}.html"
     copy.parent.mkdir(exist_ok=True)
-    with replacing(copy) as temporary:
-        temporary.write_bytes(page.read_bytes())
+    atomic_write(copy, page.read_bytes())
 
 
 def first_screen(study: StudyRecord, *, now: datetime | None = None) -> str:

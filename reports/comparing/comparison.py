@@ -16,7 +16,7 @@ from string import ascii_uppercase
 
 import pandas as pd
 
-from experiments.files import replacing
+from experiments.files import atomic_write, replacing
 from experiments.records import StudyRecord, TrialRecord
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Headline, Note, Row, Section, Table, Text
@@ -80,8 +80,7 @@ def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> Comparison
         figures=tuple(folder / "figures" / name for name in figures),
     )
     for path in paths.figures:
-        with replacing(path) as temporary:
-            temporary.write_bytes(figures[path.name])
+        atomic_write(path, figures[path.name])
     frames = []
     for study in studies:
         frame = trials_frame(study)
@@ -89,12 +88,9 @@ def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> Comparison
         frames.append(frame)
     with replacing(paths.csv) as temporary:
         write_csv(pd.concat(frames, ignore_index=True), temporary)
-    with replacing(paths.tables) as temporary:
-        temporary.write_text(_tables(page.sections), "utf-8")
-    with replacing(paths.markdown) as temporary:
-        temporary.write_text(markdown(page), "utf-8")
-    with replacing(paths.html) as temporary:
-        temporary.write_text(html(page), "utf-8")
+    atomic_write(paths.tables, _tables(page.sections))
+    atomic_write(paths.markdown, markdown(page))
+    atomic_write(paths.html, html(page))
     return paths
 
 
