@@ -176,10 +176,14 @@ class StudyRecord:
 
     @property
     def late_trials(self) -> tuple[TrialRecord, ...]:
-        """Trials of the search that had not ended when the verdict froze its list: not judged."""
-        if self.verdict is None:
+        """Trials of the search that had not ended when the verdict froze its list, of models that
+        it did not judge."""
+        verdict = self.verdict
+        if verdict is None:
             return ()
-        return tuple(t for t in self.search_trials if not self.verdict.knew(t))
+        judged = {t.point for t in self.search_trials if verdict.finalist(t.name)}
+        late = (t for t in self.search_trials if not verdict.knew(t))
+        return tuple(trial for trial in late if trial.point not in judged)
 
     @property
     def metrics(self) -> tuple[str, ...]:

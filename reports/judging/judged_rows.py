@@ -80,8 +80,8 @@ def optimism_in_short(study: StudyRecord, results: VerdictResults) -> str:
     if results.is_confirmed:
         leads = f"#{study.leader.number}" if study.leader else "the leader"
         return f"Seen to lead on these users alone, {leads} looks up to {by} too good."
-    late = study.late_trials
-    first = next((trial.number for trial in study.ranked if trial not in late), None)
+    frozen = study.verdict
+    first = next((t.number for t in study.ranked if frozen and frozen.knew(t)), None)
     who = "the first " if first is None else f"#{first}, first of the search, "
     return f"Judged on the users who chose it, {who}looks up to {by} too good."
 
