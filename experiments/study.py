@@ -338,9 +338,11 @@ def _as_run_now(study: StudyRecord, driver: Driver) -> StudyRecord:
     return replace(study, provenance={**study.provenance, **now})
 
 
-def _estimate_s(study: StudyRecord, driver: Driver) -> float:
+def _estimate_s(study: StudyRecord, driver: Driver) -> float | None:
     """The plan's guess, scaled to the trials that are left."""
     plan = _plan(driver.sweep, driver.loaded, driver.resources, driver.machine)
+    if plan.seconds is None:
+        return None
     n_left = study.n_trials_asked_for - study.n_done
     return plan.seconds * n_left / plan.n_trials
 

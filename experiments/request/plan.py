@@ -66,7 +66,8 @@ class Plan:
     few_points: str | None
     """As `few_points` has it."""
     n_workers: int
-    seconds: float
+    seconds: float | None
+    """None where the space has a whole model of one's own, of which nothing was measured."""
     assumptions: tuple[str, ...]
     """What the time rests on, a sentence each."""
     rows: str
@@ -92,6 +93,14 @@ class Plan:
             *(f"         {note}" for note in self.notes),
             f"epochs   up to {self.max_epochs} a trial, {self.most_epochs:,} in all · "
             f"about {self.expected_epochs:,} expected",
+            *self._time_lines,
+        )
+
+    @property
+    def _time_lines(self) -> tuple[str, ...]:
+        if self.seconds is None:
+            return ("time     not known: of a model of your own nothing was measured",)
+        return (
             f"time     about {format_duration(self.seconds)} with "
             f"{plural(self.n_workers, 'worker')}; a first guess, which assumes:",
             *(f"         {assumption}" for assumption in self.assumptions),
@@ -125,6 +134,9 @@ def plan_sweep(
         + (f"patience {search.patience}" if search.patience else "no early stopping"),
         f"{plural(n_workers, 'trial')} at once that do not slow each other",
     ]
+    own = config.architectures.values()
+    if any(not it.is_whole for it in own):
+        assumptions.append("dense layers of your own cost what ours do: they were not measured")
     if n_gpus:
         assumptions.append("on a GPU nothing was measured: the time is that of cores")
         batch_size = defaults["batch_size"]
@@ -142,7 +154,9 @@ def plan_sweep(
         n_grid_points=n_points,
         few_points=few_points(config, search.trials),
         n_workers=n_workers,
-        seconds=_START_S + rounds * (build_s + epochs * epoch_s),
+        seconds=None
+        if any(it.is_whole for it in own)
+        else _START_S + rounds * (build_s + epochs * epoch_s),
         assumptions=tuple(assumptions),
         rows=_rows(dataset),
         notes=(*dataset.notes, *filter(None, [dataset.note_on_strangers])),
@@ -172,7 +186,7 @@ def with_data(plan: Plan, dataset: DatasetDescription, read_s: float) -> Plan:
         read_s: what reading them took here.
     """
     fit_s = dataset.train.n_rows * _FIT_ROW_S
-    if read_s + fit_s < _LEAST_DATA_S:
+    if plan.seconds is None or read_s + fit_s < _LEAST_DATA_S:
         return plan
     told = (
         f"{format_duration(read_s)} to read the data, as here just now, and "

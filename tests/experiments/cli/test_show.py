@@ -256,7 +256,7 @@ def test_after_a_verdict_its_headline_stands_in_place_of_undecided(study: StudyR
     assert "recsweep verdict " in text and "not judged" not in text
     assert after.verdict is not None
     extended = replace(after, verdict=replace(after.verdict, frozen_at=0.0))
-    assert "not judged, since later: 24 trials" in show_text(extended)
+    assert "not judged, since later: 22 trials" in show_text(extended)
 
 
 def led_by_another(study: StudyRecord) -> StudyRecord:

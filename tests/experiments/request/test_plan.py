@@ -176,6 +176,17 @@ def test_own_parameters_that_are_called_like_ours_keep_their_own_defaults(tmp_pa
         ),
         trials=2,
     )
-    assert _plan(sweep).seconds > 0
+    plan = _plan(sweep)
+    assert plan.seconds is None and with_data(plan, _data(20_000_000), 45.0) == plan
+    assert plan.lines[-1] == "time     not known: of a model of your own nothing was measured"
     own = models_to_probe(sweep, synthetic_encoded())[-1]
     assert (own.architecture, own.own_arguments) == ("Own", ())
+
+
+def test_dense_layers_of_ones_own_are_said_not_to_be_measured(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("def gated(inputs): return inputs\n")
+    told = "         dense layers of your own cost what ours do: they were not measured"
+    for architecture, is_told in ((f"{tmp_path}/own.py:gated", True), ("dcn", False)):
+        choices = Choice(["plain", architecture])
+        sweep = Sweep("own", space=space(architecture=choices), trials=2)
+        assert (told in _plan(sweep).lines) is is_told
