@@ -5,7 +5,7 @@ Standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search_spaces import Choice, SearchSpace, Value
@@ -69,15 +69,12 @@ class Defaults:
         its = self.own.get(str(architecture))
         return space.project({**self.values, **its, **chosen}) if its else point
 
-    def moved(self, spaces: Iterable[SearchSpace]) -> dict[str, tuple[Value, Value]]:
-        """By name the defaults that lie outside some of the spaces, and what stands for each."""
-        found: dict[str, tuple[Value, Value]] = {}
-        for space in spaces:
-            point = self.on(space)
-            architecture = point.get("architecture", self.values.get("architecture"))
-            its = {**self.values, **self.own.get(str(architecture), {})}
-            found |= {n: (its[n], v) for n, v in point.items() if n in its and its[n] != v}
-        return found
+    def moved(self, space: SearchSpace) -> dict[str, tuple[Value, Value]]:
+        """By name the defaults that lie outside a space, and what stands for each."""
+        point = self.on(space)
+        architecture = point.get("architecture", self.values.get("architecture"))
+        its = {**self.values, **self.own.get(str(architecture), {})}
+        return {n: (its[n], v) for n, v in point.items() if n in its and its[n] != v}
 
 
 def arms_of(space: SearchSpace, compare: str) -> dict[str, SearchSpace]:

@@ -124,16 +124,40 @@ def is_movielens(study: StudyRecord) -> bool:
     return dataset.get("name") in MOVIELENS
 
 
+def search_seed(study: StudyRecord) -> str:
+    """What the search drew under, and where that comes from if it is not the sweep's own seed;
+    empty where it is not on record."""
+    of_sweep = study.sweep.get("seed")
+    seed = study.provenance.get("seed", of_sweep)
+    if seed is None:
+        return ""
+    is_own = of_sweep in (None, seed)
+    return f"{seed}" if is_own else f"{seed} (which follows from {of_sweep} and the split)"
+
+
+def training_time(study: StudyRecord) -> str:
+    """`25 s, summed over trials, and 45 s more for the verdict`."""
+    of_search = sum(trial.seconds for trial in study.search_trials)
+    more = sum(trial.seconds for trial in study.trials) - of_search
+    of_verdict = f", and {numbers.seconds(more)} more for the verdict" if more > 0 else ""
+    return f"{numbers.seconds(of_search)}, summed over trials{of_verdict}"
+
+
 def left_open(study: StudyRecord, what: str) -> Mapping[str, Any]:
     """Defaults of model, sampler or pruner that a sweep leaves open; empty where not on record."""
     return (study.provenance.get("left_open") or {}).get(what) or {}
 
 
 def default_moved(study: StudyRecord) -> str:
-    """`embedding_size 16 for 32`: what stands for defaults that the space does not hold; else
-    empty."""
-    moved = (study.provenance.get("default_moved") or {}).items()
+    """`embedding_size 16 for 32`, `dropout 0.1 for 0 in dcn`: what stands for defaults that the
+    space does not hold, where it is not the same for all arms with those; else empty."""
+    by_arm = study.provenance.get("default_moved") or {}
+    arms_of: dict[str, list[str]] = {}
+    for arm, moved in by_arm.items():
+        for name, (default, tried) in moved.items():
+            told = f"{name} {numbers.exact(tried)} for {numbers.exact(default)}"
+            arms_of.setdefault(told, []).append(arm)
     return " and ".join(
-        f"{name} {numbers.exact(tried)} for {numbers.exact(default)}"
-        for name, (default, tried) in moved
+        told if len(arms) == len(by_arm) else f"{told} in {', '.join(arms)}"
+        for told, arms in arms_of.items()
     )

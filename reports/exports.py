@@ -16,10 +16,6 @@ from experiments.records import ColumnRecord, StudyRecord, TrialRecord
 from reports import ranking
 
 
-def _updates(trial: TrialRecord) -> int | None:
-    return trial.epochs[-1].n_updates if trial.epochs else None
-
-
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
@@ -37,7 +33,11 @@ _FIXED: dict[str, tuple[str, str, Callable[[TrialRecord], Any]]] = {
         "trial_timeout; interrupted or recycled while it is to go on.",
         lambda t: _text(t.stop_reason),
     ),
-    "is_default": ("boolean", "The default configuration.", lambda t: t.is_default),
+    "is_default": (
+        "boolean",
+        "It has the values of a default configuration.",
+        lambda t: t.is_default,
+    ),
     "is_enqueued": (
         "boolean",
         "Asked for by the sweep after the default; no sampler proposed it.",
@@ -50,7 +50,7 @@ _FIXED: dict[str, tuple[str, str, Callable[[TrialRecord], Any]]] = {
     ),
     "best_epoch": ("Int64", "The epoch of best_rmse.", lambda t: t.best_epoch),
     "n_epochs": ("Int64", "Epochs trained.", lambda t: len(t.epochs)),
-    "n_updates": ("Int64", "Optimizer steps over all epochs.", _updates),
+    "n_updates": ("Int64", "Optimizer steps over all epochs.", lambda t: t.n_updates),
     "seconds": ("Float64", "Training and evaluation, all epochs.", lambda t: t.seconds),
     "n_parameters": ("Int64", "Trainable numbers of the model.", lambda t: t.n_parameters),
     "seed": ("Int64", "Seed of weights, shuffle and dropout.", lambda t: t.seed),
@@ -62,9 +62,9 @@ _FIXED: dict[str, tuple[str, str, Callable[[TrialRecord], Any]]] = {
 
 _RANKED = {
     "rank": "Place among COMPLETE search trials by best_rmse; empty for others.",
-    "to_bias": "best_rmse minus the bias baseline's; COMPLETE only.",
-    "to_default": "best_rmse minus the best default configuration's; COMPLETE only.",
-    "to_first": "best_rmse minus the best trial's; COMPLETE only.",
+    "to_bias": "best_rmse minus the bias baseline's; ranked trials only.",
+    "to_default": "best_rmse minus the best default configuration's; ranked trials only.",
+    "to_first": "best_rmse minus the best trial's; ranked trials only.",
 }
 _REPRODUCE = "Trains it again: its values as a sweep file, then that file."
 
@@ -75,6 +75,8 @@ def trials_frame(study: StudyRecord) -> pd.DataFrame:
     frame = pd.DataFrame(index=range(len(trials)))
     for name, (dtype, _, read) in _FIXED.items():
         frame[name] = _series([read(trial) for trial in trials], dtype)
+    defaults = study.default_points
+    frame["is_default"] = _series([trial.point in defaults for trial in trials], "boolean")
     for name, values in _ranked_columns(study).items():
         frame[name] = _series(values, "Int64" if name == "rank" else "Float64")
     for name in study.metrics:
@@ -92,7 +94,7 @@ CURVE_COLUMNS = {
     "epoch": "From 1.",
     "val_rmse": "Over all validation rows after this epoch; NaN or infinite where it diverged.",
     "train_rmse": "Over a fixed part of the train rows, without dropout.",
-    "n_updates": "Optimizer steps since the trial began.",
+    "n_updates": "Optimizer steps since the trial began; 0 where they are not counted.",
     "seconds": "Training and evaluation of this epoch.",
 }
 """What stands in each column of `curves_frame` but the further metrics."""

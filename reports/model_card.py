@@ -9,7 +9,7 @@ from reports import numbers, ranking
 from reports.described import described, left_open
 from reports.exports import reproduce_commands
 from reports.judging.decision import headline_of_verdict, label
-from reports.judging.judged_rows import judged_on
+from reports.judging.judged_rows import judged_on, optimism_in_short
 from reports.pages import as_markdown
 from reports.trained_with import commit, git, package_versions, version
 
@@ -116,6 +116,8 @@ def _quality(study: StudyRecord, trial: TrialRecord) -> list[str]:
             f"- mean over {len(found.rmse_by_seed)} fresh seeds {_with_interval(found)}, on "
             f"{judged_on(results)}{_there(study, results.baselines)}"
         )
+        if results.is_confirmed and trial == study.leader:
+            lines += [f"- {told}" for told in [optimism_in_short(study, results)] if told]
     tested = study.test.results.finalist(trial.name) if study.test else None
     if study.test is not None and tested is not None and tested.mean is not None:
         lines.append(
@@ -169,7 +171,11 @@ def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
         )
     if study.segments is not None and trial.name in study.segments.spreads:
         spread = study.segments.spreads[trial.name].sd / study.segments.labels.sd
-        lines.append(f"- Its predictions spread by {numbers.share(spread)} of the ratings' spread.")
+        results = study.verdict_results
+        under = f" under the verdict's seeds, on {judged_on(results)}," if results else ""
+        lines.append(
+            f"- Its predictions{under} spread by {numbers.share(spread)} of the ratings' spread."
+        )
     lines.append(
         "- Ratings are of people who chose what to rate; groups of people are not on record, so "
         "fairness between them was not measured."

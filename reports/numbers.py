@@ -125,6 +125,13 @@ def plain(value: float) -> str:
     return "0.0000" if rounded == 0 else f"{rounded:.4f}".replace("-", "−")
 
 
+def apart(estimate: float, low: float, high: float) -> str:
+    """How far two are apart, whichever is the better one: `0.0170 apart (0.0126 to 0.0213)`."""
+    if estimate < 0:
+        estimate, low, high = -estimate, -high, -low
+    return f"{plain(estimate)} apart ({plain(low)} to {plain(high)})"
+
+
 def p_value(value: float) -> str:
     """`0.034`, `<0.001`."""
     return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -115,6 +115,7 @@ def verdict_lines(study: StudyRecord) -> list[str]:
             spread = (
                 f"({numbers.rmse(found.low)} to {numbers.rmse(found.high)} over seeds), "
                 f"search {numbers.rmse(found.search_rmse)}"
+                + (" (other users)" if results.is_confirmed else "")
             )
         chance = "" if found.p_best is None else f"best with probability {found.p_best:.2f}"
         cells = [label(study, found.name), numbers.rmse(found.mean), spread, chance]

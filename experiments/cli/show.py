@@ -91,7 +91,7 @@ def show_json(study: StudyRecord) -> dict[str, Any]:
             {"name": b.name, "val_rmse": _number(b.val_rmse), "seconds": b.seconds}
             for b in study.baselines
         ],
-        "trials": [_trial_summary(trial) for trial in _by_rank(study)],
+        "trials": [_trial_summary(study, trial) for trial in _by_rank(study)],
     }
 
 
@@ -99,7 +99,7 @@ def trial_text(study: StudyRecord, trial: TrialRecord) -> str:
     """One trial: what it was, how it ended, its curve and its attempts."""
     bias = study.baseline("bias")
     arm = f" · {arm_text(study, trial.arm)}" if trial.arm else ""
-    default = " · the default configuration" if trial.is_default else ""
+    default = " · the default configuration" if trial.point in study.default_points else ""
     default = " · enqueued" if trial.is_enqueued else default
     lines = [
         f"{study.name}:{trial.number} · {trial.name}{arm}{default}",
@@ -129,7 +129,7 @@ def trial_text(study: StudyRecord, trial: TrialRecord) -> str:
                 str(epoch.epoch),
                 wording.rmse_text(epoch.val_rmse),
                 wording.rmse_text(epoch.train_rmse),
-                f"{epoch.n_updates:,}",
+                f"{epoch.n_updates:,}" if epoch.n_updates else "-",
                 f"{epoch.seconds:.2f}",
                 "best" if epoch.epoch == trial.best_epoch else "",
             ]
@@ -155,7 +155,7 @@ def trial_json(study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "study": _study_json(study),
-        "trial": _trial_summary(trial)
+        "trial": _trial_summary(study, trial)
         | {
             "epochs": [
                 {
@@ -235,7 +235,7 @@ def _study_json(study: StudyRecord) -> dict[str, Any]:
     }
 
 
-def _trial_summary(trial: TrialRecord) -> dict[str, Any]:
+def _trial_summary(study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
     return {
         "number": trial.number,
         "name": trial.name,
@@ -244,7 +244,7 @@ def _trial_summary(trial: TrialRecord) -> dict[str, Any]:
         "state": trial.state.value,
         "stop_reason": trial.stop_reason.value if trial.stop_reason else None,
         "error": trial.error,
-        "is_default": trial.is_default,
+        "is_default": trial.point in study.default_points,
         "is_enqueued": trial.is_enqueued,
         "is_ranked": trial.is_ranked,
         "best_rmse": _number(trial.best_rmse),
@@ -275,7 +275,7 @@ def _trial_table(study: StudyRecord, n_rows: int | None) -> list[str]:
                 f"{trial.best_epoch or '-'}/{len(trial.epochs)}",
                 f"{trial.seconds:.1f} s",
                 values_text(trial.values, without=study.compared_dimension)
-                + (" (default)" if trial.is_default else "")
+                + (" (default)" if trial.point in study.default_points else "")
                 + (" (enqueued)" if trial.is_enqueued else ""),
             ]
         )

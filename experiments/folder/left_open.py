@@ -34,14 +34,16 @@ def left_open(sweep: SweepConfig) -> dict[str, Any]:
     }
 
 
-def default_moved(sweep: SweepConfig) -> dict[str, tuple[Value, Value]]:
-    """Of the default configuration what the space does not hold, and what stands for it; not what
-    is compared, whose arms have one each."""
+def default_moved(sweep: SweepConfig) -> dict[str, dict[str, tuple[Value, Value]]]:
+    """By arm (one without a name where nothing is compared) what the space does not hold of the
+    default configuration, and what stands for it; not what is compared, of which each has one."""
     assert sweep.space is not None
-    compared = sweep.compare
-    spaces = arms_of(sweep.space, compared).values() if compared else [sweep.space]
-    moved = defaults_of(sweep).moved(spaces)
-    return {name: pair for name, pair in moved.items() if name != compared}
+    compared, defaults = sweep.compare, defaults_of(sweep)
+    spaces = arms_of(sweep.space, compared) if compared else {"": sweep.space}
+    return {
+        arm: {name: pair for name, pair in defaults.moved(space).items() if name != compared}
+        for arm, space in spaces.items()
+    }
 
 
 def _arguments(known: tuple[Argument, ...], given: Mapping[str, Value]) -> dict[str, Value]:

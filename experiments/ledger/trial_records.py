@@ -172,6 +172,11 @@ class TrialRecord:
         return frozenset(self.values.items())
 
     @property
+    def n_updates(self) -> int | None:
+        """Optimizer steps over all epochs; None where a model of one's own does not count them."""
+        return self.epochs[-1].n_updates or None if self.epochs else None
+
+    @property
     def is_ranked(self) -> bool:
         return self.state is TrialState.COMPLETE and self.purpose is Purpose.SEARCH
 

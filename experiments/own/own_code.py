@@ -66,7 +66,7 @@ class OwnCode:
     def _takes(self, choice: str, name: str) -> bool:
         own = self.architectures.get(choice)
         if own is None:
-            return _is_ours(name) and not (choice == "plain" and name in CROSS_VALUES)
+            return _is_ours(name) and not (choice != "dcn" and name in CROSS_VALUES)
         if own.is_whole:
             return name in own.uses
         is_of_layers = name in OF_LAYERS or is_layer_size(name)

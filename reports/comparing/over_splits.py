@@ -206,11 +206,13 @@ def _headline(
     shown = (ahead or rivals or standings)[0]
     found, other = shown.found, shown.other
     where = f"{'on the test rows of' if on_test else 'over'} {len(studies):,} splits"
+    is_told = not ahead and shown.answer is not Answer.TIE
+    apart = "" if is_told else f"; {numbers.apart(found.estimate, found.low, found.high)}"
     detail = (
         f"Mean {'test' if on_test else 'validation'} RMSE over {len(studies):,} splits, each with "
         f"a search and a verdict of its own: {numbers.rmse(first.mean)} ({first.text}) and "
-        f"{numbers.rmse(other.mean)} ({other.text}); 95 % interval for other splits of these "
-        f"ratings, p {numbers.p_value(shown.holm_p)} after Holm."
+        f"{numbers.rmse(other.mean)} ({other.text}){apart}; 95 % interval for other splits of "
+        f"these ratings, p {numbers.p_value(shown.holm_p)} after Holm."
     )
     if ahead:
         return Headline(f"No model beats {other.text} {where}", detail)

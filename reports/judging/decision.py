@@ -50,7 +50,7 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
         )
     lost = results.pair(unbeaten[0], best.name)
     assert lost is not None
-    means = _means(study, results, lost)
+    means = _means(study, results, lost, is_told=False)
     return Headline(f"{who} {label(study, unbeaten[0])}", f"{means} {said.text}.")
 
 
@@ -78,7 +78,7 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> 
         first, second = ranking.arm_text(study, first), ranking.arm_text(study, second)
     by = f"{-pair.estimate:.4f} ({numbers.plain(-pair.high)} to {numbers.plain(-pair.low)})"
     margin = numbers.two_digits(results.margin)
-    means = _means(study, results, pair)
+    means = _means(study, results, pair, is_told=pair.answer != Answer.TIE)
     if arm_of(study, pair.first) != arm_of(study, pair.second):
         means += " Each stands by the best configuration that was found of it."
     if pair.answer == Answer.BETTER:
@@ -108,7 +108,8 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> 
     )
 
 
-def _means(study: StudyRecord, results: VerdictResults, pair: PairResult) -> str:
+def _means(study: StudyRecord, results: VerdictResults, pair: PairResult, *, is_told: bool) -> str:
+    """Both means; how far they are apart, too, where that is not told beside it."""
     seeds = numbers.plural(len(study.verdict.seeds) if study.verdict else 0, "fresh seed")
     named = " and ".join(
         f"{numbers.rmse(found.mean)} ({label(study, name)})"
@@ -116,9 +117,10 @@ def _means(study: StudyRecord, results: VerdictResults, pair: PairResult) -> str
         if (found := results.finalist(name))
     )
     where = f" on {judged_on(results)}" if results.is_confirmed else ""
+    apart = "" if is_told else f"; {numbers.apart(pair.estimate, pair.low, pair.high)}"
     return (
-        f"Mean validation RMSE over {seeds}{where}: {named}; 95 % interval for other seeds and "
-        f"other users, p {numbers.p_value(pair.holm_p)} after Holm."
+        f"Mean validation RMSE over {seeds}{where}: {named}{apart}; 95 % interval for other seeds "
+        f"and other users, p {numbers.p_value(pair.holm_p)} after Holm."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from experiments.records import StudyRecord
 from reports import numbers, ranking
-from reports.described import default_moved, described, left_open
+from reports.described import default_moved, described, left_open, training_time
 from reports.exports import run_again_command
 from reports.judging.openings import n_early_openings, openings_text
 from reports.paper.methods import argued
@@ -82,7 +82,8 @@ def _search_items(study: StudyRecord) -> tuple[Item, ...]:
         _known("The number of trials is stated, those that failed too",
                f"{n.total:,}: {n.complete:,} complete, {n.pruned:,} pruned, {n.diverged:,} "
                f"diverged, {n.failed:,} failed" if n.total else ""),
-        Item("The default configuration was tried", "yes" if default else "no",
+        Item("The default configuration was tried, as far as its space holds it",
+             "yes" if default else "no",
              f"#{default.number}, {default.state.value}" + (f"; {moved}" if moved else "")
              if default else numbers.NOTHING),
     ]  # fmt: skip
@@ -136,7 +137,7 @@ def _text_of_seeds(study: StudyRecord) -> str:
     if of_search != of_sweep:
         told.append(f"{of_search} of its search, which follows from it and the split")
     if of_trials - {of_sweep}:
-        told.append("one of each trial in trials.csv, which follows from it and the number")
+        told.append("one of each trial in trials.csv, by the search's and the number")
     if study.verdict is not None and study.verdict_results is not None:
         told.append(f"{', '.join(map(str, study.verdict.seeds))} of the verdict")
     return "; ".join(told)
@@ -151,14 +152,13 @@ def _code_items(study: StudyRecord) -> tuple[Item, ...]:
     code += f", commit {_commit(commit(study), ours_from)}" if ours_from else ""
     if project := about.get("project") or {}:
         code += f"; the project around it: commit {_commit(project['commit'], project)}"
-    spent = sum(trial.seconds for trial in study.trials)
     return (
         _known("The version of the code is stated", code),
         Item("All of the code is kept", *_is_kept(ours_from, about.get("code") or {})),
         _known("Versions of the libraries are stated", listed),
         _known("The computing infrastructure is stated", hardware(study)),
         _known("The run time is stated",
-               f"{numbers.seconds(spent)}, summed over trials" if study.trials else ""),
+               training_time(study) if study.trials else ""),
         Item("The command that does it again is stated", "yes", run_again_command(study)),
         Item("Every trial can be trained again by one command", "yes",
              "column reproduce of trials.csv"),

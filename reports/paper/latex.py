@@ -74,7 +74,7 @@ def leaderboard_table(study: StudyRecord) -> str:
         ))  # fmt: skip
     head = (
         f"{PREAMBLE}"
-        f"% Study {_comment(study.name)}; the same numbers in full precision are in trials.csv.\n"
+        f"% Study {_comment(study.name)}; in full precision: trials.csv, verdict.csv, test.csv.\n"
     )
     return head + _table(
         _caption(study, len(best), is_cut), study.name,

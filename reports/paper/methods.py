@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.records import StudyRecord, Value, VerdictResults
 from reports import numbers, ranking
-from reports.described import default_moved, described, left_open
+from reports.described import default_moved, described, left_open, search_seed, training_time
 from reports.judging.decision import chosen_text, label
 from reports.judging.judged_rows import (
     judged_on,
@@ -143,8 +143,8 @@ def _budget(study: StudyRecord) -> list[str]:
         f"{len(arm.trials):,} {ranking.arm_text(study, arm.arm)}" for arm in ranking.arms(study)
     ]
     split = f" ({', '.join(arms)})" if arms else ""
-    seed = study.provenance.get("seed", study.sweep.get("seed"))
-    seeded = f" under seed {seed}" if seed is not None else ""
+    seed = search_seed(study)
+    seeded = f" under seed {seed}" if seed else ""
     sentences = [
         f"The search ran {numbers.plural(n.total, 'trial')}{split}"
         + (f" with the {sampler} sampler" if (sampler := argued(study, "sampler")) else "")
@@ -158,9 +158,10 @@ def _budget(study: StudyRecord) -> list[str]:
     if random := _drawn_at_random(study):
         sentences.append(random)
     if "max_epochs" in search:
-        patience = search.get("patience")
+        patience = search.get("patience") or 0
         most = numbers.plural(search["max_epochs"], "epoch")
-        after = numbers.plural(patience, "epoch") if patience else ""
+        could = 0 < patience < search["max_epochs"]
+        after = numbers.plural(patience, "epoch") if could else ""
         early = f", ended early after {after} without improvement" if after else ""
         sentences.append(f"A trial was trained for at most {most}{early}.")
     sentences.append(_pruner(study))
@@ -253,9 +254,8 @@ def _baselines(study: StudyRecord) -> list[str]:
 
 
 def _effort(study: StudyRecord) -> list[str]:
-    spent = numbers.seconds(sum(trial.seconds for trial in study.trials))
     on = f" on {found}" if (found := hardware(study)) else ""
-    sentences = [f"Training took {spent}, summed over trials{on}."]
+    sentences = [f"Training took {training_time(study)}{on}."]
     if ours := version(study, "recsweep"):
         from_ = f" (commit {found})" if (found := commit(study, 12)) else ""
         versions = package_versions(study)
@@ -273,7 +273,8 @@ def _seed(study: StudyRecord) -> str:
     n_seeds = len({trial.seed for trial in trials})
     if n_seeds < 2:
         return "one seed"
-    own = f"a seed of its own (it follows from {study.sweep.get('seed')})"
+    of_search = study.provenance.get("seed", study.sweep.get("seed"))
+    own = f"a seed of its own (it follows from {of_search})"
     # One that was begun when all trials of a search had one.
     return own if n_seeds == len(trials) else f"the seed of the first ones, or {own}"
 

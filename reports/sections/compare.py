@@ -93,9 +93,7 @@ def _table(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> Table:
                     numbers.count(n.diverged),
                     numbers.count(n.failed),
                     numbers.count(n.running + n.waiting),
-                    numbers.count(
-                        sum(trial.epochs[-1].n_updates for trial in arm.trials if trial.epochs)
-                    ),
+                    numbers.count(sum(trial.n_updates or 0 for trial in arm.trials) or None),
                     numbers.seconds(sum(trial.seconds for trial in arm.trials)),
                 )
             )

@@ -73,7 +73,7 @@ def edges(study: StudyRecord) -> Section | None:
                     Column("side", "The end that the value is at."),
                     Column(
                         "also near trials",
-                        f"Of the {n} trials that noise cannot tell from the best, the best "
+                        f"Of the {n} models that noise cannot tell from the best, the best "
                         "included and the dimension active: how many lie on the same edge. The "
                         "more, the likelier that the range is too narrow.",
                         is_number=True,

@@ -77,7 +77,7 @@ def _trial_cells(study: StudyRecord, row: ranking.Standing, trial: TrialRecord) 
         numbers.gap(row.to_bias),
         numbers.gap(row.to_first),
         numbers.count(trial.best_epoch),
-        numbers.count(trial.epochs[-1].n_updates if trial.epochs else None),
+        numbers.count(trial.n_updates),
         numbers.seconds(trial.seconds),
         numbers.count(trial.n_parameters),
     )

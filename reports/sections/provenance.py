@@ -11,7 +11,7 @@ from experiments.records import StudyRecord, TrialRecord
 from experiments.records.conditions import Conditions
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Facts, Note, Row, Section, Table
-from reports.described import described
+from reports.described import described, search_seed, training_time
 from reports.exports import column_definitions, reproduce_commands, run_again_command
 from reports.paper.methods import argued
 from reports.trained_with import commit, git, over_time, package_versions, version
@@ -105,7 +105,6 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
     project: Mapping[str, Any] = about.get("project") or {}
     search: Mapping[str, Any] = study.sweep.get("search") or {}
     data = described(study)
-    spent = sum(trial.seconds for trial in study.trials)
     facts = {
         "study": f"{study.name} ({'finished' if study.is_finished else study.state})",
         "note": study.note,
@@ -115,8 +114,8 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "sampler": argued(study, "sampler"),
         "pruner": argued(study, "pruner"),
         "epochs": f"up to {search['max_epochs']}" if "max_epochs" in search else "",
-        "seed": _text(about.get("seed", study.sweep.get("seed"))),
-        "training time": f"{numbers.seconds(spent)}, summed over trials",
+        "seed": search_seed(study),
+        "training time": training_time(study),
         "workers": over_time(study, lambda run: _text(run.resources.get("workers"))),
         "processor": over_time(study, lambda run: run.hardware["processor"]),
         "cores": over_time(study, lambda run: run.hardware["cores"]),

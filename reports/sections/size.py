@@ -40,8 +40,9 @@ def size(study: StudyRecord) -> Section | None:
             _table(study, results, crossed, found),
             Note(
                 f"The control is {label(study, crossed.name)} without its cross layers, every "
-                "dense layer wider by one factor until it trains as many numbers. All else is that "
-                "of the DCN: no search tuned it for the plain model, which may cost it something. "
+                "dense layer wider by one factor, the last one to the number, until it trains as "
+                "many. All else is that of the DCN: no search tuned it for the plain model, which "
+                "may cost it something. "
                 "It is trained under the verdict's seeds and is one of its pairs; the search never "
                 "tried it, so it has no luck of having been chosen either."
             ),

@@ -119,7 +119,7 @@ def _what_is_open(study: StudyRecord) -> str:
         who = f"The best {ranking.arm_text(study, first.arm)}"
         what = f"the best {ranking.arm_text(study, second.arm)}"
     elif (n := len(ranking.trials_within_noise(study))) > 1:
-        return f"Noise cannot tell the best {n:,} trials apart. {ONE_SEED}"
+        return f"Noise cannot tell the best {n:,} models apart. {ONE_SEED}"
     else:
         (best, _), (second_best, _) = ranking.models(study)[:2]
         apart = ranking.objective(second_best) - ranking.objective(best)

@@ -120,9 +120,9 @@ def _refit(study: StudyRecord, test: UnsealedRecord) -> str:
     return (
         f"{label(study, test.refit.name)} trained again on {refitted_on(study)} together, each "
         f"seed for as many epochs as before: test RMSE {numbers.rmse(test.refit.mean)}, "
-        f"mean of {numbers.plural(len(scores), 'seed')} ({numbers.rmse(min(scores))} to "
-        f"{numbers.rmse(max(scores))}). It stands beside the others, not among them: it has seen "
-        "more rows."
+        f"mean of {numbers.plural(len(scores), 'seed')}, which lie from "
+        f"{numbers.rmse(min(scores))} to {numbers.rmse(max(scores))}. It stands beside the others, "
+        "not among them: it has seen more rows."
     )
 
 

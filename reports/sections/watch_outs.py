@@ -88,7 +88,7 @@ def _epochs_ran_out(study: StudyRecord) -> str:
     ]
     if not late or late[0] is not near[0] or late[0].best_epoch == 1:
         return ""
-    others = f" (of the {len(near)} trials within noise {len(late)} were)" if len(near) > 1 else ""
+    others = f" (of the {len(near)} models within noise {len(late)} were)" if len(near) > 1 else ""
     return (
         f"The best trial of the search, {ranking.label(study, near[0])}, was still improving in "
         f"the last of {near[0].best_epoch} epochs{others}: a higher max_epochs in [search] may "

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.records import ColumnRecord, StudyRecord, TrialState
+from experiments.cli.show import show_text
+from experiments.records import ColumnRecord, Purpose, StudyRecord, TrialState
+from reports.described import training_time
 from reports.exports import column_definitions, trials_frame, without_formula, write_csv
+from reports.numbers import seconds
 
 
 def test_every_column_is_defined_and_in_order(study: StudyRecord) -> None:
@@ -108,3 +112,28 @@ def test_each_row_has_the_command_that_trains_it_again(study: StudyRecord) -> No
     assert commands[7] == (
         "recsweep best made-up:7 > made-up-7.toml && recsweep train made-up-7.toml"
     )
+
+
+def test_what_has_a_defaults_values_is_the_default_also_where_it_was_tried_again(
+    study: StudyRecord,
+) -> None:
+    first, other, *rest = study.trials
+    again = replace(other, values=first.values, is_default=False)
+    shown = replace(study, trials=(replace(first, is_default=True), again, *rest))
+    assert trials_frame(shown)["is_default"].tolist()[:2] == [True, True]
+    (line,) = re.findall(rf"^#{other.number} .*", show_text(shown), re.MULTILINE)
+    assert line.endswith("(default)")
+
+
+def test_steps_that_nobody_counted_are_not_none(study: StudyRecord) -> None:
+    epochs = tuple(replace(epoch, n_updates=0) for epoch in study.ranked[0].epochs)
+    trials = tuple(replace(t, epochs=epochs) for t in study.ranked)
+    assert trials_frame(replace(study, trials=trials))["n_updates"].isna().all()
+
+
+def test_the_time_of_the_verdict_is_told_apart(study: StudyRecord) -> None:
+    alone = training_time(study)
+    assert alone.endswith(", summed over trials")
+    run = replace(study.ranked[0], purpose=Purpose.VERDICT)
+    more = training_time(replace(study, trials=(*study.trials, run)))
+    assert more == f"{alone}, and {seconds(run.seconds)} more for the verdict"

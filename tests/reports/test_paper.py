@@ -335,7 +335,7 @@ def test_one_is_told_in_the_singular(study: StudyRecord) -> None:
         provenance={**study.provenance, "dataset": of_one_user},
     )
     text = methods_paragraph(one)
-    assert "at most 1 epoch, ended early after 1 epoch without improvement." in text
+    assert "A trial was trained for at most 1 epoch." in text  # patience could end none
     assert "Of all trials 1 completed, 0 were pruned" in text
     assert "trained for 1 epoch under seed" in model_card(one, short)
     assert "scaled to 1 user, not measured here" in ranking.noise(one).source
@@ -347,8 +347,11 @@ def test_the_checklist_states_the_seeds_of_sweep_trials_and_verdict(study: Study
 
     assert told(study) == "0 of the sweep"  # as studies of old versions
     apart = replace(study, trials=tuple(replace(t, seed=t.number + 7) for t in study.trials))
-    of_trials = "one of each trial in trials.csv, which follows from it and the number"
+    of_trials = "one of each trial in trials.csv, by the search's and the number"
     assert told(apart) == f"0 of the sweep; {of_trials}"
+    of_fold = replace(study, provenance={**study.provenance, "seed": 7})
+    assert told(of_fold) == "0 of the sweep; 7 of its search, which follows from it and the split"
+    assert "under seed 7 (which follows from 0 and the split)." in methods_paragraph(of_fold)
     judged_too = judged(study, {0: 0.03})
     seeds = ", ".join(map(str, judged_too.verdict.seeds))  # type: ignore[union-attr]
     assert told(judged_too).endswith(f"{seeds} of the verdict")
@@ -363,20 +366,23 @@ def test_a_bare_study_has_a_paragraph_and_a_checklist_without_inventions(
     assert "ml-100k" not in methods_paragraph(bare)
     answers = {item.question: item.answer for item in checklist(bare)}
     assert answers["The data set is named, with its size"] == "not recorded"
-    assert answers["The default configuration was tried"] == "no"
+    assert answers["The default configuration was tried, as far as its space holds it"] == "no"
     assert answers["All of the code is kept"] == "not recorded"
 
 
 def test_a_default_outside_the_space_is_told_with_what_stands_for_it(study: StudyRecord) -> None:
     assert "The default configuration was the first trial" in methods_paragraph(study)
-    provenance = {**study.provenance, "default_moved": {"dropout": [0.0, 0.1], "n_layers": [2, 3]}}
-    shown = replace(study, provenance=provenance)
-    stands = "dropout 0.1 for 0 and n_layers 3 for 2"
+    moved = {"n_layers": [2, 3]}
+    by_arm = {"plain": moved, "dcn": moved | {"dropout": [0.0, 0.1]}}
+    shown = replace(study, provenance={**study.provenance, "default_moved": by_arm})
+    stands = "n_layers 3 for 2 and dropout 0.1 for 0 in dcn"
     assert f"configuration (with {stands}, which the space does not hold) was" in (
         methods_paragraph(shown)
     )
     evidence = {item.question: item.evidence for item in checklist(shown)}
-    assert evidence["The default configuration was tried"].endswith(f"; {stands}")
+    assert evidence["The default configuration was tried, as far as its space holds it"].endswith(
+        f"; {stands}"
+    )
 
 
 def test_the_checklist_says_no_where_the_record_does(study: StudyRecord) -> None:
@@ -404,7 +410,7 @@ def test_only_what_the_study_used_is_cited(study: StudyRecord, make: MakeStudy) 
     other = replace(study, trials=(), sweep=sweep)
     assert "dcnv2" not in bibtex(other) and "movielens" not in bibtex(other)
     assert bibtex(study).count("{") == bibtex(study).count("}")
-    assert set(DATASETS) == MOVIELENS
+    assert set(DATASETS) >= MOVIELENS
 
 
 def test_an_architecture_that_the_sweep_fixes_is_known_to_references_and_card(

@@ -305,7 +305,7 @@ def test_epochs_that_ran_out_are_watched_but_not_of_a_model_that_is_fitted_in_on
 
     late = trained(best, 5)
     shown = replace(study, trials=(late, trained(others[0], 5), *others[1:]))
-    assert "was still improving in the last of 5 epochs (of the 4 trials within noise 2 were)" in (
+    assert "was still improving in the last of 5 epochs (of the 4 models within noise 2 were)" in (
         watch_outs(shown)
     )
     for first in (best, replace(late, best_epoch=4), trained(best, 1)):

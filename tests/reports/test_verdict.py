@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,7 @@ def test_models_within_the_margin_tie_and_the_smaller_is_taken(study: StudyRecor
     tied = judged(replace(study, trials=tuple(sized)), {plain: 0.0208, dcn: 0.02})
     said = headline(tied)
     assert said.text == "dcn and plain tie within 0.003: take the smaller"
+    assert re.search(r"; 0\.000\d apart \(−0\.\d+ to 0\.\d+\); 95 % interval", said.detail)
     assert tied.verdict is not None and tied.verdict.results is not None
     smaller = smallest_tied(tied, tied.verdict.results)
     sizes = {n: t.n_parameters for n in (plain, dcn) if (t := study.trial(n))}
@@ -212,6 +214,7 @@ def test_losing_to_another_baseline_goes_before_what_sets_models_apart(study: St
     assert said.text == "No model beats matrix factorisation"
     assert said.detail.startswith("Mean validation RMSE over 5 fresh seeds: 1.0390 (matrix fact")
     assert "dcn beats plain by 0.0" in said.detail
+    assert re.search(r"; 0\.0\d+ apart \(0\.\d+ to 0\.\d+\); 95 % interval", said.detail)
     assert next_command(lost).purpose.startswith("Take the matrix factorisation baseline")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.folder.left_open import default_moved, left_open
-from experiments.request.config import load_sweep
+from experiments.request.config import Sweep, load_sweep
 from recommender.config import HYPERPARAMETERS
+from search_spaces import Choice, space
 
 GATED = "def gated(inputs, *, n_heads=2, gate_l2=1e-4):\n    return inputs\n"
 SWEEP = """
@@ -53,7 +54,9 @@ def test_defaults_that_the_space_does_not_hold_are_told_with_what_stands_for_the
 ) -> None:
     (tmp_path / "own.py").write_text(GATED)
     (tmp_path / "mine.toml").write_text(SWEEP.replace("high = 3", "high = 1"))
-    assert default_moved(load_sweep(str(tmp_path / "mine.toml"), [])) == {"n_heads": (2, 1)}
-    alone = load_sweep("quickstart", ["space.embedding_size={choices=[8, 4]}"])
-    assert default_moved(alone) == {"embedding_size": (HYPERPARAMETERS["embedding_size"], 8)}
-    assert default_moved(load_sweep("dcn-vs-plain", [])) == {}
+    assert default_moved(load_sweep(str(tmp_path / "mine.toml"), [])) == {
+        "plain": {}, "dcn": {}, "gated": {"n_heads": (2, 1)}
+    }  # fmt: skip
+    alone = Sweep("alone", space=space(embedding_size=Choice([8, 4])), trials=2)
+    assert default_moved(alone) == {"": {"embedding_size": (HYPERPARAMETERS["embedding_size"], 8)}}
+    assert default_moved(load_sweep("dcn-vs-plain", [])) == {"plain": {}, "dcn": {}}

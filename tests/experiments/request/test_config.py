@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from experiments.errors import SweepFileError, SweepProblem
+from experiments.own.own_code import OwnCode
 from experiments.request.config import Sweep, load_sweep, sweep_to_toml
 from experiments.request.sweep_checks import build_sweep
 from experiments.sweep import (
@@ -262,6 +263,10 @@ def test_cross_layers_are_only_where_there_is_a_cross_network(given: dict[str, A
     assert sweep.space is not None
     crossing = next(d for d in sweep.space.dimensions if d.name == "cross_layers")
     assert [dict(case.conditions) for case in crossing.cases] == [{"architecture": ("dcn",)}]
+
+
+def test_an_architecture_that_is_added_has_no_cross_layers() -> None:
+    assert OwnCode(choices=("plain", "gated", "dcn")).takers("cross_layers") == ["dcn"]
 
 
 @pytest.mark.parametrize(
