@@ -257,7 +257,7 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
                 True,
             ),
             Column("complete", "COMPLETE search trials of all that were started.", True),
-            Column("time", "Training and evaluation of all its trials.", True),
+            Column("time", "Training and evaluation of all its trials in the search.", True),
             Column("validation rows", "Ratings that it was judged on.", True),
         ),
         rows=tuple(row for *_, row in entries),

@@ -18,7 +18,13 @@ from reports.blocks import Table
 from reports.described import described
 from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import label
-from reports.judging.judged_rows import judged_baseline, judged_on, late_in_short, refitted_on
+from reports.judging.judged_rows import (
+    judged_baseline,
+    judged_on,
+    late_in_short,
+    optimism_in_short,
+    refitted_on,
+)
 
 N_TRIALS, N_VALUES = 10, 4
 
@@ -88,12 +94,13 @@ def verdict_table(study: StudyRecord) -> str:
     verdict, results = study.verdict, study.verdict_results
     if verdict is None or results is None:
         return ""
+    remarks = filter(None, (optimism_in_short(study, results), late_in_short(study)))
     caption = (
         f"The frozen finalists: mean RMSE over {len(verdict.seeds)} fresh seeds, of a baseline its "
         f"one RMSE, on {judged_on(results)}, {_OF_SEEDS}; to first: minus that of "
-        f"{label(study, results.finalists[0].name)}, {_OF_PAIRS}; {_P_BEST} {_BOLD} "
-        f"{late_in_short(study)}"
-    ).rstrip()
+        f"{label(study, results.finalists[0].name)}, {_OF_PAIRS}; {_P_BEST} "
+        + " ".join([_BOLD, *remarks])
+    )
     bias = judged_baseline(study, results, "bias")
     rows = [
         (*_judged(study, results, found, results.finalists[0].name, bias), _p_best(found))

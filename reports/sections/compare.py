@@ -111,7 +111,7 @@ def _table(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> Table:
             Column("failed", "Trials that ended in an error.", True),
             Column("open", "Trials that run or wait.", True),
             Column("updates", "Optimizer steps of all its trials.", True),
-            Column("time", "Training and evaluation of all its trials.", True),
+            Column("time", "Training and evaluation of all its trials in the search.", True),
         ),
         rows=tuple(rows),
     )

@@ -78,6 +78,7 @@ def test_who_leads_on_kept_users_is_said_to_be_flattered_by_that(confirmed: Stud
     first = f"on these users alone, #{shown.leader.number} looks up to 0.0056 too good."
     assert first in repr(summary(shown)) and first in "\n".join(verdict_lines(shown))
     assert "flatters its mean by up to 0.0056. " in methods_paragraph(shown)
+    assert "looks up to 0.0056 too good." in verdict_table(shown)
     little = with_results(shown, optimism=-0.001)
     assert "comes out no higher" in repr(verdict(little))
     assert "too good" not in "\n".join(verdict_lines(little)) + repr(summary(little))
