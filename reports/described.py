@@ -124,11 +124,10 @@ def is_movielens(study: StudyRecord) -> bool:
     return dataset.get("name") in MOVIELENS
 
 
-def search_seed(study: StudyRecord) -> str:
+def search_seed_text(study: StudyRecord) -> str:
     """What the search drew under, and where that comes from if it is not the sweep's own seed;
     empty where it is not on record."""
-    of_sweep = study.sweep.get("seed")
-    seed = study.provenance.get("seed", of_sweep)
+    of_sweep, seed = study.sweep.get("seed"), study.search_seed
     if seed is None:
         return ""
     is_own = of_sweep in (None, seed)

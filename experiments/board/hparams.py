@@ -367,7 +367,7 @@ def _replace(folder: Path, events: Iterable[Event]) -> Path:
     former = list(folder.glob("events.out.tfevents.*"))
     stamps = ("".join(file.name.split(".")[3:5]) for file in former)
     # Later also where the clock was set back.
-    now = max(time.time_ns(), *(int(stamp) + 1 for stamp in stamps if stamp.isdigit()), 0)
+    now = max([time.time_ns(), *(int(stamp) + 1 for stamp in stamps if stamp.isdigit())])
     seconds, nanoseconds = divmod(now, 1_000_000_000)
     path = folder / f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}"
     unfinished = folder / ".unfinished"

@@ -59,9 +59,9 @@ from search_spaces import SearchSpace
 _OF_A_BEGINNING = {
     LOCK_NAME, BEAT_NAME, CODE.name, COLUMNS_NAME, PROVENANCE_NAME, "README.txt"
 }  # fmt: skip
-"""What a driver that ended while it made a folder leaves there, without a study; beside what
-is made under a name of its own first."""
+"""What a driver that ended while it made a folder leaves there, without a study."""
 _OF_A_MOMENT = (".tmp", "-takeover")
+"""Ends of the hidden names that files and folders have there for a moment."""
 _LONGEST_ROOT = 400
 """Bytes. SQLite opens no file whose path has more than 512."""
 

@@ -143,6 +143,12 @@ class StudyRecord:
     def search_trials(self) -> tuple[TrialRecord, ...]:
         return tuple(trial for trial in self.trials if trial.purpose is Purpose.SEARCH)
 
+    @property
+    def search_seed(self) -> int | None:
+        """What the search drew under; the sweep's own where that is not on record."""
+        seed: int | None = self.provenance.get("seed", self.sweep.get("seed"))
+        return seed
+
     @cached_property
     def default_points(self) -> frozenset[frozenset[tuple[str, Value]]]:
         """Values of the default configurations; a search may try them under several seeds."""

@@ -95,12 +95,11 @@ def choose_finalists(study: StudyRecord, top: int) -> tuple[Finalist, ...]:
 
 def fresh_seeds(study: StudyRecord, n_seeds: int) -> list[int]:
     """Seeds that follow from the search's and that no search trial was trained under."""
-    of_search = study.provenance.get("seed", study.sweep.get("seed", 0))
     used = {trial.seed for trial in study.search_trials}
     seeds: list[int] = []
     index = 1
     while len(seeds) < n_seeds:
-        seed = stable_seed(of_search, "verdict", index)
+        seed = stable_seed(study.search_seed or 0, "verdict", index)
         if seed not in used and seed not in seeds:
             seeds.append(seed)
         index += 1

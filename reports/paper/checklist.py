@@ -132,10 +132,9 @@ def _result_items(study: StudyRecord) -> tuple[Item, ...]:
 
 def _text_of_seeds(study: StudyRecord) -> str:
     of_sweep, of_trials = study.sweep.get("seed"), {trial.seed for trial in study.search_trials}
-    of_search = study.provenance.get("seed", of_sweep)
     told = [] if of_sweep is None else [f"{of_sweep} of the sweep"]
-    if of_search != of_sweep:
-        told.append(f"{of_search} of its search, which follows from it and the split")
+    if study.search_seed != of_sweep:
+        told.append(f"{study.search_seed} of its search, which follows from it and the split")
     if of_trials - {of_sweep}:
         told.append("one of each trial in trials.csv, by the search's and the number")
     if study.verdict is not None and study.verdict_results is not None:

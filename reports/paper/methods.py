@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.records import StudyRecord, Value, VerdictResults
 from reports import numbers, ranking
-from reports.described import default_moved, described, left_open, search_seed, training_time
+from reports.described import default_moved, described, left_open, search_seed_text, training_time
 from reports.judging.decision import chosen_text, label
 from reports.judging.judged_rows import (
     judged_on,
@@ -143,7 +143,7 @@ def _budget(study: StudyRecord) -> list[str]:
         f"{len(arm.trials):,} {ranking.arm_text(study, arm.arm)}" for arm in ranking.arms(study)
     ]
     split = f" ({', '.join(arms)})" if arms else ""
-    seed = search_seed(study)
+    seed = search_seed_text(study)
     seeded = f" under seed {seed}" if seed else ""
     sentences = [
         f"The search ran {numbers.plural(n.total, 'trial')}{split}"
@@ -273,8 +273,7 @@ def _seed(study: StudyRecord) -> str:
     n_seeds = len({trial.seed for trial in trials})
     if n_seeds < 2:
         return "one seed"
-    of_search = study.provenance.get("seed", study.sweep.get("seed"))
-    own = f"a seed of its own (it follows from {of_search})"
+    own = f"a seed of its own (it follows from {study.search_seed})"
     # One that was begun when all trials of a search had one.
     return own if n_seeds == len(trials) else f"the seed of the first ones, or {own}"
 

@@ -11,7 +11,7 @@ from experiments.records import StudyRecord, TrialRecord
 from experiments.records.conditions import Conditions
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Facts, Note, Row, Section, Table
-from reports.described import described, search_seed, training_time
+from reports.described import described, search_seed_text, training_time
 from reports.exports import column_definitions, reproduce_commands, run_again_command
 from reports.paper.methods import argued
 from reports.trained_with import commit, git, over_time, package_versions, version
@@ -114,7 +114,7 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "sampler": argued(study, "sampler"),
         "pruner": argued(study, "pruner"),
         "epochs": f"up to {search['max_epochs']}" if "max_epochs" in search else "",
-        "seed": search_seed(study),
+        "seed": search_seed_text(study),
         "training time": training_time(study),
         "workers": over_time(study, lambda run: _text(run.resources.get("workers"))),
         "processor": over_time(study, lambda run: run.hardware["processor"]),
