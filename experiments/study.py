@@ -314,7 +314,7 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
     study = read_study(folder)
     if not is_finished:
         write_board(study)
-    with waiting("looking where the best trials err"):
+    with waiting("looking where the best models err"):
         write_best_segments(study, encoded, baselines, driver.watcher)
         write_noise(study, encoded, baselines)
     return cause

@@ -5,7 +5,7 @@ Standard library only; `experiments.records` hands it on to the reports.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -188,3 +188,11 @@ class TrialRecord:
     def seconds(self) -> float:
         """Training seconds over all epochs."""
         return sum(epoch.seconds for epoch in self.epochs)
+
+
+def first_runs(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The first of each model: trials with the same values are one, under several seeds."""
+    models: dict[object, TrialRecord] = {}
+    for trial in trials:
+        models.setdefault(trial.point, trial)
+    return [*models.values()]

@@ -13,6 +13,7 @@ from experiments.ledger.trial_records import (
     TrialRecord,
     TrialState,
     Value,
+    first_runs,
 )
 from experiments.records.derived_records import (
     BoardCheck,
@@ -95,6 +96,7 @@ __all__ = [
     "VerdictRecord",
     "VerdictResults",
     "find_studies",
+    "first_runs",
     "is_layer_size",
     "read_study",
     "refuse_no_study",

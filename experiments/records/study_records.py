@@ -18,6 +18,7 @@ from experiments.ledger.trial_records import (
     Purpose,
     TrialRecord,
     Value,
+    first_runs,
 )
 from experiments.records.derived_records import (
     BoardCheck,
@@ -159,6 +160,11 @@ class StudyRecord:
         """COMPLETE search trials by best RMSE; ties by number."""
         ranked = [t for t in self.trials if t.is_ranked and t.best_rmse is not None]
         return tuple(sorted(ranked, key=lambda t: (t.best_rmse, t.number)))
+
+    @cached_property
+    def ranked_models(self) -> tuple[TrialRecord, ...]:
+        """Of `ranked` the first run of each model."""
+        return tuple(first_runs(self.ranked))
 
     @property
     def verdict_results(self) -> VerdictResults | None:

@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.floating[Any]]
 Counts = npt.NDArray[np.integer[Any]]
 
 N_BEST = 10
-"""Trials whose differences are taken for those of equal models."""
+"""Models whose differences are taken for those of equal models."""
 MIN_USERS = 10
 """Fewer say too little of others."""
 
@@ -65,7 +65,7 @@ def read_errors(
 def write_noise(study: StudyRecord, encoded: EncodedDataset, baselines: Sequence[Baseline]) -> None:
     """Keep how far other users would move the differences of the best trials; nothing where fewer
     than two models or ten users tell it."""
-    sums, counts = read_errors(study.folder, _models(study.ranked)[:N_BEST], encoded)
+    sums, counts = read_errors(study.folder, study.ranked_models[:N_BEST], encoded)
     if len(sums) < 2 or len(counts) < MIN_USERS:
         return
     of_baselines = {
@@ -77,14 +77,6 @@ def write_noise(study: StudyRecord, encoded: EncodedDataset, baselines: Sequence
     pairs = [moved_by_users(one, other, counts) for one, other in combinations(sums, 2)]
     record = NoiseRecord(float(np.median(pairs)), len(sums), of_baselines)
     write_json(study.folder / NOISE_NAME, asdict(record))
-
-
-def _models(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Of trials of one point the first."""
-    models: dict[object, TrialRecord] = {}
-    for trial in trials:
-        models.setdefault(trial.point, trial)
-    return [*models.values()]
 
 
 def moved_by_users(one: Floats, other: Floats, counts: Counts) -> float:

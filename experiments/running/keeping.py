@@ -7,12 +7,12 @@ from bisect import insort
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from experiments.records import TrialRecord, VerdictRecord
+from experiments.records import TrialRecord, VerdictRecord, first_runs
 from experiments.records.verdict_records import read_verdict
 from experiments.running.orders import predictions_folder
 
 KEPT_BEST = 10
-"""So many of the best trials keep theirs; the best of each arm and the defaults do, too: whoever a
+"""So many of the best models keep theirs, of runs with the same values the best one; the best of each arm and the defaults do, too: whoever a
 verdict may find to lead."""
 
 
@@ -24,7 +24,7 @@ def trials_kept(
     Args:
         finalists: names that a verdict has frozen.
     """
-    first = leaders(ranked, KEPT_BEST)
+    first = leaders(first_runs(ranked), KEPT_BEST)
     return [t for t in ranked if t.is_default or t in first or t.name in finalists]
 
 

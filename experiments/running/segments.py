@@ -1,6 +1,6 @@
 """Where models err: their validation predictions by segment, and how widely they spread.
 
-Of the best trials it is known when the driver ends, without a verdict and without TensorFlow. A
+Of the best models it is known when the driver ends, without a verdict and without TensorFlow. A
 verdict's own record, of its finalists under all their seeds, takes the place of that one.
 """
 
@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.floating[Any]]
 Mask = npt.NDArray[np.bool_]
 
 N_BEST = 3
-"""Trials of a search that are looked at, and the best of each arm."""
+"""Models of a search that are looked at, and the best of each arm."""
 MAX_WORDS = 24
 MAX_RATINGS = 12
 N_BINS = 24
@@ -77,7 +77,7 @@ def write_best_segments(
     baselines: Sequence[Baseline],
     watcher: StudyWatcher,
 ) -> None:
-    """Cut the errors of the best trials, the best of each arm and the bias baseline.
+    """Cut the errors of the best models, the best of each arm and the bias baseline.
 
     Trials without predictions are left out: they are of an older version, or damaged, which is
     said. Nothing is written where none is left, nor over what a verdict wrote.
@@ -85,7 +85,7 @@ def write_best_segments(
     if study.verdict_results is not None:
         return
     predicted: dict[str, Floats] = {}
-    for trial in leaders(study.ranked, N_BEST):
+    for trial in leaders(study.ranked_models, N_BEST):
         place = predictions_folder(study.folder, trial)
         if not place.is_dir():
             continue

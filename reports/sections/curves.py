@@ -15,7 +15,7 @@ N_GREY = 200
 
 def curves(study: StudyRecord) -> Section:
     title = "Learning curves"
-    best = study.ranked[: len(SERIES)]
+    best = study.ranked_models[: len(SERIES)]
     others = [trial for trial in study.search_trials if trial not in best]
     drawn = [
         *(_curve(study, trial, None) for trial in ranking.evenly(others, N_GREY)),
@@ -27,7 +27,7 @@ def curves(study: StudyRecord) -> Section:
     n_grey = sum(curve.colour is None for curve in drawn)
     shown = []
     if best:
-        which = f"the best {len(best)}" if len(best) > 1 else "the best"
+        which = f"the best {len(best)} models" if len(best) > 1 else "the best"
         shown.append(f"{which} in colour, a ring at the best epoch")
     if n_grey:
         all_others = numbers.plural(n_grey, "other" if best else "trial")

@@ -63,12 +63,13 @@ def metrics(study: StudyRecord) -> Section | None:
         blocks.append(_table(study, ranked[:N_ROWS]))
     blocks += [Note(said) for name in study.metrics if (said := _agreement(name, ranked))]
     for name in study.metrics:
-        curves = [_curve(study, name, t, SERIES[i]) for i, t in enumerate(ranked[: len(SERIES)])]
+        best = study.ranked_models[: len(SERIES)]
+        curves = [_curve(study, name, t, SERIES[i]) for i, t in enumerate(best)]
         if drawn := [curve for curve in curves if curve.epochs]:
             blocks.append(
                 picture(
                     f"metric-{name}",
-                    f"{name} on the validation rows after each epoch, of the best trials by RMSE; "
+                    f"{name} on the validation rows after each epoch, of the best models by RMSE; "
                     "a ring where their RMSE is lowest.",
                     f"{name} by epoch. "
                     + "; ".join(

@@ -1,6 +1,6 @@
 """Where the best models err, and whether one of them predicts nearly the same for everyone.
 
-The finalists of a verdict; before one, the best trials of the search under their one seed.
+The finalists of a verdict; before one, the best models of the search under their one seed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def segments(study: StudyRecord) -> Section | None:
     blocks += [
         Text(
             (
-                "Errors of the best trials, under one seed each and on the rows that chose them"
+                "Errors of the best models, under one seed each and on the rows that chose them"
                 if results is None
                 else f"Errors of the verdict's finalists on {judged_on(results)}"
             )

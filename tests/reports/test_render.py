@@ -130,6 +130,15 @@ def test_files_for_print_have_the_same_bytes_twice(
     assert one and one == other
 
 
+def test_of_runs_of_one_model_one_curve_is_in_colour(study: StudyRecord) -> None:
+    first, second, third, *_ = study.ranked
+    trials = (replace(t, values=first.values) if t == second else t for t in study.trials)
+    (drawn,) = curves(replace(study, trials=tuple(trials))).blocks
+    assert isinstance(drawn, Picture)
+    assert f"#{first.number} " in drawn.alt and f"#{third.number} " in drawn.alt
+    assert f"#{second.number} " not in drawn.alt
+
+
 def test_no_temporary_file_is_left(paths: ReportPaths) -> None:
     names = {path.name for path in paths.html.parent.rglob("*") if path.is_file()}
     assert not [name for name in names if name.startswith(".")]

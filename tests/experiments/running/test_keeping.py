@@ -24,6 +24,17 @@ def test_whoever_a_verdict_may_judge_keeps_its_weights(tmp_path: Path) -> None:
     assert len(kept) < len(lost.ranked)
 
 
+def test_runs_of_one_model_take_no_other_model_s_place(tmp_path: Path) -> None:
+    study = read_study(make_study(tmp_path / "made-up", n_trials=40))
+    first, *others = study.ranked
+    runs = {trial.number for trial in others[: KEPT_BEST + 2]}
+    trials = (replace(t, values=first.values) if t.number in runs else t for t in study.trials)
+    repeated = replace(study, trials=tuple(trials))
+    kept = trials_kept(repeated.ranked)
+    assert all(trial in kept for trial, _ in chosen_trials(repeated, TOP))
+    assert sum(trial.point == first.point and not trial.is_default for trial in kept) <= 1
+
+
 @pytest.mark.parametrize("n_past", [0, 7])
 def test_as_trials_end_in_any_order_exactly_those_that_may_be_judged_keep_theirs(
     tmp_path: Path, n_past: int

@@ -1,4 +1,4 @@
-"""Where the best trials err, and whether they collapsed, before any verdict."""
+"""Where the best models err, and whether they collapsed, before any verdict."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from reports.render import write_report
 from reports.sections.segments import collapsed_models
 from tests.in_process import Died, InProcess
 from tests.small_studies import a_sweep, decide
+from tests.synthetic import ratings_table
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +45,30 @@ def test_the_best_of_a_search_are_cut_by_segment_without_a_verdict(study: Path) 
     off = (kept["predicted"] - encoded.validation.rating)[of_seen]
     assert seen.rmse[best.name] == pytest.approx(float(np.sqrt(np.mean(off**2))), rel=1e-6)
     assert "Error by segment" in write_report(record).markdown.read_text()
+
+
+def test_runs_of_one_model_are_shown_and_kept_by_the_best_of_them(
+    ratings_csv: Path, tmp_path: Path, workers: InProcess
+) -> None:
+    few = Sweep(
+        name="few",
+        dataset=ratings_table(ratings_csv),
+        space=space(learning_rate=Choice([0.001, 0.01, 0.1])),
+        model={"embedding_size": 4, "n_layers": 1, "layer_size": 4, "batch_size": 256},
+        trials=9,
+        max_epochs=1,
+        pruner="none",
+        sampler="random",
+    )
+    record = run_study(few, root=tmp_path, watcher=Silent()).study
+    assert record.segments is not None
+    best_of: dict[object, float | None] = {t.point: t.best_rmse for t in reversed(record.ranked)}
+    assert len(record.ranked) == 9 > len(best_of) == 3
+    shown = [t for t in record.search_trials if t.name in record.segments.spreads]
+    assert {t.point: t.best_rmse for t in shown} == best_of
+    kept = {place.parent.name for place in record.folder.glob("trials/*/best")}
+    of_defaults = {t.name for t in record.search_trials if t.is_default}
+    assert kept == {trial.name for trial in shown} | of_defaults
 
 
 def test_a_resumed_study_has_the_segments_of_an_uninterrupted_one(
