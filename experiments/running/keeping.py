@@ -12,8 +12,8 @@ from experiments.records.verdict_records import read_verdict
 from experiments.running.orders import predictions_folder
 
 KEPT_BEST = 10
-"""So many of the best models keep theirs, of runs with the same values the best one; the best of each arm and the defaults do, too: whoever a
-verdict may find to lead."""
+"""So many of the best models keep theirs, of runs with the same values the best one; the best of
+each arm and the defaults do, too: whoever a verdict may find to lead."""
 
 
 def trials_kept(
