@@ -91,7 +91,7 @@ class Described:
 
 def described(study: StudyRecord) -> Described:
     """Read leniently: a report tells what it can of a study folder that lacks the rest."""
-    data: Mapping[str, Any] = study.provenance.get("dataset") or {}
+    data = study.dataset
     span = data.get("rating_range")
     train, validation, test, confirm = (
         Part(**{field: (data.get(part) or {}).get(field) for field in Part.__slots__})

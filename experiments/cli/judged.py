@@ -33,7 +33,7 @@ def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: 
         f"judged   {label(listed, finalist.name)} ({', '.join(finalist.reasons)})"
         for finalist in frozen.finalists
     ]
-    confirm = (study.provenance.get("dataset") or {}).get("confirm")
+    confirm = study.dataset.get("confirm")
     lines.append(
         f"on       {confirm['n_rows']:,} rows of {wording.plural(confirm['n_users'], 'user')} whom "
         "the search never saw"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from experiments.cli import wording
@@ -213,7 +213,7 @@ def ls_json(studies: Iterable[StudyRecord]) -> dict[str, Any]:
 
 def _study_json(study: StudyRecord) -> dict[str, Any]:
     best, bias = _best_and_bias(study)
-    dataset: Mapping[str, Any] = study.provenance.get("dataset") or {}
+    dataset = study.dataset
     return {
         "name": study.name,
         "folder": str(study.folder),
@@ -312,8 +312,7 @@ def _best_and_bias(study: StudyRecord) -> tuple[float | None, float | None]:
 
 
 def _data_name(study: StudyRecord) -> str:
-    dataset: Mapping[str, Any] = study.provenance.get("dataset") or {}
-    return str(dataset.get("name", "-"))
+    return str(study.dataset.get("name", "-"))
 
 
 def _number(value: float | None) -> float | None:

@@ -169,7 +169,7 @@ def note_text(study: StudyRecord) -> str:
 def data_lines(study: StudyRecord) -> list[str]:
     """The data set, what is odd about it, its split, and whether that was opened, as the provenance
     describes them."""
-    dataset: Mapping[str, Any] = study.provenance.get("dataset") or {}
+    dataset = study.dataset
     if not dataset:
         return []
     low, high = dataset["rating_range"]

@@ -115,7 +115,7 @@ def verdict_cost(study: StudyRecord) -> VerdictCost | None:
 
 def judging_users(study: StudyRecord) -> int | None:
     """The users whose ratings judge the finalists; None where the record does not say."""
-    data = study.provenance.get("dataset") or {}
+    data = study.dataset
     part = data.get("confirm") or data.get("validation") or {}
     n_users: int | None = part.get("n_users")
     return n_users

@@ -145,6 +145,12 @@ class StudyRecord:
         return tuple(trial for trial in self.trials if trial.purpose is Purpose.SEARCH)
 
     @property
+    def dataset(self) -> Mapping[str, Any]:
+        """What was read and how it was split, by the provenance."""
+        data: Mapping[str, Any] = self.provenance.get("dataset") or {}
+        return data
+
+    @property
     def search_seed(self) -> int | None:
         """What the search drew under; the sweep's own where that is not on record."""
         seed: int | None = self.provenance.get("seed", self.sweep.get("seed"))

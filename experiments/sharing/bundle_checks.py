@@ -141,7 +141,7 @@ def check_verdict(study: StudyRecord) -> Check:
         return Check("verdict", "none")
     by_name = {trial.name: trial for trial in study.trials}
     # Of rows that the search never sees the ledger has no number.
-    has_ledger_scores = not (study.provenance.get("dataset") or {}).get("confirm")
+    has_ledger_scores = not study.dataset.get("confirm")
     problems = []
     for found in results.finalists:
         frozen = verdict.finalist(found.name)
@@ -176,7 +176,7 @@ def check_verdict(study: StudyRecord) -> Check:
 def check_predictions(study: StudyRecord) -> Check:
     """Stored predictions: whole, one for each validation row, and of the trial they name."""
     root = study.folder / "predictions"
-    data = study.provenance.get("dataset") or {}
+    data = study.dataset
     n_rows = {
         array: part["n_rows"]
         for array, name in (("predicted", "validation"), ("confirm", "confirm"))

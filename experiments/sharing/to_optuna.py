@@ -67,7 +67,7 @@ def _shown(url: str) -> str:
 
 
 def _about(study: StudyRecord) -> dict[str, object]:
-    data = study.provenance.get("dataset") or {}
+    data = study.dataset
     return {
         "recsweep": study.provenance.get("recsweep"),
         "metric": "validation RMSE at the best epoch, in units of the ratings",

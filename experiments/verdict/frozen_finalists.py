@@ -24,7 +24,7 @@ def frozen_or_chosen(
         RequestError: nothing can be judged, or the list is frozen for other numbers.
     """
     if judging_users(study) == 1:
-        is_alone = (study.provenance.get("dataset") or {}).get("n_users") == 1
+        is_alone = study.dataset.get("n_users") == 1
         cure = "another split, such as --set split.method=random"
         raise RequestError(
             f"{study.name}: the validation ratings that would judge are all of one user, and what "

@@ -69,7 +69,7 @@ def refuse_unjudged(study: StudyRecord) -> None:
             f"{study.name} has no verdict: the test split is for finalists that are frozen and "
             f"judged. First: recsweep verdict {typed(study.folder)}"
         )
-    test = (study.provenance.get("dataset") or {}).get("test") or {}
+    test = study.dataset.get("test") or {}
     if test.get("n_users") == 1:
         raise StateError(
             f"{study.name}: the test ratings are all of one user, and what holds for other users "

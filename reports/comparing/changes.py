@@ -56,7 +56,7 @@ def _left_open(study: StudyRecord) -> dict[str, str]:
         for name, value in first.items()
         if name not in space and all(model.get(name, value) == value for model in models)
     }
-    features = (study.provenance.get("dataset") or {}).get("features")
+    features = study.dataset.get("features")
     return shared | ({"dataset.features": _text(features)} if features else {})
 
 
