@@ -35,8 +35,8 @@ class SpaceError(ValueError):
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """`unknown WHAT 'optimzer'; did you mean 'optimizer'? known: ...`."""
-    known = sorted(known)
-    guesses = difflib.get_close_matches(str(name), known, n=1)
-    guess = f"did you mean {guesses[0]!r}? " if guesses else ""
-    return f"unknown {what} {name!r}; {guess}known: {', '.join(known) or 'none'}"
+    """`unknown WHAT 'optimzer'; did you mean 'optimizer'? Known: ...`."""
+    names = sorted(known)
+    close = difflib.get_close_matches(str(name), names, n=1)
+    guess = f"; did you mean {close[0]!r}? Known: " if close else "; known: "
+    return f"unknown {what} {name!r}{guess}{', '.join(names) or 'none'}"

@@ -97,17 +97,17 @@ CASES = [
     Case(
         "unknown-space",
         changed("ranking", "rankng"),
-        "8 space.use: unknown space 'rankng'; did you mean 'ranking'? known: ranking, smoke",
+        "8 space.use: unknown space 'rankng'; did you mean 'ranking'? Known: ranking, smoke",
     ),
     Case(
         "unknown-sampler",
         changed("trials = 4", 'trials = 4\nsampler = "tpee"'),
-        "12 search.sampler: unknown sampler 'tpee'; did you mean 'tpe'? known: grid, random, tpe",
+        "12 search.sampler: unknown sampler 'tpee'; did you mean 'tpe'? Known: grid, random, tpe",
     ),
     Case(
         "unknown-pruner",
         changed("trials = 4", 'trials = 4\npruner = "medain"'),
-        "12 search.pruner: unknown pruner 'medain'; did you mean 'median'? known: hyperband,",
+        "12 search.pruner: unknown pruner 'medain'; did you mean 'median'? Known: hyperband,",
     ),
     Case(
         "unknown-split",

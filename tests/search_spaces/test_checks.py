@@ -19,7 +19,7 @@ def problems_of(**dimensions: Any) -> list[str]:
 def test_a_condition_on_an_unknown_dimension_guesses_the_one_meant() -> None:
     assert problems_of(optimizer=OPTIMIZER, a=Int(1, 2).when(optimzer="adam")) == [
         "a.when.optimzer: unknown dimension 'optimzer'; did you mean 'optimizer'? "
-        "known: a, optimizer"
+        "Known: a, optimizer"
     ]
 
 

@@ -70,7 +70,7 @@ def test_problems_name_what_is_missing_superfluous_or_out_of_range() -> None:
     assert HOUSE.problems(good) == []
     assert HOUSE.problems({**good, "n_layers": 1.0, "optimzer": "adam"}) == [
         "n_layers must be a whole number from 1 to 3, got 1.0",
-        "unknown dimension 'optimzer'; did you mean 'optimizer'? known: architecture, "
+        "unknown dimension 'optimzer'; did you mean 'optimizer'? Known: architecture, "
         "cross_layers, cross_rank, layer_size_0, layer_size_1, layer_size_2, learning_rate, "
         "n_layers, optimizer",
     ]

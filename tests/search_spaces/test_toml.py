@@ -433,7 +433,7 @@ def test_an_own_condition_on_what_went_is_told_why() -> None:
 
 
 def test_an_unknown_shipped_space_is_refused_with_those_there_are() -> None:
-    with pytest.raises(SpaceError, match="known: ranking, smoke"):
+    with pytest.raises(SpaceError, match="Known: ranking, smoke"):
         shipped_space("rankin")
 
 
