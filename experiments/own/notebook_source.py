@@ -14,7 +14,7 @@ import linecache
 import symtable
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recommender.errors import ModelError
@@ -26,6 +26,8 @@ class Statement:
 
     node: ast.stmt
     text: str
+    took: Mapping[str, Statement] = field(default_factory=dict)
+    """What had bound the names that a definition uses when it is run, not when it is called."""
 
 
 def source_with_needs(thing: Any) -> str:
@@ -42,8 +44,9 @@ def source_with_needs(thing: Any) -> str:
         for statement in _statements(text):
             if isinstance(statement.node, ast.ImportFrom) and statement.node.module == "__future__":
                 futures.append(statement.text)
+            took = {n: statements[n] for n in _used_at_once(statement.node) if n in statements}
             for bound in _bound(statement.node):
-                statements[bound] = statement
+                statements[bound] = replace(statement, took=took)
             for changed in _changed(statement.node):
                 made = statements.get(changed)
                 # What an assignment made is compared by its value.
@@ -128,6 +131,21 @@ def _changed(node: ast.stmt) -> Iterator[str]:
             yield root.id
 
 
+def _used_at_once(node: ast.stmt) -> Iterator[str]:
+    """Names that a definition uses when it is run: in a class's body, in defaults of arguments."""
+    waiting: list[ast.AST] = [node] if isinstance(node, _DEFINITIONS) else []
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+            yield part.id
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += part.decorator_list
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += (d for d in (*part.args.defaults, *part.args.kw_defaults) if d is not None)
+        else:
+            waiting += ast.iter_child_nodes(part)
+
+
 def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
     return node.targets if isinstance(node, ast.Assign) else [node.target]
 
@@ -150,6 +168,12 @@ def _with_needs(
         for used in sorted(_global_names(statement.text)):
             needed = statements.get(used)
             if needed is not None and _is_plain(needed.node):
+                took = statement.took.get(used, needed)
+                if took.text != needed.text:
+                    raise ModelError(
+                        f"{name} uses {used}, which was {took.text!r:.80} when what takes it was "
+                        f"defined, and {needed.text!r:.80} since; define it again, too"
+                    )
                 named[used] = needed
                 visit(needed)
             elif used in namespace and not hasattr(builtins, used):

@@ -201,6 +201,32 @@ def test_what_a_cell_changed_of_what_no_assignment_made_is_refused(
         reference_of(notebook.mine)
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["N = 2", "class Of:\n    n = N", "N = 3", "def mine(inputs): return Of.n * inputs"],
+        ["N = 2", "def mine(inputs, n=N): return n * inputs", "N = 3"],
+        ["N = 2", "class Of:\n    def n(self, by=N): ...", "N = 3", "def mine(x): return Of"],
+        ["class N: ...", "class Of(N): ...", "class N: x = 1", "def mine(x): return Of"],
+    ],
+)
+def test_what_a_definition_took_when_it_was_run_must_still_hold(
+    notebook: ModuleType, cells: list[str]
+) -> None:
+    def run(*cells: str) -> None:
+        for cell in cells:
+            notebook.In.append(cell)
+            exec(cell, notebook.__dict__)
+
+    run(*cells)
+    with pytest.raises(RequestError, match=r"uses N, which was .* define it again"):
+        reference_of(notebook.mine)
+    run(cells[0])
+    assert reference_of(notebook.mine)  # as it was
+    run("def late(x, n=2): return n * N * x", "N = 4")
+    assert reference_of(notebook.late)  # what a call looks up is as it is now
+
+
 def test_a_value_that_still_holds_is_saved_however_it_was_made(notebook: ModuleType) -> None:
     cells = ["M, N = 1, 10 ** 2", "seen = [0] * 200", "seen[N] = 3", "P: int", "ACT = lambda x: x"]
     for cell in (*cells, "def mine(inputs): return ACT(N * inputs)"):
