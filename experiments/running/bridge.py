@@ -197,10 +197,12 @@ class _Stopping(_Unpickled, TrialScheduler):
             with self._failure.kept():
                 # A worker that hangs in its first epoch has said who it is, and rings no bell.
                 self._conductor.pump()
-        return next(
-            (t for t in tune_controller.get_trials() if t.status == t.PENDING),
-            None,
-        )
+        pending = [t for t in tune_controller.get_trials() if t.status == t.PENDING]
+        if self._conductor.is_stopping:
+            for trial in pending:  # it may wait for room until others end
+                tune_controller.stop_trial(trial)
+            return None
+        return pending[0] if pending else None
 
     def debug_string(self) -> str:
         return "recsweep"

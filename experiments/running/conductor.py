@@ -98,7 +98,8 @@ class Conductor:
         self._waiting = deque(interrupted)
         self._deadline = math.inf if deadline is None else deadline
         self._longest_epoch_s = 0.0
-        self._is_stopping = False
+        self.is_stopping = False
+        """Whether no more orders are handed out: asked for, or seen by a worker."""
         self._n_interrupted = 0
         self._n_stillborn = 0
         self._n_lost: dict[int, int] = {}
@@ -123,7 +124,7 @@ class Conductor:
     @property
     def is_out_of_orders(self) -> bool:
         """Whether there is nothing to hand out any more in this run."""
-        if self._is_stopping or time.monotonic() + self._longest_epoch_s >= self._deadline:
+        if self.is_stopping or time.monotonic() + self._longest_epoch_s >= self._deadline:
             return True
         return not self._waiting and not (self._asks_for_new and self._n_left)
 
@@ -249,7 +250,7 @@ class Conductor:
             self._write("attempt_end", **lost)
             if live.n_lost > LOST_WORKER_RETRIES:
                 give_up = f"its worker was lost {live.n_lost} times"
-        if self._is_stopping:
+        if self.is_stopping:
             self.leave(number)  # no worker is started for what ends here
             return None
         if not is_recycled:
@@ -309,7 +310,7 @@ class Conductor:
 
     def stop(self) -> None:
         """Hand out no more orders."""
-        self._is_stopping = True
+        self.is_stopping = True
 
     def _hear_start(self, live: _Live, event: Mapping[str, Any]) -> None:
         stage_over("TensorFlow imported there, first model built")
@@ -379,7 +380,7 @@ class Conductor:
             if event and event.get("makes_room"):
                 live.has_left = True  # `leave` hears of it when its worker is free
                 return
-            self._is_stopping = True  # its worker saw the request before we did
+            self.is_stopping = True  # its worker saw the request before we did
             self.leave(number)
             return
         self.liveness.over(number)

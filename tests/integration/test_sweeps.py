@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from ray.tune.execution.tune_controller import TuneController
 
 from experiments.board.board_check import check_board
@@ -28,7 +29,7 @@ from experiments.records import (
     read_study,
 )
 from experiments.records.derived_records import BoardCheck
-from experiments.running.supervision import StopCause, StopSwitch
+from experiments.running.supervision import GRACE_S, StopCause, StopSwitch
 from experiments.study import Outcome, resume_study, run_study
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent
@@ -159,6 +160,26 @@ def test_half_gpu_trials_share_two_gpus_and_run_at_once(
     assert [trial.state for trial in study.trials] == [TrialState.RUNNING] * 4
     assert all(t.attempts[-1].stop_reason is StopReason.INTERRUPTED for t in study.trials)
     assert (study.folder / "trials" / "0000" / "last").is_dir()
+
+
+def test_a_trial_that_waits_for_room_does_not_hold_up_a_stop(
+    cluster: Machine, ratings_csv: Path, tmp_path: Path
+) -> None:
+    """Others have all of the cluster when the time is over; later the study goes on."""
+    everything = ray.util.placement_group([{"CPU": cluster.n_cpus}])
+    try:
+        assert everything.wait(30)
+        sweep = light_sweep(tmp_path, ratings_csv, trials=2, max_epochs=3, timeout="3s")
+        began = time.monotonic()
+        outcome = run_study(sweep, root=tmp_path, watcher=Silent(), resources=Resources(1, gpus=0))
+        assert time.monotonic() - began < GRACE_S / 2
+    finally:
+        ray.util.remove_placement_group(everything)
+    assert outcome.stopped_by is StopCause.TIMEOUT
+    (waits,) = outcome.study.trials
+    assert waits.state is TrialState.WAITING and not waits.attempts
+    study = resume_study(tmp_path / sweep.name, watcher=Silent(), more_s=60).study
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
 
 
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(
