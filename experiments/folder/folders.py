@@ -134,10 +134,10 @@ def _refuse_unwritable(root: Path) -> None:
     except UnicodeDecodeError as error:
         told = path.decode(errors="backslashreplace")
         raise RequestError(f"{told}: not UTF-8; name another folder with --studies") from error
-    there = next(path for path in (root, *root.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise RequestError(f"{there} is a file; --studies must name a folder")
     try:
+        there = next(path for path in (root, *root.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise RequestError(f"{there} is a file; --studies must name a folder")
         if has_locks(there):
             return
     except OSError as error:

@@ -106,7 +106,9 @@ def _candidates(study: StudyRecord) -> Iterator[tuple[Path, str]]:
 def _names_kept(study: StudyRecord) -> set[str]:
     """The search's trials whose weights stay."""
     finalists = finalists_of(study.verdict)  # among them may be a trial that is not ranked
-    return {trial.name for trial in trials_kept(study.ranked, finalists)} | finalists
+    return {
+        trial.name for trial in trials_kept(study.ranked, study.default_points, finalists)
+    } | finalists
 
 
 def _there(path: Path, why: str) -> Iterator[tuple[Path, str]]:

@@ -47,6 +47,8 @@ class Journal:
             is_new = not path.exists()
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             self._last_at = -math.inf
+            self._ahead_s = 0.0
+            """Of the clock, where that was set back."""
             if is_new:
                 sync_folder(path.parent)
             else:
@@ -61,14 +63,18 @@ class Journal:
 
         Args:
             sync: wait until the disk has it, and all lines before it.
-            in_order: `at` is later than in all lines before it, also where the clock was set back.
+            in_order: `at` is later than in all lines before it, also where the clock was set back;
+                such lines of one writer are as far apart as they were written.
 
         Raises:
             DiskError: no room; the journal ends with the event before, whole.
         """
         event = {"kind": kind} | {name: _standard(value) for name, value in fields.items()}
         now = time.time()
-        event.setdefault("at", max(now, self._last_at + 1e-6) if in_order else now)
+        if in_order:
+            self._ahead_s = max(self._ahead_s, self._last_at + 1e-6 - now)
+            now += self._ahead_s
+        event.setdefault("at", now)
         self._last_at = max(self._last_at, event["at"])
         text = json.dumps(event, separators=(",", ":"), allow_nan=False).encode()
         line = memoryview(_HEAD % zlib.crc32(text) + text + b"}\n")

@@ -79,6 +79,7 @@ def namespace_of(thing: Any) -> Mapping[str, Any]:
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 
 
 def _some_function(thing: Any) -> Any | None:
@@ -123,11 +124,12 @@ def _bound(node: ast.stmt) -> Iterator[str]:
 
 def _changed(node: ast.stmt) -> Iterator[str]:
     """Names of what an assignment changes something of, as `Config.width = 64` does."""
-    for target in _targets(node) if isinstance(node, ast.Assign | ast.AnnAssign) else ():
-        root = target
-        while isinstance(root, ast.Attribute | ast.Subscript):
-            root = root.value
-        if root is not target and isinstance(root, ast.Name):
+    for part in ast.walk(node) if isinstance(node, _ASSIGNMENTS) else ():
+        root = part
+        if isinstance(part, ast.Attribute | ast.Subscript) and isinstance(part.ctx, ast.Store):
+            while isinstance(root, ast.Attribute | ast.Subscript):
+                root = root.value
+        if root is not part and isinstance(root, ast.Name):
             yield root.id
 
 
@@ -167,6 +169,11 @@ def _with_needs(
         seen.add(id(statement))
         for used in sorted(_global_names(statement.text)):
             needed = statements.get(used)
+            if needed is not None and used not in _bound(needed.node):
+                raise ModelError(
+                    f"{name} uses {used}, which {needed.text!r:.80} changed, and workers do not "
+                    f"run that; import or define {used} again after it, or in {name} itself"
+                )
             if needed is not None and _is_plain(needed.node):
                 took = statement.took.get(used, needed)
                 if took.text != needed.text:

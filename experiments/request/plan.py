@@ -98,11 +98,12 @@ class Plan:
 
     @property
     def _time_lines(self) -> tuple[str, ...]:
-        if self.seconds is None:
-            return ("time     not known: of a model of your own nothing was measured",)
+        workers = plural(self.n_workers, "worker")
         return (
-            f"time     about {format_duration(self.seconds)} with "
-            f"{plural(self.n_workers, 'worker')}; a first guess, which assumes:",
+            f"time     not known with {workers}: of a model of your own nothing was measured"
+            if self.seconds is None
+            else f"time     about {format_duration(self.seconds)} with {workers}; a first guess, "
+            "which assumes:",
             *(f"         {assumption}" for assumption in self.assumptions),
         )
 
@@ -135,6 +136,7 @@ def plan_sweep(
         f"{plural(n_workers, 'trial')} at once that do not slow each other",
     ]
     own = config.architectures.values()
+    is_known = not any(it.is_whole for it in own)
     if any(not it.is_whole for it in own):
         assumptions.append("dense layers of your own cost what ours do: they were not measured")
     if n_gpus:
@@ -154,10 +156,8 @@ def plan_sweep(
         n_grid_points=n_points,
         few_points=few_points(config, search.trials),
         n_workers=n_workers,
-        seconds=None
-        if any(it.is_whole for it in own)
-        else _START_S + rounds * (build_s + epochs * epoch_s),
-        assumptions=tuple(assumptions),
+        seconds=_START_S + rounds * (build_s + epochs * epoch_s) if is_known else None,
+        assumptions=tuple(assumptions) if is_known else (),
         rows=_rows(dataset),
         notes=(*dataset.notes, *filter(None, [dataset.note_on_strangers])),
     )

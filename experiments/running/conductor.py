@@ -251,7 +251,7 @@ class Conductor:
             if live.n_lost > LOST_WORKER_RETRIES:
                 give_up = f"its worker was lost {live.n_lost} times"
         if self.is_stopping:
-            self.leave(number)  # no worker is started for what ends here
+            self.leave(number)
             return None
         if not is_recycled:
             has_checkpoint = (live.order.folder / "last").is_dir()

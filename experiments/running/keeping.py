@@ -17,15 +17,18 @@ each arm and the defaults do, too: whoever a verdict may find to lead."""
 
 
 def trials_kept(
-    ranked: Sequence[TrialRecord], finalists: Collection[str] = ()
+    ranked: Sequence[TrialRecord], defaults: Collection[object], finalists: Collection[str] = ()
 ) -> list[TrialRecord]:
     """Those of the complete trials that keep theirs; the best comes first, here and in `ranked`.
 
     Args:
+        defaults: the points of the default configurations.
         finalists: names that a verdict has frozen.
     """
-    first = leaders(first_runs(ranked), KEPT_BEST)
-    return [t for t in ranked if t.is_default or t in first or t.name in finalists]
+    models = first_runs(ranked)
+    of_defaults = [trial for trial in models if trial.point in defaults]
+    kept = {trial.number for trial in (*leaders(models, KEPT_BEST), *of_defaults)}
+    return [t for t in ranked if t.number in kept or t.name in finalists]
 
 
 def finalists_of(verdict: VerdictRecord | None) -> frozenset[str]:
@@ -54,16 +57,20 @@ class Keeper:
 
     def __init__(self, folder: Path, past: Iterable[TrialRecord]) -> None:
         self._folder = folder
+        past = [*past]
         ranked = (t for t in past if t.is_ranked and t.best_rmse is not None)
         self._kept = sorted(ranked, key=_place)
+        self._defaults = {t.point for t in past if t.is_default}
         self._finalists = finalists_of(read_verdict(folder))
 
     def ended(self, trial: TrialRecord) -> None:
         """One more trial has ended, in whatever way."""
+        if trial.is_default:
+            self._defaults.add(trial.point)
         if not trial.is_ranked:
             return
         insort(self._kept, trial, key=_place)
-        kept = trials_kept(self._kept, self._finalists)
+        kept = trials_kept(self._kept, self._defaults, self._finalists)
         for other in self._kept:
             if other not in kept:
                 shutil.rmtree(self._folder / "trials" / other.name / "best", ignore_errors=True)

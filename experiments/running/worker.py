@@ -7,13 +7,11 @@ of it, so that the driver may die at any moment and nothing is lost.
 from __future__ import annotations
 
 import contextlib
-import errno
 import math
 import os
 import shutil
 import signal
 import socket
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -24,7 +22,7 @@ import psutil
 from ray import tune
 
 from experiments.errors import DiskError
-from experiments.files import disk_error, disk_errors, free_bytes, is_disk_error
+from experiments.files import disk_errors, is_disk_error
 from experiments.ledger.journal import Journal, ended
 from experiments.ledger.lock import LOCK_NAME
 from experiments.machine.cores import keep_to_cores
@@ -173,8 +171,11 @@ class Workbench:
             ):
                 raise
             if is_out_of_room(error):
-                place = _fuller(order.folder, Path(tempfile.gettempdir()))
-                raise disk_error(place, OSError(errno.ENOSPC, "")) from error
+                # Where is not known: a model of one's own writes elsewhere, too.
+                raise DiskError(
+                    f"#{order.number} found no room on a disk: {raised(error)}. What was finished "
+                    "is safe; make room there and resume the study"
+                ) from error
             sizes = _sizes(order, self._trainer.dataset) if is_out_of_memory(error) else ""
             reason, text = _classify(error, order, sizes)
             if reason is StopReason.OUT_OF_MEMORY:
@@ -359,11 +360,6 @@ def _classify(error: Exception, order: TrialOrder, sizes: str = "") -> tuple[Sto
         told = "; ".join(part for part in (sizes, ", ".join(values)) if part)
         return StopReason.OUT_OF_MEMORY, f"{line} ({told})"
     return StopReason.ERROR, line
-
-
-def _fuller(*places: Path) -> Path:
-    """Where a model that found no room has written: which of its two folders has less of it."""
-    return min(places, key=free_bytes)
 
 
 def _lacks_a_file_beside_it(error: Exception, order: TrialOrder) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from datetime import datetime
 
 import optuna
@@ -44,7 +43,7 @@ def export_to_optuna(study: StudyRecord, url: str) -> str:
         theirs = optuna.create_study(storage=storage, study_name=study.name, direction="minimize")
         for name, value in _about(study).items():
             theirs.set_user_attr(name, value)
-        theirs.add_trials([_frozen(trial, space, study.metrics) for trial in study.search_trials])
+        theirs.add_trials([_frozen(study, trial, space) for trial in study.search_trials])
     return (
         f"wrote {plural(len(study.search_trials), 'trial')} to the study {study.name} in "
         f"{_shown(url)}; "
@@ -78,9 +77,7 @@ def _about(study: StudyRecord) -> dict[str, object]:
     }
 
 
-def _frozen(
-    trial: TrialRecord, space: SearchSpace, metrics: Iterable[str]
-) -> optuna.trial.FrozenTrial:
+def _frozen(study: StudyRecord, trial: TrialRecord, space: SearchSpace) -> optuna.trial.FrozenTrial:
     params, distributions = to_params(space, trial.values)
     frozen = optuna.trial.create_trial(
         state=optuna.trial.TrialState[trial.state.name],
@@ -93,10 +90,10 @@ def _frozen(
         user_attrs={
             name: value
             for name, value in {
-                **{metric: trial.metric(metric) for metric in metrics},
+                **{metric: trial.metric(metric) for metric in study.metrics},
                 "arm": trial.arm,
                 "stop_reason": trial.stop_reason.value if trial.stop_reason else None,
-                "is_default": trial.is_default,
+                "is_default": trial.point in study.default_points,
                 "is_enqueued": trial.is_enqueued,
                 "best_epoch": trial.best_epoch,
                 "seconds": trial.seconds,

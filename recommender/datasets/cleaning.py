@@ -172,7 +172,7 @@ def _is_dates(column: pd.Series[Any]) -> bool:
 
 
 _COMMAS = {
-    r"'-?\d{1,3}(,\d{3})+'": "write them without commas between digits",
+    r"'-?\d{1,3}(,\d{3})+'": "write them with a decimal point, or without commas between digits",
     r"'-?\d+,\d+'": "write them with a decimal point",
 }
 """What may be wrong with a number, as `example` shows it, and its cure."""

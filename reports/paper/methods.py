@@ -160,7 +160,7 @@ def _budget(study: StudyRecord) -> list[str]:
     if "max_epochs" in search:
         patience = search.get("patience") or 0
         most = numbers.plural(search["max_epochs"], "epoch")
-        could = 0 < patience < search["max_epochs"]
+        could = 0 < patience < search["max_epochs"] - 1
         after = numbers.plural(patience, "epoch") if could else ""
         early = f", ended early after {after} without improvement" if after else ""
         sentences.append(f"A trial was trained for at most {most}{early}.")

@@ -40,7 +40,11 @@ def test_a_name_is_free_where_a_driver_was_killed_before_it_had_a_study(
 
 @pytest.mark.parametrize(
     ("root", "why"),
-    [("x/" * 200, "bytes long, where 400 is the most"), ("st\udcf5", r"st\\xf5: not UTF-8")],
+    [
+        ("x/" * 200, "bytes long, where 400 is the most"),
+        ("st\udcf5", r"st\\xf5: not UTF-8"),
+        ("x" * 256, "cannot be written to: File name too long"),
+    ],
 )
 def test_a_place_that_cannot_hold_ledgers_is_refused(tmp_path: Path, root: str, why: str) -> None:
     with pytest.raises(RequestError, match=f"{why}.*--studies"):

@@ -368,6 +368,22 @@ def test_elapsed_time_is_summed_over_the_drivers_searches(ledger: Ledger) -> Non
     assert ledger.elapsed_s() == 10.0 + 30.0
 
 
+def test_a_search_counts_as_long_as_it_took_though_the_clock_was_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1e9
+    monkeypatch.setattr("experiments.ledger.journal.time.time", lambda: now)
+    for _ in range(2):
+        with Journal(tmp_path / "journal" / "driver.jsonl") as journal:
+            journal.append("session", in_order=True, pid=1, host="h")
+            now += 100
+            journal.append("session_end", in_order=True, state="interrupted")
+        now -= 86_400
+    with Ledger(tmp_path / "study.db") as ledger:
+        ledger.catch_up(tmp_path / "journal")
+        assert ledger.elapsed_s() == pytest.approx(200)
+
+
 def test_the_last_extension_counts_though_the_clock_was_set_back(ledger: Ledger) -> None:
     assert ledger.n_trials_asked_for is None
     ledger.apply({"kind": "extend", "at": 2.0, "trials": 80})

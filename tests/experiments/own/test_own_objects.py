@@ -184,6 +184,8 @@ def test_what_a_cell_said_of_a_value_must_still_hold(
     "cells",
     [
         ["class N:\n    by = 2", "N.by = 3"],
+        ["class N:\n    by = 2", "N.by += 3"],
+        ["class N:\n    by = 2", "N.by, N.of = 3, 4"],
         ["class N:\n    by = [2]", "N.by[0] = 3"],
         ["def N(): return 2", "N.by = 3"],
         ["import string as N", "N.mine = 3"],
@@ -197,8 +199,11 @@ def test_what_a_cell_changed_of_what_no_assignment_made_is_refused(
     for cell in (*cells, "def mine(inputs): return (N, inputs)"):
         notebook.In.append(cell)
         exec(cell, notebook.__dict__)
-    with pytest.raises(RequestError, match="uses N, which the notebook computes"):
+    with pytest.raises(RequestError, match=r"uses N, which .N.* changed, and workers do not"):
         reference_of(notebook.mine)
+    notebook.In.append(cells[0])
+    exec(cells[0], notebook.__dict__)
+    assert reference_of(notebook.mine)
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,10 @@ def test_own_parameters_that_are_called_like_ours_keep_their_own_defaults(tmp_pa
     )
     plan = _plan(sweep)
     assert plan.seconds is None and with_data(plan, _data(20_000_000), 45.0) == plan
-    assert plan.lines[-1] == "time     not known: of a model of your own nothing was measured"
+    assert (
+        plan.lines[-1]
+        == "time     not known with 2 workers: of a model of your own nothing was measured"
+    )
     own = models_to_probe(sweep, synthetic_encoded())[-1]
     assert (own.architecture, own.own_arguments) == ("Own", ())
 

@@ -19,7 +19,7 @@ def test_whoever_a_verdict_may_judge_keeps_its_weights(tmp_path: Path) -> None:
     defaults = tuple(replace(t, best_rmse=2.0) if t.is_default else t for t in study.trials)
     lost = replace(study, trials=defaults)
     assert not any(trial.is_default for trial in lost.ranked[:KEPT_BEST])
-    kept = trials_kept(lost.ranked)
+    kept = trials_kept(lost.ranked, lost.default_points)
     assert all(trial in kept for trial, _ in chosen_trials(lost, TOP))
     assert len(kept) < len(lost.ranked)
 
@@ -30,7 +30,7 @@ def test_runs_of_one_model_take_no_other_model_s_place(tmp_path: Path) -> None:
     runs = {trial.number for trial in others[: KEPT_BEST + 2]}
     trials = (replace(t, values=first.values) if t.number in runs else t for t in study.trials)
     repeated = replace(study, trials=tuple(trials))
-    kept = trials_kept(repeated.ranked)
+    kept = trials_kept(repeated.ranked, repeated.default_points)
     assert all(trial in kept for trial, _ in chosen_trials(repeated, TOP))
     assert sum(trial.point == first.point and not trial.is_default for trial in kept) <= 1
 
@@ -49,7 +49,7 @@ def test_as_trials_end_in_any_order_exactly_those_that_may_be_judged_keep_theirs
             folder.mkdir(parents=True, exist_ok=True)
         if n_ended > n_past:
             keeper.ended(trial)
-    kept = {trial.name for trial in trials_kept(study.ranked)}
+    kept = {trial.name for trial in trials_kept(study.ranked, study.default_points)}
     unranked = {trial.name for trial in trials if not trial.is_ranked}
     assert len(kept) < len(study.ranked)
     for trial in trials:

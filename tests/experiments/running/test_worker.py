@@ -22,7 +22,7 @@ from recommender.checkpoints import has_checkpoint, read_checkpoint, write_check
 from recommender.config import RankingConfig, TrainingConfig
 from recommender.datasets.encoded import EncodedDataset, Floats, Rows
 from recommender.epochs import EpochResult, Run
-from recommender.errors import Interrupted, OwnCodeError
+from recommender.errors import Interrupted, OwnCodeError, raised
 from recommender.runs import Trainer
 from tests.synthetic import synthetic_encoded
 
@@ -288,7 +288,8 @@ def test_a_full_disk_that_a_model_of_ones_own_ran_into_is_no_trials_fault(
     ):
         for manner.raises in (cause, OwnCodeError("mf.py:7: Error: it was not saved")):
             manner.raises.__cause__ = None if manner.raises is cause else cause
-            assert "make room and resume" in bench.step(an_order(tmp_path))["disk"]
+            said = bench.step(an_order(tmp_path))["disk"]
+            assert raised(manner.raises) in said and "make room there and resume" in said
     assert "end" not in {event["kind"] for event in told(tmp_path)}
 
 
