@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from experiments.records import BaselineRecord, StudyRecord, TrialRecord, TrialState
@@ -159,7 +159,7 @@ def noise(study: StudyRecord, baseline: str = "") -> Noise:
 
 def measured_over_seeds(study: StudyRecord) -> tuple[float, str] | None:
     """The standard deviation of an RMSE over seeds, on the rows of the search, and over which,
-    pooled over the models that a seed changes; None where there are too few.
+    pooled over the best models that a seed changes; None where there are too few.
 
     A verdict's where it has the same rows, else those of trials with the same values.
     """
@@ -167,7 +167,7 @@ def measured_over_seeds(study: StudyRecord) -> tuple[float, str] | None:
         (_runs_of_verdict, "the seeds of the verdict"),
         (_runs_of_search, "the seeds of the best trials with the same values"),
     ):
-        runs = runs_of(study)
+        runs = _best_that_suffice(runs_of(study))
         if (n_free := _n_free(runs)) >= LEAST_FREE:
             squares = sum((len(run) - 1) * statistics.variance(run) for run in runs)
             return math.sqrt(squares / n_free), which
@@ -177,6 +177,16 @@ def measured_over_seeds(study: StudyRecord) -> tuple[float, str] | None:
 def _n_free(runs: Sequence[Sequence[float]]) -> int:
     """Degrees of freedom of their pooled variance."""
     return sum(len(run) - 1 for run in runs)
+
+
+def _best_that_suffice(runs: Iterable[Sequence[float]]) -> list[Sequence[float]]:
+    """Of models that a seed changes: to one that hardly trains it may do a hundred times as much.
+    By their mean: the lowest single numbers are of those whose seeds lie apart."""
+    found: list[Sequence[float]] = []
+    for run in sorted(runs, key=statistics.fmean):
+        if len(set(run)) > 1 and _n_free(found) < LEAST_FREE:
+            found.append(run)
+    return found
 
 
 def _runs_of_verdict(study: StudyRecord) -> list[list[float]]:
@@ -198,13 +208,7 @@ def _runs_of_search(study: StudyRecord) -> list[list[float]]:
     runs: dict[object, dict[int | None, float]] = {}
     for trial in study.ranked:
         runs.setdefault(trial.point, {})[trial.seed] = objective(trial)
-    found: list[list[float]] = []
-    # The best suffice: a seed may do a hundred times as much to one that hardly trains. By their
-    # mean: the lowest single numbers are of those whose seeds lie apart.
-    for run in sorted(runs.values(), key=lambda run: statistics.fmean(run.values())):
-        if len(set(run.values())) > 1 and _n_free(found) < LEAST_FREE:
-            found.append([*run.values()])
-    return found
+    return [[*run.values()] for run in runs.values()]
 
 
 def noise_of_users(study: StudyRecord) -> float | None:
