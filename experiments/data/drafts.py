@@ -27,7 +27,7 @@ from recommender.datasets.text_files import read_header
 from recommender.errors import DataError
 
 _IS_NUMBER = re.compile(r"-?[\d.]+")
-_MOST_NAMES = 20
+MOST_NAMES = 20
 """Of columns, that a message lists."""
 _LEAST_SHARE = 0.05
 """Of the rows, that every part of a split by time range should have."""
@@ -49,6 +49,8 @@ class Draft:
     """By role."""
     sides: Mapping[Of, SideGuess]
     """Of the items, of the users, of both, or none."""
+    free: tuple[str, ...]
+    """The table's columns that have no role."""
 
 
 def draft_sweep(
@@ -83,7 +85,8 @@ def draft_sweep(
         dataset = DatasetConfig(path=table, columns=columns, duplicates=way, **told)
         dataset, split, description = _split(dataset)
     text = _text(table, target, dataset, split, description)
-    return Draft(text, description, dataset.columns, sides)
+    free = [name for name in column_names(table) if name not in columns.values()]
+    return Draft(text, description, dataset.columns, sides, tuple(free))
 
 
 def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
@@ -94,7 +97,7 @@ def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
         RequestError: a column that was given is not there, or none looks like a role.
     """
     known = column_names(table, list(given.values()))
-    listed = ", ".join(known[:_MOST_NAMES]) + (", ..." if len(known) > _MOST_NAMES else "")
+    listed = ", ".join(known[:MOST_NAMES]) + (", ..." if len(known) > MOST_NAMES else "")
     if unknown := [f"--{role} {name}" for role, name in given.items() if name not in known]:
         raise RequestError(f"{table.name} has no column for {', '.join(unknown)}; it has {listed}")
     columns = dict(given)
@@ -188,7 +191,7 @@ pruner = "median"
 _METHODS = {
     "time-range": '"time-range"               # the first 60 % of the time',
     "time-fraction": '"time-fraction"            # the first 60 % of the rows in order of time',
-    "random": '"random"                   # there are no times to split by',
+    "random": '"random"                   # no column was taken for times',
     "column": '"column"                   # the table says so; its test rows are sealed',
 }
 _SHARES = """

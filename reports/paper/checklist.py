@@ -8,7 +8,13 @@ from typing import Any, Literal
 
 from experiments.records import StudyRecord
 from reports import numbers, ranking
-from reports.described import default_moved, described, left_open, training_time
+from reports.described import (
+    default_moved,
+    described,
+    is_movielens,
+    left_open,
+    training_time,
+)
 from reports.exports import run_again_command
 from reports.judging.openings import n_early_openings, openings_text
 from reports.paper.methods import argued
@@ -56,11 +62,19 @@ def _data_items(study: StudyRecord) -> tuple[Item, ...]:
         _known("The data set is named, with its size", size),
         _known("The exact rows can be checked (SHA-256)", prints),
         _known("The split is stated, with the size of each part", parts),
-        _known("What cleaning did to the data is stated", " ".join(data.notes)
-               or ("nothing to clean" if data.name else "")),
+        _cleaning(study),
         _known("The share of users unseen in training is stated",
                "" if cold is None else f"{numbers.share(cold)} of the validation rows"),
     )  # fmt: skip
+
+
+def _cleaning(study: StudyRecord) -> Item:
+    question, data = "What cleaning did to the data is stated", described(study)
+    told = "; ".join(data.notes)
+    if data.name is None or is_movielens(study):
+        return _known(question, told or ("nothing to clean" if data.name else ""))
+    return Item(question, "not recorded",
+                "what was done to the table before" + (f"; as it was read: {told}" if told else ""))  # fmt: skip
 
 
 def _search_items(study: StudyRecord) -> tuple[Item, ...]:

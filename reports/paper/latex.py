@@ -39,9 +39,12 @@ _ESCAPED = {
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
     "−": "$-$", "±": r"$\pm$", "–": "--", "·": r"\textperiodcentered{}", "’": "'", "×": r"$\times$",
+    "≤": r"$\leq$", "≥": r"$\geq$", "≈": r"$\approx$", "→": r"$\rightarrow$",
 }  # fmt: skip
 
 _NOT_IN_T1 = "×÷ĦħĸĿŀŉŦŧ"
+_SIGNS = "€£§°µ²³½¼¾№“”„«»…•"
+"""Neither letters nor ASCII, and printed by LaTeX under T1 fonts all the same."""
 
 
 def escape(text: str) -> str:
@@ -317,10 +320,11 @@ def _caption(study: StudyRecord, n_best: int, is_cut: bool) -> str:
 def _escaped(letter: str) -> str:
     if letter in _ESCAPED:
         return _ESCAPED[letter]
-    if " " <= letter <= "~" or ("À" <= letter < "ſ" and letter not in _NOT_IN_T1):
+    is_latin = "À" <= letter < "ſ" and letter not in _NOT_IN_T1
+    if " " <= letter <= "~" or is_latin or letter in _SIGNS:
         return letter
-    code = f"U+{ord(letter):04X}"
-    return rf"\ifdefined\Umathcode {letter}\else {code} \fi{{}}" if letter.isalpha() else code
+    code = f"U+{ord(letter):04X} "
+    return rf"\ifdefined\Umathcode {letter}\else {code}\fi{{}}" if letter.isalpha() else code
 
 
 def _comment(text: str) -> str:

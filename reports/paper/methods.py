@@ -60,11 +60,11 @@ def _data(study: StudyRecord) -> list[str]:
     sentences.append("Models were trained on train and chosen on validation.")
     if _is_fitted_by_recsweep(study):
         sentences.append("recsweep's models were fitted to the mean squared error.")
-    if data.rating_unit != 1:
-        sentences.append(
-            "Within recsweep's models and their loss ratings were divided by "
-            f"{data.rating_unit:g}, the power of 2 next to their standard deviation in train."
-        )
+        if data.rating_unit != 1:
+            sentences.append(
+                "Within recsweep's models and their loss ratings were divided by "
+                f"{data.rating_unit:g}, the power of 2 next to their standard deviation in train."
+            )
     if (kept := kept_users_text(study)) is not None:
         sentences.append(f"{kept[0].upper()}{kept[1:]}.")
     if data.features:
@@ -107,7 +107,9 @@ def _defaults(study: StudyRecord) -> str:
 
 
 def _is_fitted_by_recsweep(study: StudyRecord) -> bool:
-    return any("embedding_l2" in values for values in left_open(study, "model").values())
+    """Whether any model is: to all others what belongs to the loss means nothing."""
+    said = (study.sweep.get("space") or {}, study.sweep.get("model") or {})
+    return any("embedding_l2" in values for values in (*said, *left_open(study, "model").values()))
 
 
 def _range(cases: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:

@@ -153,12 +153,13 @@ def _shrinkage(results: VerdictResults) -> str:
     shrunk = [shrinkage for shrinkage, is_random in completed if is_random]
     mean = sum(shrunk) / max(len(shrunk), 1)
     by = too_good_by(results, abs(mean))
+    over = "these finalists" if len(shrunk) == len(completed) else "those that a seed changes"
     if not by:
-        return "The search's own numbers came back, on average over these finalists."
+        return f"The search's own numbers came back, on average over {over}."
     if mean < 0:
-        return f"The search's own numbers were {by} too bad on average over these finalists."
+        return f"The search's own numbers were {by} too bad on average over {over}."
     return (
-        f"The search's own numbers were {by} too good on average over these finalists: "
+        f"The search's own numbers were {by} too good on average over {over}: "
         "the best of many trials is chosen for its luck with the seed, too."
     )
 

@@ -107,7 +107,16 @@ def test_without_times_it_splits_at_random(tmp_path: Path) -> None:
     sweep, text = _drafted(tmp_path / "r.parquet")
     assert (sweep.split.method, sweep.split.train) == ("random", 0.8)
     assert "time" not in sweep.dataset.columns
-    assert "there are no times" in text
+    assert "no column was taken for times" in text
+
+
+def test_columns_that_might_hold_times_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synthetic_ratings().rename(columns={"time": "played"}).to_parquet(tmp_path / "r.parquet")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["init", "r.parquet"])
+    assert "none was taken for times, of played: name it with --time COLUMN" in done.stdout
 
 
 @pytest.mark.parametrize("first", [0, 10**9 - 10**8])
