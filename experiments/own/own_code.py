@@ -231,7 +231,7 @@ def _named(raw: object, report: Report) -> Iterator[tuple[str, str]]:
     for name, reference in raw.items():
         key = f"architectures.{name}"
         if not _NAME.fullmatch(name):
-            report(key, "a name has letters, digits, _ and -, and begins with a letter")
+            report(key, "a name has A-Z, a-z, digits, _ and -, and begins with a letter")
         elif not isinstance(reference, str) or ":" not in reference:
             report(key, f'must be a reference as "gated.py:gated", got {reference!r}')
         else:

@@ -6,6 +6,7 @@ What the table means is the business of `experiments.request.sweep_checks`.
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -24,13 +25,15 @@ from experiments.sweep_files.overrides import (
     read_environment,
     unreadable,
 )
-from experiments.typed import at_home
+from experiments.typed import at_home, from_here
 from recommender.errors import unknown
 
 SWEEPS: dict[str, Path] = {
     path.stem: path for path in sorted((Path(__file__).parents[1] / "sweeps").glob("*.toml"))
 }
 """The shipped sweeps by name."""
+_TABLES = (".csv", ".tsv", ".parquet", ".gz")
+"""How tables of ratings end, which somebody may name in place of a sweep."""
 
 TOP_LEVEL_KEYS = (
     "name",
@@ -108,6 +111,10 @@ def read_sweep_file(
     """
     path = _find(source)
     origin = str(source)
+    if path.suffix.lower() in _TABLES:
+        init = f"recsweep init {shlex.quote(from_here(path))}"
+        message = f"is a table, no sweep; have one written for it: {init}"
+        raise SweepFileError([SweepProblem("", message, origin)])
     try:
         text = path.read_text(encoding="utf-8-sig")
         table = tomllib.loads(text)

@@ -51,7 +51,7 @@ DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 """Of lines beside one another, so that colour alone never tells them apart; with the five colours
 they repeat after twenty."""
 
-MARKERS = "os^D"
+MARKERS = "os^DvP"
 """The same for dots."""
 
 _STYLE: dict[Any, Any] = {

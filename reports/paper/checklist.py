@@ -73,8 +73,8 @@ def _cleaning(study: StudyRecord) -> Item:
     told = "; ".join(data.notes)
     if data.name is None or is_movielens(study):
         return _known(question, told or ("nothing to clean" if data.name else ""))
-    return Item(question, "not recorded",
-                "what was done to the table before" + (f"; as it was read: {told}" if told else ""))  # fmt: skip
+    here = f"; as it was read: {told}" if told else ""
+    return Item(question, "not recorded", f"what was done to the table before{here}")
 
 
 def _search_items(study: StudyRecord) -> tuple[Item, ...]:

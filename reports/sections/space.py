@@ -14,7 +14,10 @@ from reports.drawing.space import Axis, Dots, Line, parallel_coordinates, slices
 N_BEST = len(SERIES)
 N_LINES = 300
 N_DOTS = 600
-_SHAPES = {"o": "circles", "s": "squares", "^": "triangles", "D": "diamonds"}
+_SHAPES = {
+    "o": "circles", "s": "squares", "^": "triangles", "D": "diamonds",
+    "v": "triangles that point down", "P": "crosses",
+}  # fmt: skip
 
 
 def space(study: StudyRecord) -> Section | None:
@@ -35,7 +38,8 @@ def space(study: StudyRecord) -> Section | None:
         for i, trial in enumerate(drawn)
     ]
     colours = arm_colours(study)
-    shapes = {arm.arm: shape for arm, shape in zip(ranking.arms(study), cycle(MARKERS))}
+    with_dots = (arm.arm for arm in ranking.arms(study) if arm.ranked)
+    shapes = dict(zip(with_dots, cycle(MARKERS)))
     along = [axis for axis in axes if axis.column.name != study.compared_dimension]
     dotted = ranking.evenly(ranked, N_DOTS)
     some = f" ({len(dotted):,} drawn, evenly by rank)" if len(dotted) < len(ranked) else ""

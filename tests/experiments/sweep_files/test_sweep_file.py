@@ -118,6 +118,15 @@ def test_a_syntax_error_is_shown_with_its_line_and_a_caret(tmp_path: Path) -> No
     assert caught.value.exit_code == 2
 
 
+def test_a_table_in_place_of_a_sweep_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my ratings.csv").write_text("user,item,rating\n")
+    with pytest.raises(SweepFileError, match=r"no sweep; .*: recsweep init 'my ratings\.csv'"):
+        read_sweep_file("my ratings.csv")
+
+
 @pytest.mark.parametrize(
     "content", [b"\xff\xfe\x00", b"name = \xe9", b"[a", b"[a]\n[a]\n", b"a = '"]
 )
