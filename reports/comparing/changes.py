@@ -9,11 +9,12 @@ from typing import Any
 from experiments.records import StudyRecord
 from reports import numbers
 from reports.described import left_open
-from reports.trained_with import commit, hardware, over_time, package_versions, version
+from reports.trained_with import commit, git, hardware, over_time, package_versions, version
 
 Change = tuple[str, tuple[str, ...]]
 """A key, and its value in every study."""
 
+_METHODS = ("sampler", "pruner")
 _TOLD = ("name", "note")
 """Of a sweep, what says nothing about the outcome."""
 _RECORDED: dict[str, Callable[[Mapping[str, Any]], object]] = {
@@ -30,6 +31,7 @@ def changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:
     leaves open is what it came to."""
     said, open_ = [settings(study) for study in studies], [_left_open(study) for study in studies]
     keys = set.union(*map(set, said)) | set.intersection(*map(set, open_))
+    keys |= {f"model.{name}" for study in studies for name in study.sweep.get("space") or {}}
     return _differing([
         told | {k: v for k, v in left.items() if k in keys and k not in told}
         for told, left in zip(said, open_, strict=True)
@@ -42,12 +44,16 @@ def settings(study: StudyRecord) -> dict[str, str]:
     The number of trials is that of the study, which may have been extended.
     """
     said = {key: value for key, value in study.sweep.items() if key not in _TOLD}
+    search = said.get("search") or {}
+    # A bare name is that of a method under its defaults.
+    named = {what: {"name": search[what]} for what in _METHODS if isinstance(search.get(what), str)}
+    said["search"] = {**search, **named}
     return _flat(said) | {"search.trials": _text(study.n_trials_asked_for)}
 
 
 def _left_open(study: StudyRecord) -> dict[str, str]:
-    """Features and hyperparameters that its sweep does not say, as they are on record; but for what
-    the space varies, or what depends on the architecture."""
+    """Features, hyperparameters and what sampler and pruner are told, where its sweep does not say
+    them, as they are on record; but for what the space varies, or depends on the architecture."""
     models = [*left_open(study, "model").values()]
     first = models[0] if models else {}
     space = study.sweep.get("space") or {}
@@ -56,6 +62,8 @@ def _left_open(study: StudyRecord) -> dict[str, str]:
         for name, value in first.items()
         if name not in space and all(model.get(name, value) == value for model in models)
     }
+    for what in _METHODS:
+        shared |= {f"search.{what}.{k}": _text(v) for k, v in left_open(study, what).items()}
     features = study.dataset.get("features")
     return shared | ({"dataset.features": _text(features)} if features else {})
 
@@ -69,6 +77,7 @@ def recorded_changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:
         trained = {
             "recsweep": version(study, "recsweep"),
             "commit": commit(study),
+            "uncommitted changes": {True: "yes", False: "no"}.get(git(study).get("dirty"), ""),
             "Python": version(study, "python"),
             "hardware": hardware(study),
             "workers": over_time(study, lambda run: _text(run.resources.get("workers"))),

@@ -7,6 +7,7 @@ the gap to the bias baseline of its own rows.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from string import ascii_uppercase
 import pandas as pd
 
 from experiments.files import atomic_write, replacing
-from experiments.records import StudyRecord, TrialRecord
+from experiments.records import BaselineRecord, StudyRecord
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Headline, Note, Row, Section, Table, Text
 from reports.comparing.arms_across import arms_across
@@ -27,11 +28,14 @@ from reports.comparing.over_splits import (
     headline_over_splits,
     section_over_splits,
 )
-from reports.comparing.side_by_side import side_by_side, unit_of
+from reports.comparing.side_by_side import rating_ranges, side_by_side, unit_of
 from reports.described import described
 from reports.exports import trials_frame, write_csv
+from reports.judging.decision import headline_of_verdict
+from reports.judging.openings import n_early_openings, openings_text
 from reports.pages import Page, figure_files, html, markdown
 from reports.paper.latex import PREAMBLE, table_of_page
+from reports.trained_with import git
 
 N_ROWS = 20
 N_NAMES = 10
@@ -66,8 +70,8 @@ def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> Comparison
     page = Page(
         title=" · ".join(names),
         sections=comparison_sections(studies),
-        files="The same numbers: comparison.md · every trial of every study in full precision: "
-        "trials.csv · for papers: tables.tex, figures/",
+        files="The same numbers: comparison.md · every trial in full precision, with its place in "
+        "its own study: trials.csv · for papers: tables.tex, figures/",
         subject=f"{len(studies)} studies compared",
         status="; ".join(f"{s.name} is {s.state}" for s in studies if not s.is_finished),
     )
@@ -173,6 +177,7 @@ def _summary(
     blocks: list[Block] = [
         answer or _headline(groups),
         _standing(studies, groups),
+        *_judged(studies),
         Note(
             "Each study's best is the best of many trials of one seed, chosen on the rows that it "
             "is judged on: the study with more trials has more luck. Compare bests only where the "
@@ -189,9 +194,15 @@ def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
             f"{first.name} and {group[0].name}: {why_apart(first, group[0])}"
             for group in groups[1:]
         )
+        shared = [group for group in groups if len(group) > 1]
+        of_shared = "".join(
+            f" {' and '.join(study.name for study in group)}: {said.text}. {said.detail}"
+            for group in shared
+            if (said := _headline((group,)))
+        )
         return Headline(
-            "Not ranked together: judged on different rows",
-            f"{reasons}. Each stands by the gap to the bias baseline of its own rows.",
+            f"Not {'all ' * bool(shared)}ranked together: judged on different rows",
+            f"{reasons}. Each stands by the gap to the bias baseline of its own rows.{of_shared}",
         )
     led = sorted(
         (ranking.objective(ranked[0]), study.name)
@@ -202,12 +213,13 @@ def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
         return Headline("Nothing to compare yet", "Fewer than two studies have a complete trial.")
     (first_rmse, leader), (second_rmse, second) = led[:2]
     apart = second_rmse - first_rmse
-    bias = next((b for study in groups[0] if (b := ranking.bias_rmse(study)) is not None), None)
-    if bias is not None and first_rmse >= bias:
+    best = min(filter(None, map(_best_baseline, groups[0])), key=lambda b: b.val_rmse, default=None)
+    if best is not None and first_rmse >= best.val_rmse:
+        label = "the bias baseline" if best.name == "bias" else best.label
         return Headline(
-            "No model beats the bias baseline",
-            f"The best trial, of {leader}, has RMSE {numbers.rmse(first_rmse)}; a user and an item "
-            f"bias alone have {numbers.rmse(bias)}. The same rows judged all of them.",
+            f"No model beats {label}",
+            f"The best trial, of {leader}, has RMSE {numbers.rmse(first_rmse)}; {best.label} has "
+            f"{numbers.rmse(best.val_rmse)}. The same rows judged all of them.",
         )
     return Headline(
         "Not decided: one seed each",
@@ -216,12 +228,17 @@ def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
     )
 
 
+def _best_baseline(study: StudyRecord) -> BaselineRecord | None:
+    known = (b for b in study.baselines if math.isfinite(b.val_rmse))
+    return min(known, key=lambda b: b.val_rmse, default=None)
+
+
 def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, ...], ...]) -> Table:
     letter = {study.folder: f"{ascii_uppercase[i % 26]}{i // 26 or ''}"
               for i, group in enumerate(groups) for study in group}  # fmt: skip
     entries = []
     for study in studies:
-        ranked = study.ranked
+        ranked, lowest = study.ranked, _best_baseline(study)
         best = ranking.objective(ranked[0]) if ranked else None
         bias = ranking.bias_rmse(study)
         gap = None if best is None or bias is None else best - bias
@@ -235,6 +252,7 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
             numbers.rmse(best),
             ranking.label(study, ranked[0]) if ranked else numbers.NOTHING,
             numbers.rmse(bias),
+            numbers.rmse(lowest.val_rmse if lowest else None),
             numbers.gap(None if best is None or own is None else best - own),
             f"{n.complete:,} of {n.total:,}",
             numbers.seconds(sum(trial.seconds for trial in study.search_trials)),
@@ -251,6 +269,7 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
             Column("best", "Lowest validation RMSE of a COMPLETE trial; one seed.", True),
             Column("trial", "The trial that has it."),
             Column("bias", "Validation RMSE of the user + item bias.", True),
+            Column("best baseline", "The lowest validation RMSE of any baseline.", True),
             Column(
                 "to default",
                 "Best RMSE minus the best default configuration's; 0 where it is one.",
@@ -265,11 +284,35 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
     )
 
 
+def _judged(studies: Sequence[StudyRecord]) -> list[Table]:
+    """What each came to by itself; none where there is neither a verdict nor an opening."""
+    rows = []
+    for study in studies:
+        said, early = headline_of_verdict(study), n_early_openings(study)
+        opened = openings_text(study) + (f", {early} early" if early else "")
+        if said or study.openings:
+            rows.append(Row((study.name, said.text if said else numbers.NOTHING, opened)))
+    if not rows:
+        return []
+    return [
+        Table(
+            caption="Verdicts",
+            columns=(
+                Column("study", "Its name."),
+                Column("verdict", "Of its own finalists, on its own rows.", is_wide=True),
+                Column("test part", "On record; early: before its last trial was asked for."),
+            ),
+            rows=tuple(rows),
+            note="A verdict judges the finalists of one study, none against another's.",
+        )
+    ]
+
+
 def _not_comparable(groups: tuple[tuple[StudyRecord, ...], ...]) -> str:
     if len(groups) == 1:
         return ""
     said = "RMSE of different letters are not comparable: other rows are easier or harder."
-    ranges = sorted({span for group in groups if (span := described(group[0]).rating_range)})
+    ranges = sorted({*rating_ranges([study for group in groups for study in group]).values()})
     if len(ranges) < 2:
         return said
     spans = ", ".join(f"{low:g} to {high:g}" for low, high in ranges)
@@ -280,28 +323,29 @@ def _not_comparable(groups: tuple[tuple[StudyRecord, ...], ...]) -> str:
 
 
 def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
-    rows: list[tuple[float, str, StudyRecord, TrialRecord]] = sorted(
+    rows = sorted(
         (
-            (ranking.objective(trial), study.name, study, trial)
+            (ranking.objective(trial), study.name, study, trial, standing)
             for study in group
-            for trial in study.ranked
+            for trial, standing in ranking.models(study)
         ),
         key=lambda row: (row[0], row[1], row[3].number),
     )
+    what = "model" if len(rows) < sum(len(study.ranked) for study in group) else "complete trial"
     names = ", ".join(study.name for study in group)
     bias = next((b for study in group if (b := ranking.bias_rmse(study)) is not None), None)
     if not rows:
         return Section(title, (Text(f"No trial of {names} is complete."),))
-    ranked = [trial for *_, trial in rows]
+    ranked = [trial for _, _, _, trial, _ in rows]
     line_after, line = ranking.line_of_noise(_noisiest(group), ranked) or (0, "")
     table_rows = []
-    for place, (rmse, _, study, trial) in enumerate(rows[:N_ROWS], start=1):
+    for place, (rmse, _, study, trial, standing) in enumerate(rows[:N_ROWS], start=1):
         table_rows.append(
             Row(
                 (
                     str(place),
                     study.name,
-                    ranking.label(study, trial),
+                    ranking.model_label(study, standing),
                     numbers.rmse(rmse),
                     numbers.gap(None if bias is None else rmse - bias),
                     numbers.gap(rmse - rows[0][0]),
@@ -313,7 +357,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
             )
         )
     table = Table(
-        caption=f"The best {len(table_rows)} of {numbers.plural(len(rows), 'complete trial')}",
+        caption=f"The best {len(table_rows)} of {numbers.plural(len(rows), what)}",
         columns=(
             Column("rank", "Place among COMPLETE trials of these studies.", True),
             Column("study", "The study it belongs to."),
@@ -336,16 +380,19 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
 
 
 def _noisiest(group: Sequence[StudyRecord]) -> StudyRecord:
-    """Whose noise holds for all: each of them measured it on the same rows, on its own models."""
-    return max(group, key=lambda study: ranking.noise(study).rmse)
+    """Whose noise holds for all, of those that measured it on these rows, on their own models."""
+    measured = [study for study in group if study.noise is not None]
+    return max(measured or group, key=lambda study: ranking.noise(study).rmse)
 
 
 def _changes(studies: Sequence[StudyRecord]) -> Section:
     blocks: list[Block] = []
+    unknown = "; of uncommitted changes no record tells whether they are"
+    uncommitted = unknown if any(git(study).get("dirty") for study in studies) else ""
     for caption, found, same in (
         ("The sweeps", changes(studies), "The sweeps are the same but for their names."),
         ("Data, code and machine", recorded_changes(studies),
-         "Data, code, versions and machine are the same."),
+         f"Data, code, versions and machine are the same{uncommitted}."),
     ):  # fmt: skip
         if not found:
             blocks.append(Text(same))

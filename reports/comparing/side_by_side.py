@@ -43,7 +43,7 @@ def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
         picture(
             "gaps",
             "Every complete trial by its RMSE minus that of the bias baseline on the same rows"
-            + (", in hundredths of its study's rating range" if is_of_range else "")
+            + (", in hundredths of its ratings' range" if is_of_range else "")
             + "; filled: the best of the search, one seed. Diamonds, after a verdict: the mean of "
             "the leading finalist over fresh seeds, with its 95 % interval for other seeds, on the "
             "rows that judged it. Heights within a row mean nothing; those far off stand at the "
@@ -73,17 +73,35 @@ def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
     return Section("Side by side", tuple(blocks))
 
 
+def rating_ranges(studies: Sequence[StudyRecord]) -> dict[object, tuple[float, float]]:
+    """By the ratings; empty where one is not known. Of the same ratings splits may see other parts
+    of the range, and sweeps may say other ranges: the widest is that of all."""
+    ranges: dict[object, tuple[float, float]] = {}
+    for study in studies:
+        span = described(study).rating_range
+        if span is None:
+            return {}
+        low, high = ranges.get(_ratings(study), span)
+        ranges[_ratings(study)] = min(low, span[0]), max(high, span[1])
+    return ranges
+
+
 def have_other_ranges(studies: Sequence[StudyRecord]) -> bool:
     """Whether a difference of RMSE weighs more in one of them than in another, as far as known."""
-    ranges = {described(study).rating_range for study in studies}
-    return len(ranges) > 1 and None not in ranges
+    return len({*rating_ranges(studies).values()}) > 1
 
 
 def unit_of(study: StudyRecord, studies: Sequence[StudyRecord]) -> float:
-    """What its gaps are told in beside the others': a hundredth of its rating range where the
+    """What its gaps are told in beside the others': a hundredth of the rating range where the
     ranges differ, else 1."""
-    span = described(study).rating_range
-    return (span[1] - span[0]) / 100 if span and have_other_ranges(studies) else 1.0
+    if not have_other_ranges(studies):
+        return 1.0
+    low, high = rating_ranges(studies)[_ratings(study)]
+    return (high - low) / 100
+
+
+def _ratings(study: StudyRecord) -> object:
+    return described(study).fingerprint or study.folder
 
 
 def study_gaps(study: StudyRecord, colour: str, unit: float = 1.0) -> StudyGaps:

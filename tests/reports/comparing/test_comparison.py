@@ -18,6 +18,7 @@ from experiments.records import (
     BaselineRecord,
     ColumnRecord,
     NoiseRecord,
+    Opening,
     StudyRecord,
     TrialState,
     read_study,
@@ -29,6 +30,7 @@ from reports.comparing.comparison import comparison_sections, studies_by_rows, w
 from reports.comparing.side_by_side import study_gaps
 from reports.drawing.canvas import SERIES, WIDE
 from reports.drawing.comparison import StudyGaps, best_so_far
+from reports.judging.decision import headline_of_verdict
 from tests.reports.conftest import without_complete
 from tests.reports.verdicts import judged
 from tests.synthetic_study import make_study
@@ -69,7 +71,103 @@ def test_studies_of_the_same_rows_share_one_ranking(two: tuple[StudyRecord, ...]
     strong = (BaselineRecord("bias", "user + item bias", best, 0.1),)
     beaten = headline(tuple(replace(study, baselines=strong) for study in two))
     assert beaten.text == "No model beats the bias baseline"
-    assert f"bias alone have {best:.4f}" in beaten.detail
+    assert f"user + item bias has {best:.4f}" in beaten.detail
+    stronger = (*strong, BaselineRecord("matrix_factorisation", "matrix factorisation", 0.1, 1.0))
+    beaten = headline((two[0], replace(two[1], baselines=stronger)))
+    assert beaten.text == "No model beats matrix factorisation"
+
+
+def test_runs_of_one_model_take_one_place_in_a_common_ranking(two: tuple[StudyRecord, ...]) -> None:
+    first, other = two
+    best = first.ranked[0]
+    trials = tuple(replace(t, values=best.values) for t in first.trials)
+    table = comparison_sections((replace(first, trials=trials), other))["ranked-1"].blocks[1]
+    assert isinstance(table, Table)
+    assert f"of {1 + len(other.ranked)} models" in table.caption
+    (row,) = (row for row in table.rows if row.cells[1] == "first")
+    assert f"#{best.number} " in row.cells[2] and "more of the same values" in row.cells[2]
+
+
+def test_noise_that_was_not_measured_decides_nothing_beside_a_measured_one(
+    two: tuple[StudyRecord, ...],
+) -> None:
+    first, other = two
+    measured = replace(other, noise=NoiseRecord(0.0001, 10, {}))
+    assert "than the 0.01 that" in headline((first, other)).detail
+    assert "than the 0.01 that" not in headline((first, measured)).detail
+
+
+def test_verdicts_and_openings_stand_beside_each_other(two: tuple[StudyRecord, ...]) -> None:
+    first, other = two
+    assert len(comparison_sections(two)["summary"].blocks) == 3
+    opened = replace(other, openings=(Opening(0.0, "second", "", "me", ""),))
+    with_verdict = judged(first, {0: -0.02, 1: 0.0})
+    blocks = comparison_sections((with_verdict, opened))["summary"].blocks
+    verdicts = blocks[2]
+    assert isinstance(verdicts, Table) and verdicts.caption == "Verdicts"
+    said = headline_of_verdict(with_verdict)
+    assert said is not None
+    assert [row.cells for row in verdicts.rows] == [
+        ("first", said.text, "sealed, never opened"),
+        ("second", "–", "opened 1 time, 1 early"),
+    ]
+
+
+def test_where_some_share_their_rows_the_headline_tells_what_they_came_to(
+    two: tuple[StudyRecord, ...],
+) -> None:
+    third = on_other_rows(replace(two[0], name="third"), split_fingerprint="other")
+    said = headline((*two, third))
+    assert said.text.startswith("Not all ranked together")
+    assert f"first and second: {headline(two).text}. {headline(two).detail}" in said.detail
+
+
+def test_ranges_of_the_same_ratings_are_one(two: tuple[StudyRecord, ...]) -> None:
+    first, other = two
+    wide = on_other_rows(other, rating_range=[0.0, 10.0])
+    assert side_by_side.unit_of(first, (first, wide)) == side_by_side.unit_of(wide, (first, wide))
+    elsewhere = on_other_rows(wide, fingerprint="others")
+    assert side_by_side.unit_of(elsewhere, (first, elsewhere)) == 0.1
+
+
+def test_code_with_uncommitted_changes_is_not_called_the_same(
+    two: tuple[StudyRecord, ...],
+) -> None:
+    def told(*studies: StudyRecord) -> str:
+        return repr(comparison_sections(studies)["changes"].blocks)
+
+    def with_git(study: StudyRecord, is_dirty: bool) -> StudyRecord:
+        git = {"commit": "c0", "dirty": is_dirty}
+        return replace(study, provenance=dict(study.provenance) | {"git": git})
+
+    first = two[0]
+    other = replace(first, name="other")
+    assert "machine are the same." in told(with_git(first, False), with_git(other, False))
+    assert "the same; of uncommitted" in told(with_git(first, True), with_git(other, True))
+    assert "uncommitted changes" in dict(
+        recorded_changes((with_git(first, True), with_git(other, False)))
+    )
+
+
+def test_a_method_by_its_bare_name_is_the_one_under_its_defaults(
+    two: tuple[StudyRecord, ...],
+) -> None:
+    def searched(study: StudyRecord, sampler: object, left: dict[str, int]) -> StudyRecord:
+        sweep = study.sweep | {"search": study.sweep["search"] | {"sampler": sampler}}
+        left_open = {"model": {"plain": {"input_dropout": 0.3}}, "sampler": left}
+        provenance = dict(study.provenance) | {"left_open": left_open}
+        return replace(study, sweep=sweep, provenance=provenance)
+
+    first = two[0]
+    bare = searched(first, "tpe", {"n_startup_trials": 10})
+    said = searched(first, {"name": "tpe", "n_startup_trials": 10}, {})
+    assert not changes((bare, said))
+    other = searched(first, {"name": "tpe", "n_startup_trials": 5}, {})
+    assert changes((bare, other)) == (("search.sampler.n_startup_trials", ("10", "5")),)
+    # And a value that one space varies and the other sweep leaves open is told.
+    space = first.sweep["space"] | {"input_dropout": {"low": 0.0, "high": 0.5}}
+    varied = replace(bare, sweep=bare.sweep | {"space": space})
+    assert ("model.input_dropout", ("–", "0.3")) in changes((varied, bare))
 
 
 def test_a_default_that_is_the_best_has_gained_nothing_over_the_default(
@@ -176,7 +274,7 @@ def test_gaps_in_other_units_are_told_and_drawn_as_a_share_of_the_range(
     assert [row.cells[0] for row in table.rows] == ["first", "second"]  # .01 of 4 against .1 of 100
     gaps, so_far = (block for block in sections["side-by-side"].blocks)
     assert isinstance(gaps, Picture) and isinstance(so_far, Picture)
-    assert "in hundredths of its study's rating range" in gaps.caption
+    assert "in hundredths of its ratings' range" in gaps.caption
     share = 100 * float(table.rows[0].cells[2].replace("−", "-")) / 4
     assert f"first: best −{-share:.2f} %" in gaps.alt and " %" in so_far.alt
     assert "% of the rating range" in gaps.wide and "% of the rating range" in gaps.narrow

@@ -240,8 +240,8 @@ def test_the_tables_for_latex_hold_what_the_page_does(made: StudyRecord, tmp_pat
     table = only(Table, section(studies).blocks)
     wanted = [[escape(cell) for cell in row.cells] for row in table.rows]
     assert [row for row in cells(text) if row in wanted] == wanted
-    assert text.count(r"\begin{tabular}") == 3
-    assert len(set(re.findall(r"\\label\{(.*?)\}", text))) == 3
+    assert text.count(r"\begin{tabular}") == 4
+    assert len(set(re.findall(r"\\label\{(.*?)\}", text))) == 4
     for column in table.columns:
         assert escape(column.definition[2:].removesuffix(".")) in text
 
