@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from experiments.records import Answer, StudyRecord
 from reports import numbers, ranking
 from reports.blocks import Block, Column, Note, Row, Section, Table, Text
+from reports.comparing.changes import own_code
 from reports.judging.decision import (
     arm_of,
     deciding_pair,
@@ -36,6 +37,7 @@ def arms_across(studies: Sequence[StudyRecord]) -> Section | None:
         blocks += [
             Text(_said(asking, {s.folder: bests[s.folder] for s in asking})),
             _table(dimension, shared, asking),
+            *_other_code(shared, asking),
         ]
     if not blocks:
         return None
@@ -79,6 +81,13 @@ def _answer(study: StudyRecord) -> str:
         arm = arm_of(study, pair.first)
         return f"decided for {ranking.arm_text(study, arm)}" if arm else "decided"
     return "a tie" if pair.answer == Answer.TIE else "not decided"
+
+
+def _other_code(arms: Sequence[str], studies: Sequence[StudyRecord]) -> tuple[Note, ...]:
+    """Arms of the researcher's own that share no more than the name."""
+    codes = [own_code(study) for study in studies]
+    told = [arm for arm in arms if len({code[arm] for code in codes if arm in code}) > 1]
+    return (Note(f"Not the same code in all of them: {', '.join(told)}."),) if told else ()
 
 
 def _table(dimension: str, arms: Sequence[str], studies: Sequence[StudyRecord]) -> Table:

@@ -29,7 +29,7 @@ from reports.blocks import (
 )
 from reports.comparing.changes import own_code, settings
 from reports.described import described
-from reports.judging.decision import ANSWERS, first_of_arms
+from reports.judging.decision import ANSWERS, arm_of, first_of_arms, label, trial_of
 from reports.judging.judged_rows import judged_baseline
 from reports.judging.statistics import Difference, answer, holm, over_splits
 
@@ -97,6 +97,7 @@ def section_over_splits(studies: Sequence[StudyRecord]) -> Section:
         standings = stand(studies, on_test=on_test)
         blocks.append(Text(_headline(studies, standings, on_test=on_test).text + "."))
         blocks.append(_table(studies, standings, on_test=on_test))
+    blocks += _stand_ins(studies)
     said_of_rows = (
         " The validation rows chose what is judged on them; where all splits have opened their "
         "test parts, these stand here, too."
@@ -110,6 +111,25 @@ def section_over_splits(studies: Sequence[StudyRecord]) -> Section:
         )
     )
     return Section(title, tuple(blocks))
+
+
+def _stand_ins(studies: Sequence[StudyRecord]) -> tuple[Note, ...]:
+    """Where the one that a search put first is not the one that its arm stands by."""
+    told = []
+    for study in studies:
+        results = _results(study, on_test=False)
+        chosen = first_of_arms(study, results)
+        for found in results.finalists:
+            arm = arm_of(study, found.name)
+            if found.mean is None and trial_of(study, found.name) and arm in chosen:
+                stands = chosen[arm]
+                if (found.search_rmse or math.inf) < (stands.search_rmse or math.inf):
+                    told.append(
+                        f"in {study.name} {label(study, stands.name)} stands for "
+                        f"{label(study, found.name)}"
+                    )
+    said = "Where the first of an arm failed or diverged under a seed, its next one stands for it"
+    return (Note(f"{said}: {'; '.join(told)}."),) if told else ()
 
 
 def headline_over_splits(studies: Sequence[StudyRecord]) -> Headline | None:

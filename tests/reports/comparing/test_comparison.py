@@ -492,6 +492,19 @@ def test_the_arms_of_studies_that_compare_the_same_stand_study_by_study(
     assert "After a verdict: none yet in 2." in text
 
 
+def test_arms_that_share_no_more_than_a_name_are_told_so(two: tuple[StudyRecord, ...]) -> None:
+    def with_code(study: StudyRecord, sha256: str) -> StudyRecord:
+        code = {"dcn": {"sha256": sha256, "files": ["mine.py"]}}
+        return replace(study, provenance=dict(study.provenance) | {"code": code})
+
+    def told(*codes: str) -> str:
+        studies = tuple(with_code(study, code) for study, code in zip(two, codes, strict=True))
+        return repr(comparison_sections(studies)["arms"].blocks)
+
+    assert "Not the same code in all of them: dcn." in told("a", "b")
+    assert "Not the same code" not in told("a", "a")
+
+
 def test_what_the_verdicts_decided_is_counted_by_arm(two: tuple[StudyRecord, ...]) -> None:
     best = {arm: next(t.number for t in two[0].ranked if t.arm == arm) for arm in ("plain", "dcn")}
     decided = judged(two[0], {best["plain"]: 0.3, best["dcn"]: 0.0})

@@ -222,6 +222,17 @@ def test_sweeps_that_differ_in_more_than_the_split_are_no_group(
     assert "Over" not in headline(studies).text
 
 
+def test_a_finalist_that_stands_for_the_first_of_its_arm_is_named(made: StudyRecord) -> None:
+    studies = folds(made)
+    dcn = next(t.number for t in made.ranked if t.arm == "dcn")
+    first, other, *_ = (t.number for t in made.ranked if t.arm == "plain")
+    off = {first: 0.02, other: 0.02, dcn: 0.0}
+    assert "stands for" not in repr(section(studies))
+    studies[0] = judged(of_fold(made, 1), off, failed=(first,))
+    told = f"in folds-1 #{other} plain stands for #{first} plain"
+    assert told in repr(section(studies)).replace(", default", "")
+
+
 def test_own_code_that_changed_in_between_is_another_sweep(made: StudyRecord) -> None:
     def with_code(study: StudyRecord, sha256: str) -> StudyRecord:
         code = {"gated": {"sha256": sha256, "files": ["gated.py"]}}
