@@ -97,8 +97,9 @@ def verify(
         raise StateError(f"{file} does not hold: {plural(n_wrong, 'thing')} wrong")
     say(
         f"{file}: every number of the report that follows from the ledger was computed anew. What "
-        "needs the ratings or the weights stands as it was: baselines, segments, scores on the "
-        "test split, cross kernels, and the differences of a verdict"
+        "needs the ratings or the weights stands as it was: baselines, segments, the users' part "
+        "of the noise, scores on kept users and on the test split, cross kernels, and the "
+        "differences of a verdict"
     )
 
 

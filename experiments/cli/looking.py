@@ -120,7 +120,8 @@ def ls(
             f"no study has the tag {' and '.join(map(repr, tags))}; "
             + (f"there are: {', '.join(sorted(known))}" if known else "none has any")
         )
-    typer.echo(text)
+    if text or not unreadable:
+        typer.echo(text or "no studies yet; start with: recsweep run quickstart")
     if unreadable:
         raise StateError("\n".join(unreadable))
 

@@ -183,7 +183,8 @@ def trial_json(study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
 
 
 def ls_text(studies: Iterable[StudyRecord]) -> str:
-    """A line a study: state, data, trials, best, its gap to its own bias baseline, note."""
+    """A line a study: state, data, trials, best, its gap to its own bias baseline, note. Empty
+    where there is none."""
     rows = []
     for study in studies:
         best, bias = _best_and_bias(study)
@@ -202,7 +203,7 @@ def ls_text(studies: Iterable[StudyRecord]) -> str:
             ]
         )
     if not rows:
-        return "no studies yet; start with: recsweep run quickstart"
+        return ""
     return "\n".join(_table(["study", "state", "data", "trials", "best", "", "note"], rows))
 
 

@@ -111,15 +111,15 @@ def record_packing(folder: Path, packing: Packing, resources: Resources) -> None
 
 
 def deadline_of(stop_at: str | None) -> float | None:
-    """The monotonic time at which to stop: after so long, else before the Slurm job ends.
+    """The monotonic time at which to stop: after so long, or earlier, before the Slurm job ends.
 
     Raises:
         RequestError: `stop_at` is no duration.
     """
-    if stop_at is None:
-        left_s = job_end_s(os.environ, time.time())
-    else:
-        left_s = parse_duration(stop_at, "the time to stop at")
+    ends = [job_end_s(os.environ, time.time())]
+    if stop_at is not None:
+        ends.append(parse_duration(stop_at, "the time to stop at"))
+    left_s = min((end for end in ends if end is not None), default=None)
     return None if left_s is None else time.monotonic() + left_s
 
 

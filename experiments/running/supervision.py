@@ -24,6 +24,8 @@ import psutil
 
 from experiments.errors import ClusterError, StateError
 from experiments.files import atomic_write
+from experiments.ledger.lock import BEAT_NAME, LOCK_NAME
+from experiments.machine.crew import dismiss_crew
 from experiments.machine.ray_head import agents_of_ray
 from experiments.records import SWEEP_NAME
 from experiments.typed import from_here, typed
@@ -75,12 +77,12 @@ class StopCause(StrEnum):
     SIGUSR1 = "SIGUSR1"
     COMMAND = "recsweep stop"
     TIMEOUT = "timeout"
-    JOB_END = "end of the job"
+    JOB_END = "time to stop"
 
     @property
     def exit_code(self) -> int:
-        """130 after Ctrl-C, 143 after another signal and before the end of a job; 0 where somebody
-        meant the study to stop here."""
+        """130 after Ctrl-C, 143 after another signal and at a time set for the process; 0 where
+        somebody meant the study to stop here."""
         if self is StopCause.SIGINT:
             return 130
         return 143 if self.is_signal or self is StopCause.JOB_END else 0
@@ -289,6 +291,11 @@ def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
             f"{why}; nothing that finished is lost. Restart this process (the notebook's kernel), "
             f"then go on with: {switch.way_on}"
         )
+    folder = switch.path.parent
+    with contextlib.suppress(OSError):  # it does not go without a word
+        os.truncate(folder / LOCK_NAME, 0)
+        (folder / BEAT_NAME).unlink(missing_ok=True)
+        dismiss_crew(folder)
     _exit_at_once(f"{why}; go on with: {switch.way_on}", exit_code)
 
 

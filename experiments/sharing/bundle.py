@@ -23,7 +23,7 @@ from typing import Any
 
 from experiments.errors import RequestError, StateError
 from experiments.files import atomic_write, disk_errors
-from experiments.ledger.journal import Journal
+from experiments.ledger.journal import Journal, journal_files, read_journal
 from experiments.ledger.ledger import Ledger
 from experiments.ledger.lock import holder_of
 from experiments.machine.crew import CREW_NAME
@@ -72,7 +72,7 @@ def stage_study(folder: Path, stage: Path) -> StudyRecord:
     """Copy of a study what goes into its bundle to `stage`, but for the report.
 
     Raises:
-        StateError: it is running, or its folder cannot be read.
+        StateError: it is running, or its folder cannot be read, or a journal is damaged.
         RequestError: its folder's name cannot be a study's.
     """
     study = read_study(folder)
@@ -83,6 +83,8 @@ def stage_study(folder: Path, stage: Path) -> StudyRecord:
         )
     if problem := name_problem(study.name):
         raise RequestError(f"{folder}: the folder's name {problem}; rename it")
+    for journal in journal_files(folder / JOURNAL_NAME):
+        read_journal(journal)  # also what the ledger took in long ago
     target = stage / study.name
     for pattern in _PARTS:
         for path in sorted(folder.glob(pattern)):

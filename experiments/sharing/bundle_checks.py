@@ -168,7 +168,8 @@ def check_verdict(study: StudyRecord) -> Check:
     return Check(
         "verdict",
         f"{plural(len(results.finalists), 'finalist')} under {len(verdict.seeds)} seeds, as the "
-        "ledger says",
+        "ledger says"
+        + ("" if has_ledger_scores else "; their RMSE on kept users are in no ledger"),
         tuple(problems),
     )
 

@@ -133,6 +133,18 @@ def test_an_unfinished_study_says_as_of_when_and_a_running_one_is_refused(tmp_pa
     assert code == 4 and "recsweep stop cut" in said
 
 
+def test_a_journal_damaged_in_the_middle_is_not_packed(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "flipped")
+    write_importance(study, [])
+    journal = next((study / "journal").glob("worker-*.jsonl"))
+    data = bytearray(journal.read_bytes())
+    data[len(data) // 2] ^= 1
+    journal.write_bytes(data)
+    code, said = recsweep("bundle", study, "-o", tmp_path / "flipped.zip")
+    assert code == 4 and "`recsweep repair " in said
+    assert not (tmp_path / "flipped.zip").exists()
+
+
 def test_a_changed_file_is_named(repacked: Callable[..., Path]) -> None:
     def change(study: Path) -> None:
         path = study / "report" / "trials.csv"

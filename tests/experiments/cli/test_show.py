@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from experiments.cli.main import app
 from experiments.cli.show import ls_json, ls_text, show_json, show_text, trial_json, trial_text
 from experiments.cli.wording import note_text
-from experiments.errors import DiskError, RequestError
+from experiments.errors import DiskError, RequestError, StateError
 from experiments.records import (
     Finalist,
     Opening,
@@ -163,8 +163,12 @@ def test_a_terminal_is_shown_the_best_of_very_many_trials(study: StudyRecord) ->
     assert show_text(study, n_rows=n_all) == show_text(study)
 
 
-def test_no_study_at_all_says_how_to_start() -> None:
-    assert "recsweep run quickstart" in ls_text([])
+def test_no_study_at_all_says_how_to_start_and_a_damaged_one_is_one(tmp_path: Path) -> None:
+    none = CliRunner().invoke(app, ["ls", "--studies", str(tmp_path)])
+    assert none.exit_code == 0 and "recsweep run quickstart" in none.stdout
+    (make_study(tmp_path / "torn") / "study.db").write_bytes(b"no database at all")
+    torn = CliRunner().invoke(app, ["ls", "--studies", str(tmp_path)])
+    assert isinstance(torn.exception, StateError) and not torn.stdout.strip()
 
 
 def test_show_needs_neither_pandas_nor_tensorboard_nor_ray(study: StudyRecord) -> None:

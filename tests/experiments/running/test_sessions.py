@@ -290,12 +290,13 @@ def test_a_slurm_job_is_left_two_minutes_before_its_end() -> None:
     assert job_end_s({"SLURM_JOB_END_TIME": "999"}, 1000.0) is None
 
 
-def test_a_time_to_stop_at_counts_from_now_and_comes_before_that_of_the_job(
+def test_a_time_to_stop_at_counts_from_now_and_the_end_of_the_job_holds_where_it_is_earlier(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 4600))
     of_job, asked = deadline_of(None), deadline_of("30m")
     assert of_job is not None and asked is not None
+    assert deadline_of("2h") == pytest.approx(of_job, abs=5)
     assert 4400 < of_job - time.monotonic() < 4500 and 1790 < asked - time.monotonic() <= 1800
     with pytest.raises(RequestError, match="the time to stop at must be above 0"):
         deadline_of("noon")

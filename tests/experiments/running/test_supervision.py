@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from experiments.errors import ClusterError, StateError
+from experiments.ledger.lock import BEAT_NAME, LOCK_NAME
+from experiments.machine.crew import CREW_NAME
 from experiments.running import supervision
 from experiments.running.supervision import StopCause, StopSwitch, one_at_a_time, supervise
 from experiments.study import resume_study, run_study
@@ -101,6 +103,9 @@ def test_a_second_signal_leaves_at_once_with_the_command_to_go_on(
 ) -> None:
     script = DRIVER.replace("StopSwitch(folder)", f"StopSwitch(folder, {command!r})")
     driver = drive(tmp_path / "mine", "does not obey", script=script)
+    left = [tmp_path / "mine" / name for name in (LOCK_NAME, BEAT_NAME, CREW_NAME)]
+    for path in left:
+        path.write_text("{}")
     driver.send_signal(signal.SIGTERM)
     assert driver.stdout is not None
     driver.stdout.readline()
@@ -108,6 +113,8 @@ def test_a_second_signal_leaves_at_once_with_the_command_to_go_on(
     _, err = driver.communicate(timeout=30)
     assert driver.returncode == exit_code
     assert f"stopped at once; go on with: recsweep {command} mine" in err
+    assert [path.exists() for path in left] == [True, False, False]
+    assert not left[0].read_text()  # whose next driver does not say that this one left no word
     assert not StopSwitch(tmp_path / "mine").path.exists()
 
 
