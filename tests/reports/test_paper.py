@@ -231,6 +231,23 @@ def test_gpus_that_no_trial_had_are_not_told(study: StudyRecord, share: float, s
     assert dict(facts.items)["GPUs"] == ("none used" if share == 0 else "NVIDIA X")
 
 
+def test_what_was_done_to_a_table_before_it_was_read_is_on_no_record(study: StudyRecord) -> None:
+    def told(sweep_data: dict[str, str], *notes: str) -> tuple[str, str]:
+        data = study.provenance["dataset"] | {"name": "r.csv", "notes": [*notes]}
+        there = replace(
+            study,
+            sweep=study.sweep | {"dataset": sweep_data},
+            provenance=study.provenance | {"dataset": data},
+        )
+        (item,) = (i for i in checklist(there) if i.question.startswith("What cleaning"))
+        return item.answer, item.evidence
+
+    assert told({"name": "ml-100k"}) == ("yes", "nothing to clean")
+    answer, evidence = told({"path": "r.csv"}, "b.csv lacks 2 of 9 items", "r.csv: x")
+    assert answer == "not recorded"
+    assert evidence.endswith("; as it was read: b.csv lacks 2 of 9 items; r.csv: x")
+
+
 def test_the_methods_tell_pairs_rated_again_and_what_models_count_ratings_in(
     study: StudyRecord,
 ) -> None:
