@@ -83,8 +83,8 @@ def stage_study(folder: Path, stage: Path) -> StudyRecord:
         )
     if problem := name_problem(study.name):
         raise RequestError(f"{folder}: the folder's name {problem}; rename it")
-    for journal in journal_files(folder / JOURNAL_NAME):
-        read_journal(journal)  # also what the ledger took in long ago
+    for path in journal_files(folder / JOURNAL_NAME):
+        read_journal(path)  # also what the ledger took in long ago
     target = stage / study.name
     for pattern in _PARTS:
         for path in sorted(folder.glob(pattern)):

@@ -17,6 +17,7 @@ Change = tuple[str, tuple[str, ...]]
 _METHODS = ("sampler", "pruner")
 _TOLD = ("name", "note")
 """Of a sweep, what says nothing about the outcome."""
+_YES_OR_NO: Mapping[object, str] = {True: "yes", False: "no"}
 _RECORDED: dict[str, Callable[[Mapping[str, Any]], object]] = {
     "data fingerprint": lambda p: (p.get("dataset") or {}).get("fingerprint"),
     "features fingerprint": lambda p: (p.get("dataset") or {}).get("items_fingerprint"),
@@ -77,7 +78,7 @@ def recorded_changes(studies: Sequence[StudyRecord]) -> tuple[Change, ...]:
         trained = {
             "recsweep": version(study, "recsweep"),
             "commit": commit(study),
-            "uncommitted changes": {True: "yes", False: "no"}.get(git(study).get("dirty"), ""),
+            "uncommitted changes": _YES_OR_NO.get(git(study).get("dirty"), ""),
             "Python": version(study, "python"),
             "hardware": hardware(study),
             "workers": over_time(study, lambda run: _text(run.resources.get("workers"))),
