@@ -24,7 +24,7 @@ NAMES = {
     """,
     "time": """
         timestamp time datetime date ts t unixreviewtime unixtime reviewtime reviewdate createdat
-        created ratedat ratedon dateadded epoch when day rateddate ratingdate ratingtime
+        created ratedat ratedon dateadded epoch when rateddate ratingdate ratingtime
         ratingtimestamp reviewedat reviewedon eventtime addedat updatedat updated lastmodified
     """,
     "part": "part split set subset partition",
