@@ -351,6 +351,10 @@ def _once_a_pair(ratings: Ratings, duplicates: Duplicates, name: str) -> Ratings
     is_last = np.append(~is_again[1:], True)
     rating = ratings.rating[is_last]
     did = "the latest of each pair is kept"
+    if duplicates == "latest" and ratings.time is not None:
+        are_at_once = np.append(False, ratings.time[1:] == ratings.time[:-1])
+        if n_at_once := int((is_again & is_last & are_at_once).sum()):
+            did += f", of {n_at_once:,} at one moment the last row"
     if duplicates == "mean":
         pair = np.cumsum(~is_again) - 1
         rating = np.bincount(pair, ratings.rating) / np.bincount(pair)

@@ -107,6 +107,8 @@ def test_the_latest_or_the_mean_of_a_pair_stands_for_all_its_ratings(tmp_path) -
         assert seen.description.split_fingerprint == wanted.description.split_fingerprint
         (note,) = seen.description.notes
         assert note.startswith("ratings.csv: 3 rows rate a user-item pair again; the ")
+        at_once = "kept, of 1 at one moment the last row"
+        assert note.endswith(at_once if duplicates == "latest" else "taken")
     assert load_table(tmp_path, RATINGS, duplicates="latest").description.notes == ()
 
 
