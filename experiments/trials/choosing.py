@@ -30,6 +30,7 @@ def trial_of(study: StudyRecord, which: int | str) -> TrialRecord:
     trial = next((t for t in study.trials if which in (t.number, t.name)), None)
     if trial is None:
         raise RequestError(
-            f"{study.name} has no trial {which!r}; it has {len(study.search_trials)}, from 0"
+            f"{study.name} has no trial {which!r}; it has {len(study.search_trials)}, by number "
+            "from 0 or by name from '0000'"
         )
     return trial
