@@ -18,6 +18,9 @@ from recommender.own import OwnDefinition
 from recommender.own_files import digest_of
 
 CODE = Path("code")
+SAVED = "notebook_"
+"""How a file is called that holds the source of a notebook's or a script's object."""
+SAVED_ROOT = "recsweep-objects-"
 ONLY_PYTHON = (
     "a study's code/ has only the Python files that own code imports; name every other file by its "
     "whole path"
@@ -82,11 +85,18 @@ def keep_code(folder: Path, sweep: SweepConfig) -> None:
             shutil.copyfile(own.root / file, target)
 
 
+def is_saved(root: Path, file: str) -> bool:
+    """Whether it is the saved source of a notebook or script, in a folder of this process."""
+    return file.startswith(SAVED) and root.parent.name.startswith(SAVED_ROOT)
+
+
 def code_record(sweep: SweepConfig) -> dict[str, Any]:
     """For the provenance: where each piece of own code came from, and its hash."""
     return {
         name: {
-            "source": str(own.root / own.file),
+            "source": f"{CODE}/{own.file}"
+            if is_saved(own.root, own.file)
+            else str(own.root / own.file),
             "function": own.function,
             "root": str(own.root),
             "files": list(own.files),

@@ -17,16 +17,19 @@ from typing import Any, Literal
 
 from experiments.errors import RequestError, StateError
 from experiments.files import read_json
-from experiments.own.kept_code import CODE, origins, refuse_changed_code
+from experiments.own.kept_code import (
+    CODE,
+    SAVED,
+    SAVED_ROOT,
+    is_saved,
+    origins,
+    refuse_changed_code,
+)
 from experiments.own.notebook_source import source_with_needs
 from experiments.records import PROVENANCE_NAME
 from recommender.errors import ModelError
 from search_spaces import Choice as PlainChoice
 from search_spaces.values import as_python
-
-SAVED = "notebook_"
-"""What the name of a file begins with that holds saved source."""
-_SAVED_ROOT = "recsweep-objects-"
 
 
 class Named(str):
@@ -149,10 +152,6 @@ def refuse_changed_objects(folder: Path, own: Sequence[Any] | Literal["saved"] |
             refuse_changed_code(folder, [(name, now.parent, [file])])
 
 
-def is_saved(root: Path, file: str) -> bool:
-    return file.startswith(SAVED) and root.parent.name.startswith(_SAVED_ROOT)
-
-
 def _saved(name: str, text: str) -> Path:
     folder = Path(_scratch().name) / hashlib.sha256(text.encode()).hexdigest()[:16]
     folder.mkdir(exist_ok=True)
@@ -165,4 +164,4 @@ def _saved(name: str, text: str) -> Path:
 @functools.cache
 def _scratch() -> tempfile.TemporaryDirectory[str]:
     """For the life of this process; a study keeps its own copy."""
-    return tempfile.TemporaryDirectory(prefix=_SAVED_ROOT)
+    return tempfile.TemporaryDirectory(prefix=SAVED_ROOT)

@@ -269,7 +269,10 @@ def test_two_models_of_one_name_are_refused(notebook: ModuleType, tmp_path: Path
 def test_a_notebook_is_asked_again_on_resume(notebook: ModuleType, tmp_path: Path) -> None:
     sweep = a_sweep("plain", notebook.gated)
     keep_code(tmp_path, sweep)
-    write_json(tmp_path / "provenance.json", {"code": code_record(sweep)})
+    record = code_record(sweep)
+    write_json(tmp_path / "provenance.json", {"code": record})
+    source = tmp_path / record["gated"]["source"]  # which stays when this process is gone
+    assert source.read_bytes() == Path(reference_of(notebook.gated).rpartition(":")[0]).read_bytes()
     refuse_changed_objects(tmp_path, None)
     gated = notebook.gated
     del notebook.gated
