@@ -19,7 +19,7 @@ from recommender.own_files import digest_of
 
 CODE = Path("code")
 SAVED = "notebook_"
-"""How a file is called that holds the source of a notebook's or a script's object."""
+"""How the names of files begin that hold the source of a notebook's or a script's objects."""
 SAVED_ROOT = "recsweep-objects-"
 ONLY_PYTHON = (
     "a study's code/ has only the Python files that own code imports; name every other file by its "
