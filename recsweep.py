@@ -373,7 +373,7 @@ def _reported(record: StudyRecord, stopped_by: StopCause | None) -> Study:
     write_report(record, with_prints=False)
     if stopped_by is StopCause.SIGINT:
         raise StudyInterrupted(study)
-    if stopped_by in (StopCause.SIGTERM, StopCause.SIGUSR1, StopCause.JOB_END):
+    if stopped_by in (StopCause.SIGTERM, StopCause.SIGUSR1, StopCause.DEADLINE):
         raise SystemExit(stopped_by.exit_code)
     return study
 

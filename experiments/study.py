@@ -304,7 +304,7 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
             if journal.is_in_place:
                 folders.write_importance(folder, shares)
     is_job_over = driver.deadline is not None and conductor.n_left > 0
-    over = StopCause.JOB_END if is_job_over else StopCause.TIMEOUT
+    over = StopCause.DEADLINE if is_job_over else StopCause.TIMEOUT
     cause = driver.switch.cause
     if is_finished:
         cause = cause if cause is not None and cause.is_signal else None

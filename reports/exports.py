@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,10 @@ _REPRODUCE = "Trains it again: its values as a sweep file, then that file."
 
 def trials_frame(study: StudyRecord) -> pd.DataFrame:
     """One row a trial of any purpose, in order of number; columns as `column_definitions` tells."""
-    trials = study.trials
+    trials = [replace(trial, is_default=study.is_default(trial)) for trial in study.trials]
     frame = pd.DataFrame(index=range(len(trials)))
     for name, (dtype, _, read) in _FIXED.items():
         frame[name] = _series([read(trial) for trial in trials], dtype)
-    defaults = study.default_points
-    frame["is_default"] = _series([trial.point in defaults for trial in trials], "boolean")
     for name, values in _ranked_columns(study).items():
         frame[name] = _series(values, "Int64" if name == "rank" else "Float64")
     for name in study.metrics:

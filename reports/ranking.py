@@ -112,8 +112,7 @@ def default_trial(study: StudyRecord) -> TrialRecord | None:
     """The best with a default configuration's values (each arm has its own); the first where none
     is COMPLETE."""
     trials = (*study.ranked, *study.search_trials)
-    points = study.default_points
-    return next((trial for trial in trials if trial.point in points), None)
+    return next(filter(study.is_default, trials), None)
 
 
 def bias_rmse(study: StudyRecord) -> float | None:
@@ -356,7 +355,7 @@ def architecture_of(study: StudyRecord, trial: TrialRecord) -> str:
 def label(study: StudyRecord, trial: TrialRecord) -> str:
     """How a trial is named in tables and pictures: `#19 dcn`, `#0 embedding_size 16, default`."""
     arm = f" {arm_text(study, trial.arm)}" if trial.arm is not None else ""
-    is_default = trial.point in study.default_points
+    is_default = study.is_default(trial)
     origin = "default" if is_default else "enqueued" if trial.is_enqueued else ""
     return f"#{trial.number}{arm}" + (f"{',' if arm else ''} {origin}" if origin else "")
 

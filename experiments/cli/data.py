@@ -61,7 +61,7 @@ def init(
     time: TimeColumn = None,
 ) -> None:
     """Look at a table of ratings and write a sweep for it that runs as it stands."""
-    from experiments.data.drafts import MOST_NAMES, draft_sweep
+    from experiments.data.drafts import draft_sweep, listed
     from experiments.files import atomic_write
     from experiments.records.values import plural
     from experiments.typed import from_here
@@ -74,8 +74,8 @@ def init(
     it, columns = draft.description, draft.columns
     typer.echo(f"columns  {' · '.join(f'{role} {name}' for role, name in columns.items())}")
     if "time" not in columns and draft.free:
-        also = ", ".join(draft.free[:MOST_NAMES])
-        typer.echo(f"         none was taken for times, of {also}: name it with --time COLUMN")
+        free = listed(draft.free)
+        typer.echo(f"         none was taken for times, of {free}: name it with --time COLUMN")
     for of, side in draft.sides.items():
         config = side.config
         typer.echo(f"{of}s    {config.key} · {', '.join(config.features) or 'no feature'}")

@@ -99,7 +99,7 @@ def trial_text(study: StudyRecord, trial: TrialRecord) -> str:
     """One trial: what it was, how it ended, its curve and its attempts."""
     bias = study.baseline("bias")
     arm = f" · {arm_text(study, trial.arm)}" if trial.arm else ""
-    default = " · the default configuration" if trial.point in study.default_points else ""
+    default = " · the default configuration" if study.is_default(trial) else ""
     default = " · enqueued" if trial.is_enqueued else default
     lines = [
         f"{study.name}:{trial.number} · {trial.name}{arm}{default}",
@@ -245,7 +245,7 @@ def _trial_summary(study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
         "state": trial.state.value,
         "stop_reason": trial.stop_reason.value if trial.stop_reason else None,
         "error": trial.error,
-        "is_default": trial.point in study.default_points,
+        "is_default": study.is_default(trial),
         "is_enqueued": trial.is_enqueued,
         "is_ranked": trial.is_ranked,
         "best_rmse": _number(trial.best_rmse),
@@ -276,7 +276,7 @@ def _trial_table(study: StudyRecord, n_rows: int | None) -> list[str]:
                 f"{trial.best_epoch or '-'}/{len(trial.epochs)}",
                 f"{trial.seconds:.1f} s",
                 values_text(trial.values, without=study.compared_dimension)
-                + (" (default)" if trial.point in study.default_points else "")
+                + (" (default)" if study.is_default(trial) else "")
                 + (" (enqueued)" if trial.is_enqueued else ""),
             ]
         )

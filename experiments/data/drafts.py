@@ -27,7 +27,7 @@ from recommender.datasets.text_files import read_header
 from recommender.errors import DataError
 
 _IS_NUMBER = re.compile(r"-?[\d.]+")
-MOST_NAMES = 20
+_MOST_NAMES = 20
 """Of columns, that a message lists."""
 _LEAST_SHARE = 0.05
 """Of the rows, that every part of a split by time range should have."""
@@ -85,7 +85,8 @@ def draft_sweep(
         dataset = DatasetConfig(path=table, columns=columns, duplicates=way, **told)
         dataset, split, description = _split(dataset)
     text = _text(table, target, dataset, split, description)
-    free = [name for name in column_names(table) if name not in columns.values()]
+    known = column_names(table, list(columns.values()))
+    free = [name for name in known if name not in columns.values()]
     return Draft(text, description, dataset.columns, sides, tuple(free))
 
 
@@ -97,9 +98,9 @@ def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
         RequestError: a column that was given is not there, or none looks like a role.
     """
     known = column_names(table, list(given.values()))
-    listed = ", ".join(known[:MOST_NAMES]) + (", ..." if len(known) > MOST_NAMES else "")
     if unknown := [f"--{role} {name}" for role, name in given.items() if name not in known]:
-        raise RequestError(f"{table.name} has no column for {', '.join(unknown)}; it has {listed}")
+        asked = ", ".join(unknown)
+        raise RequestError(f"{table.name} has no column for {asked}; it has {listed(known)}")
     columns = dict(given)
     for role in COLUMNS:
         free = [name for name in known if name not in columns.values()]
@@ -112,10 +113,15 @@ def guessed_columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
         options = " ".join(f"--{role} COLUMN" for role in missing)
         between = "" if len(known) > 1 else " (a comma, a tab, a semicolon or | parts columns)"
         raise RequestError(
-            f"{table.name}: which column is the {which}? It has {listed}{between}; say it with "
-            f"{options}"
+            f"{table.name}: which column is the {which}? It has {listed(known)}{between}; say it "
+            f"with {options}"
         )
     return {role: columns[role] for role in COLUMNS if role in columns}
+
+
+def listed(names: Sequence[str]) -> str:
+    """For a message: the first of them."""
+    return ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
 
 
 def _cure(table: Path, known: Sequence[str], columns: Mapping[str, str]) -> str:

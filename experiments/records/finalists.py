@@ -55,8 +55,7 @@ def chosen_trials(study: StudyRecord, top: int) -> list[tuple[TrialRecord, tuple
     for place, trial in enumerate(study.ranked, start=1):
         place_of[trial.number] = place
         equals.setdefault(trial.point, []).append(trial)
-    defaults = study.default_points
-    default = next((t for t in study.ranked if t.point in defaults), None)
+    default = next(filter(study.is_default, study.ranked), None)
     arms: set[str] = set()
     chosen = []
     for n_better, (first, *others) in enumerate(equals.values()):

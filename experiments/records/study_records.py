@@ -161,6 +161,10 @@ class StudyRecord:
         """Values of the default configurations; a search may try them under several seeds."""
         return frozenset(trial.point for trial in self.search_trials if trial.is_default)
 
+    def is_default(self, trial: TrialRecord) -> bool:
+        """Whether it has the values of a default configuration, whoever asked for it."""
+        return trial.point in self.default_points
+
     @cached_property
     def ranked(self) -> tuple[TrialRecord, ...]:
         """COMPLETE search trials by best RMSE; ties by number."""

@@ -63,7 +63,7 @@ def read_errors(
 
 
 def write_noise(study: StudyRecord, encoded: EncodedDataset, baselines: Sequence[Baseline]) -> None:
-    """Keep how far other users would move the differences of the best trials; nothing where fewer
+    """Keep how far other users would move the differences of the best models; nothing where fewer
     than two models or ten users tell it."""
     sums, counts = read_errors(study.folder, study.ranked_models[:N_BEST], encoded)
     if len(sums) < 2 or len(counts) < MIN_USERS:

@@ -24,7 +24,7 @@ import psutil
 
 from experiments.errors import ClusterError, StateError
 from experiments.files import atomic_write
-from experiments.ledger.lock import BEAT_NAME, LOCK_NAME
+from experiments.ledger.lock import sign_off
 from experiments.machine.crew import dismiss_crew
 from experiments.machine.ray_head import agents_of_ray
 from experiments.records import SWEEP_NAME
@@ -77,7 +77,7 @@ class StopCause(StrEnum):
     SIGUSR1 = "SIGUSR1"
     COMMAND = "recsweep stop"
     TIMEOUT = "timeout"
-    JOB_END = "time to stop"
+    DEADLINE = "time to stop"
 
     @property
     def exit_code(self) -> int:
@@ -85,7 +85,7 @@ class StopCause(StrEnum):
         somebody meant the study to stop here."""
         if self is StopCause.SIGINT:
             return 130
-        return 143 if self.is_signal or self is StopCause.JOB_END else 0
+        return 143 if self.is_signal or self is StopCause.DEADLINE else 0
 
     @property
     def is_signal(self) -> bool:
@@ -251,7 +251,7 @@ def supervise(
             if ends_at is not None and time.monotonic() >= ends_at:
                 switch.ask(StopCause.TIMEOUT)
             if time.monotonic() >= job_ends_at:
-                switch.ask(StopCause.JOB_END)
+                switch.ask(StopCause.DEADLINE)
             if (cause := switch.cause) is None:
                 continue
             if leave_at == math.inf:
@@ -291,11 +291,9 @@ def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
             f"{why}; nothing that finished is lost. Restart this process (the notebook's kernel), "
             f"then go on with: {switch.way_on}"
         )
-    folder = switch.path.parent
-    with contextlib.suppress(OSError):  # it does not go without a word
-        os.truncate(folder / LOCK_NAME, 0)
-        (folder / BEAT_NAME).unlink(missing_ok=True)
-        dismiss_crew(folder)
+    sign_off(switch.path.parent)
+    with contextlib.suppress(OSError):
+        dismiss_crew(switch.path.parent)
     _exit_at_once(f"{why}; go on with: {switch.way_on}", exit_code)
 
 

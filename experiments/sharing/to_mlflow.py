@@ -103,7 +103,7 @@ def _write_run(
         "stop_reason": trial.stop_reason.value if trial.stop_reason else "",
         "arm": trial.arm or "",
         "seed": str(trial.seed),
-        "is_default": str(trial.point in study.default_points).lower(),
+        "is_default": str(study.is_default(trial)).lower(),
         "is_enqueued": str(trial.is_enqueued).lower(),
     }
     for name, value in tags.items():

@@ -93,7 +93,7 @@ def _frozen(study: StudyRecord, trial: TrialRecord, space: SearchSpace) -> optun
                 **{metric: trial.metric(metric) for metric in study.metrics},
                 "arm": trial.arm,
                 "stop_reason": trial.stop_reason.value if trial.stop_reason else None,
-                "is_default": trial.point in study.default_points,
+                "is_default": study.is_default(trial),
                 "is_enqueued": trial.is_enqueued,
                 "best_epoch": trial.best_epoch,
                 "seconds": trial.seconds,

@@ -155,7 +155,7 @@ def gather_evidence(
             write_board(study)
             record_board_check(study, watcher)
         if any(not trial.state.is_finished for trial in judged(study.trials)):
-            over = StopCause.COMMAND if deadline is None else StopCause.JOB_END
+            over = StopCause.COMMAND if deadline is None else StopCause.DEADLINE
             return Verdict(study, frozen, None, cause or over)
         replicas = Replicas(folder, sweep, loaded.encoded)
         with waiting("looking where the finalists err"):

@@ -359,7 +359,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
     table = Table(
         caption=f"The best {len(table_rows)} of {numbers.plural(len(rows), what)}",
         columns=(
-            Column("rank", "Place among COMPLETE trials of these studies.", True),
+            Column("rank", "Place among the models of these studies.", True),
             Column("study", "The study it belongs to."),
             Column("trial", "Number in its study, and its arm where arms are compared."),
             Column("RMSE", f"{ranking.what_is_averaged(group[0])}.", True),

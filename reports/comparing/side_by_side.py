@@ -94,9 +94,10 @@ def have_other_ranges(studies: Sequence[StudyRecord]) -> bool:
 def unit_of(study: StudyRecord, studies: Sequence[StudyRecord]) -> float:
     """What its gaps are told in beside the others': a hundredth of the rating range where the
     ranges differ, else 1."""
-    if not have_other_ranges(studies):
+    ranges = rating_ranges(studies)
+    if len({*ranges.values()}) < 2:
         return 1.0
-    low, high = rating_ranges(studies)[_ratings(study)]
+    low, high = ranges[_ratings(study)]
     return (high - low) / 100
 
 

@@ -8,13 +8,7 @@ from typing import Any, Literal
 
 from experiments.records import StudyRecord
 from reports import numbers, ranking
-from reports.described import (
-    default_moved,
-    described,
-    is_movielens,
-    left_open,
-    training_time,
-)
+from reports.described import default_moved, described, is_movielens, left_open, training_time
 from reports.exports import run_again_command
 from reports.judging.openings import n_early_openings, openings_text
 from reports.paper.methods import argued

@@ -134,8 +134,7 @@ def _table(
     rows = [(crossed, "crossing"), (control, "its size without the crossing")]
     if plain is not None:
         trial = trial_of(study, plain.name)
-        defaults = study.default_points
-        is_tuned = trial is not None and not (trial.is_enqueued or trial.point in defaults)
+        is_tuned = trial is not None and not (trial.is_enqueued or study.is_default(trial))
         rows.append((plain, "the best plain of the list" + ", tuned" * is_tuned))
     return Table(
         caption="The best DCN, and plain with and without its size",

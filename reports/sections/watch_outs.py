@@ -110,10 +110,7 @@ def _unimpressive(study: StudyRecord) -> Iterator[WatchOut]:
         )
         said = f"The best trial is within the noise of these baselines: {names}."
         yield WatchOut(said, "baselines")
-    defaults = study.default_points
-    default = next(
-        (trial for trial in ranking.trials_within_noise(study) if trial.point in defaults), None
-    )
+    default = next(filter(study.is_default, ranking.trials_within_noise(study)), None)
     if default is not None and len(study.ranked) > 1:
         said = (
             f"The best, #{default.number}, is a default configuration: nothing found is better."
@@ -139,7 +136,7 @@ def _not_told_apart(study: StudyRecord, results: VerdictResults) -> Iterator[Wat
         return
     for other in results.finalists:
         trial = trial_of(study, other.name)
-        is_default = trial is not None and trial.point in study.default_points
+        is_default = trial is not None and study.is_default(trial)
         is_asked = is_default or not is_model(study, other.name)
         if other.mean is None or other is leader or not is_asked:
             continue

@@ -64,7 +64,7 @@ def test_the_end_of_a_job_ends_a_script_as_it_ends_a_command(
     def resume_study(folder: Path, *, deadline: float, more_s: float, **_: object) -> Outcome:
         asked.append(deadline - time.monotonic())
         assert more_s == 7200
-        return Outcome(read_study(folder), StopCause.JOB_END)
+        return Outcome(read_study(folder), StopCause.DEADLINE)
 
     monkeypatch.setattr("experiments.study.resume_study", resume_study)
     with pytest.raises(SystemExit) as left:

@@ -160,7 +160,7 @@ def test_a_sweep_whose_time_is_over_says_how_to_give_it_more(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("left_s", "cause"), [(3600.0, StopCause.TIMEOUT), (0.0, StopCause.JOB_END)]
+    ("left_s", "cause"), [(3600.0, StopCause.TIMEOUT), (0.0, StopCause.DEADLINE)]
 )
 def test_time_that_is_over_within_a_job_is_not_the_end_of_the_job(
     workers: InProcess,

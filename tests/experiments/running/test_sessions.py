@@ -302,7 +302,11 @@ def test_a_time_to_stop_at_counts_from_now_and_the_end_of_the_job_holds_where_it
         deadline_of("noon")
 
 
-@pytest.mark.parametrize(("cause", "exit_code"), [(StopCause.JOB_END, 143), (StopCause.TIMEOUT, 0)])
+@pytest.mark.parametrize(
+    ("cause", "exit_code"), [(StopCause.DEADLINE, 143), (StopCause.TIMEOUT, 0)]
+)
+    ("cause", "exit_code"), [(StopCause.DEADLINE, 143), (StopCause.TIMEOUT, 0)]
+)
 def test_a_job_that_ends_asks_for_a_stop_that_requeues_and_spent_time_for_one_that_does_not(
     tmp_path: Path, cause: StopCause, exit_code: int
 ) -> None:
@@ -319,7 +323,7 @@ def test_a_job_that_ends_asks_for_a_stop_that_requeues_and_spent_time_for_one_th
         switch,
         on_stop=heard.append,
         time_left_s=near if cause is StopCause.TIMEOUT else far,
-        deadline=time.monotonic() + (near if cause is StopCause.JOB_END else far),
+        deadline=time.monotonic() + (near if cause is StopCause.DEADLINE else far),
     )
     assert heard == [cause] == [switch.cause]
     assert cause.exit_code == exit_code
