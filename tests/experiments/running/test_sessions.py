@@ -305,8 +305,6 @@ def test_a_time_to_stop_at_counts_from_now_and_the_end_of_the_job_holds_where_it
 @pytest.mark.parametrize(
     ("cause", "exit_code"), [(StopCause.DEADLINE, 143), (StopCause.TIMEOUT, 0)]
 )
-    ("cause", "exit_code"), [(StopCause.DEADLINE, 143), (StopCause.TIMEOUT, 0)]
-)
 def test_a_job_that_ends_asks_for_a_stop_that_requeues_and_spent_time_for_one_that_does_not(
     tmp_path: Path, cause: StopCause, exit_code: int
 ) -> None:
