@@ -18,6 +18,7 @@ import ray
 from ray import tune
 from ray.exceptions import RayError
 from ray.tune import TuneError
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
@@ -66,6 +67,12 @@ class _Failure:
             yield
         except Exception as error:  # raised again by `run_on_ray`
             self.error = self.error or error
+
+
+class _Mute(TrialProgressCallback):
+    """Ray would print a line, however quiet it is to be, of a trial that ends before it starts."""
+
+    def on_trial_complete(self, *_: Any, **__: Any) -> None: ...
 
 
 class _Asking(_Unpickled, Searcher):
@@ -200,6 +207,7 @@ class _Stopping(_Unpickled, TrialScheduler):
         pending = [t for t in tune_controller.get_trials() if t.status == t.PENDING]
         if self._conductor.is_stopping:
             for trial in pending:  # it may wait for room until others end
+                trial.init_local_path()  # or Ray fails where it lists its trials
                 tune_controller.stop_trial(trial)
             return None
         return pending[0] if pending else None
@@ -261,6 +269,7 @@ def run_on_ray(
                 name="study",
                 storage_path=str(scratch),
                 verbose=0,
+                callbacks=[_Mute()],
                 # Retries are the conductor's to count: it knows a recycled worker from a lost one.
                 # This is only the end of a trial that it has given up and no worker can void.
                 failure_config=tune.FailureConfig(max_failures=LOST_WORKER_RETRIES + 3),

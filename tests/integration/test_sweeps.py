@@ -182,6 +182,31 @@ def test_a_trial_that_waits_for_room_does_not_hold_up_a_stop(
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
 
 
+def test_a_trial_that_was_handed_out_as_the_stop_came_waits_for_the_resume(
+    cluster: Machine,
+    ratings_csv: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Ray has the second trial, but has not yet begun to start it."""
+
+    class StopsAtTheSecond(Silent):
+        def trial_started(self, trial: TrialRecord) -> None:
+            if trial.number == 1:
+                StopSwitch(tmp_path / sweep.name).ask(StopCause.COMMAND)
+                time.sleep(2)
+
+    sweep = light_sweep(tmp_path, ratings_csv, trials=2, max_epochs=2)
+    resources = Resources(1, gpus=0)
+    outcome = run_study(sweep, root=tmp_path, watcher=StopsAtTheSecond(), resources=resources)
+    assert outcome.stopped_by is StopCause.COMMAND
+    assert not capsys.readouterr().out
+    states = [TrialState.COMPLETE, TrialState.WAITING]
+    assert [trial.state for trial in outcome.study.trials] == states
+    study = resume_study(tmp_path / sweep.name, watcher=Silent()).study
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
+
+
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(
     cluster: Machine, ratings_csv: Path, tmp_path: Path
 ) -> None:
