@@ -18,6 +18,9 @@ from recommender.errors import ModelError
 OURS = ("search_spaces", "recommender", "experiments", "reports")
 """The packages of recsweep, which no file of the same name takes the place of."""
 
+SAVED = "notebook_"
+"""How the names of files begin that hold the source of a notebook's or a script's objects."""
+
 
 def found_source(where: str, base: Path) -> Path:
     """The file that the first part of a reference means: `gated.py`, `mypackage.models`."""

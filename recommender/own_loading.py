@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib
 import importlib.util
+import linecache
 import os
 import re
 import sys
@@ -19,7 +20,7 @@ from typing import Any
 
 from recommender.errors import OwnCodeError, is_out_of_room
 from recommender.own import OwnDefinition
-from recommender.own_files import OURS, module_of
+from recommender.own_files import OURS, SAVED, module_of
 from recommender.precision import Precision, precision, set_precision
 
 
@@ -150,7 +151,7 @@ def _blame(own: OwnDefinition, error: BaseException) -> OwnCodeError:
         return graph
     elif theirs:
         last = frames[theirs[-1]]
-        place = f"{Path(last.filename).relative_to(own.root).as_posix()}:{last.lineno}"
+        place = _place(own, Path(last.filename), last.lineno or 0)
     else:
         return OwnCodeError(f"{own.where}: {_told(own, error)}")
     lines = traceback.format_list(frames[theirs[0] :]) if theirs else []
@@ -177,8 +178,16 @@ def _in_graph(own: OwnDefinition, error: BaseException) -> OwnCodeError | None:
     place = own.where
     if theirs:
         file, line = theirs[-1]
-        place = f"{file.relative_to(own.root).as_posix()}:{line}"
+        place = _place(own, file, int(line))
     return OwnCodeError(f"{place}: {told}{_off_by_one(told)}", text)
+
+
+def _place(own: OwnDefinition, file: Path, line: int) -> str:
+    """`mine.py:7`; of saved source, whose lines nobody numbered, the line itself, too."""
+    place = f"{file.relative_to(own.root).as_posix()}:{line}"
+    if not file.name.startswith(SAVED):
+        return place
+    return f"{place} ({linecache.getline(str(file), line).strip()})"
 
 
 def _off_by_one(told: str) -> str:

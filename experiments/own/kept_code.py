@@ -15,11 +15,9 @@ from typing import Any
 from experiments.errors import StateError
 from experiments.sweep import SweepConfig
 from recommender.own import OwnDefinition
-from recommender.own_files import digest_of
+from recommender.own_files import SAVED, digest_of
 
 CODE = Path("code")
-SAVED = "notebook_"
-"""How the names of files begin that hold the source of a notebook's or a script's objects."""
 SAVED_ROOT = "recsweep-objects-"
 ONLY_PYTHON = (
     "a study's code/ has only the Python files that own code imports; name every other file by its "

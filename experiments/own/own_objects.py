@@ -19,7 +19,6 @@ from experiments.errors import RequestError, StateError
 from experiments.files import read_json
 from experiments.own.kept_code import (
     CODE,
-    SAVED,
     SAVED_ROOT,
     is_saved,
     origins,
@@ -28,6 +27,7 @@ from experiments.own.kept_code import (
 from experiments.own.notebook_source import source_with_needs
 from experiments.records import PROVENANCE_NAME
 from recommender.errors import ModelError
+from recommender.own_files import SAVED
 from search_spaces import Choice as PlainChoice
 from search_spaces.values import as_python
 

@@ -185,6 +185,14 @@ def test_whatever_own_code_raises_is_told_by_its_line(error: str, tmp_path: Path
         function(None)
 
 
+def test_what_saved_source_raises_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "notebook_gated.py").write_text("def gated(x):\n    return x / 0\n")
+    own = read_own("notebook_gated.py:gated", tmp_path)
+    told = r"^notebook_gated\.py:2 \(return x / 0\): ZeroDivisionError: "
+    with pytest.raises(OwnCodeError, match=told), blamed_on(own):
+        load(own)(1)
+
+
 def test_ctrl_c_in_own_code_is_no_error_of_it(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def mine(inputs): ...\n")
     with pytest.raises(KeyboardInterrupt), blamed_on(read_own("mine.py:mine", tmp_path)):
