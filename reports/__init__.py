@@ -9,6 +9,7 @@ Begin with `render`: a study in, a folder of files out. From the top down:
     drawing                           pictures
     judging                           what may be said of models from their errors
     exports, ranking                  the trials as a table, and who stands where
+    noise, labels                     how far apart equal models lie; how trials are called
     blocks, described, trained_with   what sections are made of; what a study's record says
     numbers                           how values are written
     templates                         the page that a report's parts stand in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from experiments.records import FinalistResult, StudyRecord, TrialRecord, Value
-from reports import numbers, ranking
+from reports import labels, noise, numbers, ranking
 from reports.described import described, left_open
 from reports.exports import reproduce_commands
 from reports.judging.decision import headline_of_verdict, label
@@ -35,7 +35,7 @@ def model_card(study: StudyRecord, trial: TrialRecord) -> str:
 
 
 def _about(study: StudyRecord, trial: TrialRecord) -> list[str]:
-    kind = as_markdown(ranking.architecture_of(study, trial))
+    kind = as_markdown(labels.architecture_of(study, trial))
     size = f", {numbers.count(trial.n_parameters)} parameters" if trial.n_parameters else ""
     return [
         f"# Model card: {as_markdown(study.name)}, trial {trial.number}",
@@ -147,7 +147,7 @@ def _with_interval(found: FinalistResult) -> str:
 
 
 def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
-    data, usual = described(study), ranking.noise(study).rmse
+    data, usual = described(study), noise.usual(study).rmse
     bias = ranking.bias_rmse(study)
     lines = []
     if bias is not None and trial.best_rmse is not None and trial.best_rmse >= bias:

@@ -14,7 +14,7 @@ from experiments.records import EpochRecord, StudyRecord, TrialRecord, VerdictRe
 from experiments.records.finalists import lost_to_the_machine
 from experiments.typed import typed
 from experiments.watcher import Silent
-from reports import numbers, ranking
+from reports import noise, numbers
 from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import headline_of_verdict, label
 from reports.judging.judged_rows import optimism_in_short, refitted_on
@@ -40,7 +40,7 @@ def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: 
         if confirm
         else "on       the validation rows, which chose them"
     )
-    if (of_users := ranking.noise_of_users(study)) is not None:
+    if (of_users := noise.of_users_alone(study)) is not None:
         lines.append(
             f"users    they alone set equal models up to {numbers.two_digits(of_users)} apart, "
             "whatever the seeds: "

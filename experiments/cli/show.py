@@ -22,7 +22,7 @@ from experiments.records import (
 )
 from experiments.records.values import value_text, values_text
 from experiments.typed import from_here, typed
-from reports.ranking import arm_text
+from reports.labels import arm_text
 
 SCHEMA = 1
 

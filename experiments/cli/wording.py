@@ -26,7 +26,7 @@ from experiments.records.values import values_text
 from experiments.typed import from_here, typed
 from reports.described import described
 from reports.judging.openings import openings_text
-from reports.ranking import arm_text
+from reports.labels import arm_text
 
 
 def rmse_text(rmse: float | None) -> str:

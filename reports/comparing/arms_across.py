@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from experiments.records import Answer, StudyRecord
-from reports import numbers, ranking
+from reports import labels, numbers, ranking
 from reports.blocks import Block, Column, Note, Row, Section, Table, Text
 from reports.comparing.changes import own_code
 from reports.judging.decision import (
@@ -58,7 +58,7 @@ def _bests(study: StudyRecord) -> dict[str, float]:
 def _said(studies: Sequence[StudyRecord], bests: dict[object, dict[str, float]]) -> str:
     first = studies[0]
     ahead = Counter(min(best, key=lambda arm: best[arm]) for best in bests.values())
-    leads = ", ".join(f"{ranking.arm_text(first, arm)} in {n:,}" for arm, n in ahead.most_common())
+    leads = ", ".join(f"{labels.arm_text(first, arm)} in {n:,}" for arm, n in ahead.most_common())
     answers = Counter(_answer(study) for study in studies)
     in_order = sorted(answers.items(), key=lambda entry: (entry[0] == NONE_YET, -entry[1]))
     decided = ", ".join(f"{answer} in {n:,}" for answer, n in in_order)
@@ -79,7 +79,7 @@ def _answer(study: StudyRecord) -> str:
         return "not decided"
     if pair.answer == Answer.BETTER:
         arm = arm_of(study, pair.first)
-        return f"decided for {ranking.arm_text(study, arm)}" if arm else "decided"
+        return f"decided for {labels.arm_text(study, arm)}" if arm else "decided"
     return "a tie" if pair.answer == Answer.TIE else "not decided"
 
 
@@ -111,7 +111,7 @@ def _table(dimension: str, arms: Sequence[str], studies: Sequence[StudyRecord]) 
             Column("study", "Its name."),
             *(
                 Column(
-                    f"{ranking.arm_text(studies[0], arm)}, to bias",
+                    f"{labels.arm_text(studies[0], arm)}, to bias",
                     "RMSE of the arm's best trial, of one seed, minus that of the bias baseline on "
                     "the same rows.",
                     True,

@@ -19,7 +19,7 @@ import pandas as pd
 
 from experiments.files import atomic_write, replacing
 from experiments.records import BaselineRecord, StudyRecord
-from reports import numbers, ranking
+from reports import labels, noise, numbers, ranking
 from reports.blocks import Block, Column, Headline, Note, Row, Section, Table, Text
 from reports.comparing.arms_across import arms_across
 from reports.comparing.changes import changes, recorded_changes
@@ -224,7 +224,7 @@ def _headline(groups: tuple[tuple[StudyRecord, ...], ...]) -> Headline:
     return Headline(
         "Not decided: one seed each",
         f"The best trial of {leader} is {numbers.ahead(apart)} the best of {second}, "
-        f"{ranking.beside_noise(_noisiest(groups[0]), apart)}. The same rows judged all of them.",
+        f"{noise.beside(_noisiest(groups[0]), apart)}. The same rows judged all of them.",
     )
 
 
@@ -250,7 +250,7 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
             letter[study.folder],
             numbers.gap(gap),
             numbers.rmse(best),
-            ranking.label(study, ranked[0]) if ranked else numbers.NOTHING,
+            labels.label(study, ranked[0]) if ranked else numbers.NOTHING,
             numbers.rmse(bias),
             numbers.rmse(lowest.val_rmse if lowest else None),
             numbers.gap(None if best is None or own is None else best - own),
@@ -362,7 +362,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
             Column("rank", "Place among the models of these studies.", True),
             Column("study", "The study it belongs to."),
             Column("trial", "Number in its study, and its arm where arms are compared."),
-            Column("RMSE", f"{ranking.what_is_averaged(group[0])}.", True),
+            Column("RMSE", f"{labels.what_is_averaged(group[0])}.", True),
             Column("to bias", "RMSE minus the bias baseline's; below 0 is better.", True),
             Column("to first", "RMSE minus the best trial's.", True),
             Column("seed", "Of weights, shuffle and dropout.", True),
@@ -382,7 +382,7 @@ def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
 def _noisiest(group: Sequence[StudyRecord]) -> StudyRecord:
     """Whose noise holds for all, of those that measured it on these rows, on their own models."""
     measured = [study for study in group if study.noise is not None]
-    return max(measured or group, key=lambda study: ranking.noise(study).rmse)
+    return max(measured or group, key=lambda study: noise.usual(study).rmse)
 
 
 def _changes(studies: Sequence[StudyRecord]) -> Section:

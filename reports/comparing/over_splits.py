@@ -14,7 +14,7 @@ from itertools import combinations
 
 from experiments.records import Answer, StudyRecord, VerdictResults
 from experiments.typed import typed
-from reports import numbers, ranking
+from reports import labels, numbers
 from reports.blocks import (
     Block,
     Column,
@@ -201,7 +201,7 @@ def _models(studies: Sequence[StudyRecord], on_test: bool) -> list[Contestant]:
         ]
         means = [f.mean for f in found if f is not None and f.mean is not None]
         if len(means) == len(studies):
-            text = "the first of the search" if arm is None else ranking.arm_text(studies[0], arm)
+            text = "the first of the search" if arm is None else labels.arm_text(studies[0], arm)
             contestants.append(Contestant(text, is_baseline=False, by_split=tuple(means)))
     return contestants
 

@@ -16,7 +16,7 @@ from experiments.records import (
     VerdictRecord,
     VerdictResults,
 )
-from reports import numbers, ranking
+from reports import labels, numbers, ranking
 from reports.blocks import Headline
 from reports.judging.judged_rows import judged_baseline, judged_on
 
@@ -58,7 +58,7 @@ def _unanswered(study: StudyRecord, results: VerdictResults) -> Headline:
     """Where those that could have answered did not complete."""
     completed = {arm_of(study, found.name) for found in _judged_trials(study, results)}
     arms = [arm.arm for arm in ranking.arms(study)]
-    lost = [ranking.arm_text(study, arm) for arm in arms if arm not in completed]
+    lost = [labels.arm_text(study, arm) for arm in arms if arm not in completed]
     who = f"{' or '.join(lost)} finalist" if lost else "two finalists"
     best = leading_finalist(study)
     return Headline(
@@ -75,7 +75,7 @@ def _sentence(study: StudyRecord, results: VerdictResults, pair: PairResult) -> 
     if first is None or second is None or first == second:
         first, second = label(study, pair.first), label(study, pair.second)
     else:
-        first, second = ranking.arm_text(study, first), ranking.arm_text(study, second)
+        first, second = labels.arm_text(study, first), labels.arm_text(study, second)
     by = f"{-pair.estimate:.4f} ({numbers.plain(-pair.high)} to {numbers.plain(-pair.low)})"
     margin = numbers.two_digits(results.margin)
     means = _means(study, results, pair, is_told=pair.answer != Answer.TIE)
@@ -269,7 +269,7 @@ def label(study: StudyRecord, name: str) -> str:
     """`#19 dcn`, `plain, size of #19`, or a baseline's label."""
     trial = trial_of(study, name)
     if trial is not None:
-        return ranking.label(study, trial)
+        return labels.label(study, trial)
     if (control := control_of(study, name)) is not None:
         return f"plain, size of #{control.number}"
     baseline = study.baseline(name)
@@ -277,7 +277,7 @@ def label(study: StudyRecord, name: str) -> str:
 
 
 def _sized(study: StudyRecord, trial: TrialRecord) -> str:
-    return f"{ranking.label(study, trial)}, {numbers.count(trial.n_parameters)} parameters"
+    return f"{labels.label(study, trial)}, {numbers.count(trial.n_parameters)} parameters"
 
 
 def chosen_text(study: StudyRecord, record: VerdictRecord) -> str:
@@ -301,4 +301,4 @@ def reason_text(study: StudyRecord, reason: str) -> str:
     """`best embedding_size 16` of the best of an arm; others as they are on record."""
     arm = reason.removeprefix("best ")
     is_of_arm = reason.startswith("best ") and arm in {a.arm for a in ranking.arms(study)}
-    return f"best {ranking.arm_text(study, arm)}" if is_of_arm else reason
+    return f"best {labels.arm_text(study, arm)}" if is_of_arm else reason

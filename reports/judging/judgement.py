@@ -17,7 +17,7 @@ from experiments.records import (
     VerdictRecord,
     VerdictResults,
 )
-from reports import ranking
+from reports import noise, ranking
 from reports.judging.optimism import optimism_of_best
 from reports.judging.statistics import (
     Array,
@@ -72,7 +72,7 @@ def judge(
         zip(names, resampled(np.stack([by_user[n][0] for n in names]), counts), strict=True)
     )
     chances = dict(zip(names, probability_best(np.stack([*draws.values()])), strict=True))
-    margin = ranking.margin(study)
+    margin = noise.margin(study)
 
     found = {
         pair: difference(by_user[pair[0]][0], by_user[pair[1]][0], counts)

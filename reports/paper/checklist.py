@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from experiments.records import StudyRecord
-from reports import numbers, ranking
+from reports import labels, numbers, ranking
 from reports.described import default_moved, described, is_movielens, left_open, training_time
 from reports.exports import run_again_command
 from reports.judging.openings import n_early_openings, openings_text
@@ -96,7 +96,7 @@ def _search_items(study: StudyRecord) -> tuple[Item, ...]:
              if default else numbers.NOTHING),
     ]  # fmt: skip
     if arms:
-        told = ", ".join(f"{ranking.arm_text(study, arm.arm)}: {len(arm.trials):,}" for arm in arms)
+        told = ", ".join(f"{labels.arm_text(study, arm.arm)}: {len(arm.trials):,}" for arm in arms)
         items.append(
             Item("What is compared got the same number of trials",
                  "yes" if len(counts) == 1 else "no", told)
@@ -121,7 +121,7 @@ def _result_items(study: StudyRecord) -> tuple[Item, ...]:
     n_early = n_early_openings(study)
     early = f", {n_early:,} before the search had ended" if n_early else ""
     return (
-        Item("The metric is defined", "yes", ranking.what_is_averaged(study)),
+        Item("The metric is defined", "yes", labels.what_is_averaged(study)),
         _known("Baselines on the same rows are stated", baselines),
         _known("Seeds are stated", seeds),
         Item(

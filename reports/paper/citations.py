@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.records import StudyRecord
-from reports import ranking
+from reports import labels
 from reports.described import is_movielens
 from reports.paper.latex import escape
 from reports.paper.methods import name_of
@@ -91,7 +91,7 @@ def bibtex(study: StudyRecord) -> str:
     if name_of((study.sweep.get("search") or {}).get("sampler")) == "tpe":
         entries.append(_TPE)
     entries += [_TUNE, _TENSORFLOW]
-    if any(ranking.architecture_of(study, trial) == "dcn" for trial in study.trials):
+    if any(labels.architecture_of(study, trial) == "dcn" for trial in study.trials):
         entries.append(_DCN)
     if is_movielens(study):
         entries.append(_MOVIELENS)

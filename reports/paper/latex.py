@@ -13,7 +13,7 @@ from experiments.records import (
     TrialRecord,
     VerdictResults,
 )
-from reports import numbers, ranking
+from reports import labels, noise, numbers, ranking
 from reports.blocks import Table
 from reports.described import described
 from reports.judging.beaten_on_test import beaten_on_test
@@ -309,10 +309,10 @@ def _caption(study: StudyRecord, n_best: int, is_cut: bool) -> str:
     also = ", the default" if default is not None and default.is_ranked else ""
     who = f"{best}{also} and the baselines" if n_ranked else "The baselines"
     cut = f"; values: the first {N_VALUES} that vary" if is_cut else ""
-    noise = numbers.two_digits(ranking.noise(study).rmse)
+    usual = numbers.two_digits(noise.usual(study).rmse)
     return (
-        f"{who}{on}. {ranking.what_is_averaged(study)}, one seed each; to bias: RMSE minus the "
-        f"bias baseline's{cut}. Bold: trials that noise cannot tell from the first (under {noise} "
+        f"{who}{on}. {labels.what_is_averaged(study)}, one seed each; to bias: RMSE minus the "
+        f"bias baseline's{cut}. Bold: trials that noise cannot tell from the first (under {usual} "
         "apart)."
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.records import StudyRecord, Value, VerdictResults
-from reports import numbers, ranking
+from reports import labels, noise, numbers, ranking
 from reports.described import default_moved, described, left_open, search_seed_text, training_time
 from reports.judging.decision import chosen_text, label
 from reports.judging.judged_rows import (
@@ -141,9 +141,7 @@ def _alternatives(values: Sequence[Value], last: str) -> str:
 def _budget(study: StudyRecord) -> list[str]:
     search: Mapping[str, Any] = study.sweep.get("search") or {}
     n = ranking.counts(study.search_trials)
-    arms = [
-        f"{len(arm.trials):,} {ranking.arm_text(study, arm.arm)}" for arm in ranking.arms(study)
-    ]
+    arms = [f"{len(arm.trials):,} {labels.arm_text(study, arm.arm)}" for arm in ranking.arms(study)]
     split = f" ({', '.join(arms)})" if arms else ""
     seed = search_seed_text(study)
     seeded = f" under seed {seed}" if seed else ""
@@ -240,7 +238,7 @@ def name_of(value: object) -> str:
 
 def _objective(study: StudyRecord) -> str:
     return (
-        f"The objective was the {ranking.what_is_averaged(study)}: the square root of the mean of "
+        f"The objective was the {labels.what_is_averaged(study)}: the square root of the mean of "
         "the squared errors over all rated pairs."
     )
 
@@ -281,13 +279,13 @@ def _seed(study: StudyRecord) -> str:
 
 
 def _tests(study: StudyRecord) -> str:
-    noise = ranking.noise(study).rmse
+    usual = noise.usual(study).rmse
     results = study.verdict_results
     if study.verdict is None or results is None:
         return (
             f"Every trial was trained under {_seed(study)} and no test of significance was made; "
             "the best of many trials is optimistic on the rows it was chosen on, and differences "
-            f"under {numbers.two_digits(noise)} RMSE are not interpreted."
+            f"under {numbers.two_digits(usual)} RMSE are not interpreted."
         )
     return (
         f"The search trained every trial under {_seed(study)}. Then {len(results.finalists):,} "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.records import StudyRecord
-from reports import numbers, ranking
+from reports import labels, noise, numbers, ranking
 from reports.blocks import Column, Problem, Row, Section, Table, Text
 from reports.judging.judged_rows import kept_users_text
 
@@ -29,7 +29,7 @@ def baselines(study: StudyRecord) -> Section:
                 numbers.gap(ranking.objective(ranked[0]) - baseline.val_rmse)
                 if ranked
                 else numbers.NOTHING,
-                numbers.two_digits(ranking.noise(study, baseline.name).rmse),
+                numbers.two_digits(noise.usual(study, baseline.name).rmse),
                 numbers.seconds(baseline.seconds),
                 DEFINITIONS.get(baseline.name, numbers.NOTHING),
             )
@@ -56,7 +56,7 @@ def baselines(study: StudyRecord) -> Section:
                     Column("baseline", "Its name."),
                     Column(
                         "RMSE",
-                        f"{ranking.what_is_averaged(study).partition(', at each')[0]}.",
+                        f"{labels.what_is_averaged(study).partition(', at each')[0]}.",
                         is_number=True,
                     ),
                     Column("beaten by", "COMPLETE trials with a lower RMSE.", is_number=True),

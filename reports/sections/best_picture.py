@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.records import StudyRecord, VerdictResults
-from reports import numbers, ranking
+from reports import labels, noise, numbers, ranking
 from reports.blocks import Picture
 from reports.drawing.arm_colours import arm_colours
 from reports.drawing.canvas import COLOURS, picture
@@ -62,7 +62,7 @@ def _best_dots(study: StudyRecord) -> Picture | None:
     dots = []
     for row in sorted(shown, key=lambda row: row.rmse):
         if row.trial:
-            name, colour = ranking.label(study, row.trial), colours[row.trial.arm]
+            name, colour = labels.label(study, row.trial), colours[row.trial.arm]
             is_near = row in best
         else:
             assert row.baseline is not None
@@ -71,7 +71,7 @@ def _best_dots(study: StudyRecord) -> Picture | None:
             )  # fmt: skip
         dots.append(Dot(name, row.rmse, colour, row.trial is None, may_be_off=not is_near))
     ranked = study.ranked
-    usual = ranking.noise(study).rmse
+    usual = noise.usual(study).rmse
     shaded_to = ranking.objective(ranked[0]) + usual if ranked else None
     n = len(best)
     what = [f"the best {n} trials" if n > 1 else "the only complete model"] if n else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.records import StudyRecord, TrialRecord
-from reports import numbers, ranking
+from reports import labels, numbers, ranking
 from reports.blocks import Column, Note, Row, Section, Table, Text
 from reports.drawing.arm_colours import arm_colours
 from reports.drawing.budget import ROUND_COUNTS, BudgetCurve, budget_curves
@@ -66,7 +66,7 @@ def _curves(study: StudyRecord) -> list[BudgetCurve]:
         shown = {n for n in ROUND_COUNTS if n <= len(values)}
         curves.append(
             BudgetCurve(
-                label=ranking.arm_text(study, arm) if arm else "all trials",
+                label=labels.arm_text(study, arm) if arm else "all trials",
                 colour=colours[arm],
                 points=expected_best(values, sorted({*budgets(len(values)), *shown})),
                 seconds_a_trial=sum(trial.seconds for trial in trials) / len(complete),
@@ -139,7 +139,7 @@ def _table(study: StudyRecord, curves: list[BudgetCurve]) -> Table:
                 "trial; summed over workers, on this machine.",
                 is_number=True,
             ),
-            Column("expected best", f"{ranking.what_is_averaged(study)}.", is_number=True),
+            Column("expected best", f"{labels.what_is_averaged(study)}.", is_number=True),
             Column(f"{_BAND} of the orders", "From the first to the last tenth of the orders."),
         ),
         rows=tuple(rows),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.records import StudyRecord
-from reports import numbers, ranking
+from reports import labels, noise, numbers, ranking
 from reports.blocks import Block, Column, Row, Section, Table, Text
 from reports.drawing.arm_colours import arm_colours
 from reports.drawing.canvas import picture
@@ -18,7 +18,7 @@ def compare(study: StudyRecord) -> Section | None:
     if not arms:
         return None
     blocks: list[Block] = [Text(_verdict(study, arms)), _table(study, arms)]
-    with_complete = {ranking.arm_text(study, arm.arm): arm for arm in arms if arm.ranked}
+    with_complete = {labels.arm_text(study, arm.arm): arm for arm in arms if arm.ranked}
     if with_complete:
         of_arm = arm_colours(study)
         colours = {name: of_arm[arm.arm] for name, arm in with_complete.items()}
@@ -65,14 +65,14 @@ def _verdict(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> str:
         else "Not decided: one seed each, and the best of many is chosen on the rows that it is "
         "judged on."
     )
-    given = (f"{len(arm.trials):,} {ranking.arm_text(study, arm.arm)}" for arm in arms)
+    given = (f"{len(arm.trials):,} {labels.arm_text(study, arm.arm)}" for arm in arms)
     bests = ", ".join(
-        f"{ranking.arm_text(study, arm.arm)} {numbers.rmse(ranking.objective(arm.ranked[0]))} "
+        f"{labels.arm_text(study, arm.arm)} {numbers.rmse(ranking.objective(arm.ranked[0]))} "
         f"(best of {len(arm.ranked)} complete)"
         for arm in (first, second)
     )
     return (
-        f"{bests}: {apart:.4f} apart, {ranking.beside_noise(study, apart)}. {decided} "
+        f"{bests}: {apart:.4f} apart, {noise.beside(study, apart)}. {decided} "
         f"Trials given to each arm: {', '.join(given)}."
     )
 
@@ -102,7 +102,7 @@ def _table(study: StudyRecord, arms: tuple[ranking.ArmSummary, ...]) -> Table:
         caption="The arms",
         columns=(
             Column("arm", f"Choice of {study.compared_dimension}."),
-            Column("best", f"{ranking.what_is_averaged(study)}, of the best trial.", True),
+            Column("best", f"{labels.what_is_averaged(study)}, of the best trial.", True),
             Column("trial", "The arm's best trial."),
             Column("median", "RMSE of the median COMPLETE trial; pruning removes weak ones.", True),
             Column("complete", "Trials trained to their end.", True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from experiments.records import StudyRecord, TrialRecord, TrialState
-from reports import numbers, ranking
+from reports import labels, numbers, ranking
 from reports.blocks import Problem, Section
 from reports.drawing.canvas import SERIES, picture
 from reports.drawing.trials import Curve, learning_curves
@@ -46,7 +46,7 @@ def curves(study: StudyRecord) -> Section:
                 "all values, the highest, may lie beyond the scale.",
                 "Validation RMSE by epoch. "
                 + "; ".join(
-                    f"{ranking.label(study, trial)}: best {numbers.rmse(trial.best_rmse)} at epoch "
+                    f"{labels.label(study, trial)}: best {numbers.rmse(trial.best_rmse)} at epoch "
                     f"{trial.best_epoch} of {len(trial.epochs)}"
                     for trial in best
                 )
@@ -60,7 +60,7 @@ def curves(study: StudyRecord) -> Section:
 def _curve(study: StudyRecord, trial: TrialRecord, colour: str | None) -> Curve:
     finite = [epoch for epoch in trial.epochs if math.isfinite(epoch.val_rmse)]
     return Curve(
-        label=f"{ranking.label(study, trial)} · {numbers.rmse(trial.best_rmse)}",
+        label=f"{labels.label(study, trial)} · {numbers.rmse(trial.best_rmse)}",
         epochs=tuple(epoch.epoch for epoch in finite),
         rmse=tuple(epoch.val_rmse for epoch in finite),
         colour=colour,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from experiments.records import ColumnRecord, StudyRecord, TrialRecord, Value
-from reports import numbers, ranking
+from reports import labels, numbers, ranking
 from reports.blocks import Column, Row, Section, Table, Text
 
 EDGE = 0.05
@@ -61,7 +61,7 @@ def edges(study: StudyRecord) -> Section | None:
         "Edges of the ranges",
         (
             Text(
-                f"The best trial, {ranking.label(study, best[0])}, has values at the end of what "
+                f"The best trial, {labels.label(study, best[0])}, has values at the end of what "
                 f"was searched; a wider range may hold something better. {how}"
             ),
             Table(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from experiments.records import StopReason, StudyRecord, TrialRecord, TrialState
-from reports import numbers, ranking
+from reports import labels, numbers
 from reports.blocks import Block, Column, Row, Section, Table, Text
 
 N_ROWS = 200
@@ -122,7 +122,7 @@ def _table(
             *columns,
         ),
         rows=tuple(
-            Row((ranking.label(study, trial), *its))
+            Row((labels.label(study, trial), *its))
             for trial, its in zip(trials[:N_ROWS], cells, strict=False)
         ),
         note=f"The first {N_ROWS} by number; {left_out:,} more are in trials.csv."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.records import ImportanceRecord, StudyRecord
-from reports import numbers, ranking
+from reports import labels, numbers, ranking
 from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
 from reports.drawing.arm_colours import arm_colours
 from reports.drawing.canvas import SERIES, picture
@@ -80,7 +80,7 @@ def importance(study: StudyRecord) -> Section:
 
 
 def _name(study: StudyRecord, arm: str | None) -> str | None:
-    return None if arm is None else ranking.arm_text(study, arm)
+    return None if arm is None else labels.arm_text(study, arm)
 
 
 def _said(arm: str | None, records: Sequence[ImportanceRecord]) -> str:

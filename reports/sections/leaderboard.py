@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from experiments.records import ColumnRecord, StudyRecord, TrialRecord, is_layer_size
 from experiments.records.values import layers_text
-from reports import numbers, ranking
+from reports import labels, numbers, ranking
 from reports.blocks import Block, Column, Problem, Row, Section, Table, Text
 
 N_ROWS = 200
@@ -59,7 +59,7 @@ def _columns(study: StudyRecord) -> tuple[Column, ...]:
     return (
         Column("rank", "Place among COMPLETE trials, by RMSE; ties by number.", is_number=True),
         Column("trial", "Number in the study, and its arm where arms are compared."),
-        Column("RMSE", f"{ranking.what_is_averaged(study)}.", is_number=True),
+        Column("RMSE", f"{labels.what_is_averaged(study)}.", is_number=True),
         Column("to bias", "RMSE minus the bias baseline's; below 0 is better.", is_number=True),
         Column("to first", "RMSE minus the best trial's.", is_number=True),
         Column("epoch", "The epoch with the lowest validation RMSE.", is_number=True),
@@ -72,7 +72,7 @@ def _columns(study: StudyRecord) -> tuple[Column, ...]:
 def _trial_cells(study: StudyRecord, row: ranking.Standing, trial: TrialRecord) -> tuple[str, ...]:
     return (
         str(row.rank),
-        ranking.label(study, trial),
+        labels.label(study, trial),
         numbers.rmse(row.rmse),
         numbers.gap(row.to_bias),
         numbers.gap(row.to_first),

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.records import StudyRecord, TrialRecord
-from reports import numbers, ranking
+from reports import labels, numbers, ranking
 from reports.blocks import Block, Column, Note, Problem, Row, Section, Table, Text
 from reports.drawing.canvas import (
     DASHES,
@@ -89,7 +89,7 @@ def _table(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
         columns=(
             Column("rank", "Place among COMPLETE trials, by RMSE.", is_number=True),
             Column("trial", "Number in the study, and its arm where arms are compared."),
-            Column("RMSE", f"{ranking.what_is_averaged(study)}.", is_number=True),
+            Column("RMSE", f"{labels.what_is_averaged(study)}.", is_number=True),
             *(
                 Column(name, "On the validation rows, at the epoch of the RMSE.", is_number=True)
                 for name in study.metrics
@@ -99,7 +99,7 @@ def _table(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
             Row(
                 (
                     str(rank),
-                    ranking.label(study, trial),
+                    labels.label(study, trial),
                     numbers.rmse(ranking.objective(trial)),
                     *(_number(trial.metric(name)) for name in study.metrics),
                 )
@@ -150,7 +150,7 @@ def metric_curves(name: str, curves: Sequence[MetricCurve], width: int) -> Figur
 def _curve(study: StudyRecord, name: str, trial: TrialRecord, colour: str) -> MetricCurve:
     points = [(e.epoch, e.metrics[name]) for e in trial.epochs if name in e.metrics]
     return MetricCurve(
-        label=ranking.label(study, trial),
+        label=labels.label(study, trial),
         epochs=tuple(epoch for epoch, _ in points),
         values=tuple(value for _, value in points),
         best_epoch=trial.best_epoch,

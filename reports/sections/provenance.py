@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.records import StudyRecord, TrialRecord
 from experiments.records.conditions import Conditions
-from reports import numbers, ranking
+from reports import labels, numbers
 from reports.blocks import Block, Column, Command, Facts, Note, Row, Section, Table
 from reports.described import described, search_seed_text, training_time
 from reports.exports import column_definitions, reproduce_commands, run_again_command
@@ -79,14 +79,14 @@ def _reproduction(study: StudyRecord, ranked: tuple[TrialRecord, ...]) -> Table:
         caption="The command that trains each row of the leaderboard again",
         columns=(
             Column("trial", "Number in the study, and its arm where arms are compared."),
-            Column("RMSE", f"{ranking.what_is_averaged(study)}.", is_number=True),
+            Column("RMSE", f"{labels.what_is_averaged(study)}.", is_number=True),
             Column("seed", "The trial's seed; it is in the file that `best` writes.", True),
             Column("command", "Writes the trial's values as a sweep file and trains that."),
         ),
         rows=tuple(
             Row(
                 (
-                    ranking.label(study, trial),
+                    labels.label(study, trial),
                     numbers.rmse(trial.best_rmse),
                     str(trial.seed),
                     " && ".join(reproduce_commands(study, trial)),

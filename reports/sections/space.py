@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import cycle
 
 from experiments.records import StudyRecord, TrialRecord
-from reports import numbers, ranking
+from reports import labels, numbers, ranking
 from reports.blocks import Block, Section, Text
 from reports.drawing.arm_colours import arm_colours
 from reports.drawing.canvas import MARKERS, SERIES, picture
@@ -33,7 +33,7 @@ def space(study: StudyRecord) -> Section | None:
             tuple(_place(axis, trial) for axis in axes),
             ranking.objective(trial),
             SERIES[i] if i < N_BEST else None,
-            ranking.label(study, trial) if i < N_BEST else "",
+            labels.label(study, trial) if i < N_BEST else "",
         )
         for i, trial in enumerate(drawn)
     ]
@@ -62,10 +62,10 @@ def space(study: StudyRecord) -> Section | None:
     panels = [panel for panel in panels if panel.points]
     bias = ranking.bias_rmse(study)
     which = "".join(
-        f"; {_SHAPES[shape]}: {ranking.arm_text(study, arm)}" for arm, shape in shapes.items()
+        f"; {_SHAPES[shape]}: {labels.arm_text(study, arm)}" for arm, shape in shapes.items()
     )
     named = "; ".join(
-        f"{ranking.label(study, trial)}: "
+        f"{labels.label(study, trial)}: "
         + numbers.summary(trial.values, leave_out=study.compared_dimension)
         for trial in best
     )

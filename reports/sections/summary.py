@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from experiments.records import StudyRecord, TrialState, verdict_cost
-from reports import numbers, ranking
+from reports import labels, noise, numbers, ranking
 from reports.blocks import (
     Beside,
     Block,
@@ -59,9 +59,9 @@ def summary(study: StudyRecord) -> Section:
 def _what_is_shown(study: StudyRecord) -> str:
     results = study.verdict_results
     if results is not None:
-        said = f"{ranking.rmse_over(study, judged_on(results))}; lower is better."
+        said = f"{labels.rmse_over(study, judged_on(results))}; lower is better."
         return f"{said} {optimism_in_short(study, results)}".strip()
-    said = f"{ranking.what_is_averaged(study)}; lower is better."
+    said = f"{labels.what_is_averaged(study)}; lower is better."
     kept = kept_users_text(study)
     return f"{said} {kept}." if kept else said
 
@@ -78,13 +78,13 @@ def headline(study: StudyRecord) -> Headline:
     if bias is not None and ranking.objective(best) >= bias:
         return Headline(
             "No model beats the bias baseline",
-            f"The best trial, {ranking.label(study, best)}, has RMSE "
+            f"The best trial, {labels.label(study, best)}, has RMSE "
             f"{numbers.rmse(best.best_rmse)}; a user and an item bias alone have "
             f"{numbers.rmse(bias)}.",
         )
     if len(ranking.models(study)) == 1:
         often = "once" if len(ranked) == 1 else f"{len(ranked):,} times"
-        said = f"{ranking.label(study, best)} was trained {often} by the search."
+        said = f"{labels.label(study, best)} was trained {often} by the search."
         return Headline(f"Nothing to compare: one {_only(study)} is complete", said)
     return Headline("Not decided: one seed each", _what_is_open(study))
 
@@ -107,7 +107,7 @@ def _why_none(study: StudyRecord) -> str:
         return said
     lines = (failed[0].error or "").strip().splitlines()
     what = lines[-1] if lines else str(failed[0].stop_reason)
-    return f"{said} The first that failed, {ranking.label(study, failed[0])}: {what}"
+    return f"{said} The first that failed, {labels.label(study, failed[0])}: {what}"
 
 
 def _what_is_open(study: StudyRecord) -> str:
@@ -116,17 +116,15 @@ def _what_is_open(study: StudyRecord) -> str:
     if len(with_best) >= 2:
         first, second = sorted(with_best, key=lambda arm: ranking.objective(arm.ranked[0]))[:2]
         apart = ranking.objective(second.ranked[0]) - ranking.objective(first.ranked[0])
-        who = f"The best {ranking.arm_text(study, first.arm)}"
-        what = f"the best {ranking.arm_text(study, second.arm)}"
+        who = f"The best {labels.arm_text(study, first.arm)}"
+        what = f"the best {labels.arm_text(study, second.arm)}"
     elif (n := len(ranking.trials_within_noise(study))) > 1:
         return f"Noise cannot tell the best {n:,} models apart. {ONE_SEED}"
     else:
         (best, _), (second_best, _) = ranking.models(study)[:2]
         apart = ranking.objective(second_best) - ranking.objective(best)
-        who, what = ranking.label(study, best), ranking.label(study, second_best)
-    return (
-        f"{who} is {numbers.ahead(apart)} {what}, {ranking.beside_noise(study, apart)}. {ONE_SEED}"
-    )
+        who, what = labels.label(study, best), labels.label(study, second_best)
+    return f"{who} is {numbers.ahead(apart)} {what}, {noise.beside(study, apart)}. {ONE_SEED}"
 
 
 def _counts(study: StudyRecord) -> Numbers:
@@ -151,7 +149,7 @@ def _best(study: StudyRecord) -> Numbers | None:
     if (judged := _leader(study)) is not None:
         return judged
     best = ranked[0]
-    items = [(numbers.rmse(best.best_rmse), f"best validation RMSE, {ranking.label(study, best)}")]
+    items = [(numbers.rmse(best.best_rmse), f"best validation RMSE, {labels.label(study, best)}")]
     if bias is not None:
         gap = numbers.gap(ranking.objective(best) - bias)
         items.append((gap, f"to the bias baseline, {numbers.rmse(bias)}"))
@@ -234,7 +232,7 @@ def _top(study: StudyRecord) -> Table | None:
         return None
     models = ranking.models(study)
     rows = models[:N_ROWS]
-    source = ranking.noise(study).source
+    source = noise.usual(study).source
     line_after, line = ranking.line_of_noise(study, [trial for trial, _ in models]) or (0, "")
     table_rows = []
     for i, (trial, row) in enumerate(rows, start=1):
@@ -266,7 +264,7 @@ def _top(study: StudyRecord) -> Table | None:
         columns=(
             Column("rank", "Place among COMPLETE trials, by RMSE.", is_number=True),
             Column("trial", "Number in the study, and its arm where arms are compared."),
-            Column("RMSE", f"{ranking.what_is_averaged(study)}.", is_number=True),
+            Column("RMSE", f"{labels.what_is_averaged(study)}.", is_number=True),
             Column("to bias", "RMSE minus the bias baseline's; below 0 is better.", is_number=True),
             Column("epoch", "The epoch with the lowest validation RMSE.", is_number=True),
             Column("time", "Training and evaluation, all epochs.", is_number=True),

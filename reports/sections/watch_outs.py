@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from experiments.records import StopReason, StudyRecord, TrialState, VerdictResults
-from reports import numbers, ranking
+from reports import labels, noise, numbers, ranking
 from reports.blocks import WatchOut, WatchOuts
 from reports.described import described
 from reports.judging.beaten_on_test import beaten_on_test
@@ -38,7 +38,7 @@ def _items(study: StudyRecord) -> Iterator[WatchOut]:
         yield WatchOut(said, "segments")
     if edges := edges_of_best(study):
         places = ", ".join(f"{edge.dimension} {edge.value} ({edge.side})" for edge in edges)
-        best = ranking.label(study, study.ranked[0])
+        best = labels.label(study, study.ranked[0])
         said = f"The best trial of the search, {best}, sits on the edge of its range: {places}."
         yield WatchOut(said, "edges")
     if said := _epochs_ran_out(study):
@@ -73,7 +73,7 @@ def _items(study: StudyRecord) -> Iterator[WatchOut]:
     for arm in ranking.arms(study):
         if n.finished >= 10 and len(arm.ranked) < 5:
             complete = numbers.plural(len(arm.ranked), "trial")
-            name = ranking.arm_text(study, arm.arm)
+            name = labels.arm_text(study, arm.arm)
             yield WatchOut(f"Arm {name} has only {complete} complete.", "compare")
 
 
@@ -90,7 +90,7 @@ def _epochs_ran_out(study: StudyRecord) -> str:
         return ""
     others = f" (of the {len(near)} models within noise {len(late)} were)" if len(near) > 1 else ""
     return (
-        f"The best trial of the search, {ranking.label(study, near[0])}, was still improving in "
+        f"The best trial of the search, {labels.label(study, near[0])}, was still improving in "
         f"the last of {near[0].best_epoch} epochs{others}: a higher max_epochs in [search] may "
         "find something better."
     )
@@ -99,13 +99,13 @@ def _epochs_ran_out(study: StudyRecord) -> str:
 def _unimpressive(study: StudyRecord) -> Iterator[WatchOut]:
     """What the search did not win against, or by no more than the noise."""
     best = ranking.objective(study.ranked[0])
-    noise = {b.name: ranking.noise(study, b.name).rmse for b in study.baselines}
+    usual = {b.name: noise.usual(study, b.name).rmse for b in study.baselines}
     if ahead := [b for b in study.baselines if b.val_rmse <= best]:
         names = ", ".join(f"{b.label} {numbers.rmse(b.val_rmse)}" for b in ahead)
         yield WatchOut(f"The best trial does not beat these baselines: {names}.", "baselines")
-    if close := [b for b in study.baselines if best < b.val_rmse <= best + noise[b.name]]:
+    if close := [b for b in study.baselines if best < b.val_rmse <= best + usual[b.name]]:
         names = ", ".join(
-            f"{b.label} {numbers.rmse(b.val_rmse)} (noise {numbers.two_digits(noise[b.name])})"
+            f"{b.label} {numbers.rmse(b.val_rmse)} (noise {numbers.two_digits(usual[b.name])})"
             for b in close
         )
         said = f"The best trial is within the noise of these baselines: {names}."

@@ -17,7 +17,7 @@ from scipy import stats
 from experiments.running.errors_by_user import moved_by_users
 from reports.judging.optimism import optimism_of_best
 from reports.judging.statistics import Array, Counts, difference, holm, rmse_by_seed
-from reports.ranking import SEEDS, Z_95
+from reports.noise import SEEDS, Z_95
 
 TRUE_RMSE = 1.03
 

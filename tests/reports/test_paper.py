@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from experiments.records import StudyRecord, TrialState
 from recommender.datasets.registry import DATASETS
-from reports import numbers, ranking
+from reports import noise, numbers, ranking
 from reports.blocks import Facts
 from reports.described import MOVIELENS
 from reports.exports import column_definitions
@@ -363,7 +363,7 @@ def test_one_is_told_in_the_singular(study: StudyRecord) -> None:
     assert "A trial was trained for at most 1 epoch." in text  # patience could end none
     assert "Of all trials 1 completed, 0 were pruned" in text
     assert "trained for 1 epoch under seed" in model_card(one, short)
-    assert "scaled to 1 user, not measured here" in ranking.noise(one).source
+    assert "scaled to 1 user, not measured here" in noise.usual(one).source
 
 
 def test_the_checklist_states_the_seeds_of_sweep_trials_and_verdict(study: StudyRecord) -> None:

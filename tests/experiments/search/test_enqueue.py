@@ -23,7 +23,7 @@ from experiments.sweep_files.sweep_file import read_sweep_file
 from experiments.trials.best import trial_to_toml
 from recsweep import Choice, Float, Int, space
 from reports.exports import trials_frame
-from reports.ranking import label
+from reports.labels import label
 from tests.experiments.running.test_conductor import bumpy, outcome, trials_of
 from tests.fake_workers import FakeStudy, Fuse, Killed
 from tests.synthetic_study import make_study

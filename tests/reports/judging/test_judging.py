@@ -10,7 +10,7 @@ import pytest
 
 from experiments.records import Answer, Finalist, StudyRecord, VerdictRecord, VerdictResults
 from recommender.metrics import rmse
-from reports import ranking
+from reports import noise, ranking
 from reports.judging.judgement import judge
 from reports.judging.optimism import optimism_of_best
 from reports.judging.statistics import answer, difference, holm, over_seeds
@@ -42,7 +42,7 @@ def frozen_of(study: StudyRecord) -> tuple[dict[str, str], VerdictRecord]:
 
 def judged(study: StudyRecord, **further: object) -> tuple[dict[str, str], VerdictResults]:
     names, frozen = frozen_of(study)
-    predicted = {names[role]: ACTUAL + noise for role, noise in NOISE.items()}
+    predicted = {names[role]: ACTUAL + off for role, off in NOISE.items()}
     by_seed: dict[str, tuple[float | None, ...]] = {
         name: tuple(rmse(row, ACTUAL) for row in rows) for name, rows in predicted.items()
     }
@@ -58,9 +58,9 @@ def test_finalists_stand_by_their_means_and_those_without_one_last(study: StudyR
     names, results = judged(study)
     order = [names[role] for role in ("good", "control", "fair", "bias", "lost")]
     assert [found.name for found in results.finalists] == order
-    for role, noise in NOISE.items():
+    for role, off in NOISE.items():
         found = results.finalist(names[role])
-        scores = [rmse(ACTUAL + row, ACTUAL) for row in noise]
+        scores = [rmse(ACTUAL + row, ACTUAL) for row in off]
         assert found is not None and found.mean == pytest.approx(np.mean(scores))
         assert found.rmse_by_seed == pytest.approx(scores)
         interval = over_seeds(scores)
@@ -81,13 +81,13 @@ def test_every_pair_is_there_with_the_better_first_and_corrected_for_all(
     counts = np.bincount(USERS - 100)
     sums = {
         role: np.stack([np.bincount(USERS - 100, row**2) for row in rows])
-        for role, noise in NOISE.items()
-        for rows in [np.broadcast_to((ACTUAL + noise) - ACTUAL, (N_SEEDS, len(USERS)))]
+        for role, off in NOISE.items()
+        for rows in [np.broadcast_to((ACTUAL + off) - ACTUAL, (N_SEEDS, len(USERS)))]
     }
     pairs = list(combinations(("good", "control", "fair", "bias"), 2))
     found = [difference(sums[a], sums[b], counts) for a, b in pairs]
     corrected = holm([pair.p for pair in found])
-    assert results.margin == ranking.margin(study) == 0.003
+    assert results.margin == noise.margin(study) == 0.003
     for (a, b), expected, p, pair in zip(pairs, found, corrected, results.pairs, strict=True):
         assert (pair.first, pair.second) == (names[a], names[b])
         assert (pair.estimate, pair.low, pair.high) == pytest.approx(
