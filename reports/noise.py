@@ -130,7 +130,8 @@ def _runs_of_search(study: StudyRecord) -> list[list[float]]:
         return []
     runs: dict[object, dict[int | None, float]] = {}
     for trial in study.ranked:
-        runs.setdefault(trial.point, {})[trial.seed] = trial.best_rmse
+        if trial.best_rmse is not None:
+            runs.setdefault(trial.point, {})[trial.seed] = trial.best_rmse
     return [[*run.values()] for run in runs.values()]
 
 
