@@ -226,30 +226,30 @@ def _problems_with_range(
     is_right = is_whole if kind == "whole" else is_number
     a_number = "a whole number of at most 2^53" if kind == "whole" else "a finite number"
     problems = [
-        Problem(name, f"{name} must be {a_number}, got {spell(value)}")
+        Problem(name, f"must be {a_number}, got {spell(value)}")
         for name, value in (("low", low), ("high", high))
         if not is_right(value)
     ]
     if not isinstance(log, bool):
-        problems.append(Problem("log", f"log must be true or false, got {spell(log)}"))
+        problems.append(Problem("log", f"must be true or false, got {spell(log)}"))
     no_step = (is_whole(step) and step == 1) if kind == "whole" else step is None
     has_step = not no_step
     step_is_sound = has_step and is_right(step) and cast(float, step) > 0
     if has_step and not step_is_sound:
         a_number = "a whole number" if kind == "whole" else "a finite number"
-        problems.append(Problem("step", f"step must be {a_number} above 0, got {spell(step)}"))
+        problems.append(Problem("step", f"must be {a_number} above 0, got {spell(step)}"))
     if log is True and has_step:
         problems.append(Problem("step", "log and step exclude each other: drop one"))
     if log is True and is_right(low):
         if kind == "whole" and cast(int, low) < 1:
-            problems.append(Problem("low", f"low must be at least 1 with log = true, got {low}"))
+            problems.append(Problem("low", f"must be at least 1 with log = true, got {low}"))
         elif kind == "number" and cast(float, low) <= 0:
-            problems.append(Problem("low", f"low must be above 0 with log = true, got {low!r}"))
+            problems.append(Problem("low", f"must be above 0 with log = true, got {low!r}"))
     if not (is_right(low) and is_right(high)):
         return problems
     low, high = cast(float, low), cast(float, high)
     if low > high:
-        problems.append(Problem("low", f"low must not exceed high, got {low!r} and {high!r}"))
+        problems.append(Problem("low", f"must not exceed high, got {low!r} and {high!r}"))
     elif not math.isfinite(float(high) - float(low)):
         problems.append(Problem("high", f"{low!r} to {high!r} is too wide a range"))
     elif step_is_sound and log is not True:
@@ -266,9 +266,9 @@ def _problems_with_range(
 
 def _problems_with_choices(choices: object) -> list[Problem]:
     if not isinstance(choices, Sequence) or isinstance(choices, str | bytes):
-        return [Problem("choices", f"choices must be a list of values, got {spell(choices)}")]
+        return [Problem("choices", f"must be a list of values, got {spell(choices)}")]
     if not choices:
-        return [Problem("choices", "choices must not be empty")]
+        return [Problem("choices", "must not be empty")]
     problems = [
         Problem(
             "choices",
@@ -283,8 +283,7 @@ def _problems_with_choices(choices: object) -> list[Problem]:
         problems.append(
             Problem(
                 "choices",
-                "choices must be of one kind (text, numbers, or true and false), "
-                f"got {spell_all(sound)}",
+                f"must be of one kind (text, numbers, or true and false), got {spell_all(sound)}",
             )
         )
     twice = [c for i, c in enumerate(sound) if is_among(c, sound[:i])]

@@ -209,22 +209,22 @@ CASES = [
     Case(
         "low-above-high",
         with_space("[space.learning_rate]\nlow = 1.0\nhigh = 0.1\n"),
-        "14 space.learning_rate.low: low must not exceed high, got 1.0 and 0.1",
+        "14 space.learning_rate.low: must not exceed high, got 1.0 and 0.1",
     ),
     Case(
         "log-of-zero",
         with_space("[space.learning_rate]\nlow = 0.0\nhigh = 0.1\nlog = true\n"),
-        "14 space.learning_rate.low: low must be above 0 with log = true, got 0.0",
+        "14 space.learning_rate.low: must be above 0 with log = true, got 0.0",
     ),
     Case(
         "nan-bound",
         with_space("[space.learning_rate]\nlow = nan\nhigh = 0.1\n"),
-        "14 space.learning_rate.low: low must be a finite number, got nan",
+        "14 space.learning_rate.low: must be a finite number, got nan",
     ),
     Case(
         "inf-bound",
         with_space("[space.learning_rate]\nlow = 0.1\nhigh = inf\n"),
-        "15 space.learning_rate.high: high must be a finite number, got inf",
+        "15 space.learning_rate.high: must be a finite number, got inf",
     ),
     Case(
         "rate-negative",
@@ -234,7 +234,7 @@ CASES = [
     Case(
         "no-choices",
         with_space("[space.optimizer]\nchoices = []\n"),
-        "14 space.optimizer.choices: choices must not be empty",
+        "14 space.optimizer.choices: must not be empty",
     ),
     Case(
         "choice-twice",

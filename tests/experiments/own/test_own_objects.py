@@ -243,7 +243,7 @@ def test_a_value_that_still_holds_is_saved_however_it_was_made(notebook: ModuleT
 
 @pytest.mark.parametrize("choices", [3, None, "plain", {"plain", "dcn"}])
 def test_choices_are_a_list_in_an_order(choices: Any) -> None:
-    with pytest.raises(SpaceError, match="choices must be a list of values, got "):
+    with pytest.raises(SpaceError, match="choices: must be a list of values, got "):
         rs.Choice(choices)
 
 

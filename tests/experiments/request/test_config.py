@@ -143,7 +143,7 @@ def test_a_file_with_eight_mistakes_gets_eight_messages(tmp_path: Path) -> None:
         "dataset.name": (5, "unknown data set 'ml-10k'; did you mean 'ml-100k'?"),
         "dataset.path": (6, f"{tmp_path / 'nowhere'} is not there"),
         "space.optimizer.choices": (9, "got 'adamm'"),
-        "space.learning_rate[0].low": (13, "low must not exceed high"),
+        "space.learning_rate[0].low": (13, "must not exceed high"),
         "space.dropout[1]": (25, "holds at the same time as dropout[0] where n_layers=2"),
         "space.embedding_size": (33, "has no case where n_layers=3"),
         "space.cross_layers.when.architectur": (43, "unknown dimension 'architectur'"),
