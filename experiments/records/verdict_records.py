@@ -6,7 +6,7 @@ Standard library only; `experiments.records` hands it on to the reports.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -236,18 +236,14 @@ def _verdict(plain: Mapping[str, Any]) -> VerdictRecord:
 
 
 def _results(plain: Mapping[str, Any]) -> VerdictResults:
-    return VerdictResults(
-        margin=plain["margin"],
-        n_rows=plain["n_rows"],
-        n_users=plain["n_users"],
-        finalists=tuple(
-            FinalistResult(**row | {"rmse_by_seed": tuple(row["rmse_by_seed"])})
-            for row in plain["finalists"]
-        ),
-        pairs=tuple(PairResult(**row) for row in plain["pairs"]),
-        **{name: plain[name] for name in _ADDED_LATER if name in plain},
-    )
+    finalists = (row | {"rmse_by_seed": tuple(row["rmse_by_seed"])} for row in plain["finalists"])
+    parts = {
+        "finalists": tuple(FinalistResult(**_known(FinalistResult, row)) for row in finalists),
+        "pairs": tuple(PairResult(**_known(PairResult, row)) for row in plain["pairs"]),
+    }
+    return VerdictResults(**_known(VerdictResults, plain) | parts)
 
 
-_ADDED_LATER = ("is_confirmed", "baselines", "optimism", "n_choosable")
-"""To the results; an older verdict has none of them."""
+def _known(kind: type[Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What this version knows of a record: an older one wrote less of it, a newer one more."""
+    return {field.name: plain[field.name] for field in fields(kind) if field.name in plain}

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,7 @@ from experiments.records import (
 from experiments.verdict.frozen_finalists import frozen_or_chosen
 from reports.render import write_report
 from tests.experiments.facts import ask, epoch, start
+from tests.reports.verdicts import judged
 from tests.synthetic_study import COLUMNS, make_study
 
 
@@ -221,6 +222,19 @@ def test_what_can_be_worked_out_anew_is_left_out_and_said(
     assert len(study.ranked) > 0
     assert f"damaged  {said}" in show_text(study).splitlines()
     assert name in write_report(study).markdown.read_text()
+
+
+def test_what_a_newer_version_adds_to_a_verdict_is_passed_over(tmp_path: Path) -> None:
+    study = read_study(make_study(tmp_path / "mine"))
+    first, second = study.ranked[:2]
+    verdict = judged(study, {first.number: 0.01, second.number: 0.02}).verdict
+    assert verdict is not None
+    plain = asdict(verdict)
+    results = plain["results"]
+    for record in (plain, results, *results["finalists"], *results["pairs"]):
+        record["new"] = 1
+    (study.folder / "verdict.json").write_text(json.dumps(plain))
+    assert read_study(study.folder).verdict == verdict
 
 
 def test_a_folder_that_is_no_study_is_told_from_one_that_is_not_there(tmp_path: Path) -> None:
