@@ -9,7 +9,7 @@ from reports import labels, noise, numbers, ranking
 from reports.described import described, left_open
 from reports.exports import reproduce_commands
 from reports.judging.decision import headline_of_verdict, label
-from reports.judging.judged_rows import judged_on, optimism_in_short
+from reports.judging.judged_rows import judged_baseline, judged_on, optimism_in_short
 from reports.pages import as_markdown
 from reports.trained_with import commit, git, package_versions, version
 
@@ -148,9 +148,13 @@ def _with_interval(found: FinalistResult) -> str:
 
 def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
     data, usual = described(study), noise.usual(study).rmse
-    bias = ranking.bias_rmse(study)
+    results = study.verdict_results
+    found = results.finalist(trial.name) if results else None
+    ours, bias = trial.best_rmse, ranking.bias_rmse(study)
+    if results is not None and found is not None and found.mean is not None:
+        ours, bias = found.mean, judged_baseline(study, results, "bias")
     lines = []
-    if bias is not None and trial.best_rmse is not None and trial.best_rmse >= bias:
+    if bias is not None and ours is not None and ours >= bias:
         lines.append("- It does not beat a user and an item bias alone.")
     tested = study.test.results.finalist(trial.name) if study.test else None
     if study.test is not None and tested is not None and tested.mean is not None:
@@ -171,7 +175,6 @@ def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
         )
     if study.segments is not None and trial.name in study.segments.spreads:
         spread = study.segments.spreads[trial.name].sd / study.segments.labels.sd
-        results = study.verdict_results
         under = f" under the verdict's seeds, on {judged_on(results)}," if results else ""
         lines.append(
             f"- Its predictions{under} spread by {numbers.share(spread)} of the ratings' spread."

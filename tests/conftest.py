@@ -111,8 +111,11 @@ def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Machine]:
     """One Ray for the whole run: two logical GPUs and four logical cores, whatever there is."""
-    with ray_cluster(Resources(workers=4), TWO_GPUS):
-        yield TWO_GPUS
+    with pytest.MonkeyPatch.context() as patch:
+        # A worker's code that a test ran in this process hides them all.
+        patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        with ray_cluster(Resources(workers=4), TWO_GPUS):
+            yield TWO_GPUS
 
 
 @pytest.fixture(scope="module")

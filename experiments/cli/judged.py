@@ -16,7 +16,13 @@ from experiments.typed import typed
 from experiments.watcher import Silent
 from reports import noise, numbers
 from reports.judging.beaten_on_test import beaten_on_test
-from reports.judging.decision import headline_of_verdict, label
+from reports.judging.decision import (
+    headline_of_verdict,
+    label,
+    lost_on_test,
+    lower_baseline_text,
+    reason_text,
+)
 from reports.judging.judged_rows import optimism_in_short, refitted_on
 
 if TYPE_CHECKING:
@@ -30,7 +36,8 @@ def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: 
     trained = [f for f in frozen.finalists if not f.is_baseline]
     listed = replace(study, verdict=frozen)
     lines = [
-        f"judged   {label(listed, finalist.name)} ({', '.join(finalist.reasons)})"
+        f"judged   {label(listed, finalist.name)} "
+        f"({', '.join(reason_text(listed, reason) for reason in finalist.reasons)})"
         for finalist in frozen.finalists
     ]
     confirm = study.dataset.get("confirm")
@@ -122,6 +129,8 @@ def verdict_lines(study: StudyRecord) -> list[str]:
         lines.append("         " + "  ".join(cell for cell in cells if cell))
     lines.append(f"verdict  {headline.text}")
     lines.append(f"         {headline.detail}")
+    if said := lower_baseline_text(study, results):
+        lines.append(f"         {said}")
     if said := optimism_in_short(study, results):
         lines.append(f"         {said}")
     if study.test is None and (lost := lost_to_the_machine(study)):
@@ -161,7 +170,8 @@ def test_lines(study: StudyRecord) -> list[str]:
             f"refit    {label(study, test.refit.name)} on {refitted_on(study)}: "
             f"{numbers.rmse(test.refit.mean)}, mean of {wording.plural(n_seeds, 'seed')}"
         )
-    if (lost := beaten_on_test(study, test)) is not None:
-        lines.append(f"note     {lost}")
+    lines += [f"note     {said}" for said in lost_on_test(study, test)]
+    if (beaten := beaten_on_test(study, test)) is not None:
+        lines.append(f"note     {beaten}")
     lines.append(f"on       {test.results.n_rows:,} test rows of {test.results.n_users:,} users")
     return lines

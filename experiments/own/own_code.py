@@ -10,7 +10,6 @@ sweep says under `[architectures]` where the name leads, in a study to the copy 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -39,8 +38,6 @@ from recommender.errors import ModelError, unknown
 from recommender.own import OwnDefinition, read_own
 from search_spaces import SHIPPED, Dimension, shipped_space
 from search_spaces.tables import write_dimension
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +227,8 @@ def _named(raw: object, report: Report) -> Iterator[tuple[str, str]]:
         return
     for name, reference in raw.items():
         key = f"architectures.{name}"
-        if not _NAME.fullmatch(name):
-            report(key, "a name has A-Z, a-z, digits, _ and -, and begins with a letter")
+        if not name.replace("-", "_").isidentifier():  # as a function's, of which it may come
+            report(key, "a name has letters, digits, _ and -, and begins with a letter")
         elif not isinstance(reference, str) or ":" not in reference:
             report(key, f'must be a reference as "gated.py:gated", got {reference!r}')
         else:

@@ -20,10 +20,14 @@ from experiments.records.conditions import conditions_of
 from experiments.sweep import SweepConfig, model_of
 from recommender.config import TrainingConfig
 from recommender.datasets.encoded import EncodedDataset
+from recommender.errors import OwnCodeError
 from recommender.runs import Trainer
 
 if TYPE_CHECKING:
     from recommender.epochs import Run
+
+SAME_RMSE = 1e-4
+"""Of one model on the same rows, worked out in other ways or on another machine."""
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -63,6 +67,9 @@ class Replicas:
         """A run with the weights of the trial's best epoch.
 
         Trained again, to the same numbers, where the weights are gone or damaged.
+
+        Raises:
+            OwnCodeError: a model of the researcher's own became another one when trained again.
         """
         from recommender.checkpoints import CheckpointError
 
@@ -72,6 +79,13 @@ class Replicas:
         except CheckpointError:
             while run.stop_reason is None:
                 run.step()
+            if not _is_again(run, trial):
+                again = "none" if run.best_rmse is None else f"{run.best_rmse:.6f}"
+                raise OwnCodeError(
+                    f"trained again, its validation RMSE is {again} and the record says "
+                    f"{trial.best_rmse:.6f}: another model. One without `save` must follow its "
+                    "seed alone"
+                ) from None
             run.load_best()
         return run
 
@@ -88,6 +102,13 @@ class Replicas:
     def keep_predictions(self, trial: TrialRecord, folder: Path) -> None:
         """Write a trial's predictions from its weights, as its worker did."""
         keep_predictions(self.run_of(trial), self._trainer.dataset, folder)
+
+
+def _is_again(run: Run, trial: TrialRecord) -> bool:
+    """Whether training made of the trial what it did before; ours is known to."""
+    if run.best_rmse is None or trial.best_rmse is None:
+        return False
+    return run.config.own is None or abs(run.best_rmse - trial.best_rmse) <= SAME_RMSE
 
 
 def configure_as_worker(resources: Mapping[str, Any] | None = None) -> None:

@@ -14,7 +14,7 @@ from experiments.folder.folders import refuse_changed_data
 from experiments.records import StudyRecord, TrialRecord
 from experiments.request.frozen import frozen_sweep
 from experiments.running.orders import predictions_folder
-from experiments.running.replicas import Replicas
+from experiments.running.replicas import SAME_RMSE, Replicas
 from experiments.sweep import SweepConfig
 from experiments.trials.choosing import trial_of
 from recommender.checkpoints import CheckpointError, has_checkpoint, read_checkpoint
@@ -34,7 +34,6 @@ PREDICTION_COLUMNS = {
     "item_is_known": "Whether the item has a rating in train.",
 }
 """What stands in each column of `validation_predictions`."""
-_CLOSE = 1e-4
 
 
 def validation_predictions(
@@ -95,7 +94,7 @@ def _refuse_strange(
     study: StudyRecord, trial: TrialRecord, actual: npt.NDArray[Any], predicted: npt.NDArray[Any]
 ) -> None:
     rmse = float(np.sqrt(np.mean((predicted.astype(np.float64) - actual) ** 2)))
-    if trial.best_rmse is not None and not abs(rmse - trial.best_rmse) <= _CLOSE:
+    if trial.best_rmse is not None and not abs(rmse - trial.best_rmse) <= SAME_RMSE:
         raise StateError(
             f"trial {trial.number} of {study.name}: its predictions have RMSE {rmse:.6f}, the "
             f"record says {trial.best_rmse:.6f}; its files were changed, or packages since then"

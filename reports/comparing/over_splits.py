@@ -14,7 +14,7 @@ from itertools import combinations
 
 from experiments.records import Answer, StudyRecord, VerdictResults
 from experiments.typed import typed
-from reports import labels, numbers
+from reports import labels, numbers, ranking
 from reports.blocks import (
     Block,
     Column,
@@ -97,6 +97,7 @@ def section_over_splits(studies: Sequence[StudyRecord]) -> Section:
         standings = stand(studies, on_test=on_test)
         blocks.append(Text(_headline(studies, standings, on_test=on_test).text + "."))
         blocks.append(_table(studies, standings, on_test=on_test))
+        blocks += _not_everywhere(studies, on_test=on_test)
     blocks += _stand_ins(studies)
     said_of_rows = (
         " The validation rows chose what is judged on them; where all splits have opened their "
@@ -111,6 +112,25 @@ def section_over_splits(studies: Sequence[StudyRecord]) -> Section:
         )
     )
     return Section(title, tuple(blocks))
+
+
+def _not_everywhere(studies: Sequence[StudyRecord], *, on_test: bool) -> tuple[Note, ...]:
+    """Arms that lack a mean in some split, which therefore stand nowhere here."""
+    lacking: dict[str, list[str]] = {}
+    every = {arm.arm: None for study in studies for arm in ranking.arms(study)}
+    for study in studies:
+        chosen = first_of_arms(study, _results(study, on_test=False))
+        for arm in every:
+            found = _results(study, on_test).finalist(chosen[arm].name) if arm in chosen else None
+            if found is None or found.mean is None:
+                lacking.setdefault(arm, []).append(study.name)
+    told = "; ".join(
+        f"{labels.arm_text(studies[0], arm)} (not in {', '.join(names)})"
+        for arm, names in lacking.items()
+    )
+    return (Note(f"Left out, since no model of theirs has a mean in every split: {told}."),) * bool(
+        told
+    )
 
 
 def _stand_ins(studies: Sequence[StudyRecord]) -> tuple[Note, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
@@ -15,12 +16,18 @@ from reports.drawing.fonts import FONT, is_in_font
 def fitted(names: Sequence[str], room_px: float, size_px: float = 12.5) -> list[str]:
     """The names, or what is left of all of them where one has no room:
     `#12 mypackage.models:Offsets` without its module, `#12 embedding_size 16` without its
-    dimension, and of that as much as there is room for, the value behind it first."""
+    dimension, and of that as much as there is room for, the value behind it first. Of names that
+    would be cut to the same, what they begin with goes."""
     for what in ("", r"\S*:(?=\S)", r"(?<![^ ])[^\W\d]\w* (?=[-.\d]|(?:true|false)\b)"):
         names = [re.sub(what, "", name) for name in names]
         if room_for(names, size_px) <= room_px:
             return names
-    return [_cut(name, room_px, size_px) for name in names]
+    cut = {name: _cut(name, room_px, size_px) for name in names}
+    n_alike = Counter(cut.values())
+    return [
+        cut[name] if n_alike[cut[name]] == 1 else _cut_front(name, room_px, size_px)
+        for name in names
+    ]
 
 
 def room_for(names: Sequence[str], size_px: float = 12.5) -> float:
@@ -38,6 +45,13 @@ def _cut(name: str, room_px: float, size_px: float) -> str:
     while name and _width(f"{name}…", size_px) > room_px:
         name = name[:-1].rstrip(" ,")
     return f"{name}…"
+
+
+def _cut_front(name: str, room_px: float, size_px: float) -> str:
+    end = name
+    while end and _width(f"…{end}", size_px) > room_px:
+        end = end[1:].lstrip("_ ")
+    return f"…{end}"
 
 
 @cache

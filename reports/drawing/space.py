@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, pairwise
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -21,10 +21,12 @@ from reports.drawing.canvas import (
     new_axes,
     new_figure,
 )
-from reports.drawing.fitting import fitted
+from reports.drawing.fitting import fitted, room_for
 
 N_TICKS = 8
 """Of more choices the axis names the first and the last."""
+_LEAST_TICK_PX = 36
+"""In less room nothing of a name can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,7 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
             name, (0, y), xytext=(1 - left_px, 0), va="center", ha="left",
             textcoords="offset points", fontsize=12.5,
         )  # fmt: skip
-        ticks = axis.ticks if is_wide or len(axis.ticks) < 5 else (axis.ticks[0], axis.ticks[-1])
-        for x, text in ticks:
+        for x, text in _ticks_with_room(axis.ticks, width - left_px - 24):
             axes.plot([x], [y], "|", color=COLOURS["ghost"], ms=7, zorder=1, clip_on=False)
             axes.annotate(
                 text, (x, y), xytext=(0, -7), textcoords="offset points", va="top", fontsize=11,
@@ -131,6 +132,19 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
         )  # fmt: skip
     legend_above(figure, axes, n_columns, is_last_first=True)  # best first, as everywhere
     return figure
+
+
+def _ticks_with_room(ticks: Sequence[tuple[float, str]], rail_px: float) -> list[tuple[float, str]]:
+    """All of them, with names cut, or both ends where too little is left of the names."""
+    apart = min((b - a for (a, _), (b, _) in pairwise(ticks)), default=1.0)
+    room = 2 / 3 * apart * rail_px - 4  # one at an end stands beside its place, not around it
+    texts = [text for _, text in ticks]
+    if room_for(texts, 11) > room:
+        if room < _LEAST_TICK_PX:
+            ticks = (ticks[0], ticks[-1])
+            texts, room = [text for _, text in ticks], rail_px / 2 - 4
+        texts = fitted(texts, room, 11)
+    return [(x, text) for (x, _), text in zip(ticks, texts, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,8 +75,7 @@ def dot_plot(dots: Sequence[Dot], *, shaded_to: float | None, width: int) -> Fig
     row_px, bottom_px = 23, 44
     height = 8 + row_px * len(dots) + bottom_px
     figure = new_figure(width, height)
-    longest = math.ceil(room_for([dot.label for dot in dots])) + 6
-    left = max(160, min(longest, 240)) if is_wide else 138
+    left = _left_of([dot.label for dot in dots], 160) if is_wide else 138
     right = math.ceil(room_for([numbers.rmse(dot.rmse) for dot in dots])) + 14
     axes = new_axes(figure, left=left, right=right, top=8, bottom=bottom_px)
     low, high = dot_scale(dots)
@@ -119,7 +118,8 @@ def strip_plot(
     """A row an arm: each trial a dot, the best filled, the median a bar; baselines as lines."""
     is_wide = width >= WIDE
     figure = new_figure(width, 24 + 62 * len(arms) + 44)
-    axes = new_axes(figure, left=120 if is_wide else 84, right=20, top=24, bottom=44)
+    left = _left_of(list(arms), 120) if is_wide else min(_left_of(list(arms), 84), 138)
+    axes = new_axes(figure, left=left, right=20, top=24, bottom=44)
     values = sorted(value for row in arms.values() for value in row)
     marked = [value for _, value in lines]
     low = min([values[0], *marked])
@@ -187,6 +187,11 @@ def learning_curves(curves: Sequence[Curve], bias: float | None, *, width: int) 
     axes.set_ylabel("validation RMSE" if width >= WIDE else "")
     legend_above(figure, axes, 3 if width >= WIDE else 2)
     return figure
+
+
+def _left_of(names: Sequence[str], at_least: int) -> int:
+    """The room for names of rows, in pixels; long ones are cut."""
+    return max(at_least, min(math.ceil(room_for(names)) + 6, 240))
 
 
 def _mark(axes: Axes, x: float, y: float, marker: str, colour: str, *, is_hollow: bool) -> None:

@@ -13,6 +13,7 @@ from experiments.records import (
     PairResult,
     StudyRecord,
     TrialRecord,
+    UnsealedRecord,
     VerdictRecord,
     VerdictResults,
 )
@@ -36,14 +37,16 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
         return None
     pair = deciding_pair(study, results)
     said = _unanswered(study, results) if pair is None else _sentence(study, results, pair)
-    best, unbeaten = _best_model(study, results), unbeaten_baselines(study, results)
+    best, unbeaten = leading_finalist(study), unbeaten_baselines(study, results)
     if best is None or not unbeaten:
         return said
-    who = f"No {'judged ' if study.late_trials else ''}model beats"
+    models = [f for f in results.finalists if f.mean is not None and is_model(study, f.name)]
+    who = "model" if models[0] is best else "trial of the search"  # and not its size control
+    who = f"No {'judged ' if study.late_trials else ''}{who} beats"
     if unbeaten[0] == "bias":
         return Headline(
             f"{who} the bias baseline",
-            f"The best finalist, {label(study, best.name)}, has a mean RMSE of "
+            f"The best trial, {label(study, best.name)}, has a mean RMSE of "
             f"{numbers.rmse(best.mean)} over its seeds; a user and an item bias alone have "
             f"{numbers.rmse(judged_baseline(study, results, 'bias'))}"
             + (f", on {judged_on(results)}." if results.is_confirmed else "."),
@@ -112,7 +115,8 @@ def _means(study: StudyRecord, results: VerdictResults, pair: PairResult, *, is_
     """Both means; how far they are apart, too, where that is not told beside it."""
     seeds = numbers.plural(len(study.verdict.seeds) if study.verdict else 0, "fresh seed")
     named = " and ".join(
-        f"{numbers.rmse(found.mean)} ({label(study, name)})"
+        f"{numbers.rmse(found.mean)} ({label(study, name)}"
+        f"{'' if is_model(study, name) else ', fitted once'})"
         for name in (pair.first, pair.second)
         if (found := results.finalist(name))
     )
@@ -172,15 +176,9 @@ def leading_finalist(study: StudyRecord) -> FinalistResult | None:
     return results.finalist(leader.name) if results and leader else None
 
 
-def _best_model(study: StudyRecord, results: VerdictResults) -> FinalistResult | None:
-    """A trial of the search or a control."""
-    models = (f for f in results.finalists if f.mean is not None and is_model(study, f.name))
-    return next(models, None)
-
-
 def unbeaten_baselines(study: StudyRecord, results: VerdictResults) -> list[str]:
-    """The bias where no model's mean is below it, and the finalist that beats the best model."""
-    best = _best_model(study, results)
+    """The bias where no trial's mean is below it, and the finalist that beats the best trial."""
+    best = leading_finalist(study)
     if best is None or best.mean is None:
         return []
     bias = judged_baseline(study, results, "bias")
@@ -188,6 +186,46 @@ def unbeaten_baselines(study: StudyRecord, results: VerdictResults) -> list[str]
     baselines = [f.name for f in results.finalists if not is_model(study, f.name)]
     beats = [n for n in baselines if against(results, best.name, n) == "is beaten by"]
     return list(dict.fromkeys(unbeaten + beats))
+
+
+def lower_baseline(study: StudyRecord, results: VerdictResults) -> str | None:
+    """The lowest baseline on the rows that judge, where it is no finalist and no trial's mean is
+    below it: chosen by the rows of the search, another one may be on the list."""
+    best = leading_finalist(study)
+    others = {name: rmse for name, rmse in results.baselines.items() if name != "bias"}
+    lowest = min(others, key=lambda name: others[name], default=None)
+    if best is None or best.mean is None or lowest is None or results.finalist(lowest):
+        return None
+    return lowest if others[lowest] <= best.mean else None
+
+
+def lower_baseline_text(study: StudyRecord, results: VerdictResults) -> str:
+    """One sentence; empty where there is none."""
+    lowest = lower_baseline(study, results)
+    if lowest is None:
+        return ""
+    return (
+        f"No trial has a lower mean on the rows that judge than {label(study, lowest)}, "
+        f"{numbers.rmse(results.baselines[lowest])}, which was not the best baseline of the search."
+    )
+
+
+def lost_finalists(study: StudyRecord, results: VerdictResults) -> list[str]:
+    """A sentence each on those without a mean."""
+    return [
+        f"Failed or diverged under {sum(rmse is None for rmse in found.rmse_by_seed)} of "
+        f"{len(found.rmse_by_seed)} seeds, so compared with nobody: {label(study, found.name)}."
+        for found in results.finalists
+        if found.mean is None
+    ]
+
+
+def lost_on_test(study: StudyRecord, test: UnsealedRecord) -> list[str]:
+    """As `lost_finalists`, of those that the verdict had judged."""
+    judged = study.verdict_results
+    before = set(lost_finalists(study, judged)) if judged else set()
+    lost = [said for said in lost_finalists(study, test.results) if said not in before]
+    return [f"On the test split: {said[0].lower()}{said[1:]}" for said in lost]
 
 
 def _judged_trials(study: StudyRecord, results: VerdictResults) -> list[FinalistResult]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from experiments.records import StudyRecord
 from reports.paper.citations import bibtex
 from reports.paper.latex import (
+    breakable,
     document,
-    escape,
     leaderboard_table,
     unsealed_table,
     verdict_table,
@@ -23,7 +23,7 @@ def _tables(study: StudyRecord) -> str:
 
 
 def _methods(study: StudyRecord) -> str:
-    return escape(methods_paragraph(study)) + "\n"
+    return breakable(methods_paragraph(study)) + "\n"
 
 
 PAPER_FILES: dict[str, Callable[[StudyRecord], str]] = {

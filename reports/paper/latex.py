@@ -17,7 +17,7 @@ from reports import labels, noise, numbers, ranking
 from reports.blocks import Table
 from reports.described import described
 from reports.judging.beaten_on_test import beaten_on_test
-from reports.judging.decision import label
+from reports.judging.decision import label, lost_finalists, lower_baseline_text
 from reports.judging.judged_rows import (
     judged_baseline,
     judged_on,
@@ -54,6 +54,11 @@ def escape(text: str) -> str:
     itself where XeLaTeX or LuaLaTeX runs, with a font of the author's that has it.
     """
     return "".join(_escaped(letter) for letter in " ".join(text.split()))
+
+
+def breakable(text: str) -> str:
+    """`escape`, and a long name may be broken behind each underscore."""
+    return escape(text).replace(r"\_", r"\_\allowbreak{}")
 
 
 def leaderboard_table(study: StudyRecord) -> str:
@@ -97,7 +102,15 @@ def verdict_table(study: StudyRecord) -> str:
     verdict, results = study.verdict, study.verdict_results
     if verdict is None or results is None:
         return ""
-    remarks = filter(None, (optimism_in_short(study, results), late_in_short(study)))
+    remarks = filter(
+        None,
+        (
+            *lost_finalists(study, results),
+            lower_baseline_text(study, results),
+            optimism_in_short(study, results),
+            late_in_short(study),
+        ),
+    )
     caption = (
         f"The frozen finalists: mean RMSE over {len(verdict.seeds)} fresh seeds, of a baseline its "
         f"one RMSE, on {judged_on(results)}, {_OF_SEEDS}; to first: minus that of "
@@ -134,6 +147,7 @@ def unsealed_table(study: StudyRecord) -> str:
     ]  # fmt: skip
     rows.sort(key=lambda row: (row[0] is None, row[0] or 0.0))
     is_finalist_first = rows[0][0] == results.finalists[0].mean
+    lost = "".join(f" {said}" for said in lost_finalists(study, results))
     said = beaten_on_test(study, test)
     beaten = f" {said}" if said else ""
     refit = ""
@@ -147,7 +161,7 @@ def unsealed_table(study: StudyRecord) -> str:
         f"over {len(verdict.seeds)} seeds, of a baseline its one RMSE, on {results.n_rows:,} rows "
         f"of {results.n_users:,} users that chose nothing, {_OF_SEEDS}; to leader: minus that of "
         f"{label(study, leader)}, of the trials the first on validation, {_OF_PAIRS}; {_P_BEST} "
-        f"{_BOLD if is_finalist_first else _BOLD_BELOW_A_BASELINE}{beaten}{refit}"
+        f"{_BOLD if is_finalist_first else _BOLD_BELOW_A_BASELINE}{lost}{beaten}{refit}"
     )
     return _table(
         caption, f"{study.name}-test", r"p{0.18\linewidth}rrrrr",
@@ -203,7 +217,9 @@ _OF_PAIRS = (
     "± half the 95 % interval for other seeds and other users, with p after Holm's correction for "
     "all pairs"
 )
-_P_BEST = "P(best): share of redrawn users and seeds in which its RMSE is the lowest."
+_P_BEST = (
+    "P(best): share of redrawn users and seeds in which its RMSE is the lowest of the finalists'."
+)
 _BOLD = "Bold: the first, and the finalists that it does not beat."
 _BOLD_BELOW_A_BASELINE = "Bold: of the finalists, the first and those that it does not beat."
 
@@ -248,10 +264,10 @@ def _bold(cell: str, is_bold: bool) -> str:
 
 
 def _wrapped(text: str) -> str:
-    """A cell of words; a long name may be broken behind each underscore."""
+    """A cell of words."""
     if not text:
         return ""
-    return r"\raggedright " + escape(text).replace(r"\_", r"\_\allowbreak{}")
+    return r"\raggedright " + breakable(text)
 
 
 def document(tables: str, methods: str) -> str:
@@ -290,7 +306,7 @@ def _table(
     body = "\n".join(lines)
     return (
         "\\begin{table*}\n  \\centering\n  \\footnotesize\n  \\setlength{\\tabcolsep}{3pt}\n"
-        f"  \\caption{{{escape(caption)}}}\n"
+        f"  \\caption{{{breakable(caption)}}}\n"
         f"  \\label{{tab:{re.sub(r'[^A-Za-z0-9-]', '-', name)}}}\n"
         f"  \\begin{{tabular}}{{{columns}}}\n    \\toprule\n"
         f"    {heads} \\tabularnewline\n    \\midrule\n"

@@ -9,7 +9,7 @@ from typing import Any
 from experiments.records import StudyRecord, Value, VerdictResults
 from reports import labels, noise, numbers, ranking
 from reports.described import default_moved, described, left_open, search_seed_text, training_time
-from reports.judging.decision import chosen_text, label
+from reports.judging.decision import chosen_text, label, lost_on_test, lower_baseline_text
 from reports.judging.judged_rows import (
     judged_on,
     kept_users_text,
@@ -292,7 +292,8 @@ def _tests(study: StudyRecord) -> str:
         f"finalists ({chosen_text(study, study.verdict)}) were frozen, the models among them "
         f"trained again under {numbers.plural(len(study.verdict.seeds), 'fresh seed')} "
         f"({', '.join(map(str, study.verdict.seeds))}), the same for all, and judged on "
-        f"{judged_on(results)}. {_lost(results)}{_late(study)}Differences have 95 "
+        f"{judged_on(results)}. {_lost(results)}{_late(study)}{_lower(study, results)}"
+        "Differences have 95 "
         "% intervals for other seeds and other users (Student's t, Satterthwaite's degrees of "
         f"freedom); p values are Holm's over {numbers.plural(len(results.pairs), 'pair')}; "
         f"two tie where the whole interval lies within {numbers.two_digits(results.margin)} "
@@ -306,6 +307,11 @@ def _tests(study: StudyRecord) -> str:
 def _late(study: StudyRecord) -> str:
     late = late_in_short(study)
     return f"{late} " if late else ""
+
+
+def _lower(study: StudyRecord, results: VerdictResults) -> str:
+    lower = lower_baseline_text(study, results)
+    return f"{lower} " if lower else ""
 
 
 def _lost(results: VerdictResults) -> str:
@@ -350,7 +356,8 @@ def _test_split(study: StudyRecord) -> str:
             "at the epoch of their lowest validation RMSE, means over the same seeds but for a "
             f"baseline: {means}"
         )
-    return f"The test part was opened {told}{early}{scored}.{_refit(study)}"
+    lost = "".join(f" {said}" for said in lost_on_test(study, study.test)) if study.test else ""
+    return f"The test part was opened {told}{early}{scored}.{lost}{_refit(study)}"
 
 
 def _refit(study: StudyRecord) -> str:

@@ -90,15 +90,20 @@ def _sentence(study: StudyRecord, curves: list[BudgetCurve]) -> str:
             f"{half.mean - last.mean:.4f} less."
         )
     within = min(curve.points[-1].n * curve.seconds_a_trial for curve in curves)
-    reached = []
+    reached, too_dear = [], []
     for curve in curves:
         costs = (n * curve.seconds_a_trial for n in range(1, len(curve.values) + 1))
         n_paid = sum(cost <= within * (1 + 1e-9) for cost in costs)
+        if not n_paid:
+            too_dear.append(curve.label)
+            continue
         reached.append(
             f"{curve.label} {numbers.rmse(expected_best(curve.values, [n_paid])[0].mean)} "
             f"({numbers.plural(n_paid, 'complete trial')})"
-            if n_paid
-            else f"{curve.label} nothing, since a complete trial of it takes longer"
+        )
+    if too_dear:
+        reached.append(
+            f"nothing of {', '.join(too_dear)}, of which one complete trial takes longer"
         )
     return (
         "Equally many trials of two arms need not cost the same. For the same "

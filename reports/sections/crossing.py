@@ -96,9 +96,10 @@ def _moved_sentence(study: StudyRecord, crossed: list[_Crossed]) -> str:
         else (f"{100 * low:.0f} to {100 * high:.0f} %")
     )
     seeds = len(crossed[0].record.trained)
+    each, their = (" each", "their") if len(crossed) > 1 else ("", "its")
     head = (
-        f"{numbers.plural(len(crossed), 'DCN')} of the verdict, {seeds} seeds each. Training "
-        f"changed their cross kernels by {span} of the length of the random weights it began with"
+        f"{numbers.plural(len(crossed), 'DCN')} of the verdict, {seeds} seeds{each}. Training "
+        f"changed {their} cross kernels by {span} of the length of the random weights it began with"
     )
     if high < LITTLE:
         return (

@@ -22,6 +22,7 @@ from reports.judging.decision import (
     headline_of_verdict,
     label,
     leading_finalist,
+    lower_baseline,
     smallest_tied,
     unbeaten_baselines,
 )
@@ -130,7 +131,8 @@ def _what_is_open(study: StudyRecord) -> str:
 def _counts(study: StudyRecord) -> Numbers:
     n = ranking.counts(study.search_trials)
     asked = max(study.n_trials_asked_for, n.total)
-    trials = f"of {asked:,} trials finished" if n.finished < asked else "trials finished"
+    of = f"of {asked:,} " if n.finished < asked else ""
+    trials = f"{of}{'trial' if asked == 1 else 'trials'} finished"
     items = [(f"{n.finished:,}", trials)]
     begun = "running" if study.state == "running" else "interrupted"
     states = (
@@ -210,7 +212,7 @@ def next_command(study: StudyRecord) -> Command:
     results = study.verdict_results
     if results is None or study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
-    if unbeaten_baselines(study, results):
+    if unbeaten_baselines(study, results) or lower_baseline(study, results):
         judged = {b.name: judged_baseline(study, results, b.name) for b in study.baselines}
         best = min((rmse, name) for name, rmse in judged.items() if rmse is not None)[1]
         return Command(

@@ -8,7 +8,7 @@ from experiments.records import FinalistResult, StudyRecord, UnsealedRecord
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.judging.beaten_on_test import beaten_on_test
-from reports.judging.decision import deciding_pair, is_model, label
+from reports.judging.decision import deciding_pair, is_model, label, lost_on_test
 from reports.judging.judged_rows import judged_baseline, refitted_on
 from reports.judging.openings import openings_text
 
@@ -20,8 +20,10 @@ def unsealed(study: StudyRecord) -> Section | None:
     blocks: list[Block] = []
     if study.test is not None:
         blocks.append(Text(_decided(study, study.test)))
-        if (lost := beaten_on_test(study, study.test)) is not None:
-            blocks.append(Problem(lost))
+        if lost := lost_on_test(study, study.test):
+            blocks.append(Problem(" ".join(lost)))
+        if (beaten := beaten_on_test(study, study.test)) is not None:
+            blocks.append(Problem(beaten))
         blocks.append(_scores(study, study.test))
         if study.test.refit is not None:
             blocks.append(Text(_refit(study, study.test)))
@@ -42,9 +44,10 @@ def _decided(study: StudyRecord, test: UnsealedRecord) -> str:
     if pair is None:
         return f"The finalists on {rows}."
     here = test.results.pair(pair.first, pair.second)
-    gap = numbers.NOTHING
-    if here is not None:
-        gap = f"{numbers.gap(here.estimate)} ({numbers.gap(here.low)} to {numbers.gap(here.high)})"
+    if here is None:
+        who = f"{label(study, pair.first)} and {label(study, pair.second)}"
+        return f"On {rows}, which chose nothing, {who} cannot be compared."
+    gap = f"{numbers.gap(here.estimate)} ({numbers.gap(here.low)} to {numbers.gap(here.high)})"
     return (
         f"On {rows}, which chose nothing, {label(study, pair.first)} minus "
         f"{label(study, pair.second)} is {gap}, for other seeds and other users at 95 %."
@@ -89,7 +92,11 @@ def _scores(study: StudyRecord, test: UnsealedRecord) -> Table:
                 "The same on the rows that the verdict judged on.",
                 is_number=True,
             ),
-            Column("P(best)", "Share of redrawn users and seeds in which it is lowest.", True),
+            Column(
+                "P(best)",
+                "Share of redrawn users and seeds in which it is the lowest of the finalists'.",
+                True,
+            ),
         ),
         rows=tuple(row for _, row in rows),
         note="Each seed's number stands in test.csv.",

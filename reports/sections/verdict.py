@@ -103,7 +103,7 @@ def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
             Column(
                 "P(best)",
                 f"Share of {N_DRAWS:,} redrawn sets of users and seeds in which its RMSE is the "
-                "lowest.",
+                "lowest of the finalists'.",
                 True,
             ),
             Column("parameters", "Trainable numbers of the model.", is_number=True),

@@ -10,7 +10,16 @@ from reports import labels, noise, numbers, ranking
 from reports.blocks import WatchOut, WatchOuts
 from reports.described import described
 from reports.judging.beaten_on_test import beaten_on_test
-from reports.judging.decision import against, is_model, label, leading_finalist, trial_of
+from reports.judging.decision import (
+    against,
+    is_model,
+    label,
+    leading_finalist,
+    lost_finalists,
+    lost_on_test,
+    lower_baseline_text,
+    trial_of,
+)
 from reports.judging.openings import openings_text
 from reports.sections.edges import edges_of_best
 from reports.sections.segments import collapsed_models
@@ -52,8 +61,11 @@ def _items(study: StudyRecord) -> Iterator[WatchOut]:
         )
     if study.openings:
         yield WatchOut(f"The test split of this data was {openings_text(study)}.", "unsealed")
-    if study.test is not None and (beaten := beaten_on_test(study, study.test)) is not None:
-        yield WatchOut(beaten, "unsealed")
+    if study.test is not None:
+        for said in lost_on_test(study, study.test):
+            yield WatchOut(said, "unsealed")
+        if (beaten := beaten_on_test(study, study.test)) is not None:
+            yield WatchOut(beaten, "unsealed")
     n = ranking.counts(study.search_trials)
     if lost := [f"{k:,} {how}" for k, how in ((n.failed, "failed"), (n.diverged, "diverged")) if k]:
         yield WatchOut(f"{' and '.join(lost)} of {n.finished:,} trials.", "failures")
@@ -70,11 +82,10 @@ def _items(study: StudyRecord) -> Iterator[WatchOut]:
             "trained again, gives another RMSE.",
             "provenance",
         )
-    for arm in ranking.arms(study):
-        if n.finished >= 10 and len(arm.ranked) < 5:
-            complete = numbers.plural(len(arm.ranked), "trial")
-            name = labels.arm_text(study, arm.arm)
-            yield WatchOut(f"Arm {name} has only {complete} complete.", "compare")
+    few = [arm for arm in ranking.arms(study) if len(arm.ranked) < 5]
+    if few and n.finished >= 10:
+        told = ", ".join(f"{labels.arm_text(study, a.arm)} {len(a.ranked)}" for a in few)
+        yield WatchOut(f"Arms with few complete trials: {told}.", "compare")
 
 
 def _epochs_ran_out(study: StudyRecord) -> str:
@@ -123,17 +134,14 @@ def _unimpressive(study: StudyRecord) -> Iterator[WatchOut]:
 def _not_told_apart(study: StudyRecord, results: VerdictResults) -> Iterator[WatchOut]:
     """Finalists without a mean; the default and the best baseline, where the leader of the verdict
     did not beat them; and the best DCN, where plain of its size does as well."""
-    for found in results.finalists:
-        if found.mean is None:
-            yield WatchOut(
-                f"Failed or diverged under {sum(rmse is None for rmse in found.rmse_by_seed)} of "
-                f"{len(found.rmse_by_seed)} seeds, so compared with nobody: "
-                f"{label(study, found.name)}.",
-                "verdict",
-            )
+    for said in lost_finalists(study, results):
+        yield WatchOut(said, "verdict")
+    if said := lower_baseline_text(study, results):
+        yield WatchOut(said, "verdict")
     leader = leading_finalist(study)
     if leader is None:
         return
+    not_beaten: dict[str, list[str]] = {}
     for other in results.finalists:
         trial = trial_of(study, other.name)
         is_default = trial is not None and study.is_default(trial)
@@ -141,8 +149,11 @@ def _not_told_apart(study: StudyRecord, results: VerdictResults) -> Iterator[Wat
         if other.mean is None or other is leader or not is_asked:
             continue
         how = against(results, leader.name, other.name)
-        if how != "beats":
+        if how is not None and how != "beats":
             named = f"{label(study, other.name)}, {numbers.rmse(other.mean)}"
-            yield WatchOut(f"The leader, {label(study, leader.name)}, {how} {named}.", "verdict")
+            not_beaten.setdefault(how, []).append(named)
+    for how, names in not_beaten.items():
+        said = f"The leader, {label(study, leader.name)}, {how} {'; '.join(names)}."
+        yield WatchOut(said, "verdict")
     if (said := size_explains(study, results)) is not None:
         yield WatchOut(said, "size")

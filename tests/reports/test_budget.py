@@ -124,4 +124,4 @@ def test_an_arm_whose_trial_costs_more_than_the_others_whole_search_found_nothin
     section = budget(replace(study, trials=slow))
     assert section is not None
     text = next(block for block in section.blocks if isinstance(block, Text)).text
-    assert "dcn nothing, since a complete trial of it takes longer" in text
+    assert "nothing of dcn, of which one complete trial takes longer." in text

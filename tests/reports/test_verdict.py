@@ -10,6 +10,7 @@ from reports.blocks import Beside, Picture, Problem, Table
 from reports.exports import verdict_frame
 from reports.judging.decision import chosen_text, smallest_tied
 from reports.model_card import model_card
+from reports.paper.latex import unsealed_table, verdict_table
 from reports.paper.methods import methods_paragraph
 from reports.render import write_report
 from reports.sections.budget import budget
@@ -218,10 +219,51 @@ def test_losing_to_another_baseline_goes_before_what_sets_models_apart(study: St
     assert next_command(lost).purpose.startswith("Take the matrix factorisation baseline")
 
 
-def test_a_control_that_beats_the_bias_baseline_is_a_model_that_does(study: StudyRecord) -> None:
+def test_a_control_that_beats_the_bias_baseline_is_no_trial_that_does(study: StudyRecord) -> None:
     plain, dcn = best_of_each_arm(study)
     lost = judged(study, {plain: 0.2, dcn: 0.1}, control=0.01)
-    assert not headline(lost).text.startswith("No model")
+    assert headline(lost).text == "No trial of the search beats the bias baseline"
+    assert next_command(lost).purpose.startswith("Take the matrix factorisation baseline, which")
+
+
+def test_a_baseline_that_is_lower_on_kept_rows_and_no_finalist_is_told(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    before = judged(study, {plain: 0.02, dcn: 0.01})
+    frozen, results = before.verdict, before.verdict_results
+    assert frozen is not None and results is not None and results.finalist("train_mean") is None
+    for value, is_told in ((0.9, True), (1.2, False)):
+        on_kept_rows = replace(results, baselines={"bias": 1.05, "train_mean": value})
+        shown = replace(before, verdict=replace(frozen, results=on_kept_rows))
+        said = "No trial has a lower mean on the rows that judge than train mean, 0.9000"
+        told = (repr(watch_outs(shown)), verdict_table(shown), methods_paragraph(shown))
+        assert [said in text for text in told] == [is_told] * 3
+        assert next_command(shown).purpose.startswith("Take the train mean") is is_told
+
+
+def test_a_finalist_that_fails_on_the_test_rows_is_told(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = opened(judged(study, {plain: 0.02, dcn: 0.01}))
+    assert shown.test is not None
+    first, *others = shown.test.results.finalists
+    lost = replace(first, rmse_by_seed=(None, *first.rmse_by_seed[1:]), mean=None)
+    pairs = tuple(p for p in shown.test.results.pairs if first.name not in (p.first, p.second))
+    test = replace(shown.test.results, finalists=(*others, lost), pairs=pairs)
+    shown = replace(shown, test=replace(shown.test, results=test))
+    said = f"failed or diverged under 1 of 5 seeds, so compared with nobody: #{dcn} dcn"
+    section = unsealed(shown)
+    told = (repr(watch_outs(shown)), repr(section), methods_paragraph(shown))
+    assert all(f"On the test split: {said}" in text for text in told)
+    assert "cannot be compared" in repr(section)
+    assert "Failed or diverged under 1 of 5 seeds" in unsealed_table(shown)
+
+
+def test_baselines_of_equal_standing_share_a_warning(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = judged(study, {plain: 0.039, dcn: 0.0385})
+    found = watch_outs(shown)
+    assert found is not None
+    (said,) = (item.text for item in found.items if item.text.startswith("The leader"))
+    assert f"ties with #{plain} plain, default, 1.0388; matrix factorisation, 1.0390." in said
 
 
 def test_trials_after_the_list_may_still_beat_the_bias_baseline(study: StudyRecord) -> None:

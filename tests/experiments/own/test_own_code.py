@@ -63,6 +63,18 @@ def _problems(file: Path, **edits: str) -> dict[str, str]:
     return {f"{p.key}:{p.line}": p.message for p in caught.value.problems}
 
 
+@pytest.mark.parametrize("name", ["modèle", "a_name_of_" + "many_" * 9 + "letters"])
+def test_any_name_that_python_takes_is_one_that_a_study_opens_with(file: Path, name: str) -> None:
+    code = file.with_name("gated.py")
+    code.write_text(code.read_text().replace("def gated(", f"def {name}("))
+    file.write_text(file.read_text().replace("gated.py:gated", f"gated.py:{name}"))
+    sweep = load_sweep(file)
+    assert sweep.arms == ("plain", name)
+    frozen = file.with_name("frozen.toml")
+    frozen.write_text(sweep_to_toml(sweep))
+    assert load_sweep(frozen) == sweep
+
+
 def test_a_reference_becomes_a_name_and_its_parameters_dimensions_of_its_arm(file: Path) -> None:
     sweep = load_sweep(file)
     assert sweep.arms == ("plain", "gated")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +18,8 @@ from experiments.records import StudyRecord, TrialRecord, read_study
 from experiments.request.frozen import frozen_sweep
 from experiments.running.replicas import Replicas
 from experiments.trials.replay import replay_trial
+from recommender.epochs import Run
+from recommender.errors import OwnCodeError
 from tests.in_process import InProcess
 
 pytestmark = pytest.mark.slow
@@ -59,6 +63,29 @@ def test_a_trial_without_an_epoch_has_nothing_to_compare(study: Path, workers: I
     record = read_study(study)
     with pytest.raises(RequestError, match="ended before its first epoch"):
         _replayed(record, replace(record.trials[0], epochs=()))
+
+
+def test_a_model_of_ones_own_that_trains_to_other_numbers_is_not_taken_for_the_trial(
+    study: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = next(t for t in read_study(study).trials if t.best_rmse is not None)
+    shutil.rmtree(study / "trials" / trial.name / "best", ignore_errors=True)
+    sweep = frozen_sweep(study)
+    replicas = Replicas(study, sweep, load_data(sweep).encoded)
+    new_run = Replicas.new_run
+
+    def of_ones_own(self: Replicas, *of: Any) -> Run:
+        run = new_run(self, *of)
+        run.config = replace(run.config)
+        object.__setattr__(run.config, "own", "mine.py:MF")
+        return run
+
+    assert replicas.run_of(trial).best_rmse == pytest.approx(trial.best_rmse)
+    monkeypatch.setattr(Replicas, "new_run", of_ones_own)
+    assert trial.best_rmse is not None
+    other = replace(trial, best_rmse=trial.best_rmse + 0.01)
+    with pytest.raises(OwnCodeError, match=r"RMSE is 1\.\d+ and the record says .* its seed alone"):
+        replicas.run_of(other)
 
 
 def test_other_data_are_refused(study: Path, workers: InProcess) -> None:

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from experiments.records import Answer, StudyRecord, read_study
-from reports.blocks import Block, Command, Headline, Problem, Section, Table, Text
+from reports.blocks import Block, Command, Headline, Note, Problem, Section, Table, Text
 from reports.comparing.comparison import comparison_sections, write_comparison
 from reports.comparing.over_splits import groups_of_splits, stand
 from reports.judging.statistics import over_splits
@@ -150,6 +150,21 @@ def test_test_rows_stand_beside_where_every_split_was_opened(made: StudyRecord) 
         assert float(after[1]) == pytest.approx(float(before[1]) + HARDER_ON_TEST, abs=2e-4)
         assert (after[2], after[3]) == (before[2], before[3])
     assert on_test[1][4] != on_validation[1][4]  # of other rows beside those that train
+
+
+def test_an_arm_that_one_split_lacks_is_named(made: StudyRecord) -> None:
+    studies = folds(made)
+    results = studies[1].verdict_results
+    assert studies[1].verdict is not None and results is not None
+    dcn = next(t.name for t in made.ranked if t.arm == "dcn")
+    finalists = tuple(replace(f, mean=None) if f.name == dcn else f for f in results.finalists)
+    lost = replace(studies[1].verdict, results=replace(results, finalists=finalists))
+    told = [b.text for b in section(studies).blocks if isinstance(b, Note)]
+    assert not any("Left out" in text for text in told)
+    baseline_and_plain = section([studies[0], replace(studies[1], verdict=lost), *studies[2:]])
+    told = [b.text for b in baseline_and_plain.blocks if isinstance(b, Note)]
+    said = "Left out, since no model of theirs has a mean in every split: dcn (not in folds-2)."
+    assert said in told
 
 
 def test_an_arm_with_more_finalists_does_not_stand_by_the_best_of_them(made: StudyRecord) -> None:

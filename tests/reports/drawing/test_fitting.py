@@ -41,6 +41,13 @@ def test_of_names_beside_one_another_all_are_shortened_alike() -> None:
     assert fitted(names, 300) == names
 
 
+def test_names_that_would_be_cut_to_the_same_keep_their_ends() -> None:
+    names = ["a_really_long_name_one", "a_really_long_name_two", "another_long_name", "plain"]
+    first, second, other, plain = fitted(names, 100)
+    assert (first[0], first[-3:], second[-3:]) == ("…", "one", "two")
+    assert other.startswith("another") and plain == "plain"
+
+
 def test_many_long_names_are_cut_in_no_time() -> None:
     names = [f"#{i} {'a name ' * 12}" for i in range(40)]
     began = time.process_time()

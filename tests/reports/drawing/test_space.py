@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from experiments.records import ColumnRecord, StudyRecord, Value
 from reports.blocks import Picture
@@ -35,6 +37,19 @@ def test_whole_numbers_are_named_one_by_one_while_they_are_few() -> None:
     assert [text for _, text in Axis(INT).ticks] == ["1", "2", "3"]
     many = ColumnRecord("batch", "int", 1.0, 500.0, True, ())
     assert [text for _, text in Axis(many).ticks] == ["1", "500"]
+
+
+def test_names_of_choices_are_cut_before_they_overlap_and_else_both_ends_stand() -> None:
+    names = ("plain", "dcn", "gated_with_a_long_name_of_its_own", "offsets", "constant", "towers")
+    axis = Axis(ColumnRecord("architecture", "choice", None, None, False, names))
+    for width, n in ((720, 6), (340, 2)):
+        figure = parallel_coordinates([axis], [Line((0.5,), 1.0, None)], width=width)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        ticks = [t for t in figure.axes[0].texts if t.get_fontsize() == 11]
+        assert len(ticks) == n
+        boxes = sorted((t.get_window_extent() for t in ticks), key=lambda box: box.x0)
+        assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
 
 
 def test_widths_of_layers_are_counted_from_one() -> None:
