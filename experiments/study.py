@@ -317,12 +317,12 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
     with waiting("looking where the best models err"):
         write_best_segments(study, encoded, baselines, driver.watcher)
         write_noise(study, encoded, baselines)
+    record_board_check(read_study(folder), driver.watcher)
     return cause
 
 
 def _outcome(folder: Path, cause: StopCause | None, watcher: StudyWatcher) -> Outcome:
     """Read back what the driver leaves, when its lock is gone."""
-    record_board_check(read_study(folder), watcher)
     study = read_study(folder)
     watcher.finished(study)
     return Outcome(study, cause)

@@ -27,6 +27,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summ
 from tensorboard.plugins.scalar import metadata as scalar_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from experiments.files import disk_errors
 from experiments.records import (
     ColumnRecord,
     EpochRecord,
@@ -381,7 +382,7 @@ def _replace(folder: Path, events: Iterable[Event]) -> Path:
 
 
 def _append(path: Path, events: Iterable[Event]) -> None:
-    with path.open("ab") as file:
+    with disk_errors(path), path.open("ab") as file:
         writer = RecordWriter(file)
         for event in events:
             writer.write(event.SerializeToString())

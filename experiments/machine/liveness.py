@@ -19,6 +19,8 @@ from pathlib import Path
 from experiments.durations import format_duration
 from experiments.records import StopReason
 
+DEAF_S = 2.0
+"""When the driver has read no journal for so long, it was busy, or suspended as a whole."""
 START_S = 120.0
 """What a new process may take to start, to import TensorFlow, to build its first model and to trace
 its first epoch, however short `stall_timeout` is: it gives no sign meanwhile."""
@@ -60,9 +62,24 @@ class Liveness:
         self._trial_s = trial_s
         self._clock = clock
         self._watched: dict[int, _Watched] = {}
+        self._listened_at: float | None = None
         self.kill: Callable[[int], bool] = lambda _number: False
         """Kills the worker of a trial, given its number, and says whether it has one. Whoever runs
         the workers sets it."""
+
+    def listens(self) -> None:
+        """The driver reads the journals and answers: the time in which it did not, although a
+        worker may have waited for it, counts for nothing."""
+        now = self._clock()
+        if self._is_deaf(now):
+            assert self._listened_at is not None
+            for watched in list(self._watched.values()):
+                watched.heard_at += now - self._listened_at
+                watched.began_at += now - self._listened_at
+        self._listened_at = now
+
+    def _is_deaf(self, now: float) -> bool:
+        return self._listened_at is not None and now - self._listened_at > DEAF_S
 
     def handed_out(self, number: int) -> None:
         """An attempt at a trial waits for a worker, which may have to start first."""
@@ -102,6 +119,8 @@ class Liveness:
         May be called from another thread.
         """
         said: list[str] = []
+        if self._is_deaf(self._clock()):
+            return said
         for number, watched in list(self._watched.items()):
             if watched.doom is not None:
                 continue

@@ -157,9 +157,9 @@ class _Stopping(_Unpickled, TrialScheduler):
             if trial.config["order"].number == number and not trial.is_finished():
                 tracked = controller._trial_to_actor.get(trial)
                 actors = controller._actor_manager._live_actors_to_ray_actors_resources
-                if tracked in actors:
+                if (found := actors.get(tracked)) is not None:
                     # A process that does not react is killed by its node after five seconds.
-                    ray.kill(actors[tracked][0])
+                    ray.kill(found[0])
                     return True
         return False
 
@@ -170,6 +170,8 @@ class _Stopping(_Unpickled, TrialScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         # A worker catches its own exceptions: what fails here is a lost process.
+        if trial.status == trial.PENDING:
+            return  # Ray tells twice of one that died between two trials, and this is the second
         last = trial.config["order"]
         order = None
         if not self._failure.error:

@@ -189,6 +189,7 @@ class Conductor:
         """
         if not self._journal.is_in_place:
             raise StateError(f"{self._folder} was deleted or moved while it was being run")
+        self.liveness.listens()
         self._inbox.extend(self._ledger.catch_up(self._folder / "journal"))
         while self._inbox:
             event = self._inbox.popleft()
@@ -288,6 +289,7 @@ class Conductor:
         self.liveness.over(number)
         live = self._live.pop(number, None)
         if live is None:
+            self._remove_last(number)  # its worker may have saved after the epoch that it ended by
             return
         if live.has_left or is_lost:
             self._n_lost[number] = live.n_lost
@@ -360,8 +362,14 @@ class Conductor:
         """An end that the driver decides."""
         end = ended(live.order.number, live.order.attempt, reason.value, error)
         self._write("end", sync=True, **end)
-        shutil.rmtree(live.order.folder / "last", ignore_errors=True)
+        self._remove_last(live.order.number)
         self._hear_end(live, reason)
+
+    def _remove_last(self, number: int) -> None:
+        """What a trial that has ended would have gone on from."""
+        trial = self._ledger.trial(number)
+        if trial.state.is_finished:
+            shutil.rmtree(self._folder / "trials" / trial.name / "last", ignore_errors=True)
 
     def _hear_end(
         self, live: _Live, reason: StopReason, event: Mapping[str, Any] | None = None

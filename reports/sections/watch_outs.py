@@ -153,7 +153,7 @@ def _not_told_apart(study: StudyRecord, results: VerdictResults) -> Iterator[Wat
             named = f"{label(study, other.name)}, {numbers.rmse(other.mean)}"
             not_beaten.setdefault(how, []).append(named)
     for how, names in not_beaten.items():
-        said = f"The leader, {label(study, leader.name)}, {how} {'; '.join(names)}."
-        yield WatchOut(said, "verdict")
+        leads = f"The leader, {label(study, leader.name)}, {how} {'; '.join(names)}."
+        yield WatchOut(leads, "verdict")
     if (said := size_explains(study, results)) is not None:
         yield WatchOut(said, "size")

@@ -164,7 +164,7 @@ def test_a_worker_that_hangs_before_it_trains_anything_is_replaced(
     cluster: Machine, ratings_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is stopped while it imports TensorFlow, long before its first epoch."""
-    monkeypatch.setattr("experiments.machine.liveness.START_S", 30.0)
+    monkeypatch.setattr("experiments.machine.liveness.START_S", 60.0)
     folder = tmp_path / "hung"
 
     def hang() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from tensorboard.util import tensor_util
 
 from experiments.board import board_check, hparams
 from experiments.board.hparams import METRICS, BoardWriter, write_board, write_root
+from experiments.errors import DiskError
 from experiments.records import (
     AttemptRecord,
     ColumnRecord,
@@ -311,6 +314,17 @@ def test_the_whole_board_can_be_written_anew_from_the_record(tmp_path: Path) -> 
     study = read_study(make_study(tmp_path / "made-up", n_trials=10))
     write_board(study)
     assert board_check.check_board(study) == []
+
+
+def test_a_full_disk_is_told_by_the_path_of_the_board(
+    folder: Path, writer: BoardWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(hparams.RecordWriter, "write", full)
+    with pytest.raises(DiskError, match=str(folder)):
+        writer.start(trial_of())
 
 
 @pytest.mark.parametrize("value", [0.0, -0.0, 0.9876543, 12, math.nan, math.inf, 1e300])

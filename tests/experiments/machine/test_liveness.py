@@ -29,6 +29,12 @@ def clock() -> Clock:
     return Clock()
 
 
+def pass_while_listening(seconds: float, liveness: Liveness, clock: Clock) -> None:
+    for _ in range(round(seconds)):
+        clock.now += 1
+        liveness.listens()
+
+
 def watched(
     folder: Path, clock: Clock, killed: list[int], stall_s: float, trial_s: float | None
 ) -> Liveness:
@@ -61,6 +67,25 @@ def test_a_worker_is_killed_when_its_journal_has_been_still_for_too_long(
     reason, text = liveness.doom_of(3) or (None, "")
     assert reason is StopReason.STALLED
     assert "5 s (search.stall_timeout)" in text
+
+
+def test_while_the_driver_did_not_listen_nobody_was_silent(tmp_path: Path, clock: Clock) -> None:
+    """It was suspended with all its workers, or these waited for its word."""
+    killed: list[int] = []
+    Journal(tmp_path / "journal" / "worker-host-7.jsonl")
+    liveness = watched(tmp_path, clock, killed, 5.0, 60.0)
+    liveness.began(3, "host-7")
+    liveness.listens()
+    clock.now += 100
+    liveness.check()
+    liveness.listens()
+    liveness.check()
+    pass_while_listening(5, liveness, clock)
+    liveness.check()
+    assert killed == []
+    pass_while_listening(1, liveness, clock)
+    liveness.check()
+    assert killed == [3]
 
 
 def test_a_clock_that_jumps_back_is_a_sign_of_life_like_any_other(
@@ -186,7 +211,7 @@ def test_workers_that_hang_before_they_are_ready_end_the_run_after_three(tmp_pat
         for number in range(3):
             order = conductor.next_order()
             assert order is not None
-            clock.now += START_S + 1
+            pass_while_listening(START_S + 1, conductor.liveness, clock)
             conductor.liveness.check()
             if number == 2:
                 with pytest.raises(ClusterError, match="3 trials in a row"):
@@ -210,7 +235,7 @@ def test_ready_workers_that_hang_while_they_build_fail_their_trials_and_no_more(
             worker._write("take", worker="worker-0", is_warm=True)
             conductor.pump()
             conductor.liveness.check()
-            clock.now += 6
+            pass_while_listening(6, conductor.liveness, clock)
             conductor.liveness.check()
             assert conductor.lose(number) is None
     trials = trials_of(study.folder)
@@ -227,10 +252,9 @@ def test_a_stalled_trial_fails_with_its_reason_and_its_worker_takes_the_next(
         worker = FakeWorker(study, 0, Fuse())
         worker.take(conductor.next_order())
         worker.step(conductor)
-        clock.now += 4
-        conductor.liveness.check()
-        clock.now += 6
-        conductor.liveness.check()
+        for seconds in (4, 6):
+            pass_while_listening(seconds, conductor.liveness, clock)
+            conductor.liveness.check()
         assert killed == [0]
         assert conductor.lose(0) is None
         worker.take(conductor.next_order())

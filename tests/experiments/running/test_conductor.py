@@ -211,6 +211,21 @@ def test_a_worker_that_is_lost_too_often_fails_its_trial(
     assert "lost 3 times" in trial.error
 
 
+def test_what_a_pruned_trial_s_worker_saves_late_is_removed_and_an_interrupted_one_keeps_it(
+    tmp_path: Path,
+) -> None:
+    study = FakeStudy(tmp_path / "study", a_sweep(2), bumpy)
+    with study.opened(Fuse()) as conductor:
+        pruned, interrupted = conductor.next_order(), conductor.next_order()
+        assert pruned is not None and interrupted is not None
+        conductor._end_trial(conductor._live[pruned.number], StopReason.PRUNER)
+        for order in (pruned, interrupted):
+            (order.folder / "last").mkdir(parents=True)
+            conductor.leave(order.number)
+            conductor.leave(order.number)
+    assert not (pruned.folder / "last").exists() and (interrupted.folder / "last").exists()
+
+
 def test_workers_that_never_begin_end_the_run(tmp_path: Path) -> None:
     study = FakeStudy(tmp_path / "study", a_sweep(8), bumpy)
     with study.opened(Fuse()) as conductor:

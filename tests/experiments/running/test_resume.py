@@ -49,6 +49,21 @@ def test_a_lost_ledger_is_rebuilt_from_the_journals(tmp_path: Path) -> None:
     assert repr(read_study(folder)) == repr(before)
 
 
+def test_the_board_is_compared_before_another_driver_may_write_to_it(
+    study: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = []
+
+    def compared(record: StudyRecord, _: object) -> None:
+        with pytest.raises(StateError, match="run"):
+            StudyLock(record.folder)
+        locked.append(record.name)
+
+    monkeypatch.setattr("experiments.study.record_board_check", compared)
+    resume_study(study, watcher=Silent(), n_trials=1)
+    assert locked == [study.name]
+
+
 def test_a_ledger_that_is_up_to_date_stays_as_it_is(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "mine")
     before = (folder / "study.db").read_bytes()
