@@ -134,10 +134,10 @@ def _unimpressive(study: StudyRecord) -> Iterator[WatchOut]:
 def _not_told_apart(study: StudyRecord, results: VerdictResults) -> Iterator[WatchOut]:
     """Finalists without a mean; the default and the best baseline, where the leader of the verdict
     did not beat them; and the best DCN, where plain of its size does as well."""
-    for said in lost_finalists(study, results):
-        yield WatchOut(said, "verdict")
-    if said := lower_baseline_text(study, results):
-        yield WatchOut(said, "verdict")
+    for lost in lost_finalists(study, results):
+        yield WatchOut(lost, "verdict")
+    if lower := lower_baseline_text(study, results):
+        yield WatchOut(lower, "verdict")
     leader = leading_finalist(study)
     if leader is None:
         return
