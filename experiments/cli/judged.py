@@ -104,6 +104,10 @@ def write_judged(folder: Path, ended: Verdict, evidence: Evidence) -> VerdictRes
         baselines=evidence.baselines,
         searched=evidence.searched,
     )
+    before = ended.study.verdict_results
+    if results.optimism is None and before is not None and not results.is_confirmed:
+        # The errors of the search's trials, which said it once, did not travel along.
+        results = replace(results, optimism=before.optimism, n_choosable=before.n_choosable)
     write_verdict(folder, ended.frozen, results)
     return results
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from experiments.files import write_json
 from experiments.records import StudyRecord, TrialRecord
 from experiments.records.derived_records import NOISE_NAME, NoiseRecord
+from experiments.running.orders import predictions_folder
 from recommender.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from recommender.datasets.encoded import EncodedDataset
 
@@ -43,31 +44,34 @@ def write_errors(trial_folder: Path, predicted: Floats, encoded: EncodedDataset)
 
 def read_errors(
     folder: Path, trials: Iterable[TrialRecord], encoded: EncodedDataset
-) -> tuple[Floats, Counts]:
+) -> tuple[Floats, Counts] | None:
     """Sums of squared errors, (n_trials, n_users), and the rows of each user.
 
-    Trials whose errors are missing (they are older than this record) or damaged are left out.
+    From a trial's predictions where its errors did not travel along. None where one has neither:
+    of the others alone other numbers would follow.
     """
     codes, n_users = _codes(encoded)
-    places = [_place(folder / "trials" / trial.name) for trial in trials]
-    rows, n_rows = np.empty((len(places), n_users)), 0
-    for place in places:
-        try:
-            sums = read_checkpoint(place)[0]["sums"]
-        except (CheckpointError, KeyError):
-            continue
-        if sums.shape == (n_users,):
-            rows[n_rows] = sums
-            n_rows += 1
-    return rows[:n_rows], np.bincount(codes, minlength=n_users)
+    trials = tuple(trials)
+    rows = np.empty((len(trials), n_users))
+    for i, trial in enumerate(trials):
+        sums = _array(_place(folder / "trials" / trial.name), "sums", n_users)
+        if sums is None:
+            place = predictions_folder(folder, trial)
+            predicted = _array(place, "predicted", len(encoded.validation))
+            if predicted is None:
+                return None
+            sums = _sums(predicted, encoded).astype(np.float32)
+        rows[i] = sums
+    return rows, np.bincount(codes, minlength=n_users)
 
 
 def write_noise(study: StudyRecord, encoded: EncodedDataset, baselines: Sequence[Baseline]) -> None:
-    """Keep how far other users would move the differences of the best models; nothing where fewer
-    than two models or ten users tell it."""
-    sums, counts = read_errors(study.folder, study.ranked_models[:N_BEST], encoded)
-    if len(sums) < 2 or len(counts) < MIN_USERS:
+    """Keep how far other users would move the differences of the best models; what was kept before
+    stays where fewer than two models or ten users tell it, or one's errors are gone."""
+    errors = read_errors(study.folder, study.ranked_models[:N_BEST], encoded)
+    if errors is None or len(errors[0]) < 2 or len(errors[1]) < MIN_USERS:
         return
+    sums, counts = errors
     of_baselines = {
         baseline.name: moved_by_users(
             sums[0], _sums(baseline.model(encoded.validation), encoded), counts
@@ -98,6 +102,14 @@ def moved_by_users(one: Floats, other: Floats, counts: Counts) -> float:
     others = np.maximum(1 - counts / n_rows, 0.5)  # a user with many rows pulls the mean along
     moved = (apart - counts * apart.sum() / n_rows) / (2 * rmse * n_rows * others)
     return float(np.sqrt(n_users / (n_users - 1) * (moved**2).sum()))
+
+
+def _array(place: Path, name: str, size: int) -> Floats | None:
+    try:
+        array = read_checkpoint(place)[0][name]
+    except (CheckpointError, KeyError):
+        return None
+    return array if array.shape == (size,) else None
 
 
 def _place(trial_folder: Path) -> Path:

@@ -45,7 +45,7 @@ class Evidence:
     """RMSE on the rows that judge; empty where these are the search's."""
     searched: tuple[Floats, npt.NDArray[np.integer[Any]]] | None = None
     """Of all complete trials of the search, where its rows judge: squared errors summed by user,
-    (n_trials, n_users), and the rows of each user."""
+    (n_trials, n_users), and the rows of each user; None, too, where those of one are gone."""
 
 
 def judged(trials: Sequence[TrialRecord]) -> list[TrialRecord]:

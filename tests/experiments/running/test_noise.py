@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -55,7 +56,9 @@ def test_a_finished_search_keeps_that_of_its_best_trials_and_of_the_baselines(st
     record = read_study(study)
     assert record.noise is not None
     encoded = load_data(frozen_sweep(study)).encoded
-    sums, counts = read_errors(study, record.ranked, encoded)
+    errors = read_errors(study, record.ranked, encoded)
+    assert errors is not None
+    sums, counts = errors
     # What is summed by user is what the RMSE is of.
     assert np.sqrt(sums.sum(axis=1) / counts.sum()) == pytest.approx(
         [trial.best_rmse for trial in record.ranked]
@@ -76,6 +79,23 @@ def test_a_finished_search_keeps_that_of_its_best_trials_and_of_the_baselines(st
     assert record.noise.of_baselines["train_mean"] == pytest.approx(
         moved_by_users(sums[0], of_mean, counts)
     )
+
+
+@pytest.mark.slow
+def test_of_a_study_whose_errors_did_not_travel_it_is_the_same_or_stays(study: Path) -> None:
+    record, encoded = read_study(study), load_data(frozen_sweep(study)).encoded
+    for trial in record.ranked:
+        shutil.rmtree(study / "trials" / trial.name / "errors")
+    (study / NOISE_NAME).unlink()
+    write_noise(record, encoded, ())
+    again = read_study(study).noise
+    assert again is not None and record.noise is not None
+    assert again.of_trials == record.noise.of_trials
+    shutil.rmtree(study / "predictions" / "validation" / record.ranked[0].name)
+    (study / NOISE_NAME).write_text('{"of_trials": 0.5, "n_trials": 2, "of_baselines": {}}')
+    write_noise(record, encoded, ())
+    assert read_study(study).noise == NoiseRecord(0.5, 2, {})
+    assert read_errors(study, record.ranked, encoded) is None
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def test_the_board_is_compared_before_another_driver_may_write_to_it(
         locked.append(record.name)
 
     monkeypatch.setattr("experiments.study.record_board_check", compared)
-    resume_study(study, watcher=Silent(), n_trials=5)
+    resume_study(study, watcher=Silent(), n_trials=6)
     assert locked == [study.name]
 
 

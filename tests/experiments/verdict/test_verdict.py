@@ -184,6 +184,18 @@ def test_a_verdict_that_is_done_is_read_and_not_trained_again(
         gather_evidence(study, n_seeds=3, watcher=Silent())
 
 
+def test_a_verdict_of_a_study_without_its_errors_keeps_what_it_said_of_the_choice(
+    study: Path, workers: InProcess
+) -> None:
+    before = decide(study, top=1, n_seeds=2)
+    assert before.n_choosable > 0
+    for place in (study / "trials").glob("*/errors"):
+        shutil.rmtree(place)
+    for place in (study / "predictions" / "validation").glob("[0-9][0-9][0-9][0-9]"):
+        shutil.rmtree(place)
+    assert decide(study) == before
+
+
 def test_a_list_that_another_driver_froze_just_before_is_the_one_to_go_on_with(
     study: Path, workers: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
