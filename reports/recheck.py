@@ -12,15 +12,16 @@ import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from html.parser import HTMLParser
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 
 import pandas as pd
 
-from experiments.records import StudyRecord
+from experiments.records import StudyRecord, VerdictResults
+from reports import noise
 from reports.drawing.fonts import is_in_font
 from reports.exports import trials_frame
-from reports.judging.statistics import Difference, answer, holm, over_seeds
+from reports.judging.statistics import Difference, answer, holm, over_seeds, p_of
 from reports.render import write_report
 
 CLOSE = 1e-9
@@ -65,37 +66,70 @@ def report_differences(
 
 
 def verdict_differences(study: StudyRecord) -> list[str]:
-    """What follows from the finalists' RMSE under each seed and from the differences of pairs, and
-    what the verdict says instead."""
-    results = study.verdict_results
-    if results is None:
-        return []
-    differences = []
+    """What follows from the finalists' RMSE under each seed and from the intervals of pairs, and
+    what the verdict, or its scores on the test split, says instead."""
+    told = [("verdict", study.verdict_results), ("test", study.test and study.test.results)]
+    return [
+        f"{what} of {said}"
+        for what, results in told
+        if results is not None
+        for said in (
+            *_of_finalists(results),
+            *_of_margin(results, noise.margin(study)),
+            *_of_pairs(results),
+        )
+    ]
+
+
+def _of_finalists(results: VerdictResults) -> Iterator[str]:
     for found in results.finalists:
         scores = [score for score in found.rmse_by_seed if score is not None]
-        if len(found.rmse_by_seed) < 2 or len(scores) < len(found.rmse_by_seed):
+        if not scores or len(scores) < len(found.rmse_by_seed):
             continue
         interval = over_seeds(scores)
-        anew = {"mean": interval.estimate, "low": interval.low, "high": interval.high}
-        differences += [
-            f"verdict of {found.name}: {name} {getattr(found, name)} there, {value:.6f} anew"
-            for name, value in anew.items()
-            if not _close(getattr(found, name), value, 1e-6)
-        ]
+        anew = {"mean": interval.estimate}
+        is_seeded = len(scores) > 1
+        if is_seeded:
+            anew |= {"low": interval.low, "high": interval.high}
+        # Of kept users it is told beside them, of other rows.
+        if is_seeded and found.search_rmse is not None and not results.is_confirmed:
+            anew["shrinkage"] = interval.estimate - found.search_rmse
+        for name, value in anew.items():
+            if not _close(getattr(found, name), value, 1e-6):
+                yield f"{found.name}: {name} {getattr(found, name)} there, {value:.6f} anew"
+
+
+def _of_margin(results: VerdictResults, margin: float) -> Iterator[str]:
+    if not _close(results.margin, margin, CLOSE):
+        yield f"all: margin {results.margin} there, {margin:.6f} anew"
+
+
+def _of_pairs(results: VerdictResults) -> Iterator[str]:
+    means = {found.name: found.mean for found in results.finalists}
     adjusted = holm([pair.p for pair in results.pairs])
-    differences += [
-        f"verdict of {pair.first} and {pair.second}: corrected p {pair.holm_p}, {p:.6f} anew"
-        for pair, p in zip(results.pairs, adjusted, strict=True)
-        if not _close(pair.holm_p, p, CLOSE)
-    ]
-    for pair in results.pairs:
-        apart = Difference(pair.estimate, pair.low, pair.high, pair.degrees_of_freedom or 0, pair.p)
+    for pair, holm_p in zip(results.pairs, adjusted, strict=True):
+        who = f"{pair.first} and {pair.second}"
+        free = math.inf if pair.degrees_of_freedom is None else pair.degrees_of_freedom
+        apart = Difference(pair.estimate, pair.low, pair.high, free, pair.p)
+        first, second = means.get(pair.first), means.get(pair.second)
+        if first is None or second is None:
+            yield f"{who}: compared there, and one of them has no mean"
+        elif not _close(pair.estimate, first - second, 1e-6):
+            yield f"{who}: difference {pair.estimate} there, {first - second:.6f} anew"
+        if not _close(pair.estimate, (pair.low + pair.high) / 2, 1e-6):
+            yield f"{who}: interval {pair.low} to {pair.high} there, not around {pair.estimate}"
+        elif not _close(pair.p, p_of(apart), 1e-6):
+            yield f"{who}: p {pair.p} there, {p_of(apart):.6f} anew"
+        if not _close(pair.holm_p, holm_p, CLOSE):
+            yield f"{who}: corrected p {pair.holm_p}, {holm_p:.6f} anew"
         follows = answer(apart, pair.holm_p, results.margin)
         if pair.answer != follows:
-            differences.append(
-                f"verdict of {pair.first} and {pair.second}: {pair.answer} there, {follows} anew"
-            )
-    return differences
+            yield f"{who}: {pair.answer} there, {follows} anew"
+    compared = {frozenset((pair.first, pair.second)) for pair in results.pairs}
+    judged = [name for name, mean in means.items() if mean is not None]
+    for one, other in combinations(judged, 2):
+        if frozenset((one, other)) not in compared:
+            yield f"{one} and {other}: not compared there"
 
 
 _TABLES = (".csv", ".parquet")

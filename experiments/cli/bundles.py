@@ -97,9 +97,10 @@ def verify(
         raise StateError(f"{file} does not hold: {plural(n_wrong, 'thing')} wrong")
     say(
         f"{file}: every number of the report that follows from the ledger was computed anew. What "
-        "needs the ratings or the weights stands as it was: baselines, segments, the users' part "
-        "of the noise, scores on kept users and on the test split, cross kernels, and the "
-        "differences of a verdict"
+        "needs the ratings or the weights stands as it was: counts and fingerprints of the data, "
+        "baselines, segments, the users' part of the noise, scores on kept users, of a refit and "
+        "of baselines on the test split, cross kernels, and the intervals of a verdict's "
+        "differences"
     )
 
 

@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from experiments.errors import RecsweepError
+from experiments.ledger.journal import sound_events
 from experiments.ledger.ledger import Ledger
 from experiments.own.kept_code import refuse_damaged_code
 from experiments.records import (
+    DRIVER_JOURNAL,
     JOURNAL_NAME,
     LEDGER_NAME,
     SWEEP_NAME,
@@ -33,7 +35,8 @@ from experiments.request.frozen import difference, first_sweep, is_same_sweep
 from experiments.request.space_checks import recorded_space
 from experiments.search.importance import N_RESAMPLES, importance
 from experiments.sharing.bundle import MANIFEST_NAME, Manifest, sha256_of
-from recommender.checkpoints import CheckpointError, read_checkpoint
+from recommender.checkpoints import CheckpointError, read_checkpoint, read_metadata
+from recommender.epochs import derive_seed
 
 CLOSE = 1e-9
 
@@ -71,7 +74,7 @@ def check_code(study: StudyRecord) -> Check:
     try:
         refuse_damaged_code(study.folder, study.provenance)
     except (RecsweepError, KeyError, TypeError) as error:
-        problems.append(str(error))
+        problems.append(str(error).replace(f"{study.folder.parent}/", ""))
     what = f"{', '.join(names)}: as hashed when the study began" if names else "none"
     return Check("own code", what, tuple(problems))
 
@@ -134,15 +137,68 @@ def check_importance(study: StudyRecord) -> Check:
     return Check("importance", f"{plural(len(anew), 'share')}, computed anew", tuple(problems))
 
 
+def check_provenance(study: StudyRecord) -> Check:
+    """Versions, machine and seed are those that the driver's journal and the sweep have."""
+    told = study.provenance
+    first = next((e for e in sound_events(study.folder / DRIVER_JOURNAL) if "versions" in e), {})
+    versions = first.get("versions") or {}
+    here = {**(told.get("versions") or {}), "python": told.get("python"),
+            "recsweep": told.get("recsweep")}  # fmt: skip
+    problems = [
+        f"{name} {version} there, {versions[name]} in the journals"
+        for name, version in here.items()
+        if name in versions and versions[name] != version
+    ]
+    if "machine" in first and first["machine"] != told.get("machine"):
+        problems.append("the machine is not that of the journals")
+    seed = told.get("seed")
+    trial = next(iter(study.search_trials), None)
+    # All trials of a search had one, once.
+    if trial is not None and trial.seed not in (seed, derive_seed(seed, "trial", trial.number)):
+        problems.append(f"seed {seed} there, which trial {trial.name} does not follow from")
+    is_kept = (study.sweep.get("split") or {}).get("confirm") is not None
+    if is_kept != bool(study.dataset.get("confirm")):
+        problems.append("kept users there and none in the sweep, or the other way round")
+    return Check(
+        "provenance",
+        "versions, machine and seed as the journals say",
+        tuple(problems),
+    )
+
+
 def check_verdict(study: StudyRecord) -> Check:
     """Who was judged, and with which numbers of which trials."""
     verdict, results = study.verdict, study.verdict_results
+    finalists = verdict.finalists if verdict else ()
+    n_seeds = len(verdict.seeds) if verdict else 0
+    listed = {f.replicate(i) for f in finalists if not f.is_baseline for i in range(n_seeds)}
+    trained = {trial.name for trial in study.trials if trial.purpose is Purpose.VERDICT}
+    problems = []
+    if unlisted := sorted(trained - listed):
+        problems.append(f"trained for a verdict and on no frozen list: {', '.join(unlisted)}")
     if verdict is None or results is None:
-        return Check("verdict", "none")
+        return Check("verdict", "none", tuple(problems))
+    judged = {found.name for found in results.finalists}
+    problems += [
+        f"{f.name} is on the frozen list, but was not judged"
+        for f in finalists
+        if f.name not in judged
+    ]
+    part = study.dataset.get("confirm") or study.dataset.get("validation") or {}
+    problems += [
+        f"{told} {of} judge, {part[key]} in provenance.json"
+        for key, told, of in (
+            ("n_rows", results.n_rows, "rows"),
+            ("n_users", results.n_users, "users"),
+        )
+        if key in part and part[key] != told
+    ]
+    n_known = sum(map(verdict.knew, study.ranked))
+    if not results.is_confirmed and results.n_choosable not in (0, n_known):
+        problems.append(f"the best of {results.n_choosable} trials, {n_known} in the ledger")
     by_name = {trial.name: trial for trial in study.trials}
     # Of rows that the search never sees the ledger has no number.
     has_ledger_scores = not study.dataset.get("confirm")
-    problems = []
     for found in results.finalists:
         frozen = verdict.finalist(found.name)
         if frozen is None:
@@ -174,6 +230,48 @@ def check_verdict(study: StudyRecord) -> Check:
     )
 
 
+def check_test(study: StudyRecord) -> Check:
+    """Who was scored on the test split, with what the kept predictions had, and on record."""
+    verdict, test = study.verdict, study.test
+    root = study.folder / "predictions" / "test"
+    problems = []
+    if (test is not None or root.is_dir()) and not study.openings:
+        problems.append("it was scored, and no opening is on record")
+    if test is None or verdict is None:
+        if test is not None:
+            problems.append("it was scored without a verdict")
+        return Check("test split", "no scores", tuple(problems))
+    if {f.name for f in test.results.finalists} != {f.name for f in verdict.finalists}:
+        problems.append("not the finalists of the frozen list were scored")
+    n_rows = (study.dataset.get("test") or {}).get("n_rows")
+    if n_rows is not None and test.results.n_rows != n_rows:
+        problems.append(f"{test.results.n_rows} rows scored, {n_rows} in provenance.json")
+    for found in test.results.finalists:
+        finalist = verdict.finalist(found.name)
+        if finalist is None:
+            continue
+        if finalist.is_baseline:
+            scores: tuple[float | None, ...] = (test.baselines.get(found.name),)
+        else:
+            replicates = [finalist.replicate(i) for i in range(len(verdict.seeds))]
+            scores = tuple(_test_score(root / name) for name in replicates)
+        if not _all_same(scores, found.rmse_by_seed):
+            problems.append(f"{found.name}: RMSE by seed {found.rmse_by_seed}, {scores} kept")
+    return Check(
+        "test split",
+        f"{plural(len(test.results.finalists), 'finalist')} scored, as their predictions say, and "
+        f"opened {plural(len(study.openings), 'time')} on record",
+        tuple(problems),
+    )
+
+
+def _test_score(place: Path) -> float | None:
+    if not (place / "metadata.json").is_file():
+        return None
+    score: float | None = read_metadata(place).get("test_rmse")
+    return score
+
+
 def check_predictions(study: StudyRecord) -> Check:
     """Stored predictions: whole, one for each validation row, and of the trial they name."""
     root = study.folder / "predictions"
@@ -183,6 +281,8 @@ def check_predictions(study: StudyRecord) -> Check:
         for array, name in (("predicted", "validation"), ("confirm", "confirm"))
         if (part := data.get(name))
     }
+    tested = data.get("test") or {}
+    on_test = {"predicted": tested["n_rows"]} if "n_rows" in tested else {}
     by_name = {trial.name: trial for trial in study.trials}
     problems: list[str] = []
     places = sorted(path.parent for path in root.glob("*/*/metadata.json"))
@@ -199,13 +299,14 @@ def check_predictions(study: StudyRecord) -> Check:
         if any(rows.ndim != 1 or not np.isfinite(rows).all() for rows in arrays.values()):
             problems.append(f"{name}: not one finite number a row")
         trial = by_name.get(place.name)
+        wanted = n_rows if place.parent.name == "validation" else on_test
+        problems += [
+            f"{name}: {rows.size} predictions of {wanted[array]} rows"
+            for array, rows in arrays.items()
+            if rows.size != wanted.get(array, rows.size)
+        ]
         if place.parent.name != "validation":
             continue
-        problems += [
-            f"{name}: {rows.size} predictions of {n_rows[array]} rows"
-            for array, rows in arrays.items()
-            if rows.size != n_rows.get(array, rows.size)
-        ]
         if trial is None or not _same(trial.best_rmse, metadata.get("val_rmse")):
             problems.append(f"{name}: not of the epoch that the ledger has as its trial's best")
     return Check("predictions", f"{len(places)} sets, whole", tuple(problems))
@@ -214,9 +315,11 @@ def check_predictions(study: StudyRecord) -> Check:
 CHECKS: tuple[Callable[[StudyRecord], Check], ...] = (
     check_code,
     check_sweep,
+    check_provenance,
     check_ledger,
     check_importance,
     check_verdict,
+    check_test,
     check_predictions,
 )
 
@@ -227,7 +330,7 @@ def run_checks(study: StudyRecord) -> Iterator[Check]:
         try:
             yield check(study)
         except Exception as error:  # whatever a stranger's file makes of our readers
-            what = str(error) or type(error).__name__
+            what = str(error).replace(f"{study.folder.parent}/", "") or type(error).__name__
             yield Check(check.__name__.removeprefix("check_"), "", (f"cannot be read: {what}",))
 
 

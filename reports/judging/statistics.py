@@ -119,6 +119,15 @@ def difference(first: Array, second: Array, counts: Counts) -> Difference:
     return Difference(mean, mean - half, mean + half, degrees, p)
 
 
+def p_of(apart: Difference) -> float:
+    """The p value that its estimate, interval and degrees of freedom allow."""
+    half = (apart.high - apart.low) / 2
+    if half <= 0 or apart.degrees_of_freedom <= 0:
+        return float(apart.estimate == 0)
+    error = half / float(stdtrit(apart.degrees_of_freedom, 0.5 + CONFIDENCE / 2))
+    return 2 * float(stdtr(apart.degrees_of_freedom, -abs(apart.estimate) / error))
+
+
 def over_splits(differences: Sequence[float], judged_per_train_row: float) -> Difference:
     """Mean over splits of one set of ratings of the difference of RMSE, for other such splits.
 

@@ -33,9 +33,10 @@ def test_a_finalist_s_mean_and_interval_are_those_of_its_seeds(
     first, *others = results.finalists
     wrong = replace(first, **{name: getattr(first, name) - 1e-4})
     changed = replace(results, finalists=(wrong, *others))
-    (told,) = verdict_differences(
+    told, *more = verdict_differences(
         replace(decided, verdict=replace(decided.verdict, results=changed))
     )
+    assert all(name == "mean" and "difference" in text for text in more)
     assert told.startswith(f"verdict of {first.name}: {name} {getattr(wrong, name)} there, ")
 
 
