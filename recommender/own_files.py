@@ -91,6 +91,15 @@ def needed_files(path: Path, root: Path) -> dict[str, set[str]]:
     return found
 
 
+def files_beside(text: str, home: Path) -> list[str]:
+    """The files under `home` that a source which lay there would need; relative to it."""
+    found: set[str] = set()
+    for module in _imports(ast.parse(text), ()):
+        for path in _sources(home, module) if module else ():
+            found |= needed_files(path, home).keys()
+    return sorted(found)
+
+
 def digest_of(root: Path, files: Sequence[str]) -> str:
     """SHA-256 of the names and the contents of files under `root`.
 

@@ -68,7 +68,10 @@ def report_differences(
 def verdict_differences(study: StudyRecord) -> list[str]:
     """What follows from the finalists' RMSE under each seed and from the intervals of pairs, and
     what the verdict, or its scores on the test split, says instead."""
-    told = [("verdict", study.verdict_results), ("test", study.test and study.test.results)]
+    told = [
+        ("verdict", study.verdict_results),
+        ("test", study.test.results if study.test else None),
+    ]
     return [
         f"{what} of {said}"
         for what, results in told

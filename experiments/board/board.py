@@ -6,7 +6,7 @@ import getpass
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -59,12 +59,12 @@ def serve_board(
     names = [study.folder.name for study in studies]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RequestError(f"two studies are named {', '.join(twice)}; show them one at a time")
-    studies = [study for study in studies if (study.folder / hparams.FOLDER).is_dir()]
-    if not studies:
+    if not any(_has_events(study) or _has_ended_trials(study) for study in studies):
         raise StateError("there are no TensorBoard events yet; they come with the first trial")
     logging.getLogger("tensorboard").setLevel(logging.CRITICAL)
     _follow_session_starts()
     with scratch_folder("recsweep-board-") as scratch:
+        studies = [*_with_events(studies, scratch)]
         board = program.TensorBoard(default.get_static_plugins(), live_page)
         board.configure(
             logdir=str(_log_folder(studies, scratch)),
@@ -147,6 +147,24 @@ def size_lines(studies: Sequence[StudyRecord]) -> list[str]:
         f"its {n_trials:,} trials take about {format_duration(seconds)} to load; table and plots "
         f"show {_PAGE} at a time: raise it under Paging, at the bottom of the left column"
     ]
+
+
+def _has_events(study: StudyRecord) -> bool:
+    return (study.folder / hparams.FOLDER).is_dir()
+
+
+def _has_ended_trials(study: StudyRecord) -> bool:
+    return any(trial.state.is_finished for trial in study.trials)
+
+
+def _with_events(studies: Sequence[StudyRecord], scratch: Path) -> Iterator[StudyRecord]:
+    """Those that have events; of one that came without, in a bundle, they follow its ledger."""
+    for study in studies:
+        if not _has_events(study) and _has_ended_trials(study):
+            study = replace(study, folder=scratch / "made" / study.folder.name)
+            hparams.write_board(study)
+        if _has_events(study):
+            yield study
 
 
 def _log_folder(studies: Sequence[StudyRecord], scratch: Path) -> Path:

@@ -1,13 +1,15 @@
 """A researcher's functions and classes given as the objects themselves, not by reference.
 
 One of a module goes by its file. One of a notebook's cell or of the running script has its source
-saved, with what it needs, to a file of its own, which is then like any other.
+saved, with what it needs, to a file of its own, which is then like any other; what it imports from
+beside the notebook or script lies beside it.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -27,7 +29,7 @@ from experiments.own.kept_code import (
 from experiments.own.notebook_source import source_with_needs
 from experiments.records import PROVENANCE_NAME
 from recommender.errors import ModelError
-from recommender.own_files import SAVED
+from recommender.own_files import SAVED, digest_of, files_beside
 from search_spaces import Choice as PlainChoice
 from search_spaces.values import as_python
 
@@ -80,7 +82,7 @@ def reference_of(thing: Any) -> str:
         text = source_with_needs(thing)
     except ModelError as error:
         raise RequestError(str(error)) from error
-    return f"{_saved(name, text)}:{name}"
+    return f"{_saved(name, text, _home())}:{name}"
 
 
 def without_objects(tables: dict[str, Any]) -> dict[str, Any]:
@@ -149,14 +151,27 @@ def refuse_changed_objects(folder: Path, own: Sequence[Any] | Literal["saved"] |
                     f'with the source in {folder / CODE / file}: rs.resume(..., own="saved")'
                 )
             now = Path(reference_of(thing).rpartition(":")[0])
-            refuse_changed_code(folder, [(name, now.parent, [file])])
+            beside = [other for other in files if other not in saved]
+            refuse_changed_code(folder, [(name, now.parent, [file, *beside])])
 
 
-def _saved(name: str, text: str) -> Path:
-    folder = Path(_scratch().name) / hashlib.sha256(text.encode()).hexdigest()[:16]
-    folder.mkdir(exist_ok=True)
+def _home() -> Path:
+    """Where the notebook or the script finds what it imports."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    return Path(script).absolute().parent if script else Path.cwd()
+
+
+def _saved(name: str, text: str, home: Path) -> Path:
+    """The path of the saved source; what it imports from its home lies beside it."""
+    beside = files_beside(text, home)
+    digest = hashlib.sha256(text.encode() + digest_of(home, beside).encode())
+    folder = Path(_scratch().name) / digest.hexdigest()[:16]
     path = folder / f"{SAVED}{name}.py"
     if not path.exists():
+        for file in beside:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(home / file, folder / file)
+        folder.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return path
 

@@ -160,9 +160,11 @@ def requirements(provenance: Mapping[str, Any]) -> str:
     What a later run had otherwise stands above, as a comment.
     """
     packages = provenance.get("packages") or provenance.get("versions") or {}
+    git = provenance.get("git") or {}
+    commit = f"commit {git['commit']}" if git.get("commit") else "no commit on record"
+    commit += ", with uncommitted changes" if git.get("dirty") else ""
     lines = [
-        f"# Python {provenance.get('python')}, recsweep {provenance.get('recsweep')}"
-        f" (commit {(provenance.get('git') or {}).get('commit')})",
+        f"# Python {provenance.get('python')}, recsweep {provenance.get('recsweep')} ({commit})",
         *(
             f"# since {datetime.fromtimestamp(change['at'], UTC):%Y-%m-%d}: {name} {new or 'none'}"
             for change in provenance.get("changes") or ()
@@ -188,7 +190,7 @@ def read_manifest(path: Path) -> Manifest:
         if plain["format"] != FORMAT:
             raise StateError(
                 f"{path.name}: this bundle has format {plain['format']!r}, this recsweep reads "
-                f"{FORMAT}"
+                f"{FORMAT}; read it with the recsweep that wrote it"
             )
         return Manifest(
             study=_study_name(plain["study"]),

@@ -154,7 +154,8 @@ def check_provenance(study: StudyRecord) -> Check:
     seed = told.get("seed")
     trial = next(iter(study.search_trials), None)
     # All trials of a search had one, once.
-    if trial is not None and trial.seed not in (seed, derive_seed(seed, "trial", trial.number)):
+    follows = (seed, derive_seed(seed or 0, "trial", trial.number if trial else 0))
+    if trial is not None and trial.seed not in follows:
         problems.append(f"seed {seed} there, which trial {trial.name} does not follow from")
     is_kept = (study.sweep.get("split") or {}).get("confirm") is not None
     if is_kept != bool(study.dataset.get("confirm")):

@@ -31,6 +31,6 @@ def trial_of(study: StudyRecord, which: int | str) -> TrialRecord:
     if trial is None:
         raise RequestError(
             f"{study.name} has no trial {which!r}; it has {len(study.search_trials)}, by number "
-            "from 0 or by name from '0000'"
+            "from 0" + (" or by name from '0000'" if isinstance(which, str) else "")
         )
     return trial

@@ -211,6 +211,9 @@ def test_a_port_that_there_is_not_is_no_port_that_is_taken() -> None:
 
 def test_studies_without_events_cannot_be_served(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path / "bare", n_trials=2))
+    (made,) = board._with_events([study], tmp_path / "scratch")  # as of a bundle
+    assert check_board(made) == [] and not (study.folder / FOLDER).exists()
+    study = replace(study, trials=())
     with pytest.raises(StateError, match="first trial"):
         serve_board([study])
 

@@ -266,6 +266,34 @@ def test_two_models_of_one_name_are_refused(notebook: ModuleType, tmp_path: Path
         a_sweep(notebook.gated, f"{tmp_path}/gated.py:gated")
 
 
+def test_what_a_cell_imports_from_beside_the_notebook_goes_along(
+    notebook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "beside_it.py").write_text("from further.on import by\n")
+    (tmp_path / "further").mkdir()
+    (tmp_path / "further" / "__init__.py").touch()
+    (tmp_path / "further" / "on.py").write_text("by = 2\n")
+    notebook.In.append("from beside_it import by\ndef doubled(actual, predicted):\n    return by")
+    exec(notebook.In[-1], notebook.__dict__)
+    reference = reference_of(notebook.doubled)
+    own = rs.Sweep("kept", metrics=["mae", notebook.doubled]).metrics["doubled"]
+    assert own is not None
+    files = ("beside_it.py", "further/__init__.py", "further/on.py", "notebook_doubled.py")
+    assert own.files == files and own.root != tmp_path
+    assert reference_of(notebook.doubled) == reference
+    sweep = rs.Sweep("kept", metrics=["mae", notebook.doubled])
+    keep_code(tmp_path / "study", sweep)
+    record = code_record(sweep)
+    write_json(tmp_path / "study" / "provenance.json", {"code": record})
+    refuse_changed_objects(tmp_path / "study", [notebook.doubled])
+    (tmp_path / "further" / "on.py").write_text("by = 3\n")
+    assert reference_of(notebook.doubled) != reference
+    with pytest.raises(StateError, match=r"(?s)on.py changed since study began.*-by = 2.*by = 3"):
+        refuse_changed_objects(tmp_path / "study", [notebook.doubled])
+
+
 def test_a_notebook_is_asked_again_on_resume(notebook: ModuleType, tmp_path: Path) -> None:
     sweep = a_sweep("plain", notebook.gated)
     keep_code(tmp_path, sweep)
