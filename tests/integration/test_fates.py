@@ -184,6 +184,6 @@ def test_a_worker_that_hangs_before_it_trains_anything_is_replaced(
     assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
     assert study.trials[0].stop_reason is StopReason.STALLED
     assert study.trials[0].error == (
-        "no sign of life for 30 s from a worker that was to start (search.stall_timeout)"
+        "no sign of life for 60 s from a worker that was to start (search.stall_timeout)"
     )
     assert study.trials[0].epochs == ()
