@@ -79,10 +79,9 @@ def reference_of(thing: Any) -> str:
     if thing.__module__ != "__main__" and getattr(module, name, None) is thing and file:
         return f"{Path(file).absolute()}:{name}"
     try:
-        text = source_with_needs(thing)
+        return f"{_saved(name, source_with_needs(thing), _home())}:{name}"
     except ModelError as error:
         raise RequestError(str(error)) from error
-    return f"{_saved(name, text, _home())}:{name}"
 
 
 def without_objects(tables: dict[str, Any]) -> dict[str, Any]:

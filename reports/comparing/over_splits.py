@@ -124,13 +124,13 @@ def _not_everywhere(studies: Sequence[StudyRecord], *, on_test: bool) -> tuple[N
             found = _results(study, on_test).finalist(chosen[arm].name) if arm in chosen else None
             if found is None or found.mean is None:
                 lacking.setdefault(arm, []).append(study.name)
+    if not lacking:
+        return ()
     told = "; ".join(
         f"{labels.arm_text(studies[0], arm)} (not in {', '.join(names)})"
         for arm, names in lacking.items()
     )
-    return (Note(f"Left out, since no model of theirs has a mean in every split: {told}."),) * bool(
-        told
-    )
+    return (Note(f"Left out, since no model of theirs has a mean in every split: {told}."),)
 
 
 def _stand_ins(studies: Sequence[StudyRecord]) -> tuple[Note, ...]:
