@@ -41,7 +41,8 @@ def unpack(bundle: Path, folder: Path) -> None:
         raise RequestError(f"{folder} is not an empty folder; name another one")
     try:
         with zipfile.ZipFile(bundle) as archive:
-            entries = archive.infolist()
+            # Other tools write a folder as an entry of its own, which holds nothing.
+            entries = [e for e in archive.infolist() if not (e.is_dir() and e.file_size == 0)]
             if problems := problems_with(entries, bundle.stat().st_size):
                 shown = [f"  {problem}" for problem in problems[:20]]
                 if len(problems) > 20:

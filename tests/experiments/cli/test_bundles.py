@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sqlite3
 import struct
 import tomllib
@@ -143,6 +144,15 @@ def test_a_journal_damaged_in_the_middle_is_not_packed(tmp_path: Path) -> None:
     code, said = recsweep("bundle", study, "-o", tmp_path / "flipped.zip")
     assert code == 4 and "`recsweep repair " in said
     assert not (tmp_path / "flipped.zip").exists()
+
+
+def test_a_bundle_that_another_tool_packed_again_is_the_same(bundle: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again.zip"
+    shutil.copyfile(bundle, again)
+    with zipfile.ZipFile(again, "a") as archive:
+        archive.writestr("made-up/", b"")
+        archive.writestr("made-up/report/", b"")
+    assert recsweep("verify", again)[0] == 0
 
 
 def test_a_changed_file_is_named(repacked: Callable[..., Path]) -> None:
