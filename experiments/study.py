@@ -317,7 +317,7 @@ def _conduct(driver: Driver, more_s: float | None = None) -> StopCause | None:
     with waiting("looking where the best models err"):
         write_best_segments(study, encoded, baselines, driver.watcher)
         write_noise(study, encoded, baselines)
-    record_board_check(read_study(folder), driver.watcher)
+    record_board_check(study, driver.watcher)
     return cause
 
 

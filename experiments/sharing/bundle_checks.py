@@ -151,12 +151,10 @@ def check_provenance(study: StudyRecord) -> Check:
     ]
     if "machine" in first and first["machine"] != told.get("machine"):
         problems.append("the machine is not that of the journals")
-    seed = told.get("seed")
-    trial = next(iter(study.search_trials), None)
-    # All trials of a search had one, once.
-    follows = (seed, derive_seed(seed or 0, "trial", trial.number if trial else 0))
-    if trial is not None and trial.seed not in follows:
-        problems.append(f"seed {seed} there, which trial {trial.name} does not follow from")
+    seed = told.get("seed") or 0
+    for trial in study.search_trials[:1]:
+        if trial.seed not in (derive_seed(seed, "trial", trial.number), seed):  # all had it, once
+            problems.append(f"seed {seed} there, which trial {trial.name} does not follow from")
     is_kept = (study.sweep.get("split") or {}).get("confirm") is not None
     if is_kept != bool(study.dataset.get("confirm")):
         problems.append("kept users there and none in the sweep, or the other way round")
@@ -238,9 +236,9 @@ def check_test(study: StudyRecord) -> Check:
     problems = []
     if (test is not None or root.is_dir()) and not study.openings:
         problems.append("it was scored, and no opening is on record")
+    if test is not None and verdict is None:
+        problems.append("it was scored without a verdict")
     if test is None or verdict is None:
-        if test is not None:
-            problems.append("it was scored without a verdict")
         return Check("test split", "no scores", tuple(problems))
     if {f.name for f in test.results.finalists} != {f.name for f in verdict.finalists}:
         problems.append("not the finalists of the frozen list were scored")

@@ -11,7 +11,7 @@ import pytest
 from experiments.study import run_study
 from experiments.watcher import Silent
 from tests.in_process import InProcess
-from tests.small_studies import a_sweep
+from tests.small_studies import a_sweep, decide
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +20,17 @@ def searched(ratings_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         InProcess().use(monkeypatch)
         root = tmp_path_factory.mktemp("real")
         return run_study(a_sweep(ratings_csv), root=root, watcher=Silent()).study.folder
+
+
+@pytest.fixture(scope="session")
+def decided(searched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a verdict, to be copied by each test."""
+    folder = tmp_path_factory.mktemp("decided") / "small"
+    shutil.copytree(searched, folder)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        InProcess().use(monkeypatch)
+        decide(folder, top=1, n_seeds=2)
+    return folder
 
 
 @pytest.fixture

@@ -18,18 +18,16 @@ from experiments.records.openings import OPENINGS_NAME
 from experiments.sharing.bundle_checks import run_checks
 from reports.recheck import verdict_differences
 from tests.in_process import InProcess
-from tests.small_studies import decide
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def opened(searched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def opened(decided: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("opened") / "small"
-    shutil.copytree(searched, folder)
+    shutil.copytree(decided, folder)
     with pytest.MonkeyPatch.context() as monkeypatch:
         InProcess().use(monkeypatch)
-        decide(folder, top=2, n_seeds=2)
         command = ["unseal", "small", "--studies", str(folder.parent), "--yes"]
         assert CliRunner().invoke(app, command).exit_code == 0
     return folder

@@ -22,20 +22,8 @@ from recommender.datasets.unsealing import open_test
 from recommender.metrics import rmse
 from reports.render import write_report
 from tests.in_process import InProcess
-from tests.small_studies import decide
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def decided(searched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With a verdict, to be copied by each test."""
-    folder = tmp_path_factory.mktemp("decided") / "small"
-    shutil.copytree(searched, folder)
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        InProcess().use(monkeypatch)
-        decide(folder, top=1, n_seeds=2)
-    return folder
 
 
 @pytest.fixture
