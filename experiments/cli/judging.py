@@ -121,7 +121,12 @@ def unseal(
     from experiments.cli.judged import Progress, opening_lines, test_lines
     from experiments.cli.terminal import say
     from experiments.records import read_study
-    from experiments.verdict.unseal import refuse_unjudged, score_on_test, write_test
+    from experiments.verdict.unseal import (
+        refit_leader,
+        refuse_unjudged,
+        score_on_test,
+        write_test,
+    )
     from experiments.waiting import waiting
     from reports.judging.judgement import judge
     from reports.render import write_report
@@ -131,6 +136,7 @@ def unseal(
     refuse_unjudged(record)
     for line in opening_lines(record):
         say(line)
+    code = 0
     is_open = record.test is not None and (record.test.refit is not None or not refit)
     if not is_open:
         if not yes:
@@ -143,7 +149,8 @@ def unseal(
             if not is_wanted:
                 say("the test split stays sealed")
                 return
-        evidence = score_on_test(folder, why, Progress(0), is_refit=refit)
+        watcher = Progress(0)
+        evidence = score_on_test(folder, why, watcher, is_refit=refit)
         assert record.verdict is not None
         with waiting("judging the finalists"):
             results = judge(
@@ -154,9 +161,17 @@ def unseal(
                 actual=evidence.actual,
                 users=evidence.users,
             )
-        write_test(folder, evidence, results)
+        write_test(folder, evidence, results)  # now: a refit may take long, and end early
+        if evidence.to_refit is not None:
+            try:
+                refitted = refit_leader(folder, evidence.to_refit, watcher)
+                write_test(folder, evidence, results, refitted)
+            except KeyboardInterrupt:
+                code = 130  # after the report of what was scored
     scored = read_study(folder)
     paths = write_report(scored)
     for line in test_lines(scored):
         say(line)
     say(f"report   {from_here(paths.html)}")
+    if code:
+        raise typer.Exit(code)

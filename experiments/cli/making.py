@@ -274,9 +274,15 @@ def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
         typer.echo(f"nobody runs {study}; nothing to stop")
         return
     StopSwitch(folder).ask(StopCause.COMMAND)
-    typer.echo(f"asked {holder} to stop {study}; its running trials are checkpointed first")
-    command = read_study(folder).training_command
-    typer.echo(f"go on later with: recsweep {command} {typed(folder)}")
+    record = read_study(folder)
+    if record.verdict_results is None:
+        typer.echo(f"asked {holder} to stop {study}; its running trials are checkpointed first")
+        typer.echo(f"go on later with: recsweep {record.training_command} {typed(folder)}")
+    else:
+        typer.echo(
+            f"asked {holder} to stop {study}; running trials are checkpointed first, a refit is "
+            "given up. Go on later with the same command"
+        )
 
 
 def scale(

@@ -21,14 +21,13 @@ from experiments.records.openings import record_opening
 from experiments.records.values import plural
 from experiments.records.verdict_records import (
     TEST_NAME,
-    Finalist,
     RefitResult,
     UnsealedRecord,
     VerdictResults,
 )
 from experiments.request.frozen import frozen_sweep
 from experiments.running.replicas import Replicas
-from experiments.sweep import SweepConfig
+from experiments.running.supervision import StopSwitch
 from experiments.typed import typed
 from experiments.verdict.scores import finite_ratings
 from experiments.waiting import waiting
@@ -38,6 +37,7 @@ from recommender.checkpoints import write_checkpoint
 from recommender.datasets.description import DatasetDescription
 from recommender.datasets.encoded import Rows
 from recommender.datasets.unsealing import RefitData, open_test
+from recommender.errors import Interrupted
 from recommender.metrics import rmse
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -54,7 +54,8 @@ class UnsealedEvidence:
     actual: Floats
     users: npt.NDArray[np.integer[Any]]
     baselines: Mapping[str, float]
-    refit: RefitResult | None
+    to_refit: RefitData | None
+    """What the leader can be trained on once more; None where that was not asked for."""
 
 
 def refuse_unjudged(study: StudyRecord) -> None:
@@ -83,14 +84,14 @@ def score_on_test(
     """Open the test split, on record, and score the finalists' kept weights on it.
 
     Args:
-        is_refit: train the leader of the verdict again on train and validation, too, each seed for
-            as many epochs as it needed before.
+        is_refit: `refit_leader` comes next.
 
     Raises:
         StateError: there is no verdict, another driver runs the study, or the data changed.
     """
     refuse_unjudged(read_study(folder))
     with StudyLock(folder):
+        StopSwitch(folder).clear()  # whoever asks from now on means this one
         study = read_study(folder)
         sweep = frozen_sweep(folder)
 
@@ -134,58 +135,73 @@ def score_on_test(
                         write_checkpoint(place, {"predicted": row}, {"test_rmse": score})
             else:
                 rmse_by_seed[finalist.name] = tuple(None for _ in verdict.seeds)
-        leader = verdict.finalist(study.leader.name) if study.leader else None
-        refit = None
-        if leader is not None and opened.refit is not None:
-            refit = _refit(study, sweep, leader, opened.refit, watcher)
     return UnsealedEvidence(
         predicted=predicted,
         rmse_by_seed=rmse_by_seed,
         actual=actual,
         users=opened.users,
         baselines={name: rmse(rows, actual) for name, rows in baselines.items()},
-        refit=refit,
+        to_refit=opened.refit,
     )
 
 
-def write_test(folder: Path, evidence: UnsealedEvidence, results: VerdictResults) -> None:
+def write_test(
+    folder: Path,
+    evidence: UnsealedEvidence,
+    results: VerdictResults,
+    refit: RefitResult | None = None,
+) -> None:
     """Write `test.json`, whole or not at all."""
-    record = UnsealedRecord(results, dict(evidence.baselines), evidence.refit)
+    record = UnsealedRecord(results, dict(evidence.baselines), refit)
     write_json(folder / TEST_NAME, asdict(record))
+
+
+def refit_leader(folder: Path, data: RefitData, watcher: StudyWatcher) -> RefitResult | None:
+    """Train the verdict's leader on train and validation, each seed for as many epochs as it
+    needed before: there is nothing left to stop it by.
+
+    None, and said, where it diverges or fails, or where somebody asks for a stop: nothing of it is
+    kept then. KeyboardInterrupt is said and passed on.
+    """
+    switch = StopSwitch(folder, "unseal --refit")
+    with StudyLock(folder):
+        study = read_study(folder)
+        if study.verdict is None or study.leader is None:
+            return None
+        leader = study.verdict.finalist(study.leader.name)
+        assert leader is not None
+        replicas = Replicas(folder, frozen_sweep(folder), data.encoded)
+        scores = []
+        for trial in study.replicates(leader):
+            assert trial.best_epoch is not None
+            watcher.message(f"refitting {trial.name} for {plural(trial.best_epoch, 'epoch')}")
+            trained = partial(_refitted, replicas, trial, data.rows, switch)
+            try:
+                ratings = finite_ratings(trained, f"{trial.name} refitted", watcher)
+            except (Interrupted, KeyboardInterrupt) as stop:
+                switch.clear()
+                watcher.message(f"the refit was given up; to begin it anew: {switch.way_on}")
+                if isinstance(stop, KeyboardInterrupt):
+                    raise
+                return None
+            if ratings is None:
+                watcher.message("without the refit, which needs all seeds")
+                return None
+            scores.append(rmse(ratings, data.rows.rating))
+    return RefitResult(leader.name, tuple(scores))
 
 
 def _ratings(replicas: Replicas, trial: TrialRecord, rows: Rows) -> Floats:
     return replicas.run_of(trial).predict(rows)
 
 
-def _refitted(replicas: Replicas, trial: TrialRecord, n_epochs: int, rows: Rows) -> Floats:
-    run = replicas.new_run(trial, n_epochs)
+def _refitted(replicas: Replicas, trial: TrialRecord, rows: Rows, switch: StopSwitch) -> Floats:
+    """Raises Interrupted where somebody asks for a stop."""
+    assert trial.best_epoch is not None
+    run = replicas.new_run(trial, trial.best_epoch)
     while run.stop_reason is None:
+        if switch.cause is not None:
+            raise Interrupted
         with waiting(f"training epoch {run.epoch + 1}"):
-            run.step()
+            run.step(lambda: switch.cause is None)
     return run.predict(rows)
-
-
-def _refit(
-    study: StudyRecord,
-    sweep: SweepConfig,
-    leader: Finalist,
-    data: RefitData,
-    watcher: StudyWatcher,
-) -> RefitResult | None:
-    """The leader on train and validation; there is nothing left to stop it by but its epochs.
-
-    None, and said, where it diverges or fails.
-    """
-    replicas = Replicas(study.folder, sweep, data.encoded)
-    scores = []
-    for trial in study.replicates(leader):
-        assert trial.best_epoch is not None
-        watcher.message(f"refitting {trial.name} for {plural(trial.best_epoch, 'epoch')}")
-        trained = partial(_refitted, replicas, trial, trial.best_epoch, data.rows)
-        ratings = finite_ratings(trained, f"{trial.name} refitted", watcher)
-        if ratings is None:
-            watcher.message("without the refit, which needs all seeds")
-            return None
-        scores.append(rmse(ratings, data.rows.rating))
-    return RefitResult(leader.name, tuple(scores))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from experiments.files import read_json, write_json
 from experiments.records import read_study
 from experiments.records.openings import OPENINGS_NAME, openings_of
 from experiments.request.frozen import frozen_sweep
+from experiments.running.supervision import StopCause, StopSwitch
 from experiments.verdict.unseal import score_on_test
 from experiments.verdict.verdict import gather_evidence
 from experiments.watcher import Silent
@@ -153,3 +155,39 @@ def test_the_test_part_of_other_data_stays_sealed(judged: Path, ratings_csv: Pat
     finally:
         ratings_csv.write_bytes(before)
     assert read_study(judged).openings == ()
+
+
+@pytest.mark.parametrize(("is_key", "code"), [(False, 0), (True, 130)])
+def test_scores_stay_where_a_refit_is_stopped(
+    judged: Path, monkeypatch: pytest.MonkeyPatch, is_key: bool, code: int
+) -> None:
+    begun: list[str] = []
+
+    def waiting(what: str) -> AbstractContextManager[None]:
+        if what.startswith("training"):
+            begun.append(what)
+            if len(begun) == 2:
+                if is_key:
+                    raise KeyboardInterrupt
+                StopSwitch(judged).ask(StopCause.COMMAND)
+        return nullcontext()
+
+    with monkeypatch.context() as patched:
+        patched.setattr("experiments.verdict.unseal.waiting", waiting)
+        result = CliRunner().invoke(
+            app, ["unseal", "small", "--studies", str(judged.parent), "--refit", "--yes"]
+        )
+    assert result.exit_code == code
+    assert len(begun) == 2
+    assert "the refit was given up; to begin it anew: recsweep unseal --refit" in result.output
+    test = read_study(judged).test
+    assert test is not None
+    assert test.refit is None
+    assert "test rows of" in result.output
+    assert not StopSwitch(judged).path.exists()
+    unseal(judged, "--refit", "--yes")
+    again = read_study(judged)
+    assert again.test is not None
+    assert again.test.refit is not None
+    assert again.test.results == test.results
+    assert len(again.openings) == 2
