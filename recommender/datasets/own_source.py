@@ -71,7 +71,13 @@ def _called(own: OwnDefinition, path: Path | None) -> pd.DataFrame:
         with blamed_on(own):
             frame = function(str(path)) if path is not None else function()
     except OwnCodeError as error:
-        raise DataError([error.in_full]) from error
+        told = error.in_full
+        if isinstance(error.__cause__, FileNotFoundError):
+            told += (
+                f"\n{own.where} names this file itself: put the file there; a function that takes "
+                "a path is given dataset.path, which can be another on every machine"
+            )
+        raise DataError([told]) from error
     if not isinstance(frame, pd.DataFrame):
         raise DataError([f"{own.where} must give a pandas DataFrame, got {type(frame).__name__}"])
     names = [str(name) for name in frame.columns]

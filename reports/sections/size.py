@@ -10,9 +10,9 @@ from experiments.records import (
     StudyRecord,
     VerdictResults,
 )
-from experiments.records.values import layers_text
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
+from reports.described import layers
 from reports.exports import reproduce_commands
 from reports.judging.decision import against, arm_of, control_of, label, size_of, trial_of
 
@@ -173,7 +173,7 @@ def _cells(
         label(study, found.name),
         what,
         numbers.count(size_of(study, found.name)),
-        layers_text(values) or numbers.NOTHING,
+        layers(study, values) or numbers.NOTHING,
         numbers.rmse(found.mean),
         gap,
         interval,

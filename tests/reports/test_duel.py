@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.records import StudyRecord
+from experiments.records import StudyRecord, Value
 from reports.blocks import Command, Note, Picture, Problem, Section, Table, Text
+from reports.described import layers
 from reports.drawing.crossing import norm_text
 from reports.judging.decision import deciding_pair, label, leading_finalist
 from reports.sections.crossing import N_PICTURES, crossing
@@ -182,3 +183,34 @@ def test_nothing_is_crossed_without_a_judged_dcn(study: StudyRecord) -> None:
 )
 def test_norms_fit_a_cell(norm: float, text: str) -> None:
     assert norm_text(norm) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"n_layers": 2, "layer_size_0": 128, "layer_size_1": 16}, "128-16"),
+        ({"n_layers": 0}, "none"),
+        ({"architecture": "dcn"}, "64-32"),
+        ({"architecture": "dcn", "n_layers": 1}, "64"),
+        ({"architecture": "dcn", "n_layers": 3}, None),
+        ({"architecture": "plain"}, "48-48-48"),
+        ({"architecture": "plain", "layer_size_1": 8}, "48-8-48"),
+    ],
+)
+def test_layers_are_told_where_the_sweep_fixes_them_or_says_nothing(
+    study: StudyRecord, values: dict[str, Value], told: str | None
+) -> None:
+    left_open = {"dcn": {"n_layers": 2, "layer_sizes": "64-32"}}
+    fixed = {"n_layers": 3, "layer_size": 48} if values.get("architecture") == "plain" else {}
+    found = replace(
+        study,
+        sweep={**study.sweep, "model": fixed},
+        provenance={**study.provenance, "left_open": {"model": left_open}},
+    )
+    assert layers(found, values) == told
+
+
+def test_layers_that_are_not_on_record_are_not_told(study: StudyRecord) -> None:
+    found = replace(study, sweep={}, provenance={})
+    assert layers(found, {"architecture": "dcn"}) is None
+    assert layers(found, {"architecture": "dcn", "n_layers": 2}) is None

@@ -255,6 +255,9 @@ def test_a_finalist_that_fails_on_the_test_rows_is_told(study: StudyRecord) -> N
     assert all(f"On the test split: {said}" in text for text in told)
     assert "cannot be compared" in repr(section)
     assert "Failed or diverged under 1 of 5 seeds" in unsealed_table(shown)
+    assert (
+        next_command(shown).purpose == "Take the leader, which did not complete on the test split"
+    )
 
 
 def test_baselines_of_equal_standing_share_a_warning(study: StudyRecord) -> None:

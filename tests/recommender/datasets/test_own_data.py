@@ -119,6 +119,11 @@ def test_a_split_labels_the_rows_in_whatever_order_it_gives_them(folder: Path) -
         ("bad.py:bad_price", None, r"values of price are no numbers, such as 'inf' \(.*rows 0, "),
         ("bad.py:vectors", None, "tags holds lists of ndarray; give words, or numbers as columns"),
         ("bad.py:fails", None, r'(?s)File ".*bad.py", line 42, in fails.*KeyError: .nothing.'),
+        (
+            "bad.py:elsewhere",
+            None,
+            r"(?s)No such file .*/data/of/mine/ratings.csv.*elsewhere names this file itself: put ",
+        ),
         ("mine.py:load", "bad.py:too_few", "labels, got 3"),
         ("mine.py:load", "bad.py:other_words", "train, validation or test for each .* got 'dev'"),
         ("mine.py:load", "bad.py:keeps_users", "train, validation or test for .* got 'confirm'"),
