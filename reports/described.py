@@ -166,17 +166,15 @@ def default_moved(study: StudyRecord) -> str:
 def layers(study: StudyRecord, values: Mapping[str, Value]) -> str | None:
     """Widths of the dense layers of a trial with these values, such as `256-64`, or `none`: with
     what the sweep fixes and what it leaves to the defaults. None where that is not on record."""
-    told = {**(study.sweep.get("model") or {}), **values}
+    told: dict[str, Value] = {**(study.sweep.get("model") or {}), **values}
     of_models = left_open(study, "model")
-    architecture = told.get("architecture", next(iter(of_models), None))
-    defaults = of_models.get(architecture) or {}
+    architecture = str(told.get("architecture", next(iter(of_models), "")))
+    defaults: Mapping[str, Value] = of_models.get(architecture) or {}
     n_layers = told.get("n_layers", defaults.get("n_layers"))
     if not isinstance(n_layers, int):
         return layers_text(told)
-    widths = (*str(defaults.get("layer_sizes", "")).split("-"), *[None] * n_layers)
-    names = [f"layer_size_{i}" for i in range(n_layers)]
-    found = {
-        name: told.get(name, told.get("layer_size", width))
-        for name, width in zip(names, widths, strict=False)
-    }
-    return layers_text({"n_layers": n_layers, **found}) if all(found.values()) else None
+    widths = dict(enumerate(str(defaults.get("layer_sizes", "")).split("-")))
+    found = [
+        told.get(f"layer_size_{i}", told.get("layer_size", widths.get(i))) for i in range(n_layers)
+    ]
+    return None if not all(found) else "-".join(map(str, found)) or "none"
