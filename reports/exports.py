@@ -88,6 +88,9 @@ def trials_frame(study: StudyRecord) -> pd.DataFrame:
     return frame
 
 
+COMPARED_COLUMNS = ("study", "rows", "joint_rank")
+"""What a comparison puts before the columns of each study's `trials_frame`."""
+
 CURVE_COLUMNS = {
     "number": "The trial's number in the study.",
     "epoch": "From 1.",
@@ -251,7 +254,7 @@ def _metric_column(name: str) -> str:
 
 
 def _is_taken(name: str) -> bool:
-    return name in _FIXED or name in _RANKED or name in ("reproduce", "study")
+    return name in _FIXED or name in _RANKED or name in ("reproduce", *COMPARED_COLUMNS)
 
 
 def _dtype(column: ColumnRecord) -> str:

@@ -18,7 +18,7 @@ from string import ascii_uppercase
 import pandas as pd
 
 from experiments.files import atomic_write, replacing
-from experiments.records import BaselineRecord, StudyRecord
+from experiments.records import BaselineRecord, StudyRecord, TrialRecord
 from reports import labels, noise, numbers, ranking
 from reports.blocks import Block, Column, Headline, Note, Row, Section, Table, Text
 from reports.comparing.arms_across import arms_across
@@ -30,7 +30,7 @@ from reports.comparing.over_splits import (
 )
 from reports.comparing.side_by_side import rating_ranges, side_by_side, unit_of
 from reports.described import described
-from reports.exports import trials_frame, write_csv
+from reports.exports import COMPARED_COLUMNS, trials_frame, write_csv
 from reports.judging.decision import headline_of_verdict
 from reports.judging.openings import n_early_openings, openings_text
 from reports.pages import Page, figure_files, html, markdown
@@ -71,7 +71,7 @@ def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> Comparison
         title=" · ".join(names),
         sections=comparison_sections(studies),
         files="The same numbers: comparison.md · every trial in full precision, with its place in "
-        "its own study: trials.csv · for papers: tables.tex, figures/",
+        "its own study and among all: trials.csv · for papers: tables.tex, figures/",
         subject=f"{len(studies)} studies compared",
         status="; ".join(f"{s.name} is {s.state}" for s in studies if not s.is_finished),
     )
@@ -85,17 +85,41 @@ def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> Comparison
     )
     for path in paths.figures:
         atomic_write(path, figures[path.name])
-    frames = []
-    for study in studies:
-        frame = trials_frame(study)
-        frame.insert(0, "study", pd.Series([study.name] * len(frame), dtype="string"))
-        frames.append(frame)
     with replacing(paths.csv) as temporary:
-        write_csv(pd.concat(frames, ignore_index=True), temporary)
+        write_csv(_trials(studies), temporary)
     atomic_write(paths.tables, _tables(page.sections))
     atomic_write(paths.markdown, markdown(page))
     atomic_write(paths.html, html(page))
     return paths
+
+
+def _trials(studies: Sequence[StudyRecord]) -> pd.DataFrame:
+    """Those of each study, with the letter and the place that the page gives them."""
+    groups = studies_by_rows(studies)
+    letters = _letters(groups)
+    places = {
+        (study.folder, trial.number): place
+        for group in groups
+        for place, (study, trial, _) in enumerate(_ranking(group), start=1)
+    }
+    frames = []
+    for study in studies:
+        frame = trials_frame(study)
+        ranks = [places.get((study.folder, trial.number)) for trial in study.trials]
+        added = (study.name, letters[study.folder], pd.array(ranks, dtype="Int64"))
+        for i, (name, values) in enumerate(zip(COMPARED_COLUMNS, added, strict=True)):
+            frame.insert(i, name, values)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _letters(groups: Sequence[Sequence[StudyRecord]]) -> dict[Path, str]:
+    """By folder; studies with the same one were judged on the same rows."""
+    return {
+        study.folder: f"{ascii_uppercase[i % 26]}{i // 26 or ''}"
+        for i, group in enumerate(groups)
+        for study in group
+    }
 
 
 def told_apart(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
@@ -234,8 +258,7 @@ def _best_baseline(study: StudyRecord) -> BaselineRecord | None:
 
 
 def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, ...], ...]) -> Table:
-    letter = {study.folder: f"{ascii_uppercase[i % 26]}{i // 26 or ''}"
-              for i, group in enumerate(groups) for study in group}  # fmt: skip
+    letters = _letters(groups)
     entries = []
     for study in studies:
         ranked, lowest = study.ranked, _best_baseline(study)
@@ -247,7 +270,7 @@ def _standing(studies: Sequence[StudyRecord], groups: tuple[tuple[StudyRecord, .
         n = ranking.counts(study.search_trials)
         cells = (
             study.name,
-            letter[study.folder],
+            letters[study.folder],
             numbers.gap(gap),
             numbers.rmse(best),
             labels.label(study, ranked[0]) if ranked else numbers.NOTHING,
@@ -322,33 +345,37 @@ def _not_comparable(groups: tuple[tuple[StudyRecord, ...], ...]) -> str:
     )
 
 
-def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
-    rows = sorted(
-        (
-            (ranking.objective(trial), study.name, study, trial, standing)
-            for study in group
-            for trial, standing in ranking.models(study)
-        ),
-        key=lambda row: (row[0], row[1], row[3].number),
+def _ranking(
+    group: Sequence[StudyRecord],
+) -> list[tuple[StudyRecord, TrialRecord, ranking.Standing]]:
+    """The models of studies that were judged on the same rows, best first."""
+    return sorted(
+        ((study, *row) for study in group for row in ranking.models(study)),
+        key=lambda row: (row[2].rmse, row[0].name, row[1].number),
     )
+
+
+def _ranked(title: str, group: Sequence[StudyRecord]) -> Section:
+    rows = _ranking(group)
     what = "model" if len(rows) < sum(len(study.ranked) for study in group) else "complete trial"
     names = ", ".join(study.name for study in group)
     bias = next((b for study in group if (b := ranking.bias_rmse(study)) is not None), None)
     if not rows:
         return Section(title, (Text(f"No trial of {names} is complete."),))
-    ranked = [trial for _, _, _, trial, _ in rows]
+    ranked = [trial for _, trial, _ in rows]
     line_after, line = ranking.line_of_noise(_noisiest(group), ranked) or (0, "")
     table_rows = []
-    for place, (rmse, _, study, trial, standing) in enumerate(rows[:N_ROWS], start=1):
+    first = rows[0][2].rmse
+    for place, (study, trial, standing) in enumerate(rows[:N_ROWS], start=1):
         table_rows.append(
             Row(
                 (
                     str(place),
                     study.name,
                     ranking.model_label(study, standing),
-                    numbers.rmse(rmse),
-                    numbers.gap(None if bias is None else rmse - bias),
-                    numbers.gap(rmse - rows[0][0]),
+                    numbers.rmse(standing.rmse),
+                    numbers.gap(None if bias is None else standing.rmse - bias),
+                    numbers.gap(standing.rmse - first),
                     str(trial.seed),
                     numbers.summary(trial.values, leave_out=study.compared_dimension, at_most=5),
                 ),

@@ -421,6 +421,30 @@ def test_the_csv_holds_the_trials_of_every_study(
 ) -> None:
     frame = pd.read_csv(write_comparison(two, tmp_path / "out").csv)
     assert frame["study"].value_counts().to_dict() == {"first": 12, "second": 16}
+    assert list(frame.columns[:4]) == ["study", "rows", "joint_rank", "number"]
+    assert set(frame["rows"]) == {"A"}
+    placed = frame[frame["joint_rank"].notna()].sort_values("joint_rank")
+    assert list(placed["joint_rank"]) == list(range(1, len(placed) + 1))
+    assert placed["best_rmse"].is_monotonic_increasing
+    assert set(placed["state"]) == {"COMPLETE"} and set(placed["study"]) == {"first", "second"}
+    table = next(b for b in comparison_sections(two)["ranked-1"].blocks if isinstance(b, Table))
+    told = [(row.cells[0], row.cells[1], row.cells[2].split()[0]) for row in table.rows]
+    in_csv = zip(placed["joint_rank"], placed["study"], placed["number"], strict=True)
+    assert told == [(f"{place:.0f}", study, f"#{n}") for place, study, n in in_csv][: len(told)]
+
+
+def test_the_csv_says_which_studies_were_judged_on_the_same_rows(
+    two: tuple[StudyRecord, ...], tmp_path: Path
+) -> None:
+    first, second = two
+    dataset = {**second.dataset, "fingerprint": "f" * 64}
+    apart = replace(second, provenance={**second.provenance, "dataset": dataset})
+    frame = pd.read_csv(write_comparison((first, apart), tmp_path / "out").csv)
+    assert frame.groupby("study")["rows"].unique().map(list).to_dict() == {
+        "first": ["A"],
+        "second": ["B"],
+    }
+    assert list(frame[frame["joint_rank"] == 1]["study"]) == ["first", "second"]
 
 
 @pytest.mark.usefixtures("undrawn")
