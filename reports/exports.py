@@ -96,7 +96,7 @@ CURVE_COLUMNS = {
     "epoch": "From 1.",
     "val_rmse": "Over all validation rows after this epoch; NaN or infinite where it diverged.",
     "train_rmse": "Over a fixed part of the train rows, without dropout.",
-    "n_updates": "Optimizer steps since the trial began; 0 where they are not counted.",
+    "n_updates": "Optimizer steps since the trial began; empty where they are not counted.",
     "seconds": "Training and evaluation of this epoch.",
 }
 """What stands in each column of `curves_frame` but the further metrics."""
@@ -112,7 +112,8 @@ def curves_frame(study: StudyRecord) -> pd.DataFrame:
         for t in study.trials
         for e in t.epochs
     ]
-    return pd.DataFrame(rows, columns=[*CURVE_COLUMNS, *study.metrics])
+    frame = pd.DataFrame(rows, columns=[*CURVE_COLUMNS, *study.metrics])
+    return frame.assign(n_updates=frame["n_updates"].astype("Int64").replace(0, pd.NA))
 
 
 def best_frame(study: StudyRecord, n: int) -> pd.DataFrame:

@@ -162,7 +162,7 @@ def trial_json(study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
                     "epoch": epoch.epoch,
                     "val_rmse": _number(epoch.val_rmse),
                     "train_rmse": _number(epoch.train_rmse),
-                    "n_updates": epoch.n_updates,
+                    "n_updates": epoch.n_updates or None,
                     "seconds": epoch.seconds,
                 }
                 for epoch in trial.epochs

@@ -128,7 +128,10 @@ def test_what_has_a_defaults_values_is_the_default_also_where_it_was_tried_again
 def test_steps_that_nobody_counted_are_not_none(study: StudyRecord) -> None:
     epochs = tuple(replace(epoch, n_updates=0) for epoch in study.ranked[0].epochs)
     trials = tuple(replace(t, epochs=epochs) for t in study.ranked)
-    assert trials_frame(replace(study, trials=trials))["n_updates"].isna().all()
+    uncounted = replace(study, trials=trials)
+    assert trials_frame(uncounted)["n_updates"].isna().all()
+    assert curves_frame(uncounted)["n_updates"].isna().all()
+    assert curves_frame(study)["n_updates"].gt(0).all()
 
 
 def test_the_time_of_the_verdict_is_told_apart(study: StudyRecord) -> None:
