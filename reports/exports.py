@@ -106,14 +106,14 @@ def curves_frame(study: StudyRecord) -> pd.DataFrame:
     """One row an epoch of a trial; columns as `curve_definitions` tells."""
     rows = [
         (
-            *(t.number, e.epoch, e.val_rmse, e.train_rmse, e.n_updates, e.seconds),
+            *(t.number, e.epoch, e.val_rmse, e.train_rmse, e.n_updates or None, e.seconds),
             *(e.metrics.get(name, math.nan) for name in study.metrics),
         )
         for t in study.trials
         for e in t.epochs
     ]
     frame = pd.DataFrame(rows, columns=[*CURVE_COLUMNS, *study.metrics])
-    return frame.assign(n_updates=frame["n_updates"].astype("Int64").replace(0, pd.NA))
+    return frame.astype({"n_updates": "Int64"})
 
 
 def best_frame(study: StudyRecord, n: int) -> pd.DataFrame:

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from experiments.cli.show import show_text
 from experiments.records import ColumnRecord, Purpose, StudyRecord, TrialState
 from reports.described import training_time
-from reports.exports import column_definitions, trials_frame, without_formula, write_csv
+from reports.exports import (
+    column_definitions,
+    curves_frame,
+    trials_frame,
+    without_formula,
+    write_csv,
+)
 from reports.numbers import seconds
 
 
