@@ -106,10 +106,9 @@ def _trials(studies: Sequence[StudyRecord]) -> pd.DataFrame:
     for study in studies:
         frame = trials_frame(study)
         ranks = [places.get((study.folder, trial.number)) for trial in study.trials]
-        added = (study.name, letters[study.folder], pd.array(ranks, dtype="Int64"))
-        for i, (name, values) in enumerate(zip(COMPARED_COLUMNS, added, strict=True)):
-            frame.insert(i, name, values)
-        frames.append(frame)
+        added = (study.name, letters[study.folder], pd.Series(ranks, dtype="Int64"))
+        told = pd.DataFrame(dict(zip(COMPARED_COLUMNS, added, strict=True)), index=frame.index)
+        frames.append(pd.concat([told, frame], axis=1))
     return pd.concat(frames, ignore_index=True)
 
 
