@@ -108,6 +108,7 @@ def _trials(studies: Sequence[StudyRecord]) -> pd.DataFrame:
         ranks = [places.get((study.folder, trial.number)) for trial in study.trials]
         added = (study.name, letters[study.folder], pd.Series(ranks, dtype="Int64"))
         told = pd.DataFrame(dict(zip(COMPARED_COLUMNS, added, strict=True)), index=frame.index)
+        told = told.astype({"study": "string", "rows": "string"})  # of no trials, too
         frames.append(pd.concat([told, frame], axis=1))
     return pd.concat(frames, ignore_index=True)
 

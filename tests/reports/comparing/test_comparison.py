@@ -445,6 +445,9 @@ def test_the_csv_says_which_studies_were_judged_on_the_same_rows(
         "second": ["B"],
     }
     assert list(frame[frame["joint_rank"] == 1]["study"]) == ["first", "second"]
+    formula = (replace(first, name="=1+1"), replace(apart, trials=()))
+    frame = pd.read_csv(write_comparison(formula, tmp_path / "out").csv)
+    assert set(frame["study"]) == {"'=1+1"}
 
 
 @pytest.mark.usefixtures("undrawn")
