@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from experiments.machine.resources import Resources
     from experiments.records import StudyRecord
-    from experiments.running.supervision import StopCause
+    from experiments.running.stopping import StopCause
     from experiments.sweep import SweepConfig
 
 # TensorFlow chooses its Keras once, when it is imported, and TensorFlow Recommenders needs Keras 2.
@@ -366,7 +366,7 @@ def _folder(study: Study | str | Path) -> Path:
 
 def _reported(record: StudyRecord, stopped_by: StopCause | None) -> Study:
     """Write the report; where a signal or the end of the job stopped the study, leave now."""
-    from experiments.running.supervision import StopCause
+    from experiments.running.stopping import StopCause
     from reports.render import write_report
 
     study = Study(record)
@@ -385,7 +385,7 @@ def _in_this_process() -> Iterator[None]:
     The modules that it imported stay what they are.
     """
     from experiments.cli.notebook import kernel_shell, quiet_libraries
-    from experiments.running.supervision import as_guest
+    from experiments.running.stopping import as_guest
     from recommender.own_loading import imports_undone
 
     is_kernel = kernel_shell() is not None

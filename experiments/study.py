@@ -55,7 +55,8 @@ from experiments.running.sessions import (
     end_session,
     record_changes,
 )
-from experiments.running.supervision import StopCause, StopSwitch, left_at_once, one_at_a_time
+from experiments.running.stopping import StopCause, StopSwitch
+from experiments.running.supervision import left_at_once, one_at_a_time
 from experiments.search.importance import N_RESAMPLES, importance
 from experiments.search.search import build_search
 from experiments.stages import stage_over

@@ -266,7 +266,7 @@ def stop(study: StudyName, root: Root = DEFAULT_ROOT) -> None:
     """Ask the driver of a running study to checkpoint its trials and end."""
     from experiments.ledger.lock import holder_of
     from experiments.records import read_study
-    from experiments.running.supervision import StopCause, StopSwitch
+    from experiments.running.stopping import StopCause, StopSwitch
 
     folder = study_folder(study, root)
     holder = holder_of(folder)
@@ -304,7 +304,7 @@ def scale(
 def _close(outcome: Outcome, strict: bool, ending: Ending) -> None:
     """Write the report, say where it is, and end with the code that fits."""
     from experiments.cli.terminal import say
-    from experiments.running.supervision import StopCause
+    from experiments.running.stopping import StopCause
     from experiments.waiting import waiting
     from reports.render import write_report
 

@@ -18,7 +18,8 @@ from experiments.machine.resources import Resources
 from experiments.machine.room import SHARE_OF_MEMORY
 from experiments.running.conductor import Conductor
 from experiments.running.orders import WorkerSettings
-from experiments.running.supervision import GRACE_S, StopCause, StopSwitch, supervise
+from experiments.running.stopping import StopCause, StopSwitch
+from experiments.running.supervision import GRACE_S, supervise
 from experiments.stages import stage_over
 from experiments.sweep import SweepConfig
 from experiments.waiting import waiting, waits_told

@@ -1,8 +1,4 @@
-"""Running something long beside the main thread, with one way to stop: a file named `stop`.
-
-A signal, another shell and a spent time limit all write the same file. Workers look for it between
-chunks and epochs, checkpoint and go; the driver hands out no more trials.
-"""
+"""Running something long beside the main thread, which keeps the signals and the time."""
 
 from __future__ import annotations
 
@@ -15,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -23,31 +18,18 @@ from typing import Any, NoReturn
 import psutil
 
 from experiments.errors import ClusterError, StateError
-from experiments.files import atomic_write
 from experiments.ledger.lock import sign_off
 from experiments.machine.crew import dismiss_crew
 from experiments.machine.ray_head import agents_of_ray
 from experiments.records import SWEEP_NAME
-from experiments.typed import from_here, typed
+from experiments.running.stopping import StopCause, StopSwitch, is_guest
+from experiments.typed import typed
 
 POLL_S = 0.2
 GRACE_S = 60.0
 """Who has not come to rest so long after a stop was asked for is ended, or left behind."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _TRAINS = threading.Lock()
-_IS_GUEST = ContextVar("recsweep_is_guest", default=False)
-
-
-@contextlib.contextmanager
-def as_guest(is_guest: bool = True) -> Iterator[None]:
-    """For the block this process is somebody else's, such as a notebook's kernel: it is not ended
-    here, whatever happens. A second interrupt changes nothing, and where the process would be left
-    on the spot a ClusterError is raised instead."""
-    token = _IS_GUEST.set(is_guest)
-    try:
-        yield
-    finally:
-        _IS_GUEST.reset(token)
 
 
 @contextlib.contextmanager
@@ -67,30 +49,6 @@ def one_at_a_time() -> Iterator[None]:
         yield
     finally:
         _TRAINS.release()
-
-
-class StopCause(StrEnum):
-    """Who asked a study to stop."""
-
-    SIGINT = "SIGINT"
-    SIGTERM = "SIGTERM"
-    SIGUSR1 = "SIGUSR1"
-    COMMAND = "recsweep stop"
-    TIMEOUT = "timeout"
-    DEADLINE = "time to stop"
-
-    @property
-    def exit_code(self) -> int:
-        """130 after Ctrl-C, 143 after another signal and at a time set for the process; 0 where
-        somebody meant the study to stop here."""
-        if self is StopCause.SIGINT:
-            return 130
-        return 143 if self.is_signal or self is StopCause.DEADLINE else 0
-
-    @property
-    def is_signal(self) -> bool:
-        """It was meant for the process, also where its study was done before it came to rest."""
-        return self in (StopCause.SIGINT, StopCause.SIGTERM, StopCause.SIGUSR1)
 
 
 @dataclass(slots=True)
@@ -160,48 +118,6 @@ def left_at_once(folder: Path, release: Callable[[], None]) -> Iterator[None]:
         way_on = f"go on with: recsweep resume {typed(folder)}" if is_begun else "nothing was begun"
         release()
         _exit_at_once(f"stopped before the first trial; {way_on}", code)
-
-
-class StopSwitch:
-    """The file `stop` in a study folder: once there, everyone comes to rest.
-
-    Args:
-        command: the one that goes on with the study after a stop.
-    """
-
-    def __init__(self, folder: Path, command: str = "resume") -> None:
-        # Workers look for it from folders of their own.
-        self.path = folder.absolute() / "stop"
-        self._command = command
-
-    def ask(self, cause: StopCause) -> None:
-        if not self.path.exists():
-            atomic_write(self.path, cause.value + "\n")
-
-    @property
-    def cause(self) -> StopCause | None:
-        """None while nobody asked."""
-        try:
-            text = self.path.read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
-            return None
-        return StopCause(text) if text in set(StopCause) else StopCause.COMMAND
-
-    def clear(self) -> None:
-        self.path.unlink(missing_ok=True)
-
-    @property
-    def way_on(self) -> str:
-        """What goes on with the study after a stop, as its user would type it."""
-        folder = self.path.parent
-        if _IS_GUEST.get():
-            return f"rs.{self._command}({from_here(folder)!r})"
-        return f"recsweep {self._command} {typed(folder)}"
-
-    @property
-    def way_out(self) -> str:
-        """What `way_on` says, and how not to wait for the stop, where that can be had."""
-        return self.way_on if _IS_GUEST.get() else f"{self.way_on}; Ctrl-C again stops at once"
 
 
 def supervise(
@@ -286,7 +202,7 @@ def _leave(switch: StopSwitch, why: str, exit_code: int) -> None:
         ClusterError: the process is not ours to end.
     """
     switch.clear()
-    if _IS_GUEST.get():
+    if is_guest():
         raise ClusterError(
             f"{why}; nothing that finished is lost. Restart this process (the notebook's kernel), "
             f"then go on with: {switch.way_on}"
@@ -330,13 +246,13 @@ def _signals(switch: StopSwitch) -> Iterator[Callable[[], object]]:
         yield lambda: None  # signals belong to whoever has the main thread
         return
 
-    is_guest = _IS_GUEST.get()
+    guest = is_guest()
 
     def handle(number: int, _frame: FrameType | None) -> None:
         _call_off_abort()
         cause = StopCause(signal.Signals(number).name)
         if switch.path.exists():
-            if is_guest:
+            if guest:
                 _tell(b"stopping: the running trials are being checkpointed\n")
                 return
             _leave(switch, "stopped at once", cause.exit_code)

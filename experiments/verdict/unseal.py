@@ -27,7 +27,7 @@ from experiments.records.verdict_records import (
 )
 from experiments.request.frozen import frozen_sweep
 from experiments.running.replicas import Replicas
-from experiments.running.supervision import StopSwitch
+from experiments.running.stopping import StopSwitch
 from experiments.typed import typed
 from experiments.verdict.scores import finite_ratings
 from experiments.waiting import waiting

@@ -52,7 +52,8 @@ from experiments.running.replicas import Replicas
 from experiments.running.resume import bring_up_to_date, next_attempt, reopen_failed
 from experiments.running.segments import segments_of, write_segments
 from experiments.running.sessions import record_changes
-from experiments.running.supervision import StopCause, StopSwitch, one_at_a_time
+from experiments.running.stopping import StopCause, StopSwitch
+from experiments.running.supervision import one_at_a_time
 from experiments.search.search_protocol import NoSearch
 from experiments.verdict.crossings import crossings_of, write_crossings
 from experiments.verdict.evidence import Evidence, judged, read_evidence

@@ -11,7 +11,7 @@ from reports import numbers, ranking
 from reports.blocks import Block, Problem, Section
 from reports.described import described
 from reports.drawing.canvas import SERIES, picture
-from reports.drawing.comparison import StudyGaps, best_so_far, gap_plot
+from reports.drawing.comparison import StudyGaps, begins_above, best_so_far, gap_plot
 from reports.judging.decision import leading_finalist
 from reports.judging.judged_rows import judged_baseline
 
@@ -39,6 +39,7 @@ def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
         rows = [replace(row, colour=next(colours) if row in best else None) for row in rows]
     which = f" In colour: the {N_COLOURED} studies that got lowest." if is_crowded else ""
     left_out = [study.name for study in studies if study.name not in {row.label for row in rows}]
+    above = " A line that comes in at the top: what came first is far off." * begins_above(rows)
     blocks: list[Block] = [
         picture(
             "gaps",
@@ -55,7 +56,7 @@ def side_by_side(studies: Sequence[StudyRecord]) -> Section | None:
             "best-so-far",
             "The lowest gap to the bias baseline after so many finished trials, in the order in "
             "which they finished; pruned and failed ones count as finished. One seed each: a part "
-            f"of every step down is luck.{which}",
+            f"of every step down is luck.{above}{which}",
             "; ".join(
                 f"{row.label}: {tell(row.so_far[0][1])} after "
                 f"{numbers.plural(row.so_far[0][0], 'finished trial')}, "

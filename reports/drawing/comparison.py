@@ -88,12 +88,7 @@ def best_so_far(studies: Sequence[StudyGaps], *, width: int, is_of_range: bool =
     room = _room([study.so_far[-1][1] for study in drawn], is_of_range=is_of_range)
     left = room + (24 if is_wide else 7)
     axes = new_axes(figure, left=left, right=14, top=top_px, bottom=44)
-    low, high = _reach(
-        [study.so_far[-1][1] for study in drawn],
-        [gap for study in drawn for _, gap in study.so_far],
-    )
-    pad = 0.08 * (high - low)
-    axes.set_ylim(low - pad, high + pad)
+    axes.set_ylim(_heights(drawn))
     axes.grid(axis="y")
     axes.axhline(0, color=COLOURS["muted"], lw=1.2, ls=(0, (3, 3)), zorder=2, label="bias baseline")
     for study in drawn:
@@ -117,6 +112,21 @@ def best_so_far(studies: Sequence[StudyGaps], *, width: int, is_of_range: bool =
     axes.set_ylabel("best gap to bias so far" if is_wide else "")
     legend_above(figure, axes, n_columns)
     return figure
+
+
+def begins_above(studies: Sequence[StudyGaps]) -> bool:
+    """Whether a line of `best_so_far` comes in at its top."""
+    _, top = _heights(studies)
+    return any(gap > top for study in studies for _, gap in study.so_far)
+
+
+def _heights(studies: Sequence[StudyGaps]) -> tuple[float, float]:
+    low, high = _reach(
+        [study.so_far[-1][1] for study in studies if study.so_far],
+        [gap for study in studies for _, gap in study.so_far],
+    )
+    pad = 0.08 * (high - low)
+    return low - pad, high + pad
 
 
 def _ticks(*, is_of_range: bool) -> FuncFormatter:

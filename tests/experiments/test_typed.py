@@ -8,7 +8,7 @@ import pytest
 
 import recsweep as rs
 from experiments.cli.options import study_folder
-from experiments.running.supervision import StopCause, StopSwitch
+from experiments.running.stopping import StopCause, StopSwitch
 from experiments.typed import typed
 
 

@@ -17,7 +17,7 @@ from experiments.errors import DiskError
 from experiments.machine.machine import Machine
 from experiments.machine.resources import Resources
 from experiments.records import StopReason, TrialState, read_study
-from experiments.running.supervision import StopCause
+from experiments.running.stopping import StopCause
 from experiments.study import Outcome, resume_study, run_study
 from experiments.watcher import Silent
 from tests.integration.light import light_sweep

@@ -28,7 +28,7 @@ from experiments.running import probe
 from experiments.running.driver import worker_settings
 from experiments.running.orders import WorkerSettings
 from experiments.running.probe import Errand, Probe, settle_by_probe
-from experiments.running.supervision import StopCause, StopSwitch
+from experiments.running.stopping import StopCause, StopSwitch
 from experiments.study import Outcome, run_study
 from experiments.watcher import Silent
 from recommender.config import TrainingConfig

@@ -14,7 +14,7 @@ from experiments.machine.resources import Resources
 from experiments.records import StopReason, TrialRecord, TrialState
 from experiments.request.config import load_sweep
 from experiments.running.bridge import SCRATCH_PREFIX
-from experiments.running.supervision import StopCause, StopSwitch
+from experiments.running.stopping import StopCause, StopSwitch
 from experiments.study import resume_study, run_study
 from experiments.watcher import Silent
 from recsweep import Choice, Float, Sweep, space

@@ -14,7 +14,7 @@ from experiments.machine.crew import ask_for_workers
 from experiments.machine.machine import Machine
 from experiments.machine.resources import Resources
 from experiments.records import AttemptRecord, StopReason, TrialRecord, TrialState
-from experiments.running.supervision import StopCause, StopSwitch
+from experiments.running.stopping import StopCause, StopSwitch
 from experiments.study import run_study
 from experiments.watcher import Silent
 from tests.integration.light import light_sweep

@@ -29,7 +29,8 @@ from experiments.records import (
     read_study,
 )
 from experiments.records.derived_records import BoardCheck
-from experiments.running.supervision import GRACE_S, StopCause, StopSwitch
+from experiments.running.stopping import StopCause, StopSwitch
+from experiments.running.supervision import GRACE_S
 from experiments.study import Outcome, resume_study, run_study
 from experiments.sweep import SweepConfig
 from experiments.watcher import Silent

@@ -10,7 +10,7 @@ from experiments.board.board_check import check_board
 from experiments.machine.machine import Machine
 from experiments.machine.resources import Resources
 from experiments.records import Purpose, TrialRecord, TrialState, read_study
-from experiments.running.supervision import StopCause, StopSwitch
+from experiments.running.stopping import StopCause, StopSwitch
 from experiments.study import run_study
 from experiments.verdict.verdict import gather_evidence
 from experiments.watcher import Silent

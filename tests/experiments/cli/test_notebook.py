@@ -12,7 +12,7 @@ import recsweep as rs
 from experiments.cli.notebook import Notebook, in_place, kernel_shell
 from experiments.errors import RequestError
 from experiments.records import EpochRecord, StudyRecord, TrialState, read_study
-from experiments.running.supervision import StopCause
+from experiments.running.stopping import StopCause
 from experiments.study import Outcome
 from tests.synthetic_study import make_study
 

@@ -17,7 +17,7 @@ from experiments.cli import making
 from experiments.cli.main import app
 from experiments.errors import DiskError, NoResultError, StateError
 from experiments.records import StopReason, StudyRecord, TrialState, read_study
-from experiments.running.supervision import StopCause
+from experiments.running.stopping import StopCause
 from experiments.study import Outcome
 from tests.synthetic_study import make_study
 

@@ -286,7 +286,8 @@ def test_a_run_ends_with_its_own_code_when_nobody_reads_where_the_report_is(tmp_
     script = (
         "import sys; from pathlib import Path; import typer; from experiments.cli import making;"
         "from experiments.records import read_study; from experiments.study import Outcome;"
-        "from experiments.running.supervision import Ending, StopCause;"
+        "from experiments.running.stopping import StopCause;"
+        "from experiments.running.supervision import Ending;"
         "outcome = Outcome(read_study(Path(sys.argv[1])), StopCause.SIGTERM);"
         "sys.argv[1:] = []; typer.run(lambda: making._close(outcome, False, Ending()))"
     )

@@ -228,7 +228,8 @@ def test_a_lost_cluster_ends_the_driver_with_7_and_the_command_to_go_on(tmp_path
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from experiments.running.supervision import StopSwitch, supervise\n"
+        "from experiments.running.stopping import StopSwitch\n"
+        "from experiments.running.supervision import supervise\n"
         "switch = StopSwitch(Path(sys.argv[1]))\n"
         "supervise(lambda: time.sleep(60), switch, on_stop=print, on_poll=lambda: 'Ray is lost')\n"
     )

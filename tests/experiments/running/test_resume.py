@@ -26,7 +26,7 @@ from experiments.request.config import sweep_to_toml
 from experiments.running.conductor import Conductor
 from experiments.running.driver import Driver
 from experiments.running.resume import bring_up_to_date, checkpoint_epoch, next_attempt
-from experiments.running.supervision import StopCause, StopSwitch
+from experiments.running.stopping import StopCause, StopSwitch
 from experiments.study import resume_study, run_study
 from experiments.sweep import SweepConfig
 from experiments.verdict.frozen_finalists import frozen_or_chosen

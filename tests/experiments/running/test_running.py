@@ -16,7 +16,7 @@ from experiments import waiting
 from experiments.errors import ClusterError
 from experiments.machine.resources import Resources
 from experiments.running.driver import how_trials_stop, run_trials
-from experiments.running.supervision import StopSwitch
+from experiments.running.stopping import StopSwitch
 from recommender.epochs import CHUNK_ROWS
 
 

@@ -32,7 +32,8 @@ from experiments.running.sessions import (
     job_end_s,
     record_changes,
 )
-from experiments.running.supervision import StopCause, StopSwitch, supervise
+from experiments.running.stopping import StopCause, StopSwitch
+from experiments.running.supervision import supervise
 from experiments.sharing.bundle_checks import check_sweep
 from experiments.study import Outcome, _time_left, resume_study
 from experiments.sweep import SweepConfig

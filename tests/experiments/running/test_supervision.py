@@ -15,7 +15,8 @@ from experiments.errors import ClusterError, StateError
 from experiments.ledger.lock import BEAT_NAME, LOCK_NAME
 from experiments.machine.crew import CREW_NAME
 from experiments.running import supervision
-from experiments.running.supervision import StopCause, StopSwitch, one_at_a_time, supervise
+from experiments.running.stopping import StopCause, StopSwitch
+from experiments.running.supervision import one_at_a_time, supervise
 from experiments.study import resume_study, run_study
 from experiments.verdict.verdict import gather_evidence
 from experiments.watcher import Silent
@@ -26,7 +27,8 @@ DRIVER = """
 import sys, time
 from pathlib import Path
 from experiments.running import supervision
-from experiments.running.supervision import StopSwitch, supervise
+from experiments.running.stopping import StopSwitch
+from experiments.running.supervision import supervise
 
 folder, obeys, grace_s = Path(sys.argv[1]), sys.argv[2] == "obeys", float(sys.argv[3])
 supervision.GRACE_S = grace_s
@@ -181,7 +183,7 @@ GUEST = DRIVER.replace(
     "supervise(work, switch, on_stop=on_stop)",
     """
 from experiments.errors import ClusterError
-from experiments.running.supervision import as_guest
+from experiments.running.stopping import as_guest
 
 try:
     with as_guest():
@@ -225,7 +227,8 @@ def test_a_process_runs_one_study_at_a_time(ratings_csv: Path, tmp_path: Path) -
 COMMAND = """
 import contextlib, sys, time
 from pathlib import Path
-from experiments.running.supervision import StopSwitch, left_at_once, orderly_signals, supervise
+from experiments.running.stopping import StopSwitch
+from experiments.running.supervision import left_at_once, orderly_signals, supervise
 
 folder, when = Path(sys.argv[1]), sys.argv[2]
 

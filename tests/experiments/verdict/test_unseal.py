@@ -15,7 +15,7 @@ from experiments.files import read_json, write_json
 from experiments.records import read_study
 from experiments.records.openings import OPENINGS_NAME, openings_of
 from experiments.request.frozen import frozen_sweep
-from experiments.running.supervision import StopCause, StopSwitch
+from experiments.running.stopping import StopCause, StopSwitch
 from experiments.verdict.unseal import score_on_test
 from experiments.verdict.verdict import gather_evidence
 from experiments.watcher import Silent

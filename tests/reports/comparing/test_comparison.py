@@ -561,3 +561,20 @@ def test_studies_that_share_fewer_than_two_arms_ask_no_question_together(
     assert "arms" not in comparison_sections((two[0], replace(two[1], trials=only_plain)))
     unasked = {key: value for key, value in two[1].sweep.items() if key != "compare"}
     assert "arms" not in comparison_sections((two[0], replace(two[1], sweep=unasked)))
+
+
+def test_a_best_so_far_that_begins_above_its_picture_is_said(
+    two: tuple[StudyRecord, StudyRecord],
+) -> None:
+    def told(first_rmse: float) -> str:
+        trials = tuple(
+            replace(two[0].ranked[0], number=i, best_rmse=rmse, ended_at=100.0 + i)
+            for i, rmse in enumerate((first_rmse, 0.99))
+        )
+        bias = BaselineRecord("bias", "bias", 1.0, 0.1)
+        studies = [replace(s, trials=trials, baselines=(bias,)) for s in two]
+        pictures = comparison_sections(studies)["side-by-side"].blocks
+        return next(b.caption for b in pictures if isinstance(b, Picture) and "step" in b.caption)
+
+    said = "A line that comes in at the top: what came first is far off."
+    assert said in told(1.5) and said not in told(1.0)
