@@ -256,9 +256,10 @@ def check_test(study: StudyRecord) -> Check:
             scores = tuple(_test_score(root / name) for name in replicates)
         if not _all_same(scores, found.rmse_by_seed):
             problems.append(f"{found.name}: RMSE by seed {found.rmse_by_seed}, {scores} kept")
+    n_scored = sum(set(found.rmse_by_seed) != {None} for found in test.results.finalists)
     return Check(
         "test split",
-        f"{plural(len(test.results.finalists), 'finalist')} scored, as their predictions say, and "
+        f"{plural(n_scored, 'finalist')} scored, as their predictions say, and "
         f"opened {plural(len(study.openings), 'time')} on record",
         tuple(problems),
     )

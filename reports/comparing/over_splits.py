@@ -94,9 +94,12 @@ def section_over_splits(studies: Sequence[StudyRecord]) -> Section:
     blocks: list[Block] = [said]
     opened = all(study.test is not None for study in studies)
     for on_test in (False, True)[: 1 + opened]:
-        standings = stand(studies, on_test=on_test)
-        blocks.append(Text(_headline(studies, standings, on_test=on_test).text + "."))
-        blocks.append(_table(studies, standings, on_test=on_test))
+        if _can_stand(studies, on_test=on_test):
+            standings = stand(studies, on_test=on_test)
+            blocks.append(Text(_headline(studies, standings, on_test=on_test).text + "."))
+            blocks.append(_table(studies, standings, on_test=on_test))
+        else:
+            blocks.append(Problem("No answer on the test rows: no arm was scored in every split."))
         blocks += _not_everywhere(studies, on_test=on_test)
     blocks += _stand_ins(studies)
     said_of_rows = (
@@ -116,8 +119,9 @@ def section_over_splits(studies: Sequence[StudyRecord]) -> Section:
 
 def _not_everywhere(studies: Sequence[StudyRecord], *, on_test: bool) -> tuple[Note, ...]:
     """Arms that lack a mean in some split, which therefore stand nowhere here."""
-    lacking: dict[str, list[str]] = {}
-    every = {arm.arm: None for study in studies for arm in ranking.arms(study)}
+    lacking: dict[str | None, list[str]] = {}
+    arms: dict[str | None, None] = {a.arm: None for study in studies for a in ranking.arms(study)}
+    every = arms or {None: None}
     for study in studies:
         chosen = first_of_arms(study, _results(study, on_test=False))
         for arm in every:
@@ -127,10 +131,15 @@ def _not_everywhere(studies: Sequence[StudyRecord], *, on_test: bool) -> tuple[N
     if not lacking:
         return ()
     told = "; ".join(
-        f"{labels.arm_text(studies[0], arm)} (not in {', '.join(names)})"
+        f"{_arm_text(studies[0], arm)} (not in {', '.join(names)})"
         for arm, names in lacking.items()
     )
-    return (Note(f"Left out, since no model of theirs has a mean in every split: {told}."),)
+    which = "what the search put first of them" if arms else "it"
+    return (Note(f"Left out, since {which} has no mean in every split: {told}."),)
+
+
+def _arm_text(study: StudyRecord, arm: str | None) -> str:
+    return "the first of the search" if arm is None else labels.arm_text(study, arm)
 
 
 def _stand_ins(studies: Sequence[StudyRecord]) -> tuple[Note, ...]:
@@ -196,10 +205,15 @@ def _problem(studies: Sequence[StudyRecord]) -> tuple[Block, ...] | None:
         if (other := of_split.setdefault(split, study.name)) != study.name:
             told = f"{other} and {study.name} judge the same split, which would count twice"
             return (Problem(f"No answer for all of them: {told}; leave one of them out."),)
-    contestants = _contestants(studies, on_test=False)
-    if len(contestants) < 2 or contestants[0].is_baseline:
+    if not _can_stand(studies, on_test=False):
         return (Problem("No answer for all of them: no arm was judged in every split."),)
     return None
+
+
+def _can_stand(studies: Sequence[StudyRecord], *, on_test: bool) -> bool:
+    """Whether a model and something to hold it against were judged in every split."""
+    contestants = _contestants(studies, on_test=on_test)
+    return len(contestants) > 1 and not contestants[0].is_baseline
 
 
 def _contestants(studies: Sequence[StudyRecord], *, on_test: bool) -> list[Contestant]:
@@ -221,7 +235,7 @@ def _models(studies: Sequence[StudyRecord], on_test: bool) -> list[Contestant]:
         ]
         means = [f.mean for f in found if f is not None and f.mean is not None]
         if len(means) == len(studies):
-            text = "the first of the search" if arm is None else labels.arm_text(studies[0], arm)
+            text = _arm_text(studies[0], arm)
             contestants.append(Contestant(text, is_baseline=False, by_split=tuple(means)))
     return contestants
 

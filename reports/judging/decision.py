@@ -213,19 +213,41 @@ def lower_baseline_text(study: StudyRecord, results: VerdictResults) -> str:
 def lost_finalists(study: StudyRecord, results: VerdictResults) -> list[str]:
     """A sentence each on those without a mean."""
     return [
-        f"Failed or diverged under {sum(rmse is None for rmse in found.rmse_by_seed)} of "
-        f"{len(found.rmse_by_seed)} seeds, so compared with nobody: {label(study, found.name)}."
+        f"Failed or diverged under {_how_many_lost(found)} seeds, so compared with nobody: "
+        f"{label(study, found.name)}."
         for found in results.finalists
         if found.mean is None
     ]
 
 
 def lost_on_test(study: StudyRecord, test: UnsealedRecord) -> list[str]:
-    """As `lost_finalists`, of those that the verdict had judged."""
-    judged = study.verdict_results
-    before = set(lost_finalists(study, judged)) if judged else set()
-    lost = [said for said in lost_finalists(study, test.results) if said not in before]
-    return [f"On the test split: {said[0].lower()}{said[1:]}" for said in lost]
+    """A sentence each on those that the verdict had judged, and that have no mean on test: failed,
+    diverged, or could not be trained again where their weights are gone."""
+    before = _unjudged(study)
+    return [
+        f"On the test split without ratings under {_how_many_lost(found)} seeds, so compared with "
+        f"nobody: {label(study, found.name)}."
+        for found in test.results.finalists
+        if found.mean is None and found.name not in before
+    ]
+
+
+def not_scored(study: StudyRecord, test: UnsealedRecord) -> str:
+    """One sentence on those that the verdict had not judged; empty where there is none."""
+    before = _unjudged(study)
+    names = [label(study, f.name) for f in test.results.finalists if f.name in before]
+    if not names:
+        return ""
+    return f"Not scored, since not complete under every seed of the verdict: {', '.join(names)}."
+
+
+def _unjudged(study: StudyRecord) -> set[str]:
+    results = study.verdict_results
+    return {found.name for found in results.finalists if found.mean is None} if results else set()
+
+
+def _how_many_lost(found: FinalistResult) -> str:
+    return f"{sum(rmse is None for rmse in found.rmse_by_seed)} of {len(found.rmse_by_seed)}"
 
 
 def _judged_trials(study: StudyRecord, results: VerdictResults) -> list[FinalistResult]:

@@ -17,7 +17,13 @@ from reports import labels, noise, numbers, ranking
 from reports.blocks import Table
 from reports.described import described
 from reports.judging.beaten_on_test import beaten_on_test
-from reports.judging.decision import label, lost_finalists, lower_baseline_text
+from reports.judging.decision import (
+    label,
+    lost_finalists,
+    lost_on_test,
+    lower_baseline_text,
+    not_scored,
+)
 from reports.judging.judged_rows import (
     judged_baseline,
     judged_on,
@@ -147,9 +153,8 @@ def unsealed_table(study: StudyRecord) -> str:
     ]  # fmt: skip
     rows.sort(key=lambda row: (row[0] is None, row[0] or 0.0))
     is_finalist_first = rows[0][0] == results.finalists[0].mean
-    lost = "".join(f" {said}" for said in lost_finalists(study, results))
-    said = beaten_on_test(study, test)
-    beaten = f" {said}" if said else ""
+    remarks = (*lost_on_test(study, test), not_scored(study, test), beaten_on_test(study, test))
+    said = "".join(f" {remark}" for remark in remarks if remark)
     refit = ""
     if test.refit is not None:
         refit = (
@@ -161,7 +166,7 @@ def unsealed_table(study: StudyRecord) -> str:
         f"over {len(verdict.seeds)} seeds, of a baseline its one RMSE, on {results.n_rows:,} rows "
         f"of {results.n_users:,} users that chose nothing, {_OF_SEEDS}; to leader: minus that of "
         f"{label(study, leader)}, of the trials the first on validation, {_OF_PAIRS}; {_P_BEST} "
-        f"{_BOLD if is_finalist_first else _BOLD_BELOW_A_BASELINE}{lost}{beaten}{refit}"
+        f"{_BOLD if is_finalist_first else _BOLD_BELOW_A_BASELINE}{said}{refit}"
     )
     return _table(
         caption, f"{study.name}-test", r"p{0.18\linewidth}rrrrr",

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.records import BaselineRecord, Finalist, StudyRecord, TrialState
+from experiments.records import BaselineRecord, Finalist, StudyRecord, TrialState, VerdictResults
 from reports.blocks import Beside, Picture, Problem, Table
 from reports.exports import verdict_frame
 from reports.judging.decision import chosen_text, smallest_tied
@@ -249,15 +249,43 @@ def test_a_finalist_that_fails_on_the_test_rows_is_told(study: StudyRecord) -> N
     pairs = tuple(p for p in shown.test.results.pairs if first.name not in (p.first, p.second))
     test = replace(shown.test.results, finalists=(*others, lost), pairs=pairs)
     shown = replace(shown, test=replace(shown.test, results=test))
-    said = f"failed or diverged under 1 of 5 seeds, so compared with nobody: #{dcn} dcn"
+    said = f"without ratings under 1 of 5 seeds, so compared with nobody: #{dcn} dcn"
     section = unsealed(shown)
     told = (repr(watch_outs(shown)), repr(section), methods_paragraph(shown))
-    assert all(f"On the test split: {said}" in text for text in told)
+    assert all(f"On the test split {said}" in text for text in told)
     assert "cannot be compared" in repr(section)
-    assert "Failed or diverged under 1 of 5 seeds" in unsealed_table(shown)
+    assert "On the test split without ratings under 1 of 5 seeds" in unsealed_table(shown)
     assert (
         next_command(shown).purpose == "Take the leader, which did not complete on the test split"
     )
+
+
+def test_a_finalist_that_the_verdict_lost_is_not_lost_once_more_on_the_test_rows(
+    study: StudyRecord,
+) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = opened(judged(study, {plain: 0.02, dcn: 0.01}))
+    assert shown.test is not None and shown.verdict is not None
+
+    def without_first(results: VerdictResults | None, n_lost: int) -> VerdictResults:
+        assert results is not None
+        first, *others = results.finalists
+        rmses = (*[None] * n_lost, *first.rmse_by_seed[n_lost:])
+        pairs = tuple(p for p in results.pairs if first.name not in (p.first, p.second))
+        lost = replace(first, rmse_by_seed=rmses, mean=None)
+        return replace(results, finalists=(*others, lost), pairs=pairs)
+
+    shown = replace(
+        shown,
+        verdict=replace(shown.verdict, results=without_first(shown.verdict_results, 1)),
+        test=replace(shown.test, results=without_first(shown.test.results, 5)),
+    )
+    told = [repr(watch_outs(shown)), repr(unsealed(shown)), methods_paragraph(shown)]
+    told += [unsealed_table(shown), verdict_table(shown)]
+    assert not any("under 5 of 5" in text for text in told)
+    assert "Failed or diverged under 1 of 5 seeds" in told[0]
+    said = f"Not scored, since not complete under every seed of the verdict: #{dcn} dcn"
+    assert said in told[1] and said.replace("#", r"\#") in told[3]
 
 
 def test_baselines_of_equal_standing_share_a_warning(study: StudyRecord) -> None:

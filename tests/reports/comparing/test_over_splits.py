@@ -163,8 +163,36 @@ def test_an_arm_that_one_split_lacks_is_named(made: StudyRecord) -> None:
     assert not any("Left out" in text for text in told)
     baseline_and_plain = section([studies[0], replace(studies[1], verdict=lost), *studies[2:]])
     told = [b.text for b in baseline_and_plain.blocks if isinstance(b, Note)]
-    said = "Left out, since no model of theirs has a mean in every split: dcn (not in folds-2)."
-    assert said in told
+    said = "Left out, since what the search put first of them has no mean in every split: dcn (not"
+    assert any(text.startswith(f"{said} in folds-2)") for text in told)
+
+
+@pytest.mark.parametrize("has_arms", [True, False])
+def test_models_that_one_split_lost_on_test_leave_the_answer_on_validation(
+    made: StudyRecord, has_arms: bool
+) -> None:
+    if has_arms:
+        studies = [opened(study) for study in folds(made)]
+    else:
+        without = {key: value for key, value in made.sweep.items() if key != "compare"}
+        trials = tuple(replace(trial, arm=None) for trial in made.trials)
+        made = replace(made, sweep=without, trials=trials)
+        studies = [opened(study) for study in folds_without_arms(made)]
+    test = studies[1].test
+    assert test is not None
+    trained = {trial.name for trial in made.trials}
+    finalists = tuple(
+        replace(f, mean=None) if f.name in trained else f for f in test.results.finalists
+    )
+    lost = replace(test, results=replace(test.results, finalists=finalists))
+    shown = section([studies[0], replace(studies[1], test=lost), *studies[2:]])
+    assert only(Table, shown.blocks).caption == "RMSE on the validation rows of 4 splits"
+    assert "No answer on the test rows" in only(Problem, shown.blocks).text
+    (left_out,) = (b.text for b in shown.blocks if isinstance(b, Note) and "Left out" in b.text)
+    named = "plain (not in folds-2); dcn (not in folds-2)"
+    assert left_out.endswith(
+        f"{named}." if has_arms else "the first of the search (not in folds-2)."
+    )
 
 
 def test_an_arm_with_more_finalists_does_not_stand_by_the_best_of_them(made: StudyRecord) -> None:
