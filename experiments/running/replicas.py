@@ -5,7 +5,7 @@ TensorFlow is imported when the first model is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from experiments.files import read_json
 from experiments.machine.machine import read_machine
 from experiments.records import PROVENANCE_NAME, TrialRecord
 from experiments.records.conditions import conditions_of
+from experiments.running.sessions import other_than_now
 from experiments.sweep import SweepConfig, model_of
 from recommender.config import TrainingConfig
 from recommender.datasets.encoded import EncodedDataset
@@ -54,9 +55,20 @@ def keep_predictions(run: Run, encoded: EncodedDataset, folder: Path) -> Floats:
 
 
 class Replicas:
-    """The models of trials of one study, one after another."""
+    """The models of trials of one study, one after another.
 
-    def __init__(self, folder: Path, sweep: SweepConfig, encoded: EncodedDataset) -> None:
+    Args:
+        say: hears of a model that came out otherwise when it was trained again.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sweep: SweepConfig,
+        encoded: EncodedDataset,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._say = say
         self._folder = folder
         self._sweep = sweep
         self._provenance = read_json(folder / PROVENANCE_NAME)
@@ -66,10 +78,12 @@ class Replicas:
     def run_of(self, trial: TrialRecord) -> Run:
         """A run with the weights of the trial's best epoch.
 
-        Trained again, to the same numbers, where the weights are gone or damaged.
+        Trained again where the weights are gone or damaged: to the same numbers, or nearly so where
+        versions or the processor are others, which is said.
 
         Raises:
-            OwnCodeError: a model of the researcher's own became another one when trained again.
+            OwnCodeError: it diverged; or a whole model of the researcher's own became another one,
+                and nothing but itself explains that.
         """
         from recommender.checkpoints import CheckpointError
 
@@ -79,15 +93,27 @@ class Replicas:
         except CheckpointError:
             while run.stop_reason is None:
                 run.step()
-            if not _is_again(run, trial):
-                again = "none" if run.best_rmse is None else f"{run.best_rmse:.6f}"
-                raise OwnCodeError(
-                    f"trained again, its validation RMSE is {again} and the record says "
-                    f"{trial.best_rmse:.6f}: another model. One without `save` must follow its "
-                    "seed alone"
-                ) from None
+            self._look_whether_again(run, trial)
             run.load_best()
         return run
+
+    def _look_whether_again(self, run: Run, trial: TrialRecord) -> None:
+        """Holds a run that was trained again against the record, as `run_of` tells."""
+        before, now = trial.best_rmse, run.best_rmse
+        if before is not None and now is not None and abs(now - before) <= SAME_RMSE:
+            return
+        told = (
+            f"trained again, its validation RMSE is {_six_decimals(now)} and the record says "
+            f"{_six_decimals(before)}"
+        )
+        changes = other_than_now(conditions_of(self._provenance, trial))
+        is_whole = run.config.own is not None and run.config.own.is_whole
+        if now is None or (is_whole and not changes):
+            raise OwnCodeError(
+                f"{told}: another model. One without `save` must follow its seed alone"
+            )
+        why = "; ".join(changes) or "versions, processor and GPUs are as they were"
+        self._say(f"{trial.name}, whose weights are gone: {told} ({why})")
 
     def new_run(self, trial: TrialRecord, n_epochs: int) -> Run:
         """The trial's model, untrained; to be trained for exactly so many epochs.
@@ -104,11 +130,8 @@ class Replicas:
         keep_predictions(self.run_of(trial), self._trainer.dataset, folder)
 
 
-def _is_again(run: Run, trial: TrialRecord) -> bool:
-    """Whether training made of the trial what it did before; ours is known to."""
-    if run.best_rmse is None or trial.best_rmse is None:
-        return False
-    return run.config.own is None or abs(run.best_rmse - trial.best_rmse) <= SAME_RMSE
+def _six_decimals(rmse: float | None) -> str:
+    return "none" if rmse is None else f"{rmse:.6f}"
 
 
 def configure_as_worker(resources: Mapping[str, Any] | None = None) -> None:

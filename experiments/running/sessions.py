@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,21 @@ def end_session(journal: Journal, *, is_finished: bool) -> None:
 def versions_now() -> dict[str, str | None]:
     """Of Python, recsweep, its commit and the packages that can change a number."""
     return current_versions() | versions_of_git(git_state(Path(__file__)))
+
+
+def other_than_now(then: Conditions) -> list[str]:
+    """`numpy 2.4.1, then 2.4.0`: what a number depends on and is other in this process."""
+    from experiments.machine.machine import read_machine
+
+    here = replace(then, versions=versions_now(), machine=read_machine().to_json())
+    told = [
+        {**at.versions, "processor": at.hardware["processor"], "GPUs": at.gpus}
+        for at in (then, here)
+    ]
+    return [
+        f"{name} {now or 'none'}, then {before or 'none'}"
+        for name, (before, now) in differing(*told).items()
+    ]
 
 
 def record_changes(folder: Path, machine: Machine, resources: Resources) -> list[str]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from experiments.data.study_data import load_same_data
 from experiments.errors import RequestError, StateError
-from experiments.machine.machine import Machine, read_machine
 from experiments.records import StudyRecord, TrialRecord
-from experiments.records.conditions import Conditions, conditions_of, differing
+from experiments.records.conditions import conditions_of
 from experiments.records.values import plural
 from experiments.request.frozen import frozen_sweep
 from experiments.running.replicas import Replicas
-from experiments.running.sessions import versions_now
+from experiments.running.sessions import other_than_now
 from experiments.waiting import waiting
 
 
@@ -46,7 +44,7 @@ def replay_trial(study: StudyRecord, trial: TrialRecord) -> Iterator[str]:
             raise StateError(
                 f"the number did not come back: epoch {then.epoch} of {study.name}:{trial.number} "
                 f"has a validation RMSE of {now.val_rmse!r} now and had {then.val_rmse!r}. "
-                f"{_what_differs(conditions_of(study.provenance, trial), read_machine())}{advice}"
+                f"{_what_differs(study, trial)}{advice}"
             )
         yield f"epoch {then.epoch:>3}   validation {now.val_rmse:.6f}   as before"
     told = f"{plural(len(trial.epochs), 'epoch')} came back to the bit"
@@ -62,19 +60,8 @@ _OF_OWN = (
 )
 
 
-def _what_differs(then: Conditions, machine: Machine) -> str:
-    """Between what a trial was trained with and what is here, as far as numbers depend on it."""
-    here = replace(then, versions=versions_now(), machine=machine.to_json())
-    told = [
-        {**at.versions, "processor": at.hardware["processor"], "GPUs": at.gpus}
-        for at in (then, here)
-    ]
-    changes = [
-        f"{name} {now or 'none'}, then {before or 'none'}"
-        for name, (before, now) in differing(*told).items()
-    ]
-    return (
-        f"What is other now: {'; '.join(changes)}"
-        if changes
-        else "Versions, processor and GPUs are as they were"
-    )
+def _what_differs(study: StudyRecord, trial: TrialRecord) -> str:
+    changes = other_than_now(conditions_of(study.provenance, trial))
+    if not changes:
+        return "Versions, processor and GPUs are as they were"
+    return f"What is other now: {'; '.join(changes)}"

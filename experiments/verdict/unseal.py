@@ -102,7 +102,7 @@ def score_on_test(
         opened = read_data(sweep, partial(open_test, record=record, is_refit=is_refit))
         verdict = study.verdict
         assert verdict is not None and verdict.results is not None
-        replicas = Replicas(folder, sweep, opened.encoded)
+        replicas = Replicas(folder, sweep, opened.encoded, watcher.message)
         predicted: dict[str, Floats] = {}
         rmse_by_seed: dict[str, tuple[float | None, ...]] = {}
         actual = opened.rows.rating

@@ -158,7 +158,7 @@ def gather_evidence(
         if any(not trial.state.is_finished for trial in judged(study.trials)):
             over = StopCause.COMMAND if deadline is None else StopCause.DEADLINE
             return Verdict(study, frozen, None, cause or over)
-        replicas = Replicas(folder, sweep, loaded.encoded)
+        replicas = Replicas(folder, sweep, loaded.encoded, watcher.message)
         with waiting("looking where the finalists err"):
             evidence = read_evidence(study, frozen, loaded, confirm, replicas, watcher)
             rows = loaded.encoded if confirm is None else confirm.judged_in(loaded.encoded)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -71,21 +73,32 @@ def test_a_model_of_ones_own_that_trains_to_other_numbers_is_not_taken_for_the_t
     trial = next(t for t in read_study(study).trials if t.best_rmse is not None)
     shutil.rmtree(study / "trials" / trial.name / "best", ignore_errors=True)
     sweep = frozen_sweep(study)
-    replicas = Replicas(study, sweep, load_data(sweep).encoded)
+    encoded = load_data(sweep).encoded
+    said: list[str] = []
+    replicas = Replicas(study, sweep, encoded, said.append)
     new_run = Replicas.new_run
 
     def of_ones_own(self: Replicas, *of: Any) -> Run:
         run = new_run(self, *of)
         run.config = replace(run.config)
-        object.__setattr__(run.config, "own", "mine.py:MF")
+        object.__setattr__(run.config, "own", SimpleNamespace(is_whole=True))
         return run
 
-    assert replicas.run_of(trial).best_rmse == pytest.approx(trial.best_rmse)
-    monkeypatch.setattr(Replicas, "new_run", of_ones_own)
     assert trial.best_rmse is not None
+    assert replicas.run_of(trial).best_rmse == pytest.approx(trial.best_rmse)
+    assert not said
     other = replace(trial, best_rmse=trial.best_rmse + 0.01)
+    assert replicas.run_of(other).best_rmse == pytest.approx(trial.best_rmse)
+    assert re.search(r"again, its validation RMSE is 1\.\d+ .* \(versions, processor and", said[0])
+
+    monkeypatch.setattr(Replicas, "new_run", of_ones_own)
     with pytest.raises(OwnCodeError, match=r"RMSE is 1\.\d+ and the record says .* its seed alone"):
         replicas.run_of(other)
+    provenance = read_json(study / "provenance.json")
+    machine = provenance["machine"] | {"cpu": "Another 9000"}
+    write_json(study / "provenance.json", provenance | {"machine": machine})
+    Replicas(study, sweep, encoded, said.append).run_of(other)
+    assert said[1].endswith(", then Another 9000)")
 
 
 def test_other_data_are_refused(study: Path, workers: InProcess) -> None:
