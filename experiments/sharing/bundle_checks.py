@@ -10,7 +10,7 @@ import math
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ from experiments.records import (
     TrialRecord,
     TrialState,
 )
+from experiments.records.conditions import conditions, differing
 from experiments.records.values import plural
 from experiments.request.frozen import difference, first_sweep, is_same_sweep
 from experiments.request.space_checks import recorded_space
@@ -141,15 +142,17 @@ def check_provenance(study: StudyRecord) -> Check:
     """Versions, machine and seed are those that the driver's journal and the sweep have."""
     told = study.provenance
     first = next((e for e in sound_events(study.folder / DRIVER_JOURNAL) if "versions" in e), {})
-    versions = first.get("versions") or {}
-    here = {**(told.get("versions") or {}), "python": told.get("python"),
-            "recsweep": told.get("recsweep")}  # fmt: skip
+    # A driver may have been killed before its first session, and gone on with elsewhere.
+    then = [c for c in conditions(told) if c.since <= first.get("at", math.inf)][-1]
+    names = {"python", "recsweep", *(told.get("versions") or {})}
     problems = [
-        f"{name} {version} there, {versions[name]} in the journals"
-        for name, version in here.items()
-        if name in versions and versions[name] != version
+        f"{name} {there} there, {in_journal} in the journals"
+        for name, (there, in_journal) in differing(
+            then.versions, first.get("versions") or {}
+        ).items()
+        if name in names
     ]
-    if "machine" in first and first["machine"] != told.get("machine"):
+    if "machine" in first and replace(then, machine=first["machine"]).hardware != then.hardware:
         problems.append("the machine is not that of the journals")
     seed = told.get("seed") or 0
     for trial in study.search_trials[:1]:

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from experiments.cli.main import app
 from experiments.files import read_json, write_json
-from experiments.records import read_study
+from experiments.ledger.journal import sound_events
+from experiments.records import DRIVER_JOURNAL, read_study
 from experiments.records.openings import OPENINGS_NAME
 from experiments.sharing.bundle_checks import run_checks
 from reports.recheck import verdict_differences
@@ -120,3 +121,23 @@ def test_every_change_is_found(copy: Path, change: Callable[[Path], None], said:
     found = wrong(copy)
     assert any(re.search(said, told) for told in found), found
     assert not any(str(copy.parent) in told for told in found)
+
+
+def test_a_study_that_began_on_another_machine_than_its_first_session_is_sound(copy: Path) -> None:
+    """A driver wrote the provenance, was killed, and another machine went on."""
+    first = next(e for e in sound_events(copy / DRIVER_JOURNAL) if e["kind"] == "session")
+
+    def elsewhere(plain: dict[str, Any]) -> None:
+        change = {
+            "at": first["at"] - 5,
+            "machine": plain["machine"],
+            "versions": {"numpy": ["1", plain["versions"]["numpy"]]},
+        }
+        plain["changes"] = [change]
+        plain["machine"] = plain["machine"] | {"cpu": "Another 9000"}
+        plain["versions"]["numpy"] = "1"
+
+    edited(PROVENANCE, elsewhere)(copy)
+    assert wrong(copy) == []
+    edited(PROVENANCE, lambda p: p["changes"][0].update(at=first["at"] + 5))(copy)
+    assert wrong(copy)
