@@ -23,7 +23,6 @@ from experiments.own.kept_code import (
     CODE,
     SAVED_ROOT,
     is_saved,
-    origins,
     refuse_changed_code,
 )
 from experiments.own.notebook_source import source_with_needs
@@ -138,31 +137,41 @@ def refuse_changed_objects(folder: Path, own: Sequence[Any] | Literal["saved"] |
         )
     given = {thing.__name__: thing for thing in passed}
     here = vars(sys.modules["__main__"])
-    for name, root, files in origins(read_json(folder / PROVENANCE_NAME)):
-        saved = [file for file in files if is_saved(root, file)]
-        for file in saved:
-            function = Path(file).stem.removeprefix(SAVED)
-            thing = given.get(function, here.get(function))
-            if not callable(thing):
-                raise StateError(
-                    f"{folder.name} was run with {function}, which a notebook or script defined; "
-                    f"run its cell again, or pass it: rs.resume(..., own=[{function}]). To go on "
-                    f'with the source in {folder / CODE / file}: rs.resume(..., own="saved")'
-                )
-            now = Path(reference_of(thing).rpartition(":")[0])
-            beside = [other for other in files if other not in saved]
-            refuse_changed_code(folder, [(name, now.parent, [file, *beside])])
+    for name, record in read_json(folder / PROVENANCE_NAME).get("code", {}).items():
+        file = Path(record["source"]).name
+        if not is_saved(Path(record["root"]), file):
+            continue
+        function = record["function"]
+        thing = given.get(function, here.get(function))
+        if not callable(thing):
+            raise StateError(
+                f"{folder.name} was run with {function}, which a notebook or script defined; "
+                f"run its cell again, or pass it: rs.resume(..., own=[{function}]). To go on "
+                f'with the source in {folder / CODE / file}: rs.resume(..., own="saved")'
+            )
+        now = Path(reference_of(thing).rpartition(":")[0])
+        refuse_changed_code(folder, [(name, now.parent, record["files"])])
 
 
 def _home() -> Path:
     """Where the notebook or the script finds what it imports."""
-    script = getattr(sys.modules["__main__"], "__file__", None)
-    return Path(script).absolute().parent if script else Path.cwd()
+    main = sys.modules["__main__"]
+    script, spec = getattr(main, "__file__", None), getattr(main, "__spec__", None)
+    if not script:
+        return Path.cwd()
+    # `python -m lab.train` looks above the package `lab`.
+    n_above = spec.name.count(".") if spec is not None else 0
+    return Path(script).absolute().parents[n_above]
 
 
 def _saved(name: str, text: str, home: Path) -> Path:
     """The path of the saved source; what it imports from its home lies beside it."""
     beside = files_beside(text, home)
+    if f"{SAVED}{name}.py" in beside:
+        raise RequestError(
+            f"{home / f'{SAVED}{name}.py'} has the name under which the source of {name} would be "
+            "saved beside it; rename that file"
+        )
     digest = hashlib.sha256(text.encode() + digest_of(home, beside).encode())
     folder = Path(_scratch().name) / digest.hexdigest()[:16]
     path = folder / f"{SAVED}{name}.py"

@@ -42,6 +42,11 @@ class Axis:
         return f"width {int(number) + 1}" if is_width else self.column.name
 
     @property
+    def has_names(self) -> bool:
+        """Whether its ticks are words, which can be told by a part of them."""
+        return any(isinstance(choice, str) for choice in self.column.choices)
+
+    @property
     def is_discrete(self) -> bool:
         """Few places, on which many trials would cover one another."""
         return bool(self.column.choices) or len(self.ticks) > 2
@@ -113,7 +118,7 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
             name, (0, y), xytext=(1 - left_px, 0), va="center", ha="left",
             textcoords="offset points", fontsize=12.5,
         )  # fmt: skip
-        for x, text in _ticks_with_room(axis.ticks, width - left_px - 24):
+        for x, text in _ticks_with_room(axis, width - left_px - 24):
             axes.plot([x], [y], "|", color=COLOURS["ghost"], ms=7, zorder=1, clip_on=False)
             axes.annotate(
                 text, (x, y), xytext=(0, -7), textcoords="offset points", va="top", fontsize=11,
@@ -134,17 +139,28 @@ def parallel_coordinates(axes_: Sequence[Axis], lines: Sequence[Line], *, width:
     return figure
 
 
-def _ticks_with_room(ticks: Sequence[tuple[float, str]], rail_px: float) -> list[tuple[float, str]]:
-    """All of them, with names cut, or both ends where too little is left of the names."""
-    apart = min((b - a for (a, _), (b, _) in pairwise(ticks)), default=1.0)
+def _ticks_with_room(axis: Axis, rail_px: float) -> Sequence[tuple[float, str]]:
+    """All of them, with names cut if need be; both ends where too little is left of names, or
+    numbers have no room."""
+    ticks = axis.ticks
+    spans = [_span(x, text, rail_px) for x, text in ticks]
+    if all(right + 4 <= left for (_, right), (left, _) in pairwise(spans)):
+        return ticks
+    apart = min(b - a for (a, _), (b, _) in pairwise(ticks))
     room = 2 / 3 * apart * rail_px - 4  # one at an end stands beside its place, not around it
+    if room < _LEAST_TICK_PX or not axis.has_names:
+        ticks, room = (ticks[0], ticks[-1]), rail_px / 2 - 4
     texts = [text for _, text in ticks]
-    if room_for(texts, 11) > room:
-        if room < _LEAST_TICK_PX:
-            ticks = (ticks[0], ticks[-1])
-            texts, room = [text for _, text in ticks], rail_px / 2 - 4
+    if axis.has_names:
         texts = fitted(texts, room, 11)
     return [(x, text) for (x, _), text in zip(ticks, texts, strict=True)]
+
+
+def _span(x: float, text: str, rail_px: float) -> tuple[float, float]:
+    """From where to where a tick is written, in pixels along its rail."""
+    width = room_for([text], 11)
+    left = x * rail_px - width * (0 if x == 0 else 1 if x == 1 else 0.5)
+    return left, left + width
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import importlib.util
 import math
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,7 @@ import recsweep as rs
 from experiments.errors import RequestError, StateError, StudyError, SweepFileError
 from experiments.files import write_json
 from experiments.own.kept_code import code_record, keep_code
-from experiments.own.own_objects import reference_of, refuse_changed_objects
+from experiments.own.own_objects import _home, reference_of, refuse_changed_objects
 from experiments.request.config import load_sweep, sweep_to_toml
 from experiments.sweep import SweepConfig
 from search_spaces import SpaceError
@@ -315,3 +316,47 @@ def test_a_notebook_is_asked_again_on_resume(notebook: ModuleType, tmp_path: Pat
     exec(notebook.In[-1], notebook.__dict__)
     with pytest.raises(StateError, match=r"(?s)changed since .*\n  -.*math.sqrt.*\n  \+.*x / by"):
         refuse_changed_objects(tmp_path, [gated])
+
+
+def test_a_helper_may_be_named_as_saved_source_is(
+    notebook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "notebook_utils.py").write_text("by = 2\n")
+    notebook.In.append(
+        "from notebook_utils import by\ndef twice(actual, predicted):\n    return by"
+    )
+    exec(notebook.In[-1], notebook.__dict__)
+    sweep = rs.Sweep("kept", metrics=["mae", notebook.twice])
+    keep_code(tmp_path / "study", sweep)
+    write_json(tmp_path / "study" / "provenance.json", {"code": code_record(sweep)})
+    refuse_changed_objects(tmp_path / "study", None)
+    (tmp_path / "notebook_utils.py").rename(tmp_path / "notebook_twice.py")
+    notebook.In.append(
+        "from notebook_twice import by\ndef twice(actual, predicted):\n    return by"
+    )
+    exec(notebook.In[-1], notebook.__dict__)
+    with pytest.raises(RequestError, match=r"notebook_twice.py has the name .* rename that file"):
+        reference_of(notebook.twice)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "place"),
+    [
+        (None, None, ""),
+        ("lab/train.py", None, "lab"),
+        ("lab/train.py", "train", "lab"),
+        ("lab/train.py", "lab.train", ""),
+        ("lab/runs/__main__.py", "lab.runs.__main__", ""),
+    ],
+)
+def test_what_a_script_imports_is_sought_where_python_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str | None, name: str | None, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    main = ModuleType("__main__")
+    main.__file__ = file and str(tmp_path / file)
+    main.__spec__ = name and ModuleSpec(name, None)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    assert _home() == tmp_path / place

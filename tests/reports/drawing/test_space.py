@@ -52,6 +52,24 @@ def test_names_of_choices_are_cut_before_they_overlap_and_else_both_ends_stand()
         assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
 
 
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [
+        ((0.000125, 0.00025, 0.0005, 0.001), ["0.000125", "0.001"]),
+        ((65536, 131072, 262144, 524288, 1048576), ["65536", "1048576"]),
+        ((8, 16, 32, 64), ["8", "16", "32", "64"]),
+        (("adam", "adagrad", "rmsprop", "sgd"), ["adam", "adagrad", "rmsprop", "sgd"]),
+        ((False, True), ["no", "yes"]),
+    ],
+)
+def test_ticks_are_whole_where_neighbours_leave_room_and_numbers_are_never_cut(
+    choices: tuple[Value, ...], told: list[str]
+) -> None:
+    axis = Axis(ColumnRecord("some", "choice", None, None, False, choices))
+    figure = parallel_coordinates([axis], [Line((0.5,), 1.0, None)], width=340)
+    assert [t.get_text() for t in figure.axes[0].texts if t.get_fontsize() == 11] == told
+
+
 def test_widths_of_layers_are_counted_from_one() -> None:
     assert Axis(ColumnRecord("layer_size_0", "choice", None, None, False, (8,))).name == "width 1"
 
