@@ -20,7 +20,11 @@ from experiments.durations import format_duration
 from experiments.records import StopReason
 
 DEAF_S = 2.0
-"""When the driver has read no journal for so long, it was busy, or suspended as a whole."""
+"""When the driver has read no journal for so long, it was busy, as with a slow sampler; when it has
+looked after nobody for so long, it was suspended as a whole."""
+MOST_EXCUSED = 2
+"""A worker that waits for a busy driver hears of it when that is done: who says nothing during more
+such times than these is silent of itself."""
 START_S = 120.0
 """What a new process may take to start, to import TensorFlow, to build its first model and to trace
 its first epoch, however short `stall_timeout` is: it gives no sign meanwhile."""
@@ -37,6 +41,8 @@ class _Watched:
     is_warm: bool = False
     """Whether the worker has trained an epoch of any trial."""
     sign: int = -1
+    n_excused: int = 0
+    """Since its last sign of life."""
     doom: tuple[StopReason, str] | None = None
 
 
@@ -63,19 +69,21 @@ class Liveness:
         self._clock = clock
         self._watched: dict[int, _Watched] = {}
         self._listened_at: float | None = None
+        self._checked_at: float | None = None
         self.kill: Callable[[int], bool] = lambda _number: False
         """Kills the worker of a trial, given its number, and says whether it has one. Whoever runs
         the workers sets it."""
 
     def listens(self) -> None:
-        """The driver reads the journals and answers: the time in which it did not, although a
-        worker may have waited for it, counts for nothing."""
+        """The driver reads the journals and answers: that it did not, although a worker may have
+        waited for it, is no silence of that worker's."""
         now = self._clock()
         if self._is_deaf(now):
             assert self._listened_at is not None
             for watched in list(self._watched.values()):
-                watched.heard_at += now - self._listened_at
-                watched.began_at += now - self._listened_at
+                if watched.n_excused < MOST_EXCUSED:
+                    watched.n_excused += 1
+                    watched.heard_at = min(now, watched.heard_at + now - self._listened_at)
         self._listened_at = now
 
     def _is_deaf(self, now: float) -> bool:
@@ -119,7 +127,14 @@ class Liveness:
         May be called from another thread.
         """
         said: list[str] = []
-        if self._is_deaf(self._clock()):
+        now = self._clock()
+        before, self._checked_at = self._checked_at, now
+        if before is not None and now - before > DEAF_S:
+            # Workers were suspended with us: the time did not pass for any of them.
+            for watched in list(self._watched.values()):
+                watched.heard_at = min(now, watched.heard_at + now - before)
+                watched.began_at = min(now, watched.began_at + now - before)
+        if self._is_deaf(now):
             return said
         for number, watched in list(self._watched.items()):
             if watched.doom is not None:
@@ -146,7 +161,7 @@ class Liveness:
             with contextlib.suppress(FileNotFoundError):
                 sign = (self._journals / journal_name(watched.worker)).stat().st_mtime_ns
                 if sign != watched.sign:
-                    watched.sign, watched.heard_at = sign, now
+                    watched.sign, watched.heard_at, watched.n_excused = sign, now, 0
         limit_s = self._stall_s if watched.is_warm else max(self._stall_s, START_S)
         if now - watched.heard_at > limit_s:
             when = "" if watched.is_warm else " from a worker that was to start"

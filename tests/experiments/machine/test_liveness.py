@@ -29,10 +29,21 @@ def clock() -> Clock:
     return Clock()
 
 
-def pass_while_listening(seconds: float, liveness: Liveness, clock: Clock) -> None:
+def pass_while_listening(seconds: float, liveness: Liveness, clock: Clock) -> list[str]:
+    """What the last look at the workers says."""
+    said: list[str] = []
     for _ in range(round(seconds)):
         clock.now += 1
         liveness.listens()
+        said = liveness.check()
+    return said
+
+
+def pass_while_busy(seconds: float, liveness: Liveness, clock: Clock) -> None:
+    for _ in range(round(seconds)):
+        clock.now += 1
+        liveness.check()
+    liveness.listens()
 
 
 def watched(
@@ -56,13 +67,11 @@ def test_a_worker_is_killed_when_its_journal_has_been_still_for_too_long(
     liveness = watched(tmp_path, clock, killed, 5.0, None)
     liveness.began(3, "host-7")
     for _ in range(4):
-        clock.now += 4
+        pass_while_listening(4, liveness, clock)
         os.utime(journal.path, ns=(0, int(clock.now * 1e9)))
         liveness.check()
     assert killed == []
-    clock.now += 6
-    liveness.check()
-    liveness.check()
+    pass_while_listening(7, liveness, clock)
     assert killed == [3]
     reason, text = liveness.doom_of(3) or (None, "")
     assert reason is StopReason.STALLED
@@ -70,22 +79,56 @@ def test_a_worker_is_killed_when_its_journal_has_been_still_for_too_long(
 
 
 def test_while_the_driver_did_not_listen_nobody_was_silent(tmp_path: Path, clock: Clock) -> None:
-    """It was suspended with all its workers, or these waited for its word."""
+    """It was busy, and these waited for its word: not for more of such times than two."""
+    killed: list[int] = []
+    journal = Journal(tmp_path / "journal" / "worker-host-7.jsonl")
+    liveness = watched(tmp_path, clock, killed, 5.0, None)
+    liveness.began(3, "host-7")
+    pass_while_listening(1, liveness, clock)
+    for _ in range(2):
+        pass_while_busy(100, liveness, clock)
+        pass_while_listening(2, liveness, clock)
+    assert killed == []
+    os.utime(journal.path, ns=(0, int(clock.now * 1e9)))
+    pass_while_listening(1, liveness, clock)
+    for _ in range(2):
+        pass_while_busy(3, liveness, clock)
+        pass_while_listening(1, liveness, clock)
+    assert killed == []
+    for _ in range(2):
+        pass_while_busy(3, liveness, clock)
+        pass_while_listening(1, liveness, clock)
+    assert killed == [3]
+
+
+@pytest.mark.parametrize("is_heard_first", [True, False])
+def test_time_in_which_all_were_suspended_did_not_pass(
+    tmp_path: Path, clock: Clock, is_heard_first: bool
+) -> None:
     killed: list[int] = []
     Journal(tmp_path / "journal" / "worker-host-7.jsonl")
     liveness = watched(tmp_path, clock, killed, 5.0, 60.0)
     liveness.began(3, "host-7")
-    liveness.listens()
-    clock.now += 100
-    liveness.check()
-    liveness.listens()
-    liveness.check()
-    pass_while_listening(5, liveness, clock)
-    liveness.check()
+    for _ in range(4):
+        pass_while_listening(1, liveness, clock)
+        clock.now += 100
+        if is_heard_first:
+            liveness.listens()
+        liveness.check()
     assert killed == []
-    pass_while_listening(1, liveness, clock)
-    liveness.check()
+    pass_while_listening(3, liveness, clock)
     assert killed == [3]
+    assert (liveness.doom_of(3) or [None])[0] is StopReason.STALLED
+
+
+def test_a_trials_time_passes_while_the_driver_is_busy(tmp_path: Path, clock: Clock) -> None:
+    killed: list[int] = []
+    liveness = watched(tmp_path, clock, killed, math.inf, 60.0)
+    liveness.began(1, "host-1")
+    for _ in range(16):
+        pass_while_busy(3, liveness, clock)
+        pass_while_listening(1, liveness, clock)
+    assert killed == [1]
 
 
 def test_a_clock_that_jumps_back_is_a_sign_of_life_like_any_other(
@@ -97,7 +140,7 @@ def test_a_clock_that_jumps_back_is_a_sign_of_life_like_any_other(
     liveness = watched(tmp_path, clock, killed, 5.0, None)
     liveness.began(0, "host-7")
     for hour in (9, 3, 8, 1):
-        clock.now += 4
+        pass_while_listening(4, liveness, clock)
         os.utime(journal.path, ns=(0, hour * 3600 * 10**9))
         liveness.check()
     assert killed == []
@@ -123,11 +166,9 @@ def test_a_trials_time_begins_when_a_worker_that_is_ready_takes_it(
     killed: list[int] = []
     liveness = watched(tmp_path, clock, killed, math.inf, 60.0)
     liveness.handed_out(1)
-    clock.now += 1000  # it waits for a worker
-    liveness.check()
+    pass_while_listening(1000, liveness, clock)  # it waits for a worker
     liveness.taken(1, "host-1", is_warm)
-    clock.now += 61
-    liveness.check()
+    pass_while_listening(61, liveness, clock)
     assert killed == ([1] if is_warm else [])
 
 
@@ -164,11 +205,9 @@ def test_a_worker_that_never_takes_its_trial_is_killed_but_has_time_to_start(
     killed: list[int] = []
     liveness = watched(tmp_path, clock, killed, 5.0, None)
     liveness.handed_out(4)
-    clock.now += START_S - 1
-    liveness.check()
+    pass_while_listening(START_S - 1, liveness, clock)
     assert killed == []
-    clock.now += 2
-    liveness.check()
+    pass_while_listening(2, liveness, clock)
     assert killed == [4]
     _, text = liveness.doom_of(4) or (None, "")
     assert text.startswith("no sign of life for 2 min from a worker that was to start")
@@ -184,12 +223,9 @@ def test_a_worker_that_hangs_while_it_builds_the_model_is_killed(
     liveness = watched(tmp_path, clock, killed, 5.0, None)
     liveness.handed_out(4)
     liveness.taken(4, "host-7", is_warm)
-    liveness.check()
-    clock.now += limit_s - 1
-    liveness.check()
+    pass_while_listening(limit_s - 1, liveness, clock)
     assert killed == []
-    clock.now += 2
-    liveness.check()
+    pass_while_listening(3, liveness, clock)
     assert killed == [4]
 
 
@@ -197,8 +233,8 @@ def test_a_trial_without_a_process_waits_and_the_user_is_told(tmp_path: Path, cl
     liveness = Liveness(tmp_path, 5.0, None, clock=clock)
     liveness.handed_out(4)
     for _ in range(2):
-        clock.now += START_S + 1
-        assert liveness.check() == ["#4 waits for a worker: Ray has no room for it"]
+        said = pass_while_listening(START_S + 1, liveness, clock)
+        assert said == ["#4 waits for a worker: Ray has no room for it"]
         assert liveness.check() == []
         assert liveness.doom_of(4) is None
 
