@@ -116,7 +116,7 @@ def test_time_in_which_all_were_suspended_did_not_pass(
             liveness.listens()
         liveness.check()
     assert killed == []
-    pass_while_listening(3, liveness, clock)
+    pass_while_listening(6, liveness, clock)
     assert killed == [3]
     assert (liveness.doom_of(3) or [None])[0] is StopReason.STALLED
 
