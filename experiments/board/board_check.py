@@ -35,7 +35,10 @@ def check_board(study: StudyRecord) -> list[str]:
     """
     folder = study.folder / hparams.FOLDER
     if not folder.is_dir():
-        return [f"there are no TensorBoard events: {folder} does not exist"]
+        return [
+            f"there are no TensorBoard events: {folder} does not exist; without --check they are "
+            "made from the record for as long as the board is shown"
+        ]
     board = _read_board(folder, study.metrics)
     expected = {trial.name: trial for trial in study.trials}
     problems = _column_problems(board, study.columns, study.metrics)

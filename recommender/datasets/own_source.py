@@ -73,10 +73,7 @@ def _called(own: OwnDefinition, path: Path | None) -> pd.DataFrame:
     except OwnCodeError as error:
         told = error.in_full
         if isinstance(error.__cause__, FileNotFoundError):
-            told += (
-                f"\n{own.where} names this file itself: put the file there; a function that takes "
-                "a path is given dataset.path, which can be another on every machine"
-            )
+            told += f"\n{_way_to_its_file(own, str(error.__cause__.filename))}"
         raise DataError([told]) from error
     if not isinstance(frame, pd.DataFrame):
         raise DataError([f"{own.where} must give a pandas DataFrame, got {type(frame).__name__}"])
@@ -101,6 +98,19 @@ def _called(own: OwnDefinition, path: Path | None) -> pd.DataFrame:
     if problems:
         raise DataError(problems)
     return frame
+
+
+def _way_to_its_file(own: OwnDefinition, missing: str) -> str:
+    """How a function finds a file that it opens by itself."""
+    if Path(missing).is_relative_to(own.root):
+        return (
+            f"where {own.where} runs lie only the Python files that it imports: name every other "
+            "file by its whole path"
+        )
+    return (
+        f"{own.where} names this file itself: put the file there; a function that takes a path is "
+        "given dataset.path, which can be another on every machine"
+    )
 
 
 def _feature_columns(frame: pd.DataFrame) -> list[str]:

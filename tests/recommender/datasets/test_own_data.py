@@ -120,6 +120,11 @@ def test_a_split_labels_the_rows_in_whatever_order_it_gives_them(folder: Path) -
         ("bad.py:vectors", None, "tags holds lists of ndarray; give words, or numbers as columns"),
         ("bad.py:fails", None, r'(?s)File ".*bad.py", line 42, in fails.*KeyError: .nothing.'),
         (
+            "bad.py:beside",
+            None,
+            r"(?s)No such file .*/ratings.csv.*\nwhere bad.py: beside runs lie only the Python",
+        ),
+        (
             "bad.py:elsewhere",
             None,
             r"(?s)No such file .*/data/of/mine/ratings.csv.*elsewhere names this file itself: put ",
