@@ -194,6 +194,9 @@ class UnsealedRecord:
     baselines: Mapping[str, float]
     """Test RMSE by name."""
     refit: RefitResult | None
+    apart: Mapping[str, float] = field(default_factory=dict)
+    """By trial, of those whose weights were gone: what the validation RMSE of the model that was
+    trained again lies above that of the one judged, where it does not come to the same."""
 
 
 def read_test(folder: Path) -> UnsealedRecord | None:
@@ -219,6 +222,7 @@ def _test(plain: Mapping[str, Any]) -> UnsealedRecord:
         results=_results(plain["results"]),
         baselines=dict(plain["baselines"]),
         refit=RefitResult(refit["name"], tuple(refit["rmse_by_seed"])) if refit else None,
+        apart=dict(plain.get("apart") or {}),
     )
 
 

@@ -69,6 +69,8 @@ class Replicas:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._say = say
+        self.apart: dict[str, float] = {}
+        """By trial, how much higher its validation RMSE came out when it was trained again."""
         self._folder = folder
         self._sweep = sweep
         self._provenance = read_json(folder / PROVENANCE_NAME)
@@ -112,6 +114,8 @@ class Replicas:
             raise OwnCodeError(
                 f"{told}: another model. One without `save` must follow its seed alone"
             )
+        if before is not None:
+            self.apart[trial.name] = now - before
         why = "; ".join(changes) or "versions, processor and GPUs are as they were"
         self._say(f"{trial.name}, whose weights are gone: {told} ({why})")
 

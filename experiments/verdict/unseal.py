@@ -54,6 +54,8 @@ class UnsealedEvidence:
     actual: Floats
     users: npt.NDArray[np.integer[Any]]
     baselines: Mapping[str, float]
+    apart: Mapping[str, float]
+    """As `UnsealedRecord` has it."""
     to_refit: RefitData | None
     """What the leader can be trained on once more; None where that was not asked for."""
 
@@ -141,6 +143,7 @@ def score_on_test(
         actual=actual,
         users=opened.users,
         baselines={name: rmse(rows, actual) for name, rows in baselines.items()},
+        apart=replicas.apart,
         to_refit=opened.refit,
     )
 
@@ -152,7 +155,7 @@ def write_test(
     refit: RefitResult | None = None,
 ) -> None:
     """Write `test.json`, whole or not at all."""
-    record = UnsealedRecord(results, dict(evidence.baselines), refit)
+    record = UnsealedRecord(results, dict(evidence.baselines), refit, dict(evidence.apart))
     write_json(folder / TEST_NAME, asdict(record))
 
 

@@ -241,6 +241,18 @@ def not_scored(study: StudyRecord, test: UnsealedRecord) -> str:
     return f"Not scored, since not complete under every seed of the verdict: {', '.join(names)}."
 
 
+def trained_again(test: UnsealedRecord) -> str:
+    """One sentence where the models on test are not quite those that were judged; else empty."""
+    if not test.apart:
+        return ""
+    most = max(map(abs, test.apart.values()))
+    n = numbers.plural(len(test.apart), "model")
+    return (
+        f"{n} whose weights were gone {'was' if len(test.apart) == 1 else 'were'} trained again "
+        f"for the test split, with a validation RMSE up to {most:.4f} from that of the verdict."
+    )
+
+
 def _unjudged(study: StudyRecord) -> set[str]:
     results = study.verdict_results
     return {found.name for found in results.finalists if found.mean is None} if results else set()

@@ -23,6 +23,7 @@ from reports.judging.decision import (
     lost_on_test,
     lower_baseline_text,
     not_scored,
+    trained_again,
 )
 from reports.judging.judged_rows import (
     judged_baseline,
@@ -153,7 +154,12 @@ def unsealed_table(study: StudyRecord) -> str:
     ]  # fmt: skip
     rows.sort(key=lambda row: (row[0] is None, row[0] or 0.0))
     is_finalist_first = rows[0][0] == results.finalists[0].mean
-    remarks = (*lost_on_test(study, test), not_scored(study, test), beaten_on_test(study, test))
+    remarks = (
+        *lost_on_test(study, test),
+        not_scored(study, test),
+        trained_again(test),
+        beaten_on_test(study, test),
+    )
     said = "".join(f" {remark}" for remark in remarks if remark)
     refit = ""
     if test.refit is not None:

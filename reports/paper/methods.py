@@ -9,7 +9,13 @@ from typing import Any
 from experiments.records import StudyRecord, Value, VerdictResults
 from reports import labels, noise, numbers, ranking
 from reports.described import default_moved, described, left_open, search_seed_text, training_time
-from reports.judging.decision import chosen_text, label, lost_on_test, lower_baseline_text
+from reports.judging.decision import (
+    chosen_text,
+    label,
+    lost_on_test,
+    lower_baseline_text,
+    trained_again,
+)
 from reports.judging.judged_rows import (
     judged_on,
     kept_users_text,
@@ -356,7 +362,10 @@ def _test_split(study: StudyRecord) -> str:
             "at the epoch of their lowest validation RMSE, means over the same seeds but for a "
             f"baseline: {means}"
         )
-    lost = "".join(f" {said}" for said in lost_on_test(study, study.test)) if study.test else ""
+    lost = ""
+    if study.test is not None:
+        said = [*lost_on_test(study, study.test), trained_again(study.test)]
+        lost = "".join(f" {one}" for one in said if one)
     return f"The test part was opened {told}{early}{scored}.{lost}{_refit(study)}"
 
 

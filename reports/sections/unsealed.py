@@ -8,7 +8,14 @@ from experiments.records import FinalistResult, StudyRecord, UnsealedRecord
 from reports import numbers
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.judging.beaten_on_test import beaten_on_test
-from reports.judging.decision import deciding_pair, is_model, label, lost_on_test, not_scored
+from reports.judging.decision import (
+    deciding_pair,
+    is_model,
+    label,
+    lost_on_test,
+    not_scored,
+    trained_again,
+)
 from reports.judging.judged_rows import judged_baseline, refitted_on
 from reports.judging.openings import openings_text
 
@@ -24,6 +31,8 @@ def unsealed(study: StudyRecord) -> Section | None:
             blocks.append(Problem(" ".join(lost)))
         if (beaten := beaten_on_test(study, study.test)) is not None:
             blocks.append(Problem(beaten))
+        if again := trained_again(study.test):
+            blocks.append(Problem(again))
         if left_out := not_scored(study, study.test):
             blocks.append(Text(left_out))
         blocks.append(_scores(study, study.test))

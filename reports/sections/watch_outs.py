@@ -18,6 +18,7 @@ from reports.judging.decision import (
     lost_finalists,
     lost_on_test,
     lower_baseline_text,
+    trained_again,
     trial_of,
 )
 from reports.judging.openings import openings_text
@@ -64,6 +65,8 @@ def _items(study: StudyRecord) -> Iterator[WatchOut]:
     if study.test is not None:
         for said in lost_on_test(study, study.test):
             yield WatchOut(said, "unsealed")
+        if again := trained_again(study.test):
+            yield WatchOut(again, "unsealed")
         if (beaten := beaten_on_test(study, study.test)) is not None:
             yield WatchOut(beaten, "unsealed")
     n = ranking.counts(study.search_trials)

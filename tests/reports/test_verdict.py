@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from experiments.cli.judged import test_lines as lines_of_test
 from experiments.records import BaselineRecord, Finalist, StudyRecord, TrialState, VerdictResults
 from reports.blocks import Beside, Picture, Problem, Table
 from reports.exports import verdict_frame
@@ -286,6 +287,18 @@ def test_a_finalist_that_the_verdict_lost_is_not_lost_once_more_on_the_test_rows
     assert "Failed or diverged under 1 of 5 seeds" in told[0]
     said = f"Not scored, since not complete under every seed of the verdict: #{dcn} dcn"
     assert said in told[1] and said.replace("#", r"\#") in told[3]
+
+
+def test_models_that_were_trained_again_for_the_test_rows_are_told(study: StudyRecord) -> None:
+    plain, dcn = best_of_each_arm(study)
+    shown = opened(judged(study, {plain: 0.02, dcn: 0.01}))
+    assert shown.test is not None
+    again = replace(shown, test=replace(shown.test, apart={"0001-v1": -0.0017, "0001-v2": 0.0003}))
+    said = "2 models whose weights were gone were trained again for the test split"
+    for tell in (lambda s: repr(watch_outs(s)), lambda s: repr(unsealed(s)), methods_paragraph,
+                 unsealed_table, lambda s: "\n".join(lines_of_test(s))):  # fmt: skip
+        assert said in tell(again) and "up to 0.0017 from" in tell(again)
+        assert "trained again for" not in tell(shown)
 
 
 def test_baselines_of_equal_standing_share_a_warning(study: StudyRecord) -> None:

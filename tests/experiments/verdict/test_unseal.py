@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from experiments.cli.main import app
 from experiments.errors import RequestError, StateError
 from experiments.files import read_json, write_json
-from experiments.records import read_study
+from experiments.records import Purpose, read_study
 from experiments.records.openings import OPENINGS_NAME, openings_of
 from experiments.request.frozen import frozen_sweep
 from experiments.running.stopping import StopCause, StopSwitch
@@ -191,3 +191,16 @@ def test_scores_stay_where_a_refit_is_stopped(
     assert again.test.refit is not None
     assert again.test.results == test.results
     assert len(again.openings) == 2
+
+
+def test_what_a_model_is_apart_that_was_trained_again_is_on_record(
+    judged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = next(t for t in read_study(judged).trials if t.purpose is Purpose.VERDICT)
+    shutil.rmtree(judged / "trials" / trial.name / "best")
+    monkeypatch.setattr("experiments.running.replicas.SAME_RMSE", -1.0)
+    said = unseal(judged, "--yes")
+    assert f"{trial.name}, whose weights are gone: trained again, its validation RMSE is" in said
+    test = read_study(judged).test
+    assert test is not None
+    assert test.apart == {trial.name: pytest.approx(0.0, abs=1e-6)}
