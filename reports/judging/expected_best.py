@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
 
 BAND = 0.8
 """Share of the orders that the band holds."""
@@ -41,6 +40,8 @@ def expected_best(values: Sequence[float], budgets: Iterable[int]) -> tuple[Expe
     """
     ordered = np.sort(np.asarray(values, np.float64))
     total = len(ordered)
+    # scipy.stats.hypergeom has the quotient, but takes 11 s for 60 budgets of 10,000 trials.
+    log_factorial = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, total + 1)))))
     found = []
     for n in budgets:
         if not 1 <= n <= total:
@@ -48,7 +49,8 @@ def expected_best(values: Sequence[float], budgets: Iterable[int]) -> tuple[Expe
         left = total - np.arange(1, total + 1)
         fits = left >= n
         above = np.zeros(total)
-        above[fits] = np.exp(_log_choose(left[fits], n) - _log_choose(np.array(total), n))
+        fitting = log_factorial[left[fits]] - log_factorial[left[fits] - n]
+        above[fits] = np.exp(fitting - (log_factorial[total] - log_factorial[total - n]))
         mean = ordered[0] + float(np.dot(above[:-1], np.diff(ordered)))
         low, high = (
             float(ordered[int(np.argmax(1 - above >= share - 1e-12))])
@@ -63,9 +65,3 @@ def budgets(total: int, at_most: int = 60) -> tuple[int, ...]:
     if total <= at_most:
         return tuple(range(1, total + 1))
     return tuple(sorted({int(n) for n in np.rint(np.geomspace(1, total, at_most))}))
-
-
-def _log_choose(of: np.ndarray, n: int) -> np.ndarray:
-    # scipy.stats.hypergeom has the quotient, but takes 11 s for 60 budgets of 10,000 trials; this
-    # takes .01 s.
-    return np.asarray(gammaln(of + 1) - gammaln(n + 1) - gammaln(of - n + 1))

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr, stdtrit  # not scipy.stats, which takes half a second to import
 
 from experiments.records import CONFIDENCE, Answer
 
@@ -74,7 +73,7 @@ def over_seeds(values: Sequence[float]) -> Interval:
     if n < 2:
         return Interval(mean, float("nan"), float("nan"))
     error = float(np.std(values, ddof=1)) / n**0.5
-    half = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * error
+    half = _reach(n - 1) * error
     return Interval(mean, mean - half, mean + half)
 
 
@@ -114,8 +113,8 @@ def difference(first: Array, second: Array, counts: Counts) -> Difference:
         of_seeds**2 / seeds_free + of_users**2 / users_free + of_rest**2 / (seeds_free * users_free)
     )
     error = (total / (n_seeds * n_users)) ** 0.5
-    half = float(stdtrit(degrees, 0.5 + CONFIDENCE / 2)) * error
-    p = 2 * float(stdtr(degrees, -abs(mean) / error))
+    half = _reach(degrees) * error
+    p = _two_sided_p(mean / error, degrees)
     return Difference(mean, mean - half, mean + half, degrees, p)
 
 
@@ -124,8 +123,8 @@ def p_of(apart: Difference) -> float:
     half = (apart.high - apart.low) / 2
     if half <= 0 or apart.degrees_of_freedom <= 0:
         return float(apart.estimate == 0)
-    error = half / float(stdtrit(apart.degrees_of_freedom, 0.5 + CONFIDENCE / 2))
-    return 2 * float(stdtr(apart.degrees_of_freedom, -abs(apart.estimate) / error))
+    error = half / _reach(apart.degrees_of_freedom)
+    return _two_sided_p(apart.estimate / error, apart.degrees_of_freedom)
 
 
 def over_splits(differences: Sequence[float], judged_per_train_row: float) -> Difference:
@@ -149,8 +148,8 @@ def over_splits(differences: Sequence[float], judged_per_train_row: float) -> Di
     error = float(np.std(differences, ddof=1)) * (1 / n + judged_per_train_row) ** 0.5
     if error == 0:
         return Difference(mean, mean, mean, n - 1, float(mean == 0))
-    half = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * error
-    p = 2 * float(stdtr(n - 1, -abs(mean) / error))
+    half = _reach(n - 1) * error
+    p = _two_sided_p(mean / error, n - 1)
     return Difference(mean, mean - half, mean + half, n - 1, p)
 
 
@@ -251,3 +250,16 @@ def probability_best(draws: Array) -> list[float]:
     # The same numbers, added in another order, differ in their last digits.
     is_lowest = draws <= draws.min(axis=0) * (1 + 1e-12)
     return [float(share) for share in (is_lowest / is_lowest.sum(axis=0)).mean(axis=1)]
+
+
+def _reach(degrees: float) -> float:
+    """How many standard errors lie between a mean and an end of its interval, by Student's t."""
+    from scipy.special import stdtrit  # .2 s, which a report without a verdict needs not wait for
+
+    return float(stdtrit(degrees, 0.5 + CONFIDENCE / 2))
+
+
+def _two_sided_p(t: float, degrees: float) -> float:
+    from scipy.special import stdtr
+
+    return 2 * float(stdtr(degrees, -abs(t)))
