@@ -209,13 +209,15 @@ def run(
     """
     with _in_this_process():
         from experiments.errors import RequestError
-        from experiments.request.config import load_sweep
+        from experiments.request.config import checked, load_sweep
         from experiments.running.sessions import deadline_of
         from experiments.study import run_study
         from experiments.waiting import waits_told
 
         config = load_sweep(sweep) if isinstance(sweep, str | Path) else sweep
         _refuse_no_sweep(config)
+        if config is sweep:
+            config = checked(sweep)
         watcher = _watcher(quiet)
         if not isinstance(studies, str | Path):
             raise RequestError(f"studies is the folder of all studies, got {studies!r:.80}")

@@ -7,14 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import SweepProblem
+from experiments.errors import SweepFileError, SweepProblem
 from experiments.own.own_objects import without_objects
 from experiments.request.sweep_checks import build_sweep
-from experiments.sweep import SweepConfig
+from experiments.sweep import SearchConfig, SweepConfig
 from experiments.sweep_files.sweep_file import SweepSource, read_sweep_file
 from experiments.sweep_files.toml_text import toml_key, toml_section
 from recommender.config import MAX_EPOCHS, PATIENCE, Value
-from recommender.datasets.config import SPLIT_KEYS
+from recommender.datasets.config import SPLIT_KEYS, DatasetConfig, SplitConfig
 from recommender.own import OwnDefinition
 from search_spaces import SearchSpace
 from search_spaces.values import as_python
@@ -144,6 +144,53 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
     return build_sweep(SweepSource(_plain(without_objects(tables)), "Sweep(...)"), wrong)
 
 
+def checked(config: SweepConfig) -> SweepConfig:
+    """The sweep that the same values given to `Sweep` make: a copy by `dataclasses.replace` was
+    held to no rule but those of its class.
+
+    Raises:
+        SweepFileError: with every mistake, each by its key.
+    """
+    wrong = [
+        SweepProblem(
+            key,
+            f"must be what rs.Sweep(..., {key}=...) makes of it, got {type(value).__name__}",
+            "Sweep(...)",
+        )
+        for key, kind in _KINDS.items()
+        if not isinstance(value := getattr(config, key), kind)
+    ]
+    if isinstance(config.search, SearchConfig):
+        wrong += [
+            SweepProblem(
+                f"search.{key}",
+                f"must be a dict of arguments by name, got {type(value).__name__}",
+                "Sweep(...)",
+            )
+            for key in ("sampler_args", "pruner_args")
+            if not isinstance(value := getattr(config.search, key), Mapping)
+        ]
+    if wrong:
+        raise SweepFileError(wrong)
+    told = {"name": config.name, "seed": config.seed, "note": config.note} | _tables(config)
+    tables = {
+        name: {key: value for key, value in table.items() if value is not None}
+        if isinstance(table, Mapping)
+        else table
+        for name, table in told.items()
+    }
+    return build_sweep(SweepSource(_plain(without_objects(tables)), "Sweep(...)"))
+
+
+_KINDS: dict[str, Any] = {
+    "dataset": DatasetConfig,
+    "split": SplitConfig,
+    "space": SearchSpace | None,
+    "search": SearchConfig | None,
+    "model": Mapping,
+    "architectures": Mapping,
+    "metrics": Mapping,
+}
 _TABLES = {
     "dataset": '{"path": "ratings.csv", "columns": {"user": ..., "item": ..., "rating": ...}}',
     "split": '{"method": "random", "train": 0.8, "validation": 0.1}',

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import recsweep as rs
 from experiments.errors import SweepFileError, SweepProblem
 from experiments.own.own_code import OwnCode
-from experiments.request.config import Sweep, load_sweep, sweep_to_toml
+from experiments.request.config import Sweep, checked, load_sweep, sweep_to_toml
 from experiments.request.sweep_checks import build_sweep
 from experiments.sweep import (
     SearchConfig,
@@ -824,3 +825,48 @@ def test_folds_and_random_splits_have_searches_of_their_own() -> None:
     random = [seed_of(method="random", seed=seed) for seed in (0, 1)]
     assert len({seed_of(), *folds, *random}) == 6
     assert seed_of(method="folds", fold=2) == folds[1]
+
+
+def a_sweep() -> SweepConfig:
+    return rs.Sweep(
+        "copied",
+        space="ranking",
+        compare="architecture",
+        trials=4,
+        metrics=["mae"],
+        sampler="random",
+    )
+
+
+def test_a_sweep_that_is_checked_once_more_stays_the_same(file: Path) -> None:
+    sweep = a_sweep()
+    assert checked(sweep) == sweep
+    assert checked(replace(sweep, seed=7, name="other")) == replace(sweep, seed=7, name="other")
+    assert checked(load_sweep(file)) == load_sweep(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 1_795_895_280_891}, "seed: must be below 4,294,967,296"),
+        ({"seed": -1}, "seed: must be at least 0"),
+        ({"note": None}, "note: must be text, got None"),
+        ({"model": {"embedding_size": 8}}, "space.embedding_size: varied here, but"),
+        ({"model": {"dropuot": 0.2}}, "model.dropuot: unknown hyperparameter"),
+        ({"metrics": ["mae"]}, "metrics: must be what rs.Sweep(..., metrics=...) makes of it, got"),
+        ({"dataset": "ml-100k"}, "dataset: must be what rs.Sweep(..., dataset=...) makes of it"),
+        ({"search": {"trials": 3}}, "search.trials: 2 arms get the same number of trials each"),
+        ({"search": {"sampler": "tpee"}}, "search.sampler: unknown sampler 'tpee'"),
+        ({"search": {"pruner_args": 3}}, "search.pruner_args: must be a dict of arguments by name"),
+    ],
+)
+def test_a_copy_of_a_sweep_is_held_to_the_rules_before_anything_is_written(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    sweep = a_sweep()
+    if "search" in change:
+        change = {"search": replace(sweep.search, **change["search"])}  # type: ignore[type-var]
+    with pytest.raises(SweepFileError) as caught:
+        rs.run(replace(sweep, **change), studies=tmp_path / "studies")
+    assert f"Sweep(...) {said}" in str(caught.value)
+    assert not (tmp_path / "studies").exists()
