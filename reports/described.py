@@ -148,6 +148,16 @@ def left_open(study: StudyRecord, what: str) -> Mapping[str, Any]:
     return (study.provenance.get("left_open") or {}).get(what) or {}
 
 
+def default_architecture(study: StudyRecord) -> str | None:
+    """The one of all its models, where the sweep does not say it; None where it does, or where
+    that is not on record."""
+    said = (study.sweep.get("space") or {}, study.sweep.get("model") or {})
+    of_models = left_open(study, "model")
+    if len(of_models) != 1 or any("architecture" in table for table in said):
+        return None
+    return next(iter(of_models))
+
+
 def default_moved(study: StudyRecord) -> str:
     """`embedding_size 16 for 32`, `dropout 0.1 for 0 in dcn`: what stands for defaults that the
     space does not hold, where it is not the same for all arms with those; else empty."""

@@ -79,9 +79,10 @@ def _of_the_model(sweep: SweepConfig) -> dict[str, dict[str, Value]]:
         }
         if found[name].pop("layer_size", None):
             most = max(map(int, _values_of("n_layers", columns) or (of_it["n_layers"],)))
-            found[name]["layer_sizes"] = "-".join(
-                str(of_it[f"layer_size_{i}"]) for i in range(most)
-            )
+            if most > 0:
+                found[name]["layer_sizes"] = "-".join(
+                    str(of_it[f"layer_size_{i}"]) for i in range(most)
+                )
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.records import StudyRecord
 from reports import numbers
-from reports.described import left_open
+from reports.described import default_architecture, left_open
 from reports.trained_with import commit, git, hardware, over_time, package_versions, version
 
 Change = tuple[str, tuple[str, ...]]
@@ -65,6 +65,8 @@ def _left_open(study: StudyRecord) -> dict[str, str]:
     }
     for what in _METHODS:
         shared |= {f"search.{what}.{k}": _text(v) for k, v in left_open(study, what).items()}
+    if (architecture := default_architecture(study)) is not None:
+        shared["model.architecture"] = architecture
     features = study.dataset.get("features")
     return shared | ({"dataset.features": _text(features)} if features else {})
 

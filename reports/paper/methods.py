@@ -8,7 +8,14 @@ from typing import Any
 
 from experiments.records import StudyRecord, Value, VerdictResults
 from reports import labels, noise, numbers, ranking
-from reports.described import default_moved, described, left_open, search_seed_text, training_time
+from reports.described import (
+    default_architecture,
+    default_moved,
+    described,
+    left_open,
+    search_seed_text,
+    training_time,
+)
 from reports.judging.decision import (
     chosen_text,
     label,
@@ -80,20 +87,24 @@ def _data(study: StudyRecord) -> list[str]:
 
 def _space(study: StudyRecord) -> list[str]:
     space: Mapping[str, Any] = study.sweep.get("space") or {}
-    fixed: Mapping[str, Any] = study.sweep.get("model") or {}
     sentences = []
     if space:
         dimensions = "; ".join(f"{name} {_range(cases)}" for name, cases in space.items())
         sentences.append(f"The search space was: {dimensions}.")
-    if fixed:
-        values = ", ".join(f"{name} {numbers.exact(value)}" for name, value in fixed.items())
-        sentences.append(f"Fixed for all trials: {values}.")
-    if defaults := _defaults(study):
+    if fixed := fixed_text(study):
+        sentences.append(f"Fixed for all trials: {fixed}.")
+    if defaults := defaults_text(study):
         sentences.append(f"What the sweep does not set was at its default: {defaults}.")
     return sentences
 
 
-def _defaults(study: StudyRecord) -> str:
+def fixed_text(study: StudyRecord) -> str:
+    """`architecture dcn, dropout 0.1`: what the sweep fixes of its models."""
+    fixed: Mapping[str, Any] = study.sweep.get("model") or {}
+    return ", ".join(f"{name} {numbers.exact(value)}" for name, value in fixed.items())
+
+
+def defaults_text(study: StudyRecord) -> str:
     """`optimizer adam; of plain: biases yes; where the space leaves it out: dropout 0.3`: by
     architecture what has another value in others, or means nothing to them."""
     space: Mapping[str, Any] = study.sweep.get("space") or {}
@@ -102,7 +113,8 @@ def _defaults(study: StudyRecord) -> str:
     for architecture, values in models.items():
         for name, value in values.items():
             by_value.setdefault((name, numbers.exact(value)), []).append(architecture)
-    told: dict[str, list[str]] = {"": []}
+    architecture = default_architecture(study)
+    told: dict[str, list[str]] = {"": [f"architecture {architecture}"] * (architecture is not None)}
     for (name, value), where in by_value.items():
         whose = [f"of {' and '.join(where)}"] if len(where) < len(models) else []
         whose += ["where the space leaves it out"] if name in space else []

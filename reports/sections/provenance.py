@@ -13,7 +13,7 @@ from reports import labels, numbers
 from reports.blocks import Block, Column, Command, Facts, Note, Row, Section, Table
 from reports.described import described, search_seed_text, training_time
 from reports.exports import column_definitions, reproduce_commands, run_again_command
-from reports.paper.methods import argued
+from reports.paper.methods import argued, defaults_text, fixed_text
 from reports.trained_with import commit, git, over_time, package_versions, version
 
 N_ROWS = 200
@@ -111,6 +111,8 @@ def _facts(study: StudyRecord) -> tuple[tuple[str, str], ...]:
         "tags": ", ".join(study.tags),
         "started": _text(about.get("started_at")),
         "command": _command(about.get("command")),
+        "fixed": fixed_text(study),
+        "at defaults": defaults_text(study),
         "sampler": argued(study, "sampler"),
         "pruner": argued(study, "pruner"),
         "epochs": f"up to {search['max_epochs']}" if "max_epochs" in search else "",

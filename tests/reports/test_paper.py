@@ -17,6 +17,7 @@ from experiments.records import StudyRecord, TrialState
 from recommender.datasets.registry import DATASETS
 from reports import noise, numbers, ranking
 from reports.blocks import Facts
+from reports.comparing.changes import changes
 from reports.described import MOVIELENS
 from reports.exports import column_definitions
 from reports.model_card import model_card
@@ -294,6 +295,23 @@ def test_the_methods_name_defaults_and_what_was_drawn_at_random(study: StudyReco
     learned = replace(tpe, provenance=dict(study.provenance) | {"left_open": fewer})
     assert "It draws at random until an arm has 4 trials. A trial" in methods_paragraph(learned)
     assert "at random" not in methods_paragraph(study)
+
+
+def test_an_architecture_that_nobody_named_is_told(study: StudyRecord) -> None:
+    space = {name: of for name, of in study.sweep["space"].items() if name != "architecture"}
+    sweep = dict(study.sweep) | {"space": space, "model": {}}
+    provenance_ = {**study.provenance, "left_open": {"model": {"plain": {"activation": "relu"}}}}
+    silent = replace(study, sweep=sweep, provenance=provenance_)
+    said = "architecture plain, activation relu"
+    assert f"What the sweep does not set was at its default: {said}." in methods_paragraph(silent)
+    (facts,) = (block for block in provenance(silent).blocks if isinstance(block, Facts))
+    assert dict(facts.items)["at defaults"] == said
+    named = replace(silent, sweep=sweep | {"model": {"architecture": "plain"}})
+    assert "was at its default: activation relu." in methods_paragraph(named)
+    assert "Fixed for all trials: architecture plain." in methods_paragraph(named)
+    assert changes((silent, named)) == ()
+    dcn = replace(named, sweep=sweep | {"model": {"architecture": "dcn"}})
+    assert changes((silent, dcn)) == (("model.architecture", ("plain", "dcn")),)
 
 
 def test_what_a_researcher_wrote_is_told_with_all_its_digits(study: StudyRecord) -> None:

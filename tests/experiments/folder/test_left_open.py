@@ -7,7 +7,7 @@ from pathlib import Path
 from experiments.folder.left_open import default_moved, left_open
 from experiments.request.config import Sweep, load_sweep
 from recommender.config import HYPERPARAMETERS
-from search_spaces import Choice, space
+from search_spaces import Choice, Float, space
 
 GATED = "def gated(inputs, *, n_heads=2, gate_l2=1e-4):\n    return inputs\n"
 SWEEP = """
@@ -47,6 +47,12 @@ def test_layers_that_vary_or_are_fixed_are_not_left_open() -> None:
     for sweep in ("quickstart", "article-grid"):
         for of_one in left_open(load_sweep(sweep, []))["model"].values():
             assert not {name for name in of_one if name.startswith("layer_size")}
+
+
+def test_a_model_without_dense_layers_has_no_widths() -> None:
+    one = Sweep("one", space=space(dropout=Float(0.0, 0.5)), model={"n_layers": 0}, trials=2)
+    (told,) = left_open(one)["model"].values()
+    assert "layer_sizes" not in told
 
 
 def test_defaults_that_the_space_does_not_hold_are_told_with_what_stands_for_them(
