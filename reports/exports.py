@@ -125,19 +125,26 @@ def best_frame(study: StudyRecord, n: int) -> pd.DataFrame:
 
 
 def verdict_frame(study: StudyRecord) -> pd.DataFrame | None:
-    """One row a finalist and seed; None where there is no verdict with results.
+    """One row a finalist and seed, and one a baseline; None where there is no verdict with results.
 
     Columns: finalist, seed (empty for a baseline), rmse (empty where it did not complete), mean,
     mean_low, mean_high (95 % over seeds), search_rmse, shrinkage, p_best.
     """
-    if study.verdict is None or study.verdict.results is None:
+    results = study.verdict_results
+    if study.verdict is None or results is None:
         return None
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (f.name, seed if len(f.rmse_by_seed) > 1 else None, rmse, f.mean, f.low, f.high,
          f.search_rmse, f.shrinkage, f.p_best)
-        for f in study.verdict.results.finalists
+        for f in results.finalists
         for seed, rmse in zip(study.verdict.seeds, f.rmse_by_seed, strict=False)
     ]  # fmt: skip
+    rows += [
+        (b.name, None, rmse, rmse, None, None, b.val_rmse, None, None)
+        for b in study.baselines
+        if results.finalist(b.name) is None
+        and (rmse := ranking.judged_baseline(study, results, b.name)) is not None
+    ]
     names = "finalist seed rmse mean mean_low mean_high search_rmse shrinkage p_best"
     return _judged_frame(names, rows)
 

@@ -9,7 +9,7 @@ from reports import labels, noise, numbers, ranking
 from reports.described import described, left_open
 from reports.exports import reproduce_commands
 from reports.judging.decision import headline_of_verdict, label
-from reports.judging.judged_rows import judged_baseline, judged_on, optimism_in_short
+from reports.judging.judged_rows import judged_on, optimism_in_short
 from reports.pages import as_markdown
 from reports.trained_with import commit, git, package_versions, version
 
@@ -152,7 +152,7 @@ def _limits(study: StudyRecord, trial: TrialRecord) -> list[str]:
     found = results.finalist(trial.name) if results else None
     ours, bias = trial.best_rmse, ranking.bias_rmse(study)
     if results is not None and found is not None and found.mean is not None:
-        ours, bias = found.mean, judged_baseline(study, results, "bias")
+        ours, bias = found.mean, ranking.judged_baseline(study, results, "bias")
     lines = []
     if bias is not None and ours is not None and ours >= bias:
         lines.append("- It does not beat a user and an item bias alone.")

@@ -7,7 +7,13 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.records import BaselineRecord, StudyRecord, TrialRecord, TrialState
+from experiments.records import (
+    BaselineRecord,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+    VerdictResults,
+)
 from reports import labels, noise, numbers
 
 
@@ -85,6 +91,14 @@ def default_trial(study: StudyRecord) -> TrialRecord | None:
 def bias_rmse(study: StudyRecord) -> float | None:
     bias = study.baseline("bias")
     return bias.val_rmse if bias else None
+
+
+def judged_baseline(study: StudyRecord, results: VerdictResults, name: str) -> float | None:
+    """A baseline's RMSE on the rows that judged the finalists."""
+    if name in results.baselines:
+        return results.baselines[name]
+    baseline = study.baseline(name)
+    return baseline.val_rmse if baseline else None
 
 
 def standings(study: StudyRecord) -> tuple[Standing, ...]:

@@ -30,7 +30,6 @@ from reports.blocks import (
 from reports.comparing.changes import own_code, settings
 from reports.described import described
 from reports.judging.decision import ANSWERS, arm_of, first_of_arms, label, trial_of
-from reports.judging.judged_rows import judged_baseline
 from reports.judging.statistics import Difference, answer, holm, over_splits
 
 MIN_SPLITS = 3
@@ -336,4 +335,4 @@ def _margin(studies: Sequence[StudyRecord], on_test: bool) -> float:
 def _baseline_rmse(study: StudyRecord, name: str, on_test: bool) -> float | None:
     if on_test and study.test is not None:
         return study.test.baselines.get(name)
-    return judged_baseline(study, _results(study, on_test=False), name)
+    return ranking.judged_baseline(study, _results(study, on_test=False), name)

@@ -13,7 +13,6 @@ from reports.described import described
 from reports.drawing.canvas import SERIES, picture
 from reports.drawing.comparison import StudyGaps, begins_above, best_so_far, gap_plot
 from reports.judging.decision import leading_finalist
-from reports.judging.judged_rows import judged_baseline
 
 N_DOTS = 400
 """Of more trials an even selection is drawn, the best and the worst among them."""
@@ -123,7 +122,7 @@ def _judged(study: StudyRecord, unit: float) -> tuple[float, float, float] | Non
     found = leading_finalist(study)
     if results is None or found is None:
         return None
-    bias = judged_baseline(study, results, "bias")
+    bias = ranking.judged_baseline(study, results, "bias")
     if bias is None or found.mean is None or found.low is None or found.high is None:
         return None
     return (found.mean - bias) / unit, (found.low - bias) / unit, (found.high - bias) / unit

@@ -19,7 +19,7 @@ from experiments.records import (
 )
 from reports import labels, numbers, ranking
 from reports.blocks import Headline
-from reports.judging.judged_rows import judged_baseline, judged_on
+from reports.judging.judged_rows import judged_on
 
 ANSWERS: Mapping[str, str] = {
     Answer.BETTER: "better",
@@ -48,7 +48,7 @@ def headline_of_verdict(study: StudyRecord) -> Headline | None:
             f"{who} the bias baseline",
             f"The best trial, {label(study, best.name)}, has a mean RMSE of "
             f"{numbers.rmse(best.mean)} over its seeds; a user and an item bias alone have "
-            f"{numbers.rmse(judged_baseline(study, results, 'bias'))}"
+            f"{numbers.rmse(ranking.judged_baseline(study, results, 'bias'))}"
             + (f", on {judged_on(results)}." if results.is_confirmed else "."),
         )
     lost = results.pair(unbeaten[0], best.name)
@@ -181,7 +181,7 @@ def unbeaten_baselines(study: StudyRecord, results: VerdictResults) -> list[str]
     best = leading_finalist(study)
     if best is None or best.mean is None:
         return []
-    bias = judged_baseline(study, results, "bias")
+    bias = ranking.judged_baseline(study, results, "bias")
     unbeaten = ["bias"] * (bias is not None and best.mean >= bias)
     baselines = [f.name for f in results.finalists if not is_model(study, f.name)]
     beats = [n for n in baselines if against(results, best.name, n) == "is beaten by"]

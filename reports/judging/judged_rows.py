@@ -10,14 +10,6 @@ LEAST_SHARE = 1 / 60
 """Of the margin: less, 0.0000 on MovieLens, is not told as a number."""
 
 
-def judged_baseline(study: StudyRecord, results: VerdictResults, name: str) -> float | None:
-    """A baseline's RMSE on the rows that judged the finalists."""
-    if name in results.baselines:
-        return results.baselines[name]
-    baseline = study.baseline(name)
-    return baseline.val_rmse if baseline else None
-
-
 def judged_on(results: VerdictResults) -> str:
     """`4,038 rows of 57 users whom the search never saw`."""
     rows = f"{results.n_rows:,} rows of {results.n_users:,} users"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from experiments.records import (
@@ -26,7 +26,6 @@ from reports.judging.decision import (
     trained_again,
 )
 from reports.judging.judged_rows import (
-    judged_baseline,
     judged_on,
     late_in_short,
     optimism_in_short,
@@ -118,17 +117,14 @@ def verdict_table(study: StudyRecord) -> str:
             late_in_short(study),
         ),
     )
+    baselines = {b.name: ranking.judged_baseline(study, results, b.name) for b in study.baselines}
+    first = results.finalists[0].name
+    rows, bold = _ordered(study, results, first, baselines)
     caption = (
-        f"The frozen finalists: mean RMSE over {len(verdict.seeds)} fresh seeds, of a baseline its "
-        f"one RMSE, on {judged_on(results)}, {_OF_SEEDS}; to first: minus that of "
-        f"{label(study, results.finalists[0].name)}, {_OF_PAIRS}; {_P_BEST} "
-        + " ".join([_BOLD, *remarks])
+        f"The frozen finalists and the baselines: mean RMSE over {len(verdict.seeds)} fresh seeds, "
+        f"of a baseline its one RMSE, on {judged_on(results)}, {_OF_SEEDS}; to first: minus that "
+        f"of {label(study, first)}, {_OF_PAIRS}; {_P_BEST} " + " ".join([bold, *remarks])
     )
-    bias = judged_baseline(study, results, "bias")
-    rows = [
-        (*_judged(study, results, found, results.finalists[0].name, bias), _p_best(found))
-        for found in results.finalists
-    ]  # fmt: skip
     return _table(
         caption, f"{study.name}-verdict", r"p{0.18\linewidth}rrrrr",
         "Finalist & RMSE & To bias & To first & $p$ & P(best)", rows,
@@ -140,20 +136,9 @@ def unsealed_table(study: StudyRecord) -> str:
     verdict, judged, test = study.verdict, study.verdict_results, study.test
     if verdict is None or judged is None or test is None:
         return ""
-    results, bias = test.results, test.baselines.get("bias")
+    results = test.results
     leader = study.leader.name if study.leader else judged.finalists[0].name
-    found = {f.name: f for f in results.finalists}
-    rows = [
-        (f.mean, (*_judged(study, results, f, leader, bias), _p_best(f))) for f in found.values()
-    ]
-    rows += [
-        (rmse, (_wrapped(label(study, name)), escape(numbers.rmse(rmse)), _gap(rmse, bias), "", "",
-                ""))
-        for name, rmse in test.baselines.items()
-        if name not in found
-    ]  # fmt: skip
-    rows.sort(key=lambda row: (row[0] is None, row[0] or 0.0))
-    is_finalist_first = rows[0][0] == results.finalists[0].mean
+    rows, bold = _ordered(study, results, leader, test.baselines)
     remarks = (
         *lost_on_test(study, test),
         not_scored(study, test),
@@ -172,12 +157,36 @@ def unsealed_table(study: StudyRecord) -> str:
         f"over {len(verdict.seeds)} seeds, of a baseline its one RMSE, on {results.n_rows:,} rows "
         f"of {results.n_users:,} users that chose nothing, {_OF_SEEDS}; to leader: minus that of "
         f"{label(study, leader)}, of the trials the first on validation, {_OF_PAIRS}; {_P_BEST} "
-        f"{_BOLD if is_finalist_first else _BOLD_BELOW_A_BASELINE}{said}{refit}"
+        f"{bold}{said}{refit}"
     )
     return _table(
         caption, f"{study.name}-test", r"p{0.18\linewidth}rrrrr",
-        "Model & Test RMSE & To bias & To leader & $p$ & P(best)", [cells for _, cells in rows],
+        "Model & Test RMSE & To bias & To leader & $p$ & P(best)", rows,
     )  # fmt: skip
+
+
+def _ordered(
+    study: StudyRecord, results: VerdictResults, other: str, baselines: Mapping[str, float | None]
+) -> tuple[list[tuple[str, ...]], str]:
+    """The cells of finalists and baselines, best first, and what bold is.
+
+    Args:
+        other: whom each is held against.
+        baselines: RMSE on the rows of the results.
+    """
+    bias = baselines.get("bias")
+    rows = [
+        (f.mean, (*_judged(study, results, f, other, bias), _p_best(f))) for f in results.finalists
+    ]
+    rows += [
+        (rmse, (_wrapped(label(study, name)), escape(numbers.rmse(rmse)), _gap(rmse, bias), "", "",
+                ""))
+        for name, rmse in baselines.items()
+        if rmse is not None and results.finalist(name) is None
+    ]  # fmt: skip
+    rows.sort(key=lambda row: (row[0] is None, row[0] or 0.0))
+    is_finalist_first = rows[0][0] == results.finalists[0].mean
+    return [cells for _, cells in rows], _BOLD if is_finalist_first else _BOLD_BELOW_A_BASELINE
 
 
 def table_of_page(table: Table, name: str, *, leave_out: Collection[str] = ()) -> str:

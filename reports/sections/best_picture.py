@@ -11,7 +11,7 @@ from reports.drawing.arm_colours import arm_colours
 from reports.drawing.canvas import COLOURS, picture
 from reports.drawing.trials import Dot, dot_plot, dot_scale
 from reports.judging.decision import arm_of, is_model, label
-from reports.judging.judged_rows import judged_baseline, judged_on
+from reports.judging.judged_rows import judged_on
 
 N_DOTS = 10
 
@@ -36,7 +36,7 @@ def _verdict_dots(study: StudyRecord, results: VerdictResults) -> Picture | None
     dots += [
         Dot(b.label, rmse, COLOURS["muted"], True, may_be_off=b.name != "bias")
         for b in study.baselines
-        if (rmse := judged_baseline(study, results, b.name)) is not None
+        if (rmse := ranking.judged_baseline(study, results, b.name)) is not None
     ]
     dots.sort(key=lambda dot: dot.rmse)
     n_seeds = len(study.verdict.seeds) if study.verdict else 0

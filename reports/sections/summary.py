@@ -27,7 +27,6 @@ from reports.judging.decision import (
     unbeaten_baselines,
 )
 from reports.judging.judged_rows import (
-    judged_baseline,
     judged_on,
     kept_users_text,
     optimism_in_short,
@@ -182,7 +181,7 @@ def _leader(study: StudyRecord) -> Numbers | None:
             f"mean validation RMSE of {n_seeds} seeds, {label(study, leader.name)}",
         )
     ]
-    if (bias := judged_baseline(study, results, "bias")) is not None:
+    if (bias := ranking.judged_baseline(study, results, "bias")) is not None:
         items.append(
             (numbers.gap(leader.mean - bias), f"to the bias baseline, {numbers.rmse(bias)}")
         )
@@ -213,7 +212,7 @@ def next_command(study: StudyRecord) -> Command:
     if results is None or study.leader is None:
         return Command("See the trials", (f"recsweep show {name}",))
     if unbeaten_baselines(study, results) or lower_baseline(study, results):
-        judged = {b.name: judged_baseline(study, results, b.name) for b in study.baselines}
+        judged = {b.name: ranking.judged_baseline(study, results, b.name) for b in study.baselines}
         best = min((rmse, name) for name, rmse in judged.items() if rmse is not None)[1]
         return Command(
             f"Take the {label(study, best)} baseline, which the leader does not beat, or let more "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from experiments.records import FinalistResult, StudyRecord, UnsealedRecord
-from reports import numbers
+from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import (
@@ -16,7 +16,7 @@ from reports.judging.decision import (
     not_scored,
     trained_again,
 )
-from reports.judging.judged_rows import judged_baseline, refitted_on
+from reports.judging.judged_rows import refitted_on
 from reports.judging.openings import openings_text
 
 
@@ -116,7 +116,7 @@ def _scores(study: StudyRecord, test: UnsealedRecord) -> Table:
 
 def _validated(study: StudyRecord, baseline: str) -> float | None:
     results = study.verdict_results
-    return judged_baseline(study, results, baseline) if results else None
+    return ranking.judged_baseline(study, results, baseline) if results else None
 
 
 def _cells(study: StudyRecord, found: FinalistResult, bias: float | None) -> tuple[str, ...]:

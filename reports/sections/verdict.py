@@ -10,13 +10,12 @@ from experiments.records import (
     StudyRecord,
     VerdictResults,
 )
-from reports import numbers
+from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.exports import run_again_command
 from reports.judging.decision import ANSWERS, chosen_text, is_model, label, reason_text, size_of
 from reports.judging.judged_rows import (
     baselines_text,
-    judged_baseline,
     judged_on,
     optimism_text,
     too_good_by,
@@ -78,7 +77,7 @@ def late_text(study: StudyRecord) -> str:
 
 
 def _finalists(study: StudyRecord, results: VerdictResults) -> Table:
-    bias = judged_baseline(study, results, "bias")
+    bias = ranking.judged_baseline(study, results, "bias")
     best_mean = results.finalists[0].mean if results.finalists else None
     return Table(
         caption="The finalists under fresh seeds",

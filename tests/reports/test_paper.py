@@ -123,7 +123,9 @@ def test_the_numbers_of_the_finalists_equal_those_of_the_csv(
     bias = judged_study.baseline("bias")
     csv = pd.read_csv(judged_paths.html.with_name("verdict.csv")).groupby("finalist").first()
     rows = cells(verdict_table(judged_study))
+    baselines = judged_study.baselines
     assert len(rows) == len(csv) and bias is not None
+    assert {b.name for b in baselines} <= set(csv.index)
     table = next(p for p in judged_paths.paper if p.name == "table.tex").read_text("utf-8")
     assert verdict_table(judged_study) in table
     results = judged_study.verdict_results
@@ -132,8 +134,10 @@ def test_the_numbers_of_the_finalists_equal_those_of_the_csv(
         _, mean, to_bias, to_first, p, p_best = row
         half = (found.mean_high - found.mean_low) / 2
         assert mean == f"{found['mean']:.4f}{plus_minus(half)}"
-        gap = found["mean"] - bias.val_rmse
-        assert to_bias == f"{gap:+.4f}".replace("-", "$-$")
+        assert to_bias == numbers.gap(found["mean"] - bias.val_rmse).replace("−", "$-$")
+        if results.finalist(str(name)) is None:
+            assert (to_first, p, p_best) == ("", "", "") and name in {b.name for b in baselines}
+            continue
         pair = results.pair(str(name), results.finalists[0].name)
         if pair is None:
             assert (to_first, p) == ("--", "--")

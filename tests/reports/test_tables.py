@@ -117,7 +117,9 @@ def test_finalists_and_pairs_have_the_numbers_of_the_verdict(study: StudyRecord)
     frame, results = verdict_frame(shown), shown.verdict_results
     assert frame is not None and results is not None
     by_name = frame.groupby("finalist").first()
-    assert len(finalists) == len(results.finalists) == len(by_name) == 5
+    assert len(finalists) == len(results.finalists) == 5
+    names = {f.name for f in results.finalists} | {b.name for b in shown.baselines}
+    assert set(by_name.index) == names
 
     def gap(value: float) -> str:
         return numbers.NOTHING if pd.isna(value) else numbers.gap(value)

@@ -236,6 +236,7 @@ def test_a_baseline_that_is_lower_on_kept_rows_and_no_finalist_is_told(study: St
         on_kept_rows = replace(results, baselines={"bias": 1.05, "train_mean": value})
         shown = replace(before, verdict=replace(frozen, results=on_kept_rows))
         said = "No trial has a lower mean on the rows that judge than train mean, 0.9000"
+        assert verdict_frame(shown).set_index("finalist")["rmse"]["train_mean"] == value  # type: ignore[union-attr]
         told = (repr(watch_outs(shown)), verdict_table(shown), methods_paragraph(shown))
         assert [said in text for text in told] == [is_told] * 3
         assert next_command(shown).purpose.startswith("Take the train mean") is is_told
@@ -466,7 +467,7 @@ def test_every_seed_stands_in_the_csv_and_every_number_in_the_report(study: Stud
     shown = judged(study, {plain: 0.03, dcn: 0.01})
     frame = verdict_frame(shown)
     assert frame is not None
-    assert len(frame) == 2 * N_SEEDS + 1
+    assert len(frame) == 2 * N_SEEDS + len(shown.baselines)
     mean = frame.groupby("finalist")["rmse"].mean()
     assert shown.verdict is not None and shown.verdict.results is not None
     for found in shown.verdict.results.finalists:

@@ -49,10 +49,12 @@ def test_the_cost_comes_first_and_the_verdict_last(study: Path, workers: InProce
     lines = recsweep("verdict", study, "--top", "1", "--seeds", "2")
     heads = [line.split(" ")[0] for line in lines if not line.startswith(" ")]
     assert heads.index("cost") < heads.index("verdict") < heads.index("report")
-    results = read_study(study).verdict
-    assert results is not None and results.results is not None
+    record = read_study(study)
+    results = record.verdict_results
+    assert results is not None
     frame = pd.read_csv(study / "report" / "verdict.csv", dtype={"finalist": str})
-    assert len(frame) == sum(len(f.rmse_by_seed) for f in results.results.finalists)
+    others = [b for b in record.baselines if results.finalist(b.name) is None]
+    assert len(frame) == sum(len(f.rmse_by_seed) for f in results.finalists) + len(others)
     assert "## Verdict" in (study / "report" / "report.md").read_text()
     again = recsweep("verdict", study)
     assert any(line.startswith("cost     none") for line in again)
