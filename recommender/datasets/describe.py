@@ -58,7 +58,7 @@ def describe(
         n_items=len(ratings.item_ids),
         rating_range=rating_range,
         step=_step(open_ratings),
-        split=_split_in_words(split),
+        split=_split_in_words(split, ratings),
         train=_describe_part(ratings, parts, TRAIN),
         validation=_describe_part(ratings, parts, VALIDATION),
         test=_describe_part(ratings, parts, TEST),
@@ -165,13 +165,15 @@ def _long_tail(codes: Ints) -> LongTail:
     )
 
 
-def _split_in_words(split: SplitConfig) -> dict[str, Any]:
+def _split_in_words(split: SplitConfig, ratings: Ratings) -> dict[str, Any]:
     """What the method uses, and nothing that it ignores; of files their names."""
     words: dict[str, Any] = {"method": split.own.where if split.own else split.method}
     if split.method == "files":
         words |= {part: path.name for part, path in split.files.items()}
     else:
         words |= {key: getattr(split, key) for key in SPLIT_KEYS[split.method]}
+    if split.method in ("files", "column") and not (ratings.part == VALIDATION).any():
+        words["validation"] = "the last tenth of train by time"
     return words | ({"confirm": split.confirm} if split.confirm else {})
 
 

@@ -139,6 +139,8 @@ def test_where_a_column_names_no_validation_rows_the_latest_of_train_are(tmp_pat
     text = "\n".join(["user,item,rating,time,set", *rows])
     loaded = load_text(tmp_path, text, BY_COLUMN, columns=WITH_PART)
     assert (loaded.encoded.validation.rating.tolist(), loaded.description.test.n_rows) == ([1], 1)
+    told = {"method": "column", "validation": "the last tenth of train by time"}
+    assert loaded.description.split == told
     without = {role: name for role, name in WITH_PART.items() if role != "time"}
     with pytest.raises(DataError, match=r"columns\.part names no validation rows"):
         load_text(tmp_path, text, BY_COLUMN, columns=without)
