@@ -53,6 +53,14 @@ _HOMES = {
     "SplitConfig": "recommender.datasets.config",
     "load_dataset": "recommender.datasets.loading",
     "train_ranking": "recommender.training",
+    "RecsweepError": "experiments.errors",
+    "RequestError": "experiments.errors",
+    "StateError": "experiments.errors",
+    "StudyError": "experiments.errors",
+    "SweepFileError": "experiments.errors",
+    "SpaceError": "search_spaces",
+    "DataError": "recommender.errors",
+    "ModelError": "recommender.errors",
 }
 
 __all__ = ["Study", "StudyInterrupted", "load", "resume", "run", "verdict", *_HOMES]  # of a dict

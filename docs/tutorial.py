@@ -98,9 +98,10 @@ predictions.assign(error=predictions["predicted"] - predictions["rating"]).descr
 # %% [markdown]
 # ## The report, inline
 #
-# In a notebook a study shows the first screen of its report. It says "not decided: one seed each",
-# because that is what four trials, trained once each, allow to be said; `recsweep verdict tutorial`
-# trains the finalists again under fresh seeds and tests their differences. All is in the file.
+# In a notebook a study shows the first screen of its report. Four short trials, trained once each,
+# allow little to be said, and it says no more: that no model beats the bias baseline yet, or "not
+# decided: one seed each". `recsweep verdict tutorial` trains the finalists again under fresh seeds
+# and tests their differences. All is in the file.
 
 # %%
 study

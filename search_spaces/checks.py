@@ -162,7 +162,7 @@ def _faults_of_references(
     for name, allowed in case.conditions.items():
         key = f"{case.key}.when.{name}"
         if name not in drafts:
-            yield Problem(key, _unknown(name, drafts, absent))
+            yield Problem(key, _unknown(name, drafts, absent, _OF_FIXED))
             continue
         parents = drafts[name]
         if any(parent.count is not None for parent in parents):
@@ -190,7 +190,7 @@ def _faults_of_count(
 ) -> Iterator[Problem]:
     key = f"{case.key}.each"
     if name not in drafts:
-        yield Problem(key, _unknown(name, drafts, absent))
+        yield Problem(key, _unknown(name, drafts, absent, _OF_FIXED_COUNT))
         return
     parents = drafts[name]
     if any(parent.count is not None for parent in parents):
@@ -217,10 +217,14 @@ def _ends(distribution: Distribution) -> tuple[int | None, int | None]:
     return distribution.low, distribution.high
 
 
-def _unknown(name: str, drafts: Drafts, absent: Mapping[str, str]) -> str:
+_OF_FIXED = "on what does not vary nothing depends: leave the condition out"
+_OF_FIXED_COUNT = "of a count that does not vary write the number, as in each = 2"
+
+
+def _unknown(name: str, drafts: Drafts, absent: Mapping[str, str], else_: str) -> str:
     if name in absent:
         return absent[name]
-    return unknown("dimension", name, drafts)
+    return f"{unknown('dimension', name, drafts)}; {else_}"
 
 
 def _never(name: str, value: Value, distributions: Sequence[Distribution | None]) -> str:

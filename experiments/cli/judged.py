@@ -55,7 +55,7 @@ def cost_lines(study: StudyRecord, frozen: VerdictRecord, n_left: int, seconds: 
             "less stays undecided, or ties"
         )
     total = len(trained) * n_seeds
-    named = wording.plural(len(trained), "finalist")
+    named = wording.plural(len(trained), "model")  # a baseline, a finalist too, is not trained
     counted = f"{named} × {n_seeds} fresh seeds = {total} trainings"
     if not n_left:
         return [*lines, f"cost     none: {counted}, all done already"]

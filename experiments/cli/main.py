@@ -10,6 +10,7 @@ import io
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -70,8 +71,9 @@ def main() -> None:
                 app()
     except RecsweepError as error:
         if os.environ.get("RECSWEEP_DEBUG"):
-            raise
-        print(error.message, file=sys.stderr)  # noqa: T201  # the one place where errors are said
+            traceback.print_exc()
+        else:
+            print(error.message, file=sys.stderr)  # noqa: T201  # the one place where errors are said
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

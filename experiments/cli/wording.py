@@ -209,7 +209,7 @@ def resume_step(study: StudyRecord) -> str | None:
 
 
 def verdict_step(study: StudyRecord) -> str | None:
-    """`recsweep verdict NAME        (7 finalists × 5 seeds, about 2 min)`; None after it."""
+    """`recsweep verdict NAME        (7 models × 5 seeds, about 2 min)`; None after it."""
     cost = verdict_cost(study)
     return None if cost is None else f"recsweep verdict {typed(study.folder)}        ({cost.text})"
 

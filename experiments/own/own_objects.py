@@ -52,7 +52,19 @@ def Choice(choices: Sequence[Any]) -> PlainChoice:  # noqa: N802  # it reads as 
     choices = as_python(choices)
     if isinstance(choices, list | tuple):
         choices = [named(choice) if callable(choice) else choice for choice in choices]
+        _refuse_namesakes([choice for choice in choices if isinstance(choice, Named)])
     return PlainChoice(choices)
+
+
+def _refuse_namesakes(models: Sequence[Named]) -> None:
+    places: dict[str, str] = {}
+    for model in models:
+        if places.setdefault(str(model), model.reference) != model.reference:
+            raise RequestError(
+                f"two models are called {model}: {places[model]} and {model.reference}; give one "
+                f'another name, as in rs.Sweep(..., architectures={{"{model}_2": ...}}), and put '
+                "that name among the choices"
+            )
 
 
 def named(thing: Any) -> Named:

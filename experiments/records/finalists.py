@@ -37,12 +37,12 @@ class VerdictCost:
 
     @property
     def text(self) -> str:
-        """`7 finalists × 5 seeds, about 2 min`, `12 of 35 trainings left, about 50 s`."""
+        """`7 models × 5 seeds, about 2 min`, `12 of 35 trainings left, about 50 s`."""
         time = f"about {format_duration(self.seconds)}"
         n_all = self.n_finalists * self.n_seeds
         if self.n_left < n_all:
             return f"{self.n_left} of {n_all} trainings left, {time}"
-        return f"{plural(self.n_finalists, 'finalist')} × {self.n_seeds} seeds, {time}"
+        return f"{plural(self.n_finalists, 'model')} × {self.n_seeds} seeds, {time}"
 
 
 def chosen_trials(study: StudyRecord, top: int) -> list[tuple[TrialRecord, tuple[str, ...]]]:

@@ -82,6 +82,7 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
     seed: int = 42,
     note: str = "",
     metrics: Sequence[str | Callable[..., Any]] = (),
+    architectures: Mapping[str, str | Callable[..., Any]] | None = None,
 ) -> SweepConfig:
     """A sweep written in Python: the same tables as a sweep file's, the same checks.
 
@@ -94,6 +95,8 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
         enqueue: values to try first, after the default.
         trials: None only for the whole of a grid, or without a space.
         metrics: further ones, `"mae"` or `"mine.py:auc_at_4"`.
+        architectures: the `[architectures]` table: models of your own by the names that the space
+            has for them, where two have one name.
 
     Raises:
         SweepFileError: with every mistake, each by its key.
@@ -137,6 +140,8 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
         tables["space"] = space.to_table()
     elif space is not None:
         tables["space"] = {"use": space} if isinstance(space, str) else space
+    if architectures is not None:
+        tables["architectures"] = architectures
     if metrics:
         tables["metrics"] = {"also": metrics}
     if compare is not None:

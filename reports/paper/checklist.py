@@ -113,8 +113,9 @@ def _result_items(study: StudyRecord) -> tuple[Item, ...]:
     bars, tests = "one seed each", "no verdict was made: no difference is claimed"
     if results is not None and verdict is not None:
         bars = (
-            f"{numbers.plural(n_with_bars, 'finalist')} complete under {len(verdict.seeds)} fresh "
-            f"seeds, of {sum(not finalist.is_baseline for finalist in verdict.finalists):,}"
+            f"{numbers.plural(n_with_bars, 'model')} complete under {len(verdict.seeds)} fresh "
+            f"seeds, of {sum(not finalist.is_baseline for finalist in verdict.finalists):,} that "
+            "were judged"
         )
         margin = numbers.two_digits(results.margin)
         tests = f"{numbers.plural(len(results.pairs), 'pair')}, Holm; margin {margin}"

@@ -86,3 +86,17 @@ def test_a_test_split_that_is_not_to_be_opened_stays_sealed(
     assert result.exit_code == exit_code, result.output
     assert "Open the test split now?" in result.output
     assert read_study(study).test is None and not read_study(study).openings
+
+
+def test_debug_shows_where_an_error_comes_from_and_keeps_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RECSWEEP_DEBUG", "")  # so that it is put back
+    for options, has_traceback in (([], False), (["--debug"], True)):
+        monkeypatch.setattr(
+            "sys.argv", ["recsweep", *options, "show", "nope", "--studies", str(tmp_path)]
+        )
+        with pytest.raises(SystemExit) as ending:
+            main()
+        assert ending.value.code == 2
+        assert ("Traceback" in capsys.readouterr().err) is has_traceback

@@ -360,3 +360,35 @@ def test_what_a_script_imports_is_sought_where_python_does(
     main.__spec__ = name and ModuleSpec(name, None)
     monkeypatch.setitem(sys.modules, "__main__", main)
     assert _home() == tmp_path / place
+
+
+def test_models_of_one_name_are_told_apart_by_names_that_the_sweep_gives(
+    notebook: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "gated.py").write_text("def gated(inputs): return inputs")
+    spec = importlib.util.spec_from_file_location("gated", tmp_path / "gated.py")
+    assert spec is not None and spec.loader is not None
+    other = importlib.util.module_from_spec(spec)
+    sys.modules["gated"] = other
+    try:
+        spec.loader.exec_module(other)
+        with pytest.raises(RequestError, match=r"two models are called gated: .*architectures=\{"):
+            rs.Choice(["plain", notebook.gated, other.gated])
+        space = rs.space(architecture=rs.Choice(["plain", notebook.gated, "gated_2"]))
+        sweep = rs.Sweep(
+            "two", space=space, trials=3, architectures={"gated_2": other.gated},
+            compare="architecture",
+        )  # fmt: skip
+    finally:
+        del sys.modules["gated"]
+    assert sweep.arms == ("plain", "gated", "gated_2")
+    assert sweep.architectures["gated_2"].root == tmp_path
+
+
+def test_errors_can_be_caught_by_the_names_that_the_docstrings_have() -> None:
+    with pytest.raises(rs.SweepFileError):
+        rs.Sweep("a b")
+    with pytest.raises(rs.SpaceError):
+        rs.space(a=rs.Int(2, 1))
+    assert issubclass(rs.SweepFileError, rs.RecsweepError)
+    assert issubclass(rs.StudyError, rs.StateError)

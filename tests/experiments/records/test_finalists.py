@@ -34,7 +34,7 @@ def test_the_cost_is_that_of_the_verdict_that_would_be_begun(made_up: StudyRecor
     first, second = made_up.ranked[:2]
     assert training_s([first, None, second], 4) == 30 + (first.seconds + second.seconds) / 4
     assert training_s([], 4) == 0
-    assert cost.text.startswith(f"{cost.n_finalists} finalists × 5 seeds, about ")
+    assert cost.text.startswith(f"{cost.n_finalists} models × 5 seeds, about ")
 
 
 def test_it_stands_wherever_the_command_is_named(
