@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from enum import Enum
 from typing import Any, Literal, TypeGuard
 
 Value = bool | int | float | str
@@ -15,7 +16,10 @@ LARGEST_WHOLE = 1 << 53
 
 
 def as_python(value: Any) -> Any:
-    """A number of NumPy's as Python's own, an array as a list; all else as it is."""
+    """A number of NumPy's, or a member of an enumeration of numbers or text, as Python's own; an
+    array as a list; all else as it is."""
+    if isinstance(value, Enum) and isinstance(value, int | float | str):
+        return value.value
     return value.tolist() if hasattr(value, "dtype") and hasattr(value, "tolist") else value
 
 

@@ -86,6 +86,7 @@ def ratings(n=900):
 
 BAD = """\
 import numpy as np
+import pandas as pd
 import optuna
 from more import ratings
 
@@ -127,6 +128,18 @@ def sampled():
 def fails():
     frame = ratings()
     return frame["nothing"]
+
+
+def two_without_items():
+    frame = ratings()
+    frame["item"] = frame["item"].astype(object)
+    frame.loc[frame.index[3:5], "item"] = None
+    return frame
+
+
+def none_dated():
+    frame = ratings()
+    return frame.assign(bought=pd.Timestamp("2020-01-01")).iloc[:0]
 
 
 def elsewhere():

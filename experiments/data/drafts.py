@@ -22,7 +22,7 @@ from recommender.datasets.config import DatasetConfig, Duplicates, Of, SplitConf
 from recommender.datasets.description import DatasetDescription
 from recommender.datasets.loading import load_dataset
 from recommender.datasets.other_files import WIDE, of_blocks, of_wide_table, without_names
-from recommender.datasets.table import COLUMNS, column_names
+from recommender.datasets.table import COLUMNS, column_names, is_parquet
 from recommender.datasets.text_files import read_header
 from recommender.errors import DataError
 
@@ -132,7 +132,7 @@ def _cure(table: Path, known: Sequence[str], columns: Mapping[str, str]) -> str:
     if len(known) > WIDE and (is_nameless or "user" in columns):
         told = f"its {len(known):,} columns seem to be a user's ratings, one an item"
         return f"{told}; {of_wide_table(table, columns.get('user'))}"
-    if is_nameless:
+    if is_nameless and not is_parquet(table):
         _, separator, _ = read_header(table, ())
         cure = without_names(table, separator, len(known))
         return f"its first line names no columns; {cure}"

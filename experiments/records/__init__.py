@@ -24,13 +24,12 @@ from experiments.records.derived_records import (
     Spread,
 )
 from experiments.records.finalists import VerdictCost, verdict_cost
+from experiments.records.first_sweep import DRIVER_JOURNAL, JOURNAL_NAME
 from experiments.records.openings import Opening
 from experiments.records.study_records import (
     BASELINES_NAME,
     COLUMNS_NAME,
-    DRIVER_JOURNAL,
     IMPORTANCE_NAME,
-    JOURNAL_NAME,
     LEDGER_NAME,
     PROVENANCE_NAME,
     SWEEP_NAME,
@@ -42,6 +41,7 @@ from experiments.records.study_records import (
     read_study,
     refuse_no_study,
     study_folders,
+    sweep_text,
 )
 from experiments.records.values import is_layer_size
 from experiments.records.verdict_records import (
@@ -101,5 +101,6 @@ __all__ = [
     "read_study",
     "refuse_no_study",
     "study_folders",
+    "sweep_text",
     "verdict_cost",
 ]

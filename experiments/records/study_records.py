@@ -30,6 +30,7 @@ from experiments.records.derived_records import (
     read_noise,
     read_segments,
 )
+from experiments.records.first_sweep import JOURNAL_NAME, first_sweep, is_same_sweep
 from experiments.records.notes import read_note
 from experiments.records.openings import Opening, openings_of
 from experiments.records.verdict_records import (
@@ -49,9 +50,7 @@ BASELINES_NAME = "baselines.json"
 IMPORTANCE_NAME = "importance.json"
 COLUMNS_NAME = "columns.json"
 LEDGER_NAME = "study.db"
-JOURNAL_NAME = "journal"
 """The folder of the journals."""
-DRIVER_JOURNAL = Path(JOURNAL_NAME) / "driver.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +278,12 @@ def read_study(folder: Path) -> StudyRecord:
             recsweep worked out itself and can work out anew is left out instead (`unreadable`).
     """
     refuse_no_study(folder)
-    sweep = _read_sweep(folder / SWEEP_NAME)
+    unreadable: list[str] = []
+    text = sweep_text(folder)
+    if (first := first_sweep(folder)) is not None and not is_same_sweep(first, text):
+        unreadable.append(f"{SWEEP_NAME} is not the sweep that this study began with, shown here")
+        text = first
+    sweep = _read_sweep(folder / SWEEP_NAME, text)
     # Asked before the ledger is read: a driver that ends in between left nothing out.
     is_running = holder_of(folder) is not None
     trials: tuple[TrialRecord, ...] = ()
@@ -302,7 +306,6 @@ def read_study(folder: Path) -> StudyRecord:
     if not isinstance(about, dict):
         raise StudyError(f"{folder / PROVENANCE_NAME}: holds no JSON object: it was overwritten")
     noted = read_note(folder)
-    unreadable: list[str] = []
 
     def derived(read: Callable[[], _ReadT], missing: _ReadT) -> _ReadT:
         try:
@@ -360,10 +363,19 @@ def _is_study(folder: Path) -> bool:
     return (folder / SWEEP_NAME).is_file() and (folder / PROVENANCE_NAME).is_file()
 
 
-def _read_sweep(path: Path) -> dict[str, Any]:
+def sweep_text(folder: Path) -> str:
+    """The text of a study's sweep. StudyError where it cannot be read."""
+    path = folder / SWEEP_NAME
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
+        raise StudyError(f"{path}: cannot be read as TOML: {error}") from error
+
+
+def _read_sweep(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:
         raise StudyError(f"{path}: cannot be read as TOML: {error}") from error
 
 

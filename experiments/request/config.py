@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MappingView, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,7 @@ def Sweep(  # noqa: N802  # it reads as the thing it makes
         SweepFileError: with every mistake, each by its key.
     """
     wrong: list[SweepProblem] = []
+    enqueue, metrics = _listed(enqueue), _listed(metrics)
 
     def table(key: str, named: str, given: Any, default: str) -> Mapping[str, Any]:
         if isinstance(given, Mapping):
@@ -253,6 +254,11 @@ def _tables(config: SweepConfig) -> dict[str, Any]:
 def _named(name: str, args: Mapping[str, Any], own: OwnDefinition | None) -> str | dict[str, Any]:
     name = own.reference if own else name
     return {"name": name, **args} if args else name
+
+
+def _listed(value: Any) -> Any:
+    """A generator, a view of a dict or an array as a list."""
+    return list(value) if isinstance(value, Iterator | MappingView) else as_python(value)
 
 
 def _plain(value: Any) -> Any:

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from experiments.errors import StateError, SweepFileError, SweepProblem
 from experiments.files import atomic_write, read_json
-from experiments.ledger.journal import sound_events
 from experiments.own.kept_code import refuse_damaged_code
-from experiments.records import DRIVER_JOURNAL, PROVENANCE_NAME, SWEEP_NAME
+from experiments.records import PROVENANCE_NAME, SWEEP_NAME, sweep_text
+from experiments.records.first_sweep import (
+    PLACES,
+    SIDES,
+    first_sweep,
+    is_same_sweep,
+    tables_with_places,
+)
 from experiments.request.config import sweep_to_toml
 from experiments.request.sweep_checks import build_sweep
 from experiments.sweep import SweepConfig
 from experiments.sweep_files.sweep_file import read_sweep_file
 from experiments.sweep_files.toml_text import toml_value
 from experiments.typed import typed
-
-_PLACES = ("path", "train_path", "test_path", "validation_path")
-"""Keys of `[dataset]`, its tables and `[split]` that say where the data lie."""
-
-_SIDES = ("items", "users")
-"""Of `[dataset]`: tables whose `path` is one of those, too."""
 
 
 def frozen_sweep(folder: Path, now: SweepConfig | None = None) -> SweepConfig:
@@ -47,7 +45,7 @@ def frozen_sweep(folder: Path, now: SweepConfig | None = None) -> SweepConfig:
         return build_sweep(replace(source, is_frozen=True))
     except SweepFileError as error:
         told = {problem.key.rpartition(".")[2] for problem in error.problems}
-        if told.isdisjoint((*_PLACES, *_SIDES)):
+        if told.isdisjoint((*PLACES, *SIDES)):
             raise
         cure = (
             "where the data lie elsewhere by now, write their path into this file; whether they "
@@ -60,7 +58,7 @@ def frozen_sweep(folder: Path, now: SweepConfig | None = None) -> SweepConfig:
 
 def is_elsewhere(folder: Path, now: SweepConfig) -> bool:
     """Whether a sweep says otherwise than the study's where its data lie."""
-    return _relocated(folder, now) != (folder / SWEEP_NAME).read_text(encoding="utf-8")
+    return _relocated(folder, now) != sweep_text(folder)
 
 
 def relocate(folder: Path, now: SweepConfig) -> None:
@@ -70,12 +68,12 @@ def relocate(folder: Path, now: SweepConfig) -> None:
 
 
 def _relocated(folder: Path, now: SweepConfig) -> str:
-    text = (folder / SWEEP_NAME).read_text(encoding="utf-8")
-    tables = _tables_with_places(tomllib.loads(text))
+    text = sweep_text(folder)
+    tables = tables_with_places(tomllib.loads(text))
     for table, there in zip(
-        tables, _tables_with_places(tomllib.loads(sweep_to_toml(now))), strict=True
+        tables, tables_with_places(tomllib.loads(sweep_to_toml(now))), strict=True
     ):
-        for place in table.keys() & there.keys() & {*_PLACES}:
+        for place in table.keys() & there.keys() & {*PLACES}:
             before, after = (f"{place} = {toml_value(t[place])}" for t in (table, there))
             text = text.replace(before, after)
     return text
@@ -88,7 +86,7 @@ def refuse_changed_sweep(folder: Path) -> None:
         StateError: shows the difference, and how to run the changed sweep as another study.
     """
     path = folder / SWEEP_NAME
-    first, now = first_sweep(folder), path.read_text(encoding="utf-8")
+    first, now = first_sweep(folder), sweep_text(folder)
     if first is None or is_same_sweep(first, now):
         return
     raise StateError(
@@ -97,36 +95,6 @@ def refuse_changed_sweep(folder: Path) -> None:
         + "\nTake the change back to go on, or run it as another study: "
         f"recsweep run {typed(path)} --set name={folder.name}-changed"
     )
-
-
-def is_same_sweep(first: str, now: str) -> bool:
-    """Whether two texts of a sweep differ in nothing but where its data lie: that these are the
-    same ratings, their fingerprint says."""
-    if first == now:
-        return True
-    try:
-        return _without_places(first) == _without_places(now)
-    except (tomllib.TOMLDecodeError, AttributeError):  # no TOML, or a value for a table
-        return False
-
-
-def _without_places(text: str) -> dict[str, Any]:
-    table = tomllib.loads(text)
-    for within in _tables_with_places(table):
-        for place in _PLACES:
-            within.pop(place, None)
-    return table
-
-
-def _tables_with_places(table: Mapping[str, Any]) -> list[dict[str, Any]]:
-    data = table.get("dataset", {})
-    return [data, *(data.get(key, {}) for key in _SIDES), table.get("split", {})]
-
-
-def first_sweep(folder: Path) -> str | None:
-    """The sweep's text as the first session of its driver had it; None before there was one."""
-    events = sound_events(folder / DRIVER_JOURNAL)
-    return next((e["sweep"] for e in events if e["kind"] == "session" and "sweep" in e), None)
 
 
 def difference(before: str, now: str) -> str:

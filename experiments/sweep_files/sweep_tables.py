@@ -18,6 +18,7 @@ Report = Callable[[str, str], None]
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Seed = Annotated[int, Ge(0), Lt(2**32)]
+_TOO_MANY = 10**9
 Words = list[str]
 
 
@@ -90,8 +91,8 @@ class CompareTable(Table):
 class SearchTable(Table):
     """`[search]`; sampler and pruner are a name, or a table with a name and arguments."""
 
-    trials: Annotated[int, Ge(1)] | None = None
-    max_epochs: Annotated[int, Ge(1)] = MAX_EPOCHS
+    trials: Annotated[int, Ge(1), Lt(_TOO_MANY)] | None = None
+    max_epochs: Annotated[int, Ge(1), Lt(_TOO_MANY)] = MAX_EPOCHS
     patience: Annotated[int, Ge(0)] = PATIENCE
     sampler: Any = "tpe"
     pruner: Any = "median"
@@ -110,7 +111,7 @@ class MetricsTable(Table):
 class TrainingTable(Table):
     """`[training]`: one model's epochs; a sweep says them in `[search]`."""
 
-    max_epochs: Annotated[int, Ge(1)] = MAX_EPOCHS
+    max_epochs: Annotated[int, Ge(1), Lt(_TOO_MANY)] = MAX_EPOCHS
     patience: Annotated[int, Ge(0)] = PATIENCE
 
 

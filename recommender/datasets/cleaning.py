@@ -208,7 +208,9 @@ def _seconds(column: pd.Series[Any], found: Findings) -> npt.NDArray[np.int64]:
         column = column.dt.to_timestamp()
     given = numbers(column)
     if np.isnan(given).all():
-        seconds = _since_1970(pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601"))
+        # These two pandas knows as the moment at which they are read.
+        dated = column.mask(column.isin(("now", "today")))
+        seconds = _since_1970(pd.to_datetime(dated, errors="coerce", utc=True, format="ISO8601"))
     elif (dates := _compact_dates(given, is_missing, found)) is not None:
         seconds = _since_1970(dates)
     else:

@@ -45,7 +45,7 @@ def identifiers(column: pd.Series[Any], what: str, found: Findings) -> tuple[Int
         # As pandas writes whole numbers of a column in which some were missing.
         texts = [text.removesuffix(".0") for text in texts]
         found.note(f"{what} ids are written as {values[0]} and are read as {texts[0]}")
-    is_damaged = np.array([_NUL in text or "\n" in text for text in texts], dtype=bool)
+    is_damaged = np.array([not {_NUL, "\n", "\r"}.isdisjoint(t) for t in texts], dtype=bool)
     found.refuse(
         _rows_of(is_damaged, codes),
         f"{what} id holds NUL or a line break, or is not UTF-8",

@@ -118,14 +118,20 @@ def tells_of_users(dataset: DatasetConfig) -> bool:
     return not USER_KINDS.keys().isdisjoint(dataset.features)
 
 
+N_RATINGS_100K = 100_000
+
+
 def _read_100k_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
     """u.data, or one of its splits such as u1.base: user, item, rating, time between tabs."""
     assert dataset.path is not None
-    path = path or dataset.path / "u.data"
+    of_split, path = path, path or dataset.path / "u.data"
     layout = "user, item, rating, time between tabs"
     frame = read_plain(path, "ml-100k", sep="\t", n_columns=4, layout=layout)
     frame = frame.set_axis(["user", "item", "rating", "time"], axis=1)
-    return RawTable(frame, path.name, "line", 1)
+    notes: tuple[str, ...] = ()
+    if of_split is None and len(frame) != N_RATINGS_100K:
+        notes = (f"u.data holds {len(frame):,} ratings, and ml-100k has {N_RATINGS_100K:,}",)
+    return RawTable(frame, path.name, "line", 1, notes)
 
 
 def _read_100k_sides(dataset: DatasetConfig) -> list[RawSide]:

@@ -161,6 +161,9 @@ def _sides(own: OwnDefinition, frame: pd.DataFrame) -> list[RawSide]:
 
 def _other(frame: pd.DataFrame, of: Of, name: str) -> int | None:
     """The first row where a column is not what it is in the first row of that item, or user."""
+    frame = frame[frame[of].notna()]  # those without an id are told when the ratings are read
+    if frame.empty:
+        return None
     firsts = frame.drop_duplicates(of).set_index(of)[name]
     expected = frame[of].map(firsts)
     is_same = (frame[name] == expected).fillna(False).astype(bool)

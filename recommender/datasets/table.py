@@ -41,7 +41,7 @@ def column_names(path: Path, wanted: Sequence[str] = ()) -> list[str]:
         DataError: the file is not there, of no known kind, or cannot be read.
     """
     _check_file(path)
-    if _is_parquet(path):
+    if is_parquet(path):
         return _parquet_columns(path)
     return read_header(path, wanted)[0]
 
@@ -56,7 +56,7 @@ def read_table(path: Path, columns: Sequence[str], text: Sequence[str]) -> RawTa
     problems = _header_problems(path, known, columns)
     if problems:
         raise DataError(problems)
-    if _is_parquet(path):
+    if is_parquet(path):
         return RawTable(_read_parquet(path, columns), path.name, "row", 1)
     return read_text(path, columns, text)
 
@@ -75,7 +75,7 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return frame[list(columns)]
 
 
-def _is_parquet(path: Path) -> bool:
+def is_parquet(path: Path) -> bool:
     return path.name.lower().endswith(PARQUET_SUFFIXES)
 
 
@@ -159,7 +159,7 @@ def _header_problems(path: Path, known: Sequence[str], wanted: Sequence[str]) ->
     for name in dict.fromkeys(wanted):
         if name not in known:
             told = f"{path.name}: {unknown('column', name, known)}"
-            if len(known) == 1 and not _is_parquet(path):
+            if len(known) == 1 and not is_parquet(path):
                 told += "; columns are separated by a comma, a tab, a semicolon or |"
             problems.append(told)
         elif known.count(name) > 1:
@@ -204,7 +204,8 @@ def frequent_words(texts: pd.Series[Any]) -> pd.Series[Any]:
     """Of each text its words, in lower case, that are among the frequent ones of all texts."""
     import pandas as pd
 
-    words_of = [sorted(set(_WORD.findall(str(text).lower()))) for text in texts.fillna("")]
+    told = texts.astype(object).fillna("")
+    words_of = [sorted(set(_WORD.findall(str(text).lower()))) for text in told]
     n_texts = Counter(word for words in words_of for word in words)
     by_count = sorted(n_texts, key=lambda word: (-n_texts[word], word))
     known = {word for word in by_count[:MOST_WORDS] if n_texts[word] > 1}

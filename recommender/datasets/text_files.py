@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SEPARATORS = (",", "\t", ";", "|")
 LATIN_1 = "latin-1"
+_LINE_END = r"\r\n?|\n"
 PIECE_ROWS = 1_000_000
 """Rows of a table that are read at once."""
 _NO_TEXT = {
@@ -148,8 +149,13 @@ def _rows(path: Path, separator: str, encoding: str) -> Iterator[tuple[int, list
 
 
 def _n_lines(path: Path) -> int:
+    n_ends, last = 0, b"\n"
     with _open(path) as file:
-        return sum(1 for _ in file)
+        while chunk := file.read(1 << 20):
+            n_ends += chunk.count(b"\n") + chunk.count(b"\r") - chunk.count(b"\r\n")
+            n_ends -= last == b"\r" and chunk.startswith(b"\n")
+            last = chunk[-1:]
+    return n_ends + (last not in b"\r\n")
 
 
 def _by_lines(
@@ -163,7 +169,7 @@ def _by_lines(
     import numpy as np
 
     n_breaks = {
-        position: frame[position].str.count("\n").fillna(0).to_numpy(np.int64)
+        position: frame[position].str.count(_LINE_END).fillna(0).to_numpy(np.int64)
         for position in range(n_fields)
         if position not in guessed
     }
@@ -171,7 +177,7 @@ def _by_lines(
     index = np.concatenate([[0], ends[:-1]])
     for position, found in n_breaks.items():
         for row in np.flatnonzero(found):
-            lines = frame[position].iloc[row].split("\n")
+            lines = re.split(_LINE_END, frame[position].iloc[row])
             if _holds_rows(lines, position, n_fields, separator, guessed):
                 first = int(index[row]) + 2
                 raise DataError(

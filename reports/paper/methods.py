@@ -113,8 +113,8 @@ def defaults_text(study: StudyRecord) -> str:
     for architecture, values in models.items():
         for name, value in values.items():
             by_value.setdefault((name, numbers.exact(value)), []).append(architecture)
-    architecture = default_architecture(study)
-    told: dict[str, list[str]] = {"": [f"architecture {architecture}"] * (architecture is not None)}
+    unsaid = default_architecture(study)
+    told: dict[str, list[str]] = {"": [f"architecture {unsaid}"] * (unsaid is not None)}
     for (name, value), where in by_value.items():
         whose = [f"of {' and '.join(where)}"] if len(where) < len(models) else []
         whose += ["where the space leaves it out"] if name in space else []

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -284,6 +285,7 @@ def test_reading_a_study_needs_the_standard_library_alone(tmp_path: Path) -> Non
     folder = make_study(tmp_path / "mine")
     code = """
 import sys
+import tomllib
 from pathlib import Path
 from experiments.records import read_study
 study = read_study(Path(sys.argv[1]))
@@ -307,3 +309,19 @@ import json; print(json.dumps([len(study.trials), sorted(foreign)]))
     n_trials, foreign = json.loads(done.stdout)
     assert n_trials == 24
     assert [m for m in foreign if not m.startswith(("_", "sitecustomize", "distutils"))] == []
+
+
+@pytest.mark.parametrize("now", ["", "seed = 5\n"])
+def test_a_sweep_that_was_changed_later_is_not_told_as_what_was_run(
+    tmp_path: Path, now: str
+) -> None:
+    folder = make_study(tmp_path / "mine", n_trials=2)
+    text = (folder / "sweep.toml").read_text()
+    with Journal(folder / "journal" / "driver.jsonl") as journal:
+        journal.append("session", sync=True, sweep=text)
+    assert read_study(folder).unreadable == ()
+    (folder / "sweep.toml").write_text(now)
+    study = read_study(folder)
+    assert study.sweep == tomllib.loads(text)
+    (said,) = study.unreadable
+    assert said == "sweep.toml is not the sweep that this study began with, shown here"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import replace
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -870,3 +871,41 @@ def test_a_copy_of_a_sweep_is_held_to_the_rules_before_anything_is_written(
         rs.run(replace(sweep, **change), studies=tmp_path / "studies")
     assert f"Sweep(...) {said}" in str(caught.value)
     assert not (tmp_path / "studies").exists()
+
+
+class Size(IntEnum):
+    SMALL = 8
+    LARGE = 16
+
+
+def test_members_of_an_enumeration_are_their_values() -> None:
+    sweep = rs.Sweep(
+        "sized",
+        space=rs.space(embedding_size=rs.Choice([Size.SMALL, Size.LARGE])),
+        model={"batch_size": Size.LARGE},
+        trials=2,
+    )
+    text = sweep_to_toml(sweep)
+    assert "choices = [8, 16]" in text and "batch_size = 16" in text
+    assert checked(sweep) == sweep
+
+
+def test_generators_and_views_are_lists() -> None:
+    tried = {"a": {"dropout": 0.1}}
+    sweep = rs.Sweep(
+        "views",
+        space="ranking",
+        trials=4,
+        metrics={"mae": 1}.keys(),  # type: ignore[arg-type]  # no sequence
+        enqueue=(values for values in tried.values()),  # type: ignore[arg-type]
+    )
+    assert list(sweep.metrics) == ["mae"]
+    assert sweep.search is not None and sweep.search.enqueue == ({"dropout": 0.1},)
+    arrayed = rs.Sweep("one", space="ranking", trials=4, metrics=np.array(["mae"]))  # type: ignore[arg-type]
+    assert arrayed.metrics
+
+
+@pytest.mark.parametrize("key", ["trials", "max_epochs", "timeout", "stall_timeout"])
+def test_numbers_of_hundreds_of_digits_are_refused(key: str) -> None:
+    with pytest.raises(SweepFileError, match=f"search.{key}: .*must be "):
+        rs.Sweep("long", **{"space": "ranking", "trials": 4} | {key: 10**400})

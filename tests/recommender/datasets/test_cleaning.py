@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -153,3 +155,11 @@ def test_blanks_around_ids_go_and_are_told_where_ids_meet(tmp_path) -> None:
 def test_equal_ratings_everywhere_are_refused(tmp_path) -> None:
     (problem,) = problems(tmp_path, RATINGS.assign(rating=3))
     assert "nothing to learn" in problem
+
+
+@pytest.mark.parametrize("word", ["now", "today"])
+def test_no_time_is_that_of_the_reading(tmp_path: Path, word: str) -> None:
+    days = [f"2020-01-{day:02}" for day in range(1, 29)] + [word]
+    rows = "".join(f"u{i % 5},i{i},4,{day}\n" for i, day in enumerate(days))
+    with pytest.raises(DataError, match=f"time is neither seconds nor a date, such as '{word}'"):
+        load_text(tmp_path, "user,item,rating,time\n" + rows)

@@ -143,3 +143,9 @@ def test_the_same_folder_elsewhere_has_the_same_fingerprint(tiny_100k, tmp_path_
     elsewhere = tmp_path_factory.mktemp("copy") / "ml"
     shutil.copytree(tiny_100k, elsewhere)
     assert load(tiny_100k).description == load(elsewhere).description
+
+
+def test_a_part_of_movielens_100k_is_said_to_be_one(tiny_100k: Path) -> None:
+    n = len((tiny_100k / "u.data").read_text().splitlines())
+    notes = load(tiny_100k, SplitConfig()).description.notes
+    assert f"u.data holds {n} ratings, and ml-100k has 100,000" in notes

@@ -118,7 +118,9 @@ def test_a_split_labels_the_rows_in_whatever_order_it_gives_them(folder: Path) -
         ("bad.py:two_prices", None, r"price of item \d+ is .* in one row and .* in another"),
         ("bad.py:bad_price", None, r"values of price are no numbers, such as 'inf' \(.*rows 0, "),
         ("bad.py:vectors", None, "tags holds lists of ndarray; give words, or numbers as columns"),
-        ("bad.py:fails", None, r'(?s)File ".*bad.py", line 42, in fails.*KeyError: .nothing.'),
+        ("bad.py:fails", None, r'(?s)File ".*bad.py", line 43, in fails.*KeyError: .nothing.'),
+        ("bad.py:two_without_items", None, "2 item ids are missing"),
+        ("bad.py:none_dated", None, "holds no ratings"),
         (
             "bad.py:beside",
             None,

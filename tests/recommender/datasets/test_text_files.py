@@ -9,6 +9,7 @@ import pytest
 
 from recommender.datasets import text_files
 from recommender.datasets.text_files import read_text
+from recommender.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,17 @@ def test_a_table_is_the_same_in_pieces_and_as_a_whole(
     in_pieces = read_text(path, ("user", "item", "rating"), ("user", "item")).frame
     pd.testing.assert_frame_equal(in_pieces, whole)
     assert asked[0] == 2
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_stray_quotes_are_refused_whatever_ends_the_lines(tmp_path: Path, end: str) -> None:
+    lines = ["user,item,rating,time,title"]
+    quotes = {20: '"', 180: '"'}
+    lines += [f"u{i},i{i % 7},{i % 5 + 1},{i},{quotes.get(i, '')}Film" for i in range(200)]
+    path = tmp_path / "ratings.csv"
+    path.write_bytes(end.join(lines).encode())
+    with pytest.raises(DataError, match="opens a quote that is closed on line"):
+        read_text(path, ("user", "item", "rating", "title"), ("user", "item", "title"))
+    path.write_bytes(end.join(lines).replace('"', "").encode() + end.encode())
+    raw = read_text(path, ("user", "item", "rating", "title"), ("user", "item", "title"))
+    assert raw.frame.shape == (200, 4)
