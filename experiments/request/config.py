@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MappingView, Sequence
+from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -258,7 +258,9 @@ def _named(name: str, args: Mapping[str, Any], own: OwnDefinition | None) -> str
 
 def _listed(value: Any) -> Any:
     """A generator, a view of a dict or an array as a list."""
-    return list(value) if isinstance(value, Iterator | MappingView) else as_python(value)
+    if isinstance(value, Iterator | KeysView | ValuesView):
+        return list(value)
+    return as_python(value)
 
 
 def _plain(value: Any) -> Any:

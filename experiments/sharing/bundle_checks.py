@@ -31,8 +31,9 @@ from experiments.records import (
     TrialState,
 )
 from experiments.records.conditions import conditions, differing
+from experiments.records.first_sweep import first_sweep, is_same_sweep
 from experiments.records.values import plural
-from experiments.request.frozen import difference, first_sweep, is_same_sweep
+from experiments.request.frozen import difference
 from experiments.request.space_checks import recorded_space
 from experiments.search.importance import N_RESAMPLES, importance
 from experiments.sharing.bundle import MANIFEST_NAME, Manifest, sha256_of

@@ -546,7 +546,10 @@ def test_finalists_that_all_failed_have_no_error_bars_and_no_tests(study: StudyR
     lost = judged(study, {best: 0.0, other: 0.02}, failed=(best, other))
     items = {item.question: item for item in checklist(lost)}
     bars = items["Results have error bars over seeds"]
-    assert (bars.answer, bars.evidence) == ("no", "0 finalists complete under 5 fresh seeds, of 2")
+    assert (bars.answer, bars.evidence) == (
+        "no",
+        "0 models complete under 5 fresh seeds, of 2 that were judged",
+    )
     assert items["Differences were tested, with correction for many"].answer == "no"
     said = "Of these 2 failed or diverged under a seed and were compared with none."
     assert said in methods_paragraph(lost)
