@@ -281,7 +281,10 @@ def read_study(folder: Path) -> StudyRecord:
     unreadable: list[str] = []
     text = sweep_text(folder)
     if (first := first_sweep(folder)) is not None and not is_same_sweep(first, text):
-        unreadable.append(f"{SWEEP_NAME} is not the sweep that this study began with, shown here")
+        unreadable.append(
+            f"{SWEEP_NAME} was changed since this study began: what it began with is shown; take "
+            "the change back"
+        )
         text = first
     sweep = _read_sweep(folder / SWEEP_NAME, text)
     # Asked before the ledger is read: a driver that ends in between left nothing out.
