@@ -286,6 +286,8 @@ def read_study(folder: Path) -> StudyRecord:
             "the change back"
         )
         text = first
+    if not (folder / COLUMNS_NAME).exists():  # it was there before this was a study
+        unreadable.append(f"{COLUMNS_NAME} is missing: arms and dimensions are not told")
     sweep = _read_sweep(folder / SWEEP_NAME, text)
     # Asked before the ledger is read: a driver that ends in between left nothing out.
     is_running = holder_of(folder) is not None

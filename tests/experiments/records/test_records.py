@@ -325,3 +325,11 @@ def test_a_sweep_that_was_changed_later_is_not_told_as_what_was_run(
     assert study.sweep == tomllib.loads(text)
     (said,) = study.unreadable
     assert said.startswith("sweep.toml was changed since this study began: what it began with is")
+
+
+def test_missing_columns_are_said(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "mine", n_trials=2)
+    (folder / "columns.json").unlink()
+    study = read_study(folder)
+    assert study.unreadable == ("columns.json is missing: arms and dimensions are not told",)
+    assert "damaged  columns.json is missing" in show_text(study)
