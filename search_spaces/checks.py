@@ -162,7 +162,8 @@ def _faults_of_references(
     for name, allowed in case.conditions.items():
         key = f"{case.key}.when.{name}"
         if name not in drafts:
-            yield Problem(key, _unknown(name, drafts, absent, _OF_FIXED))
+            is_near = "did you mean" in unknown("dimension", name, drafts)
+            yield Problem(key, _unknown(name, drafts, absent, "" if is_near else _OF_FIXED))
             continue
         parents = drafts[name]
         if any(parent.count is not None for parent in parents):
@@ -217,14 +218,17 @@ def _ends(distribution: Distribution) -> tuple[int | None, int | None]:
     return distribution.low, distribution.high
 
 
-_OF_FIXED = "on what does not vary nothing depends: leave the condition out"
-_OF_FIXED_COUNT = "of a count that does not vary write the number, as in each = 2"
+_OF_FIXED = "a condition needs one that varies here: of what does not, leave it out"
+_OF_FIXED_COUNT = (
+    "give it a dimension, or a value under [model] (from Python with the space as a dict)"
+)
 
 
-def _unknown(name: str, drafts: Drafts, absent: Mapping[str, str], else_: str) -> str:
+def _unknown(name: str, drafts: Drafts, absent: Mapping[str, str], else_: str = "") -> str:
     if name in absent:
         return absent[name]
-    return f"{unknown('dimension', name, drafts)}; {else_}"
+    told = unknown("dimension", name, drafts)
+    return f"{told}; {else_}" if else_ else told
 
 
 def _never(name: str, value: Value, distributions: Sequence[Distribution | None]) -> str:

@@ -137,6 +137,11 @@ def two_without_items():
     return frame
 
 
+def one_without_item():
+    frame = pd.DataFrame({"user": 1, "item": [None, "a", "b", "b", "c", "c"], "rating": 3.0})
+    return frame.assign(year=[7, 1990, 1980, 1980, 2000, 2001])
+
+
 def none_dated():
     frame = ratings()
     return frame.assign(bought=pd.Timestamp("2020-01-01")).iloc[:0]

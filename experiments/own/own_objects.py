@@ -125,7 +125,14 @@ def without_objects(tables: dict[str, Any]) -> dict[str, Any]:
         tables = tables | {"model": {**model, "architecture": named(model["architecture"])}}
     tables = plain(tables)
     if models:
-        tables["architectures"] = {**models, **tables.get("architectures", {})}
+        named_apart = tables.get("architectures", {})
+        for name in models.keys() & named_apart.keys():
+            if models[name] != named_apart[name]:
+                raise RequestError(
+                    f"two models are called {name}: {models[name]} and {named_apart[name]}, under "
+                    "architectures; rename one"
+                )
+        tables["architectures"] = {**models, **named_apart}
     return tables
 
 

@@ -35,7 +35,7 @@ def is_same_sweep(first: str, now: str) -> bool:
         return True
     try:
         return _without_places(first) == _without_places(now)
-    except (tomllib.TOMLDecodeError, AttributeError):  # no TOML, or a value for a table
+    except (tomllib.TOMLDecodeError, AttributeError, TypeError):  # no TOML, or no tables in it
         return False
 
 

@@ -54,8 +54,8 @@ def versions_now() -> dict[str, str | None]:
     return current_versions() | versions_of_git(git_state(Path(__file__)))
 
 
-def other_than_now(then: Conditions) -> list[str]:
-    """`numpy 2.4.1, then 2.4.0`: what a number depends on and is other in this process."""
+def other_than_now(then: Conditions) -> dict[str, str]:
+    """What a number depends on and is other in this process, by name: `2.4.1, then 2.4.0`."""
     from experiments.machine.machine import read_machine
 
     here = replace(then, versions=versions_now(), machine=read_machine().to_json())
@@ -63,10 +63,10 @@ def other_than_now(then: Conditions) -> list[str]:
         {**at.versions, "processor": at.hardware["processor"], "GPUs": at.gpus}
         for at in (then, here)
     ]
-    return [
-        f"{name} {now or 'none'}, then {before or 'none'}"
+    return {
+        name: f"{now or 'none'}, then {before or 'none'}"
         for name, (before, now) in differing(*told).items()
-    ]
+    }
 
 
 def record_changes(folder: Path, machine: Machine, resources: Resources) -> list[str]:

@@ -64,4 +64,4 @@ def _what_differs(study: StudyRecord, trial: TrialRecord) -> str:
     changes = other_than_now(conditions_of(study.provenance, trial))
     if not changes:
         return "Versions, processor and GPUs are as they were"
-    return f"What is other now: {'; '.join(changes)}"
+    return f"What is other now: {'; '.join(f'{name} {told}' for name, told in changes.items())}"

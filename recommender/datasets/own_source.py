@@ -72,8 +72,9 @@ def _called(own: OwnDefinition, path: Path | None) -> pd.DataFrame:
             frame = function(str(path)) if path is not None else function()
     except OwnCodeError as error:
         told = error.in_full
-        if isinstance(error.__cause__, FileNotFoundError):
-            told += f"\n{_way_to_its_file(own, str(error.__cause__.filename))}"
+        missing = error.__cause__
+        if isinstance(missing, FileNotFoundError) and missing.filename and path is None:
+            told += f"\n{_way_to_its_file(own, str(missing.filename))}"
         raise DataError([told]) from error
     if not isinstance(frame, pd.DataFrame):
         raise DataError([f"{own.where} must give a pandas DataFrame, got {type(frame).__name__}"])
@@ -161,13 +162,13 @@ def _sides(own: OwnDefinition, frame: pd.DataFrame) -> list[RawSide]:
 
 def _other(frame: pd.DataFrame, of: Of, name: str) -> int | None:
     """The first row where a column is not what it is in the first row of that item, or user."""
-    frame = frame[frame[of].notna()]  # those without an id are told when the ratings are read
-    if frame.empty:
+    has_id = frame[of].notna()  # those without are told when the ratings are read
+    if not has_id.any():
         return None
-    firsts = frame.drop_duplicates(of).set_index(of)[name]
+    firsts = frame[has_id].drop_duplicates(of).set_index(of)[name]
     expected = frame[of].map(firsts)
     is_same = (frame[name] == expected).fillna(False).astype(bool)
-    differs = ~(is_same | (frame[name].isna() & expected.isna()))
+    differs = has_id & ~(is_same | (frame[name].isna() & expected.isna()))
     return int(differs.to_numpy().argmax()) if differs.any() else None
 
 

@@ -71,7 +71,8 @@ def write_comparison(studies: Sequence[StudyRecord], folder: Path) -> Comparison
         title=" · ".join(names),
         sections=comparison_sections(studies),
         files="The same numbers: comparison.md · every trial in full precision, with its place in "
-        "its own study and among all: trials.csv · for papers: tables.tex, figures/",
+        "its own study and among all on the same rows: trials.csv · for papers: tables.tex, "
+        "figures/",
         subject=f"{len(studies)} studies compared",
         status="; ".join(f"{s.name} is {s.state}" for s in studies if not s.is_finished),
     )

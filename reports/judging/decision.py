@@ -246,10 +246,10 @@ def trained_again(test: UnsealedRecord) -> str:
     if not test.apart:
         return ""
     most = max(map(abs, test.apart.values()))
-    n = numbers.plural(len(test.apart), "model")
+    n = numbers.plural(len(test.apart), "training")
     return (
-        f"{n} whose weights were gone {'was' if len(test.apart) == 1 else 'were'} trained again "
-        f"for the test split, with a validation RMSE up to {most:.4f} from that of the verdict."
+        f"{n} of the verdict, whose weights were gone, came out otherwise when done again for the "
+        f"test split: validation RMSE up to {most:.4f} from the one judged."
     )
 
 

@@ -127,7 +127,7 @@ def verdict_table(study: StudyRecord) -> str:
     )
     return _table(
         caption, f"{study.name}-verdict", r"p{0.18\linewidth}rrrrr",
-        "Finalist & RMSE & To bias & To first & $p$ & P(best)", rows,
+        "Model & RMSE & To bias & To first & $p$ & P(best)", rows,
     )  # fmt: skip
 
 
@@ -174,7 +174,7 @@ def _ordered(
         other: whom each is held against.
         baselines: RMSE on the rows of the results.
     """
-    bias = baselines.get("bias")
+    bias = baselines.get("bias", results.baselines.get("bias"))
     rows = [
         (f.mean, (*_judged(study, results, f, other, bias), _p_best(f))) for f in results.finalists
     ]

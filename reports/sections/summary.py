@@ -224,7 +224,7 @@ def next_command(study: StudyRecord) -> Command:
     on_test = study.test.results.finalist(taken.name) if study.test else None
     return Command(
         ("Take the leader" if is_leader else "Take the smallest that ties with the leader")
-        + ", which did not complete on the test split" * (on_test is not None and not on_test.mean),
+        + ", though it has no score on the test split" * (on_test is not None and not on_test.mean),
         (f"recsweep export {shlex.quote(f'{study.name}:{taken.number}')}",),
     )
 

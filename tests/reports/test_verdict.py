@@ -258,7 +258,7 @@ def test_a_finalist_that_fails_on_the_test_rows_is_told(study: StudyRecord) -> N
     assert "cannot be compared" in repr(section)
     assert "On the test split without ratings under 1 of 5 seeds" in unsealed_table(shown)
     assert (
-        next_command(shown).purpose == "Take the leader, which did not complete on the test split"
+        next_command(shown).purpose == "Take the leader, though it has no score on the test split"
     )
 
 
@@ -295,11 +295,11 @@ def test_models_that_were_trained_again_for_the_test_rows_are_told(study: StudyR
     shown = opened(judged(study, {plain: 0.02, dcn: 0.01}))
     assert shown.test is not None
     again = replace(shown, test=replace(shown.test, apart={"0001-v1": -0.0017, "0001-v2": 0.0003}))
-    said = "2 models whose weights were gone were trained again for the test split"
+    said = "2 trainings of the verdict, whose weights were gone, came out otherwise when done again"
     for tell in (lambda s: repr(watch_outs(s)), lambda s: repr(unsealed(s)), methods_paragraph,
                  unsealed_table, lambda s: "\n".join(lines_of_test(s))):  # fmt: skip
         assert said in tell(again) and "up to 0.0017 from" in tell(again)
-        assert "trained again for" not in tell(shown)
+        assert "came out otherwise" not in tell(shown)
 
 
 def test_baselines_of_equal_standing_share_a_warning(study: StudyRecord) -> None:

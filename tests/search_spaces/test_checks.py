@@ -19,10 +19,12 @@ def problems_of(**dimensions: Any) -> list[str]:
 def test_a_condition_on_an_unknown_dimension_guesses_the_one_meant() -> None:
     assert problems_of(optimizer=OPTIMIZER, a=Int(1, 2).when(optimzer="adam")) == [
         "a.when.optimzer: unknown dimension 'optimzer'; did you mean 'optimizer'? "
-        "Known: a, optimizer; on what does not vary nothing depends: leave the condition out"
+        "Known: a, optimizer"
     ]
     (told,) = problems_of(size=Choice([8, 16]).each("n_layers"))
-    assert told.endswith("of a count that does not vary write the number, as in each = 2")
+    assert "give it a dimension, or a value under [model]" in told
+    (told,) = problems_of(a=Int(1, 2).when(side_features=True))
+    assert told.endswith("a condition needs one that varies here: of what does not, leave it out")
 
 
 def test_a_condition_on_a_value_that_never_comes_names_those_that_do() -> None:

@@ -379,6 +379,8 @@ def test_models_of_one_name_are_told_apart_by_names_that_the_sweep_gives(
             "two", space=space, trials=3, architectures={"gated_2": other.gated},
             compare="architecture",
         )  # fmt: skip
+        with pytest.raises(RequestError, match=r"two models are called gated: .* rename one"):
+            rs.Sweep("two", space=space, trials=3, architectures={"gated": other.gated})
     finally:
         del sys.modules["gated"]
     assert sweep.arms == ("plain", "gated", "gated_2")

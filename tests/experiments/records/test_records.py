@@ -311,7 +311,7 @@ import json; print(json.dumps([len(study.trials), sorted(foreign)]))
     assert [m for m in foreign if not m.startswith(("_", "sitecustomize", "distutils"))] == []
 
 
-@pytest.mark.parametrize("now", ["", "seed = 5\n"])
+@pytest.mark.parametrize("now", ["", "seed = 5\n", "[[split]]\n", "[dataset]\nitems = []\n"])
 def test_a_sweep_that_was_changed_later_is_not_told_as_what_was_run(
     tmp_path: Path, now: str
 ) -> None:

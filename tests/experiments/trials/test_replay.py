@@ -20,6 +20,7 @@ from experiments.records import StudyRecord, TrialRecord, read_study
 from experiments.request.frozen import frozen_sweep
 from experiments.running.replicas import Replicas
 from experiments.trials.replay import replay_trial
+from recommender.checkpoints import CheckpointError
 from recommender.epochs import Run
 from recommender.errors import OwnCodeError
 from tests.in_process import InProcess
@@ -99,6 +100,24 @@ def test_a_model_of_ones_own_that_trains_to_other_numbers_is_not_taken_for_the_t
     write_json(study / "provenance.json", provenance | {"machine": machine})
     Replicas(study, sweep, encoded, said.append).run_of(other)
     assert said[1].endswith(", then Another 9000)")
+
+    class Restless:
+        """Comes out otherwise each time."""
+
+        stop_reason = "max_epochs"
+        config = SimpleNamespace(own=SimpleNamespace(is_whole=True))
+
+        def __init__(self) -> None:
+            self.best_rmse = next(rmses)
+
+        def load_saved_best(self, folder: Path) -> None:
+            raise CheckpointError("none is kept")
+
+    rmses = iter((1.1, 1.2))
+    monkeypatch.setattr(Replicas, "new_run", lambda *_: Restless())
+    with pytest.raises(OwnCodeError, match="must follow its seed alone"):
+        Replicas(study, sweep, encoded, said.append).run_of(other)
+    assert next(rmses, None) is None and len(said) == 2
 
 
 def test_other_data_are_refused(study: Path, workers: InProcess) -> None:

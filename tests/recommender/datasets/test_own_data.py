@@ -120,6 +120,7 @@ def test_a_split_labels_the_rows_in_whatever_order_it_gives_them(folder: Path) -
         ("bad.py:vectors", None, "tags holds lists of ndarray; give words, or numbers as columns"),
         ("bad.py:fails", None, r'(?s)File ".*bad.py", line 43, in fails.*KeyError: .nothing.'),
         ("bad.py:two_without_items", None, "2 item ids are missing"),
+        ("bad.py:one_without_item", None, "year of item c is 2000 in one row and 2001 in another"),
         ("bad.py:none_dated", None, "holds no ratings"),
         (
             "bad.py:beside",
