@@ -45,7 +45,10 @@ def _seconds(value: str | float) -> float:
     if isinstance(value, bool):
         return math.nan
     if isinstance(value, int | float):
-        return _as_float(value)
+        try:
+            return float(value)
+        except OverflowError:  # a whole number of 310 digits
+            return math.inf
     text = value.replace(" ", "").lower()
     if _WHOLE.fullmatch(text):
         parts = _PART.findall(text)
@@ -57,10 +60,3 @@ def _seconds(value: str | float) -> float:
         return float(text)
     except ValueError:
         return math.nan
-
-
-def _as_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # a whole number of 310 digits
-        return math.inf

@@ -162,8 +162,8 @@ def _faults_of_references(
     for name, allowed in case.conditions.items():
         key = f"{case.key}.when.{name}"
         if name not in drafts:
-            is_near = "did you mean" in unknown("dimension", name, drafts)
-            yield Problem(key, _unknown(name, drafts, absent, "" if is_near else _OF_FIXED))
+            told = unknown("dimension", name, drafts, _OF_FIXED)
+            yield Problem(key, absent.get(name, told))
             continue
         parents = drafts[name]
         if any(parent.count is not None for parent in parents):
@@ -191,7 +191,8 @@ def _faults_of_count(
 ) -> Iterator[Problem]:
     key = f"{case.key}.each"
     if name not in drafts:
-        yield Problem(key, _unknown(name, drafts, absent, _OF_FIXED_COUNT))
+        told = f"{unknown('dimension', name, drafts)}; {_OF_FIXED_COUNT}"
+        yield Problem(key, absent.get(name, told))
         return
     parents = drafts[name]
     if any(parent.count is not None for parent in parents):
@@ -222,13 +223,6 @@ _OF_FIXED = "a condition needs one that varies here: of what does not, leave it 
 _OF_FIXED_COUNT = (
     "give it a dimension, or a value under [model] (from Python with the space as a dict)"
 )
-
-
-def _unknown(name: str, drafts: Drafts, absent: Mapping[str, str], else_: str = "") -> str:
-    if name in absent:
-        return absent[name]
-    told = unknown("dimension", name, drafts)
-    return f"{told}; {else_}" if else_ else told
 
 
 def _never(name: str, value: Value, distributions: Sequence[Distribution | None]) -> str:

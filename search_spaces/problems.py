@@ -34,9 +34,14 @@ class SpaceError(ValueError):
         return SpaceError, (self.problems,)
 
 
-def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """`unknown WHAT 'optimzer'; did you mean 'optimizer'? Known: ...`."""
+def unknown(what: str, name: object, known: Iterable[str], otherwise: str = "") -> str:
+    """`unknown WHAT 'optimzer'; did you mean 'optimizer'? Known: ...`.
+
+    Args:
+        otherwise: what to do, told where no known name is near.
+    """
     names = sorted(known)
     close = difflib.get_close_matches(str(name), names, n=1)
     guess = f"; did you mean {close[0]!r}? Known: " if close else "; known: "
-    return f"unknown {what} {name!r}{guess}{', '.join(names) or 'none'}"
+    told = f"unknown {what} {name!r}{guess}{', '.join(names) or 'none'}"
+    return f"{told}; {otherwise}" if otherwise and not close else told

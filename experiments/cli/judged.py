@@ -17,12 +17,11 @@ from experiments.watcher import Silent
 from reports import noise, numbers
 from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import (
+    caveats_on_test,
     headline_of_verdict,
     label,
-    lost_on_test,
     lower_baseline_text,
     reason_text,
-    trained_again,
 )
 from reports.judging.judged_rows import optimism_in_short, refitted_on
 
@@ -175,9 +174,7 @@ def test_lines(study: StudyRecord) -> list[str]:
             f"refit    {label(study, test.refit.name)} on {refitted_on(study)}: "
             f"{numbers.rmse(test.refit.mean)}, mean of {wording.plural(n_seeds, 'seed')}"
         )
-    lines += [
-        f"note     {said}" for said in (*lost_on_test(study, test), trained_again(test)) if said
-    ]
+    lines += [f"note     {said}" for said in caveats_on_test(study, test)]
     if (beaten := beaten_on_test(study, test)) is not None:
         lines.append(f"note     {beaten}")
     lines.append(f"on       {test.results.n_rows:,} test rows of {test.results.n_users:,} users")

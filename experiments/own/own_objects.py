@@ -52,19 +52,21 @@ def Choice(choices: Sequence[Any]) -> PlainChoice:  # noqa: N802  # it reads as 
     choices = as_python(choices)
     if isinstance(choices, list | tuple):
         choices = [named(choice) if callable(choice) else choice for choice in choices]
-        _refuse_namesakes([choice for choice in choices if isinstance(choice, Named)])
+        models: dict[str, str] = {}
+        for choice in choices:
+            if isinstance(choice, Named):
+                _note(models, choice, choice.reference)
     return PlainChoice(choices)
 
 
-def _refuse_namesakes(models: Sequence[Named]) -> None:
-    places: dict[str, str] = {}
-    for model in models:
-        if places.setdefault(str(model), model.reference) != model.reference:
-            raise RequestError(
-                f"two models are called {model}: {places[model]} and {model.reference}; give one "
-                f'another name, as in rs.Sweep(..., architectures={{"{model}_2": ...}}), and put '
-                "that name among the choices"
-            )
+def _note(models: dict[str, str], name: str, reference: str) -> None:
+    """Where a model is, by its name. RequestError where another one has it."""
+    if models.setdefault(str(name), reference) != reference:
+        raise RequestError(
+            f"two models are called {name}: {models[name]} and {reference}; give one another "
+            f'name, as in rs.Sweep(..., architectures={{"{name}_2": ...}}), and put that name '
+            "among the choices"
+        )
 
 
 def named(thing: Any) -> Named:
@@ -107,11 +109,7 @@ def without_objects(tables: dict[str, Any]) -> dict[str, Any]:
 
     def plain(value: Any) -> Any:
         if isinstance(value, Named):
-            if models.setdefault(str(value), value.reference) != value.reference:
-                raise RequestError(
-                    f"two models are called {value}: {models[value]} and {value.reference}; "
-                    "rename one"
-                )
+            _note(models, value, value.reference)
             return str(value)
         if isinstance(value, Mapping):
             return {key: plain(entry) for key, entry in value.items()}
@@ -125,14 +123,9 @@ def without_objects(tables: dict[str, Any]) -> dict[str, Any]:
         tables = tables | {"model": {**model, "architecture": named(model["architecture"])}}
     tables = plain(tables)
     if models:
-        named_apart = tables.get("architectures", {})
-        for name in models.keys() & named_apart.keys():
-            if models[name] != named_apart[name]:
-                raise RequestError(
-                    f"two models are called {name}: {models[name]} and {named_apart[name]}, under "
-                    "architectures; rename one"
-                )
-        tables["architectures"] = {**models, **named_apart}
+        for name, reference in tables.get("architectures", {}).items():
+            _note(models, name, reference)
+        tables["architectures"] = models
     return tables
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from experiments.ledger.journal import sound_events
 
 JOURNAL_NAME = "journal"
+"""The folder of the journals."""
 DRIVER_JOURNAL = Path(JOURNAL_NAME) / "driver.jsonl"
 
 PLACES = ("path", "train_path", "test_path", "validation_path")

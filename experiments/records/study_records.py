@@ -50,7 +50,6 @@ BASELINES_NAME = "baselines.json"
 IMPORTANCE_NAME = "importance.json"
 COLUMNS_NAME = "columns.json"
 LEDGER_NAME = "study.db"
-"""The folder of the journals."""
 
 
 @dataclass(frozen=True, slots=True)

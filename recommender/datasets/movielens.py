@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -118,7 +119,12 @@ def tells_of_users(dataset: DatasetConfig) -> bool:
     return not USER_KINDS.keys().isdisjoint(dataset.features)
 
 
-N_RATINGS_100K = 100_000
+def noted_if_cut(raw: RawTable, name: str, n_ratings: int | None) -> RawTable:
+    """With a note where a release that has so many ratings holds another number of them."""
+    if n_ratings in (None, len(raw.frame)):
+        return raw
+    told = f"{raw.name} holds {len(raw.frame):,} ratings, and {name} has {n_ratings:,}"
+    return replace(raw, notes=(*raw.notes, told))
 
 
 def _read_100k_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
@@ -128,10 +134,8 @@ def _read_100k_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
     layout = "user, item, rating, time between tabs"
     frame = read_plain(path, "ml-100k", sep="\t", n_columns=4, layout=layout)
     frame = frame.set_axis(["user", "item", "rating", "time"], axis=1)
-    notes: tuple[str, ...] = ()
-    if of_split is None and len(frame) != N_RATINGS_100K:
-        notes = (f"u.data holds {len(frame):,} ratings, and ml-100k has {N_RATINGS_100K:,}",)
-    return RawTable(frame, path.name, "line", 1, notes)
+    raw = RawTable(frame, path.name, "line", 1)
+    return raw if of_split else noted_if_cut(raw, "ml-100k", 100_000)
 
 
 def _read_100k_sides(dataset: DatasetConfig) -> list[RawSide]:

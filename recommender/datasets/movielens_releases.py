@@ -17,6 +17,7 @@ from recommender.datasets.movielens import (
     ITEM_KINDS,
     USER_KINDS,
     folder_problems,
+    noted_if_cut,
     read_plain,
     tells_of_users,
 )
@@ -50,11 +51,7 @@ def _read_ratings(dataset: DatasetConfig, path: Path | None) -> RawTable:
         raw = replace(raw, frame=raw.frame.set_axis(list(_COLUMNS), axis=1))
     else:
         raw = _read_ratings_dat(path, dataset.name)
-    expected = N_RATINGS[dataset.name]
-    if of_split is None and expected not in (None, len(raw.frame)):
-        told = f"{raw.name} holds {len(raw.frame):,} ratings, and {dataset.name} has {expected:,}"
-        raw = replace(raw, notes=(*raw.notes, told))
-    return raw
+    return raw if of_split else noted_if_cut(raw, dataset.name, N_RATINGS[dataset.name])
 
 
 def _read_ratings_dat(path: Path, name: str) -> RawTable:
@@ -135,6 +132,7 @@ RELEASES = {
         features=_features,
         problems=functools.partial(
             folder_problems,
+            noted_if_cut,
             ratings=_file("ratings", name),
             items=_file("movies", name),
             users="users.dat",

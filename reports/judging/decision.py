@@ -220,11 +220,12 @@ def lost_finalists(study: StudyRecord, results: VerdictResults) -> list[str]:
     ]
 
 
-def lost_on_test(study: StudyRecord, test: UnsealedRecord) -> list[str]:
+def caveats_on_test(study: StudyRecord, test: UnsealedRecord) -> list[str]:
     """A sentence each on those that the verdict had judged, and that have no mean on test: failed,
-    diverged, or could not be trained again where their weights are gone."""
+    diverged, or could not be trained again where their weights are gone; and one on those that are
+    not quite the models that were judged."""
     before = _unjudged(study)
-    return [
+    return _trained_again(test) + [
         f"On the test split without ratings under {_how_many_lost(found)} seeds, so compared with "
         f"nobody: {label(study, found.name)}."
         for found in test.results.finalists
@@ -241,16 +242,15 @@ def not_scored(study: StudyRecord, test: UnsealedRecord) -> str:
     return f"Not scored, since not complete under every seed of the verdict: {', '.join(names)}."
 
 
-def trained_again(test: UnsealedRecord) -> str:
-    """One sentence where the models on test are not quite those that were judged; else empty."""
+def _trained_again(test: UnsealedRecord) -> list[str]:
     if not test.apart:
-        return ""
+        return []
     most = max(map(abs, test.apart.values()))
     n = numbers.plural(len(test.apart), "training")
-    return (
+    return [
         f"{n} of the verdict, whose weights were gone, came out otherwise when done again for the "
         f"test split: validation RMSE up to {most:.4f} from the one judged."
-    )
+    ]
 
 
 def _unjudged(study: StudyRecord) -> set[str]:

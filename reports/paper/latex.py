@@ -18,12 +18,11 @@ from reports.blocks import Table
 from reports.described import described
 from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import (
+    caveats_on_test,
     label,
     lost_finalists,
-    lost_on_test,
     lower_baseline_text,
     not_scored,
-    trained_again,
 )
 from reports.judging.judged_rows import (
     judged_on,
@@ -140,9 +139,8 @@ def unsealed_table(study: StudyRecord) -> str:
     leader = study.leader.name if study.leader else judged.finalists[0].name
     rows, bold = _ordered(study, results, leader, test.baselines)
     remarks = (
-        *lost_on_test(study, test),
+        *caveats_on_test(study, test),
         not_scored(study, test),
-        trained_again(test),
         beaten_on_test(study, test),
     )
     said = "".join(f" {remark}" for remark in remarks if remark)

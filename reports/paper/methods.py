@@ -17,11 +17,10 @@ from reports.described import (
     training_time,
 )
 from reports.judging.decision import (
+    caveats_on_test,
     chosen_text,
     label,
-    lost_on_test,
     lower_baseline_text,
-    trained_again,
 )
 from reports.judging.judged_rows import (
     judged_on,
@@ -374,10 +373,7 @@ def _test_split(study: StudyRecord) -> str:
             "at the epoch of their lowest validation RMSE, means over the same seeds but for a "
             f"baseline: {means}"
         )
-    lost = ""
-    if study.test is not None:
-        said = [*lost_on_test(study, study.test), trained_again(study.test)]
-        lost = "".join(f" {one}" for one in said if one)
+    lost = "".join(f" {said}" for said in caveats_on_test(study, study.test)) if study.test else ""
     return f"The test part was opened {told}{early}{scored}.{lost}{_refit(study)}"
 
 

@@ -9,12 +9,11 @@ from reports import numbers, ranking
 from reports.blocks import Block, Column, Command, Note, Problem, Row, Section, Table, Text
 from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import (
+    caveats_on_test,
     deciding_pair,
     is_model,
     label,
-    lost_on_test,
     not_scored,
-    trained_again,
 )
 from reports.judging.judged_rows import refitted_on
 from reports.judging.openings import openings_text
@@ -27,12 +26,10 @@ def unsealed(study: StudyRecord) -> Section | None:
     blocks: list[Block] = []
     if study.test is not None:
         blocks.append(Text(_decided(study, study.test)))
-        if lost := lost_on_test(study, study.test):
+        if lost := caveats_on_test(study, study.test):
             blocks.append(Problem(" ".join(lost)))
         if (beaten := beaten_on_test(study, study.test)) is not None:
             blocks.append(Problem(beaten))
-        if again := trained_again(study.test):
-            blocks.append(Problem(again))
         if left_out := not_scored(study, study.test):
             blocks.append(Text(left_out))
         blocks.append(_scores(study, study.test))

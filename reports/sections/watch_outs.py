@@ -12,13 +12,12 @@ from reports.described import described
 from reports.judging.beaten_on_test import beaten_on_test
 from reports.judging.decision import (
     against,
+    caveats_on_test,
     is_model,
     label,
     leading_finalist,
     lost_finalists,
-    lost_on_test,
     lower_baseline_text,
-    trained_again,
     trial_of,
 )
 from reports.judging.openings import openings_text
@@ -63,10 +62,8 @@ def _items(study: StudyRecord) -> Iterator[WatchOut]:
     if study.openings:
         yield WatchOut(f"The test split of this data was {openings_text(study)}.", "unsealed")
     if study.test is not None:
-        for said in lost_on_test(study, study.test):
+        for said in caveats_on_test(study, study.test):
             yield WatchOut(said, "unsealed")
-        if again := trained_again(study.test):
-            yield WatchOut(again, "unsealed")
         if (beaten := beaten_on_test(study, study.test)) is not None:
             yield WatchOut(beaten, "unsealed")
     n = ranking.counts(study.search_trials)

@@ -57,6 +57,13 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return main
 
 
+@pytest.fixture
+def in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python runs in `tmp_path` and imports from there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
 @pytest.mark.parametrize("sweep", [5, None, {"name": "a"}])
 def test_what_is_no_sweep_is_not_run(sweep: Any, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="a sweep is a Sweep"):
@@ -268,10 +275,8 @@ def test_two_models_of_one_name_are_refused(notebook: ModuleType, tmp_path: Path
 
 
 def test_what_a_cell_imports_from_beside_the_notebook_goes_along(
-    notebook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    notebook: ModuleType, tmp_path: Path, in_its_folder: None
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "beside_it.py").write_text("from further.on import by\n")
     (tmp_path / "further").mkdir()
     (tmp_path / "further" / "__init__.py").touch()
@@ -319,10 +324,8 @@ def test_a_notebook_is_asked_again_on_resume(notebook: ModuleType, tmp_path: Pat
 
 
 def test_a_helper_may_be_named_as_saved_source_is(
-    notebook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    notebook: ModuleType, tmp_path: Path, in_its_folder: None
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "notebook_utils.py").write_text("by = 2\n")
     notebook.In.append(
         "from notebook_utils import by\ndef twice(actual, predicted):\n    return by"
@@ -379,7 +382,7 @@ def test_models_of_one_name_are_told_apart_by_names_that_the_sweep_gives(
             "two", space=space, trials=3, architectures={"gated_2": other.gated},
             compare="architecture",
         )  # fmt: skip
-        with pytest.raises(RequestError, match=r"two models are called gated: .* rename one"):
+        with pytest.raises(RequestError, match=r"two models are called gated: .*gated_2"):
             rs.Sweep("two", space=space, trials=3, architectures={"gated": other.gated})
     finally:
         del sys.modules["gated"]

@@ -168,7 +168,7 @@ def test_an_arm_that_one_split_lacks_is_named(made: StudyRecord) -> None:
 
 
 @pytest.mark.parametrize("has_arms", [True, False])
-def test_models_that_one_split_lost_on_test_leave_the_answer_on_validation(
+def test_models_that_one_split_caveats_on_test_leave_the_answer_on_validation(
     made: StudyRecord, has_arms: bool
 ) -> None:
     if has_arms:
