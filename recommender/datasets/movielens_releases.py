@@ -132,7 +132,6 @@ RELEASES = {
         features=_features,
         problems=functools.partial(
             folder_problems,
-            noted_if_cut,
             ratings=_file("ratings", name),
             items=_file("movies", name),
             users="users.dat",
